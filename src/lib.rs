@@ -1,1 +1,25 @@
-//! x
+//! Lakehand: a marketing data lakehouse and the console that operates it.
+//!
+//! The rooms, and who may use whom (an arrow down only):
+//!
+//! ```text
+//! main -> cli -> console -> ops -> pipeline, workflow
+//!              \-> simulator      platform -> pipeline, workflow, ops::ports
+//! ```
+//!
+//! [`pipeline`] is what the data does, [`workflow`] is the Amazon States Language, [`platform`] is
+//! where things run, [`ops`] is what an operator does, `console` and [`cli`] are its two faces and
+//! `simulator` plays the source APIs on loopback.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod cli;
+pub mod config;
+#[cfg(feature = "console")]
+pub mod console;
+pub mod ops;
+pub mod pipeline;
+pub mod platform;
+#[cfg(feature = "simulator")]
+pub mod simulator;
+pub mod workflow;

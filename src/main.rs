@@ -1,1 +1,3 @@
-fn main(){}
+//! Parse the arguments, pick the console or a command.
+
+fn main() {}

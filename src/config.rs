@@ -1,0 +1,1 @@
+//! Profiles, names and paths: what the operator configured.

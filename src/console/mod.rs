@@ -1,0 +1,1 @@
+//! The terminal console: event -> update(state) -> effects; view(state).

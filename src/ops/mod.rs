@@ -1,0 +1,1 @@
+//! What the operator does; used by the CLI and the console alike.

@@ -1,0 +1,1 @@
+//! What the data does. Knows no AWS, no terminal, no workflow engine.

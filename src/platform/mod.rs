@@ -1,0 +1,1 @@
+//! Where it runs: a profile becomes a bundle of ports.

@@ -1,0 +1,1 @@
+//! Amazon States Language. Pure: no clock of its own, no I/O.
