@@ -58,7 +58,7 @@ fn a_failed_night_is_redriven() {
     script.see("✗ daily-report failed at CheckQuality 2 h ago · redrive is safe (D)").see("affise.conversions");
     script.press("<enter>").see("Failed   CheckQuality: QualityCheckFailed").see("Do       Collect the window again");
     script.press("D").see("Redrive this execution?").see("CheckQuality, ReplaceWindow, ExportReport, Notify");
-    script.press("<enter>").not_see("Redrive this execution?");
+    script.wait(400).press("<enter>").not_see("Redrive this execution?");
     assert_eq!(script.calls("redrive"), 0, "the default is Cancel");
     script.press("D").wait(400).press("<right><enter>").see("RUNNING");
     assert_eq!(script.calls("redrive"), 1);
@@ -67,7 +67,7 @@ fn a_failed_night_is_redriven() {
         script.advance();
     }
     script.see("✓ OK  daily-report").see("redriven 1×").not_see("Failed   CheckQuality");
-    script.press("1").see("Today's data is there");
+    script.press("1").see("✓ daily-report").see("1 stream is late: affise.conversions");
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn help_and_palette_come_from_the_registry() {
     let mut script = Script::open(Scenario::Night);
     script.press("?").see("Redrive: continue a failed execution").press("redr").not_see("Page down").press("<esc>");
     script.press(":acti").press("<enter>").see("─ Activity");
-    script.press(":redr").see("nothing fits").press("<esc>").press("1:redr<enter>").see("Redrive this execution?");
+    script.press(":redrive").see("nothing fits").press("<esc>").press("1:redrive<enter>").see("Redrive this execution?");
 }
 
 #[test]

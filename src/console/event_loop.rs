@@ -3,11 +3,10 @@
 
 use std::{io, time::Duration};
 
-use crossterm::event::{Event as TerminalEvent, EventStream};
-use futures::{FutureExt, StreamExt};
+use crossterm::event::Event as TerminalEvent;
 use jiff::Timestamp;
 use tokio::{
-    sync::mpsc::UnboundedReceiver,
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
     time::{Instant, sleep_until},
 };
 
@@ -54,15 +53,15 @@ impl Loop {
     pub(crate) async fn run(mut self, first: Vec<Effect>) -> Result<(), ConsoleError> {
         self.fit_size()?;
         self.screen.draw(&self.state).map_err(ConsoleError::terminal)?;
-        let mut input = EventStream::new();
+        let mut input = read_input()?;
         let mut leaving = self.perform(first)?;
         let mut drawn_at = Instant::now();
         while !leaving {
             let woken = self.wait(&mut input).await;
             leaving = self.take(woken)?;
             // Input goes before answers; all that is queued makes one frame.
-            while !leaving && let Some(Some(event)) = input.next().now_or_never() {
-                leaving = self.take(event.map_or(Woken::TerminalGone, |event| kind(event).map_or(Woken::Event(EventKind::Tick), Woken::Event)))?;
+            while !leaving && let Ok(event) = input.try_recv() {
+                leaving = self.take(Woken::Event(kind(event)))?;
             }
             while !leaving && let Ok(answered) = self.answers.try_recv() {
                 leaving = self.take(Woken::Event(EventKind::Answered(Box::new(answered))))?;
@@ -81,7 +80,7 @@ impl Loop {
     }
 
     /// Sleeps until something happens.
-    async fn wait(&mut self, input: &mut EventStream) -> Woken {
+    async fn wait(&mut self, input: &mut UnboundedReceiver<TerminalEvent>) -> Woken {
         let wake = wake_at(&self.state).map(|at| {
             let rest = at.duration_since(Timestamp::now());
             Instant::now() + Duration::try_from(rest).unwrap_or(Duration::ZERO).max(Duration::from_millis(10))
@@ -94,10 +93,7 @@ impl Loop {
         };
         tokio::select! {
             biased;
-            event = input.next() => match event {
-                Some(Ok(event)) => kind(event).map_or(Woken::Event(EventKind::Tick), Woken::Event),
-                Some(Err(_)) | None => Woken::TerminalGone,
-            },
+            event = input.recv() => event.map_or(Woken::TerminalGone, |event| Woken::Event(kind(event))),
             signal = self.signals.next() => Woken::Signal(signal),
             Some(answered) = self.answers.recv() => Woken::Event(EventKind::Answered(Box::new(answered))),
             () = timer => Woken::Event(EventKind::Tick),
@@ -128,7 +124,10 @@ impl Loop {
                     continue;
                 }
                 Request::Mouse(on) => self.screen.capture_mouse(*on),
-                Request::Redraw => self.screen.clear(),
+                Request::Redraw => {
+                    self.screen.forget();
+                    Ok(())
+                }
                 Request::Suspend => self.screen.suspend(),
                 Request::Copy(text) => self.screen.copy(text),
                 Request::Panic => panic_for_the_test(),
@@ -169,14 +168,31 @@ impl Loop {
     }
 }
 
-fn kind(event: TerminalEvent) -> Option<EventKind> {
+/// Reads keys on a thread of its own until the terminal has gone; then the receiver ends.
+///
+/// Not crossterm's `EventStream`: once it was polled without waiting, as draining does, it wakes nobody for the
+/// next key.
+fn read_input() -> Result<UnboundedReceiver<TerminalEvent>, ConsoleError> {
+    let (sender, receiver) = unbounded_channel();
+    let read = move || {
+        while let Ok(event) = crossterm::event::read() {
+            if sender.send(event).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("keys".to_owned()).spawn(read).map_err(ConsoleError::terminal)?;
+    Ok(receiver)
+}
+
+fn kind(event: TerminalEvent) -> EventKind {
     match event {
-        TerminalEvent::Key(key) => Some(EventKind::Key(key)),
-        TerminalEvent::Mouse(mouse) => Some(EventKind::Mouse(mouse)),
-        TerminalEvent::Paste(text) => Some(EventKind::Paste(text)),
-        TerminalEvent::Resize(columns, rows) => Some(EventKind::Resize(columns, rows)),
-        TerminalEvent::FocusGained => Some(EventKind::Focus(true)),
-        TerminalEvent::FocusLost => Some(EventKind::Focus(false)),
+        TerminalEvent::Key(key) => EventKind::Key(key),
+        TerminalEvent::Mouse(mouse) => EventKind::Mouse(mouse),
+        TerminalEvent::Paste(text) => EventKind::Paste(text),
+        TerminalEvent::Resize(columns, rows) => EventKind::Resize(columns, rows),
+        TerminalEvent::FocusGained => EventKind::Focus(true),
+        TerminalEvent::FocusLost => EventKind::Focus(false),
     }
 }
 

@@ -17,7 +17,11 @@ use crossterm::{
     style::ResetColor,
     terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
-use ratatui::{Terminal, backend::CrosstermBackend};
+use ratatui::{
+    backend::{Backend, ClearType, CrosstermBackend},
+    buffer::Buffer,
+    layout::{Position, Rect},
+};
 
 use super::{state::State, view};
 
@@ -44,8 +48,15 @@ pub(crate) struct Usage {
 }
 
 /// The terminal while it is ours; dropping it gives it back.
+///
+/// It keeps the two buffers itself: ratatui's own `Terminal` asks the terminal where its cursor is whenever it
+/// clears or resizes, and that answer would be taken by whoever reads the keys.
 pub(crate) struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    backend: CrosstermBackend<BufWriter<Stdout>>,
+    shown: Buffer,
+    next: Buffer,
+    caret: Option<Position>,
+    everything: bool,
     usage: Usage,
 }
 
@@ -66,8 +77,8 @@ impl Screen {
         // the colours ourselves, so it must send what it is given.
         crossterm::style::force_color_output(true);
         take(usage)?;
-        let terminal = Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout())));
-        terminal.map(|terminal| Self { terminal, usage }).inspect_err(|_| leave())
+        let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout()));
+        Ok(Self { backend, shown: Buffer::default(), next: Buffer::default(), caret: None, everything: true, usage })
     }
 
     /// Columns and rows.
@@ -75,30 +86,45 @@ impl Screen {
     /// # Errors
     /// When the terminal has gone.
     pub(crate) fn size(&self) -> io::Result<(u16, u16)> {
-        self.terminal.size().map(|size| (size.width, size.height))
+        self.backend.size().map(|size| (size.width, size.height))
     }
 
-    /// Draws a frame; the terminal shows it at once, not line by line.
+    /// Draws what differs from the last frame, all at once; writes nothing when nothing differs.
     ///
     /// # Errors
     /// When the terminal has gone.
     pub(crate) fn draw(&mut self, state: &State) -> io::Result<()> {
-        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
-        self.terminal.draw(|frame| {
-            let caret = view::view(state, frame.buffer_mut());
-            if let Some(caret) = caret {
-                frame.set_cursor_position(caret);
-            }
-        })?;
-        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
+        let area = Rect::new(0, 0, state.size.0, state.size.1);
+        self.next.resize(area);
+        self.next.reset();
+        let caret = view::view(state, &mut self.next);
+        self.everything |= self.shown.area != area;
+        if self.everything {
+            self.shown = Buffer::empty(area);
+        }
+        let changes = self.shown.diff(&self.next);
+        if changes.is_empty() && caret == self.caret && !self.everything {
+            return Ok(());
+        }
+        queue!(self.backend, BeginSynchronizedUpdate, Hide)?;
+        if self.everything {
+            self.backend.clear_region(ClearType::All)?;
+        }
+        self.backend.draw(changes.into_iter())?;
+        if let Some(caret) = caret {
+            self.backend.set_cursor_position(caret)?;
+            self.backend.show_cursor()?;
+        }
+        execute!(self.backend, EndSynchronizedUpdate)?;
+        self.caret = caret;
+        self.everything = false;
+        std::mem::swap(&mut self.shown, &mut self.next);
+        Ok(())
     }
 
     /// Forgets what is on the screen, so that the next frame draws all of it.
-    ///
-    /// # Errors
-    /// When the terminal has gone.
-    pub(crate) fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+    pub(crate) fn forget(&mut self) {
+        self.everything = true;
     }
 
     /// Switches mouse capture.
@@ -143,7 +169,8 @@ impl Screen {
     /// When it has gone.
     pub(crate) fn resume(&mut self) -> io::Result<()> {
         take(self.usage)?;
-        self.terminal.clear()
+        self.forget();
+        Ok(())
     }
 }
 

@@ -96,12 +96,6 @@ impl ActivityState {
     pub(crate) fn selected(&self) -> Option<&Call> {
         self.calls.get(self.cursor.selected())
     }
-
-    /// Calls, newest first: name and how they ended, for tests.
-    #[cfg(test)]
-    pub(crate) fn outcomes(&self) -> impl Iterator<Item = (&'static str, &Outcome)> {
-        self.calls.iter().map(|call| (call.name, &call.outcome))
-    }
 }
 
 fn rows(state: &State) -> Rect {

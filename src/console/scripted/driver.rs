@@ -196,6 +196,12 @@ impl Driver {
         buffer
     }
 
+    /// Draws a frame into a buffer of the screen's size, as the terminal's loop does.
+    pub fn draw_into(&self, buffer: &mut Buffer) {
+        buffer.reset();
+        view(&self.state, buffer);
+    }
+
     /// The screen as text.
     #[must_use]
     pub fn screen(&self) -> String {

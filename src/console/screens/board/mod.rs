@@ -114,9 +114,8 @@ impl BoardState {
         self.board().is_some_and(|board| board.workflows.iter().any(running))
     }
 
-    /// Makes the list anew: what needs care first, then newest first; the selected execution stays selected.
-    fn arrange(&mut self, height: usize) {
-        let selected = self.selected_execution().map(|execution| execution.id.clone());
+    /// Makes the list anew: what needs care first, then newest first; the execution named stays selected.
+    fn arrange(&mut self, selected: Option<&ExecutionId>, height: usize) {
         let all: &[ExecutionSummary] = self.executions.value().map_or(&[], |all| all.as_slice());
         let words: Vec<String> = self.filter.to_lowercase().split_whitespace().map(str::to_owned).collect();
         let wanted = |row: &u32| matches(&all[*row as usize], &words);
@@ -126,7 +125,7 @@ impl BoardState {
             let execution = &all[*row as usize];
             !(needs_care(execution.status) && !execution.superseded && execution.status != ExecutionStatus::Aborted)
         });
-        let position = selected.filter(|_| self.moved).and_then(|id| order.iter().position(|row| all[*row as usize].id == id));
+        let position = selected.filter(|_| self.moved).and_then(|id| order.iter().position(|row| all[*row as usize].id == *id));
         self.order = order;
         self.cursor.select(position.unwrap_or(0), self.order.len(), height);
     }
@@ -268,7 +267,7 @@ pub(crate) fn answered_executions(state: &mut State, answer: OpsResult<Arc<Vec<E
     let before = state.board.selected_execution().cloned();
     state.board.executions.answered(now, answer);
     let height = list_height(state);
-    state.board.arrange(height);
+    state.board.arrange(before.as_ref().map(|execution| &execution.id), height);
     if before.as_ref() != state.board.selected_execution() {
         // The same row in another status has other details.
         if before.map(|execution| execution.id) == state.board.selected_execution().map(|execution| execution.id.clone()) {
@@ -329,8 +328,9 @@ fn open_selected(state: &mut State, effects: &mut Vec<Effect>) {
 pub(crate) fn filter(state: &mut State, text: &str) {
     state.board.filter = text.trim().to_owned();
     let height = list_height(state);
+    let selected = state.board.selected_execution().map(|execution| execution.id.clone());
     state.board.moved = true;
-    state.board.arrange(height);
+    state.board.arrange(selected.as_ref(), height);
     want_preview(state);
 }
 
