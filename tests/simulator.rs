@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use jiff::civil::{Date, date};
-use lakehand::simulator::{self, DEMO_KEY, Options, RunningSimulator};
+use lakehand::simulator::{self, DEMO_API_KEY, Options, RunningSimulator};
 use serde_json::Value;
 
 const TODAY: Date = date(2026, 1, 31);
@@ -26,7 +26,7 @@ async fn get(simulator: &RunningSimulator, path: &str, key: &str) -> (u16, Strin
 }
 
 async fn read(simulator: &RunningSimulator, path: &str) -> Value {
-    let (status, body) = get(simulator, path, DEMO_KEY).await;
+    let (status, body) = get(simulator, path, DEMO_API_KEY).await;
     assert_eq!(status, 200, "{path}: {body}");
     serde_json::from_str(&body).unwrap()
 }
@@ -57,7 +57,7 @@ fn ids(rows: &[Value]) -> Vec<String> {
 #[tokio::test]
 async fn paging_collects_exactly_what_is_true() {
     let simulator = started(3_000).await;
-    let truth = simulator.truth();
+    let truth = simulator.truth().unwrap();
     let window = "date_from=2026-01-24&date_to=2026-01-31&limit=137";
     let (clicks, total) =
         collect(&simulator, &format!("/3.0/stats/clicks?{window}"), "clicks").await;

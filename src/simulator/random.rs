@@ -29,8 +29,6 @@ pub(crate) enum Purpose {
     Affiliate = 9,
     /// An advertiser.
     Advertiser = 10,
-    /// A manager.
-    Manager = 11,
     /// The number of clicks of a day.
     Day = 12,
     /// Whether a fault strikes a request.

@@ -130,10 +130,11 @@ const FIELDS: &[(&str, &str)] = &[
     ("comment", "comment"),
 ];
 
-/// Reads the parameters of `/3.0/stats/clicks`.
+/// Reads the parameters of `/3.0/stats/clicks`; dates and hours are those of `zone`.
 pub(crate) fn click_query(
     parameters: &Parameters,
     today: civil::Date,
+    zone: TimeZone,
 ) -> Result<EventQuery, Refusal> {
     parameters.allow(&[COMMON, &["advertisers"]])?;
     for name in ["date_from", "date_to"] {
@@ -141,15 +142,15 @@ pub(crate) fn click_query(
             return Err(Refusal::bad(format!("Parameter '{name}' is required")));
         }
     }
-    let zone = parameters.zone()?;
     let created = created_span(parameters, today, &zone, MOST_DAYS)?;
     event_query(parameters, created, zone, "advertisers")
 }
 
-/// Reads the parameters of `/3.0/stats/conversions`.
+/// Reads the parameters of `/3.0/stats/conversions`; dates and hours are those of `zone`.
 pub(crate) fn conversion_query(
     parameters: &Parameters,
     today: civil::Date,
+    zone: TimeZone,
 ) -> Result<EventQuery, Refusal> {
     let fields: Vec<&str> = FIELDS.iter().map(|(parameter, _)| *parameter).collect();
     parameters.allow(&[
@@ -158,7 +159,6 @@ pub(crate) fn conversion_query(
         &fields,
         &["advertiser", "status", "raw_export"],
     ])?;
-    let zone = parameters.zone()?;
     let updated = updated_span(parameters, &zone)?;
     let raw = parameters.one("raw_export") == Some("1");
     let dated = parameters
@@ -289,7 +289,9 @@ mod tests {
     use jiff::civil::date;
 
     fn conversions(query: &str) -> Result<EventQuery, Refusal> {
-        conversion_query(&Parameters::parse(query).unwrap(), date(2026, 1, 31))
+        let parameters = Parameters::parse(query).unwrap();
+        let zone = parameters.zone().unwrap();
+        conversion_query(&parameters, date(2026, 1, 31), zone)
     }
 
     fn span(from: &str, end: &str) -> Span {
@@ -358,7 +360,13 @@ mod tests {
 
     #[test]
     fn clicks_demand_their_dates() {
-        let parse = |query| click_query(&Parameters::parse(query).unwrap(), date(2026, 1, 31));
+        let parse = |query| {
+            click_query(
+                &Parameters::parse(query).unwrap(),
+                date(2026, 1, 31),
+                TimeZone::UTC,
+            )
+        };
         assert_eq!(parse("date_from=2026-01-31").unwrap_err().status(), 400);
         assert_eq!(parse("").unwrap_err().status(), 400);
         assert_eq!(

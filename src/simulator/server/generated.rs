@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::answer::Page;
 use super::events::{EventQuery, EventStream};
-use crate::simulator::calendar::{self, Span};
 use crate::simulator::truth::{Offer, Truth};
 use crate::simulator::wire;
 
@@ -52,11 +51,7 @@ pub(crate) fn events(
 }
 
 fn clicks(truth: &Truth, query: &EventQuery, slice: Slice, work: &Work) -> Page {
-    let readable = Span {
-        start: calendar::day_start(truth.oldest_readable_click_day()),
-        end: i64::MAX,
-    };
-    let numbers = truth.click_range(query.created.and(readable));
+    let numbers = truth.click_range(query.created);
     let write = |out: &mut String, number| {
         wire::push_click(out, truth, &truth.click_at(number), &query.zone);
     };

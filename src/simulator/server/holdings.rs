@@ -1,11 +1,15 @@
 //! What is served: a generated world, or files.
 
+use std::io;
+
 use super::answer::{Page, Refusal};
 use super::dimensions::{DimensionQuery, DimensionStream};
 use super::events::{EventQuery, EventStream};
 use super::generated::{self, Slice, Work};
-use crate::simulator::calendar;
-use crate::simulator::truth::Truth;
+use crate::simulator::archive::Archive;
+use crate::simulator::calendar::{self, Span};
+use crate::simulator::random::{Draws, Purpose};
+use crate::simulator::truth::{LateChange, Truth};
 use crate::simulator::wire::{self, View};
 
 /// What is served.
@@ -13,9 +17,33 @@ use crate::simulator::wire::{self, View};
 pub(crate) enum Holdings {
     /// Rows made from a seed.
     Generated(Truth),
+    /// Rows of files, byte for byte.
+    Files(Archive),
 }
 
 impl Holdings {
+    /// Whether times stand as they are written whatever zone is asked for.
+    pub(crate) const fn has_fixed_times(&self) -> bool {
+        matches!(self, Self::Files(_))
+    }
+
+    /// Gives some conversion of the last days another status as of `now`; which one is drawn from
+    /// the number of the request.
+    pub(crate) fn change_some_status(&self, now: i64, request: u64) -> Option<LateChange> {
+        let Self::Generated(truth) = self else {
+            return None;
+        };
+        let truth = truth_at(truth, now);
+        let recent = Span {
+            start: now - 7 * calendar::DAY_SECONDS,
+            end: i64::MAX,
+        };
+        let places = truth.conversion_range(recent);
+        let mut draws = Draws::new(truth.seed(), Purpose::LateStatus, request);
+        let place = places.start + draws.below(places.len() as u64) as usize;
+        truth.change_status(place)
+    }
+
     /// A page of clicks or conversions as of `now`.
     pub(crate) fn events(
         &self,
@@ -33,6 +61,9 @@ impl Holdings {
                 slice,
                 work,
             )),
+            Self::Files(archive) => archive
+                .events(stream, query, slice, now, work)
+                .map_err(broken),
         }
     }
 
@@ -49,6 +80,7 @@ impl Holdings {
             Self::Generated(truth) => {
                 Ok(generated_dimension(truth, stream, query, view, slice, work))
             }
+            Self::Files(archive) => Ok(archive.dimension(stream, query, slice, work)),
         }
     }
 
@@ -77,6 +109,7 @@ impl Holdings {
     ) -> Result<Option<String>, Refusal> {
         match self {
             Self::Generated(truth) => Ok(generated::conversion(&truth_at(truth, now), id, work)),
+            Self::Files(archive) => archive.conversion(id).map_err(broken),
         }
     }
 
@@ -86,8 +119,18 @@ impl Holdings {
             Self::Generated(truth) => {
                 generated::items(truth.managers().iter(), slice, work, wire::push_manager)
             }
+            Self::Files(_) => Page {
+                rows: String::new(),
+                total: 0,
+            },
         }
     }
+}
+
+/// The temporary file of an archive failed: the simulator's own trouble, told as the API tells its.
+fn broken(error: io::Error) -> Refusal {
+    tracing::error!(%error, "the simulator cannot read its rows back");
+    Refusal::ServerError
 }
 
 fn truth_at(truth: &Truth, now: i64) -> Truth {

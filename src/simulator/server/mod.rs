@@ -1,6 +1,7 @@
 //! The HTTP side: paths, keys, counting, and who answers what.
 
 mod answer;
+mod damage;
 mod dimensions;
 mod events;
 mod generated;
@@ -14,16 +15,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, Response, StatusCode};
-use jiff::civil;
+use jiff::{civil, tz::TimeZone};
 use secrecy::{ExposeSecret, SecretString};
+use tokio_util::sync::CancellationToken;
 
-use super::calendar;
+use super::calendar::{self, CLICK_DAYS, Span};
+use super::faults::{Faults, PageFault, Replacement, Strikes};
 use super::wire::{self, SECRET_MARKER};
+pub(crate) use answer::Page;
 use answer::{PageRequest, Refusal};
-use dimensions::DimensionStream;
-use events::EventStream;
-use generated::Slice;
-pub(crate) use generated::Work;
+pub(crate) use dimensions::{DimensionQuery, DimensionStream, any};
+pub(crate) use events::{EventQuery, EventStream};
+pub(crate) use generated::{Slice, Work, items, row_has_fields};
 pub(crate) use holdings::Holdings;
 use parameters::Parameters;
 
@@ -35,6 +38,10 @@ pub(crate) struct Server {
     pub clock: AtomicI64,
     pub admin_key: SecretString,
     pub affiliate_key: SecretString,
+    /// Clicks of all days can be read.
+    pub all_clicks: bool,
+    pub faults: Faults,
+    pub stop: CancellationToken,
     pub work: Work,
     pub requests: AtomicU64,
     pub requests_by_path: Mutex<BTreeMap<String, u64>>,
@@ -105,17 +112,39 @@ impl Route {
 /// Answers one request.
 pub(crate) async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response<Body> {
     let path = request.uri().path().to_owned();
-    let _number = server.count(&path);
-    // Listings are computed, not awaited; a worker thread of the runtime must not do that.
-    let answered = tokio::task::spawn_blocking(move || server.answer(&path, &request)).await;
-    match answered {
-        Ok(Ok(body)) => answer::json(StatusCode::OK, body),
-        Ok(Err(refusal)) => answer::json(refusal.status(), answer::error_body(refusal.message())),
-        Err(_) => answer::json(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            answer::error_body(Refusal::ServerError.message()),
-        ),
+    let number = server.count(&path);
+    let strikes = server
+        .faults
+        .strikes(&path, number, asks_for_later_page(&request));
+    if strikes.late_status {
+        server.holdings.change_some_status(server.now(), number);
     }
+    if !strikes.delay.is_zero() {
+        // A simulator that is told to stop does not finish waiting.
+        let _ = server
+            .stop
+            .run_until_cancelled(tokio::time::sleep(strikes.delay))
+            .await;
+    }
+    if let Some(Replacement::Instead(kind)) = strikes.replacement {
+        return damage::instead(kind);
+    }
+    // Listings are computed, not awaited; a worker thread of the runtime must not do that.
+    let answered =
+        tokio::task::spawn_blocking(move || server.answer(&path, &request, strikes)).await;
+    match (
+        answered.unwrap_or(Err(Refusal::ServerError)),
+        strikes.replacement,
+    ) {
+        (Ok(body), Some(Replacement::Damaged(kind))) => damage::damaged(kind, body),
+        (Ok(body), _) => answer::json(StatusCode::OK, body),
+        (Err(refusal), _) => answer::json(refusal.status(), answer::error_body(refusal.message())),
+    }
+}
+
+fn asks_for_later_page(request: &Request) -> bool {
+    let parameters = Parameters::parse(request.uri().query().unwrap_or("")).unwrap_or_default();
+    matches!(parameters.positive("page"), Ok(Some(page)) if page > 1)
 }
 
 impl Server {
@@ -138,7 +167,7 @@ impl Server {
     }
 
     /// The body of a good answer, or why there is none.
-    fn answer(&self, path: &str, request: &Request) -> Result<String, Refusal> {
+    fn answer(&self, path: &str, request: &Request, strikes: Strikes) -> Result<String, Refusal> {
         let route = Route::find(path).ok_or(Refusal::NotFound("Not Found"))?;
         let parameters = Parameters::parse(request.uri().query().unwrap_or(""))?;
         let header = request
@@ -156,12 +185,21 @@ impl Server {
         }
         match route {
             Route::Me => Ok(me(role)),
-            Route::Dimension(stream) => self.dimension(stream, role, &parameters),
+            Route::Dimension(stream) => self.dimension(stream, role, &parameters, strikes.page),
             Route::One(stream, id) => self.one(stream, &id, role),
             Route::OffersCount => Ok(format!(r#"{{"status":1,"count":{}}}"#, self.count_offers())),
             Route::Managers => self.managers(&parameters),
-            Route::Events(stream) => self.events(stream, role, &parameters),
+            Route::Events(stream) => self.events(stream, role, &parameters, strikes.page),
             Route::OneConversion => self.one_conversion(&parameters),
+        }
+    }
+
+    /// Seven days back from today; the limit counts in the zone that was asked for.
+    fn readable_clicks(&self, zone: &TimeZone) -> Span {
+        let oldest = calendar::shift(self.today(), -i64::from(CLICK_DAYS));
+        Span {
+            start: Span::days(oldest, oldest, zone).start,
+            end: i64::MAX,
         }
     }
 
@@ -181,14 +219,22 @@ impl Server {
         stream: EventStream,
         role: Role,
         parameters: &Parameters,
+        fault: Option<PageFault>,
     ) -> Result<String, Refusal> {
+        let zone = parameters.zone()?;
+        let zone = if self.holdings.has_fixed_times() {
+            TimeZone::UTC
+        } else {
+            zone
+        };
+        let today = self.today();
         let (mut query, limits) = match stream {
             EventStream::Clicks => (
-                events::click_query(parameters, self.today())?,
+                events::click_query(parameters, today, zone)?,
                 events::CLICK_LIMITS,
             ),
             EventStream::Conversions => (
-                events::conversion_query(parameters, self.today())?,
+                events::conversion_query(parameters, today, zone)?,
                 events::CONVERSION_LIMITS,
             ),
         };
@@ -198,11 +244,19 @@ impl Server {
             }
             query.affiliates = vec![u64::from(AFFILIATE_OF_THE_KEY)];
         }
+        if stream == EventStream::Clicks && !self.all_clicks {
+            query.created = query.created.and(self.readable_clicks(&query.zone));
+        }
         let request = events::page_request(parameters, limits)?;
+        let slice = slice(request, fault);
         let page = self
             .holdings
-            .events(stream, &query, slice(request), self.now(), &self.work)?;
-        Ok(answer::page_body(stream.name(), &page, request))
+            .events(stream, &query, slice, self.now(), &self.work)?;
+        Ok(answer::page_body(
+            stream.name(),
+            &shifted(page, fault),
+            request,
+        ))
     }
 
     fn dimension(
@@ -210,14 +264,19 @@ impl Server {
         stream: DimensionStream,
         role: Role,
         parameters: &Parameters,
+        fault: Option<PageFault>,
     ) -> Result<String, Refusal> {
         let query = dimensions::dimension_query(stream, parameters)?;
         let request = events::page_request(parameters, stream.limits())?;
-        let view = view(role);
+        let slice = slice(request, fault);
         let page = self
             .holdings
-            .dimension(stream, &query, view, slice(request), &self.work)?;
-        Ok(answer::page_body(stream.collection(), &page, request))
+            .dimension(stream, &query, view(role), slice, &self.work)?;
+        Ok(answer::page_body(
+            stream.collection(),
+            &shifted(page, fault),
+            request,
+        ))
     }
 
     fn one(&self, stream: DimensionStream, id: &str, role: Role) -> Result<String, Refusal> {
@@ -233,9 +292,9 @@ impl Server {
     }
 
     fn count_offers(&self) -> u64 {
-        let query = dimensions::DimensionQuery {
+        let query = DimensionQuery {
             statuses: vec!["active".to_owned()],
-            ..dimensions::DimensionQuery::default()
+            ..DimensionQuery::default()
         };
         let nothing = Slice { skip: 0, take: 0 };
         let page = self.holdings.dimension(
@@ -251,7 +310,7 @@ impl Server {
     fn managers(&self, parameters: &Parameters) -> Result<String, Refusal> {
         parameters.allow(&[&["page", "limit"]])?;
         let request = events::page_request(parameters, dimensions::ADVERTISER_LIMITS)?;
-        let page = self.holdings.managers(slice(request), &self.work);
+        let page = self.holdings.managers(slice(request, None), &self.work);
         Ok(answer::page_body("users", &page, request))
     }
 
@@ -276,10 +335,27 @@ fn view(role: Role) -> wire::View {
     }
 }
 
-fn slice(request: PageRequest) -> Slice {
+fn slice(request: PageRequest, fault: Option<PageFault>) -> Slice {
+    let skip = (request.page - 1).saturating_mul(request.per_page);
+    let skip = match fault {
+        None => skip,
+        Some(PageFault::Duplicate) => skip.saturating_sub(request.per_page),
+        Some(PageFault::Shift(rows)) => skip.saturating_add_signed(rows.saturating_neg()),
+    };
     Slice {
-        skip: (request.page - 1).saturating_mul(request.per_page),
+        skip,
         take: request.per_page,
+    }
+}
+
+/// Rows that were inserted or removed before a page count in the total too.
+fn shifted(page: Page, fault: Option<PageFault>) -> Page {
+    match fault {
+        Some(PageFault::Shift(rows)) => Page {
+            total: page.total.saturating_add_signed(rows),
+            ..page
+        },
+        _ => page,
     }
 }
 
