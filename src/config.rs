@@ -1,1 +1,182 @@
-//! Profiles, names and paths: what the operator configured.
+//! Profiles, names and paths: what the operator configured, checked before anything starts.
+//!
+//! A profile is a named target: platform, names, time zone, source settings. There is a built-in
+//! profile `local`, so that nothing has to be configured to begin.
+
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+mod load;
+
+pub use load::{Config, ConfigError, Home};
+
+/// Where a profile's work runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlatformKind {
+    /// On this machine: files, DataFusion, Delta Lake, SQLite.
+    Local,
+}
+
+/// A named target.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// Name in `config.toml`.
+    pub name: String,
+    /// Where it runs.
+    pub platform: PlatformKind,
+    /// `${ProjectName}` of every generated name.
+    pub project: String,
+    /// `${Env}` of every generated name.
+    pub env: String,
+    /// What a day means.
+    pub time_zone: TimeZone,
+    /// Folder of the embedded lake, its state and its logs.
+    pub data_dir: PathBuf,
+    /// Affise.
+    pub affise: AffiseSettings,
+    /// Limits of the normaliser.
+    pub normalise: NormaliseSettings,
+    /// How gold tables are replaced.
+    pub gold: GoldSettings,
+    /// Local schedules, shown on the Board and run by `lakehand serve`-like loops.
+    pub schedules: Vec<Schedule>,
+    /// Refuse every change.
+    pub read_only: bool,
+}
+
+impl Profile {
+    /// `lakehand-dev-<part>`: the pattern every AWS-style name follows.
+    #[must_use]
+    pub fn resource_name(&self, part: &str) -> String {
+        format!("{}-{}-{part}", self.project, self.env)
+    }
+
+    /// Folder that plays the raw bucket.
+    #[must_use]
+    pub fn raw_dir(&self) -> PathBuf {
+        self.data_dir.join("raw")
+    }
+
+    /// Folder that plays the std bucket.
+    #[must_use]
+    pub fn std_dir(&self) -> PathBuf {
+        self.data_dir.join("std")
+    }
+
+    /// The SQLite file of executions, events and logs.
+    #[must_use]
+    pub fn state_file(&self) -> PathBuf {
+        self.data_dir.join("state.sqlite")
+    }
+
+    /// The file of credentials, mode 0600.
+    #[must_use]
+    pub fn parameters_file(&self) -> PathBuf {
+        self.data_dir.join("parameters.json")
+    }
+
+    /// Whether a path lies in this profile's data folder.
+    #[must_use]
+    pub fn owns(&self, path: &Path) -> bool {
+        path.starts_with(&self.data_dir)
+    }
+}
+
+/// Settings of the Affise source. `[profiles.<name>.affise]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AffiseSettings {
+    /// `https://api-<tenant>.affise.com`; empty until configured. A trailing slash is cut off.
+    pub base_url: String,
+    /// Path of the API key in the parameter store.
+    pub api_key_parameter: String,
+    /// Requests a second per key; the fact sheet advises 2.
+    pub requests_per_second: f64,
+    /// Requests in flight per key; the fact sheet advises 2.
+    pub concurrency: usize,
+    /// Rows asked for a page; the server's answer decides.
+    pub page_limit: u32,
+    /// Hours by which the update filter overlaps what was read before; at least 2.
+    pub overlap_hours: u32,
+    /// Seconds one request may take.
+    pub request_timeout_seconds: u64,
+    /// Seconds one collection of one stream may take in all.
+    pub deadline_seconds: u64,
+    /// Tries of one request before its window is halved.
+    pub attempts: u32,
+    /// First wait between two tries, milliseconds; doubles up to `max_retry_wait_ms`, with jitter.
+    pub first_retry_wait_ms: u64,
+    /// Longest wait between two tries, milliseconds.
+    pub max_retry_wait_ms: u64,
+    /// The `timezone` parameter sent with every statistics request.
+    pub timezone: String,
+}
+
+impl Default for AffiseSettings {
+    fn default() -> Self {
+        Self {
+            base_url: String::new(),
+            api_key_parameter: "/affise/ApiKey".to_owned(),
+            requests_per_second: 2.0,
+            concurrency: 2,
+            page_limit: 500,
+            overlap_hours: 2,
+            request_timeout_seconds: 90,
+            deadline_seconds: 3600,
+            attempts: 5,
+            first_retry_wait_ms: 1000,
+            max_retry_wait_ms: 60_000,
+            timezone: "UTC".to_owned(),
+        }
+    }
+}
+
+/// Limits of the normaliser. `[profiles.<name>.normalise]`
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NormaliseSettings {
+    /// Megabytes of rows held in memory before they are written out.
+    pub memory_mb: usize,
+    /// Threads that decode; 0 means one a core.
+    pub threads: usize,
+    /// Share of a run's rows that may go to quarantine before the stage fails, 0 to 1.
+    pub max_quarantine_share: f64,
+}
+
+impl Default for NormaliseSettings {
+    fn default() -> Self {
+        Self { memory_mb: 192, threads: 0, max_quarantine_share: 0.1 }
+    }
+}
+
+/// How a gold window is put in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplaceMode {
+    /// Stage, check, one MERGE: readers never see a hole.
+    #[default]
+    Merge,
+    /// DELETE, then INSERT: two commits, for deployments that want it.
+    DeleteInsert,
+}
+
+/// Settings of gold tables. `[profiles.<name>.gold]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GoldSettings {
+    /// `merge` or `delete_insert`.
+    pub replace: ReplaceMode,
+}
+
+/// When a workflow starts by itself. `[[profiles.<name>.schedules]]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// Workflow name: `daily-report`.
+    pub workflow: String,
+    /// Time of day in the profile's time zone.
+    pub at: jiff::civil::Time,
+}

@@ -1,0 +1,1 @@
+//! The source APIs, one file a source.

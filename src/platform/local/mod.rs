@@ -1,0 +1,6 @@
+//! The embedded platform: files, DataFusion with Delta Lake, SQLite; no account and no server.
+
+pub mod engine;
+pub mod lake;
+pub mod parameters;
+pub mod workflows;
