@@ -41,6 +41,7 @@ mod run;
 mod runs;
 #[cfg(feature = "simulator")]
 mod sample;
+mod scheduler;
 #[cfg(feature = "simulator")]
 mod simulate;
 mod status;
@@ -95,6 +96,8 @@ enum Verb {
     /// List, show, stop and redrive executions; read their logs.
     #[command(subcommand)]
     Runs(runs::RunsVerb),
+    /// Start the profile's schedules on this machine, until stopped.
+    Scheduler(scheduler::SchedulerArgs),
     /// Run one SQL statement, in Athena's spelling.
     Query(query::QueryArgs),
     /// Check, draw and run state machine definitions.
@@ -253,6 +256,7 @@ async fn with_platform(app: &App, verb: Option<Verb>, ascii: bool) -> VerbResult
         Some(Verb::Gold(verb)) => gold::run(app, &verb).await,
         Some(Verb::Reports(verb)) => reports::run(app, &verb).await,
         Some(Verb::Runs(verb)) => runs::run(app, &verb).await,
+        Some(Verb::Scheduler(args)) => scheduler::run(app, &args).await,
         Some(Verb::Query(args)) => query::run(app, &args).await,
         Some(Verb::Credentials(verb)) => credentials::run(app, &verb).await,
         #[cfg(feature = "simulator")]

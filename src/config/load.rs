@@ -335,9 +335,10 @@ impl Place<'_> {
     }
 }
 
-/// The daily report at 09:00 and 14:00, as the design has it.
+/// The daily report at 09:00 and 14:00, as the design has it, and the collection an hour before.
 fn default_schedules() -> Vec<Schedule> {
-    [9, 14].map(|hour| Schedule { workflow: "daily-report".to_owned(), at: jiff::civil::time(hour, 0, 0, 0) }).to_vec()
+    let at = |workflow: &str, hour| Schedule { workflow: workflow.to_owned(), at: jiff::civil::time(hour, 0, 0, 0) };
+    vec![at("collect", 8), at("daily-report", 9), at("collect", 13), at("daily-report", 14)]
 }
 
 #[cfg(test)]

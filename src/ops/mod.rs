@@ -3,6 +3,7 @@
 
 pub mod model;
 pub mod ports;
+pub mod schedule;
 
 use async_trait::async_trait;
 
