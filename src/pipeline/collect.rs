@@ -2,4 +2,6 @@
 
 pub mod manifest;
 
-pub use manifest::{Manifest, ManifestError, ManifestFile, list_manifests, read_manifest, write_manifest};
+pub use manifest::{
+    Manifest, ManifestError, ManifestFile, list_manifests, read_manifest, write_manifest,
+};

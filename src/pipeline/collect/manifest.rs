@@ -87,10 +87,17 @@ impl Manifest {
 /// [`ManifestError`] when the store fails or the object is not a manifest of a known version.
 pub async fn read_manifest(lake: &Lake, key: &str) -> Result<Manifest, ManifestError> {
     let (bytes, _) = lake.raw.get(key).await?;
-    let damaged = |why: String| ManifestError::Damaged { key: key.to_owned(), why };
-    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let damaged = |why: String| ManifestError::Damaged {
+        key: key.to_owned(),
+        why,
+    };
+    let manifest: Manifest =
+        serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     if manifest.version > MANIFEST_VERSION {
-        return Err(damaged(format!("it has version {}, this program knows {MANIFEST_VERSION}", manifest.version)));
+        return Err(damaged(format!(
+            "it has version {}, this program knows {MANIFEST_VERSION}",
+            manifest.version
+        )));
     }
     Ok(manifest)
 }
@@ -99,10 +106,19 @@ pub async fn read_manifest(lake: &Lake, key: &str) -> Result<Manifest, ManifestE
 ///
 /// # Errors
 /// [`ManifestError`] when the store fails.
-pub async fn write_manifest(lake: &Lake, key: &str, manifest: &Manifest) -> Result<ETag, ManifestError> {
-    let bytes = serde_json::to_vec_pretty(manifest)
-        .map_err(|error| ManifestError::Damaged { key: key.to_owned(), why: error.to_string() })?;
-    Ok(lake.raw.put(key, bytes.into(), PutCondition::Always).await?)
+pub async fn write_manifest(
+    lake: &Lake,
+    key: &str,
+    manifest: &Manifest,
+) -> Result<ETag, ManifestError> {
+    let bytes = serde_json::to_vec_pretty(manifest).map_err(|error| ManifestError::Damaged {
+        key: key.to_owned(),
+        why: error.to_string(),
+    })?;
+    Ok(lake
+        .raw
+        .put(key, bytes.into(), PutCondition::Always)
+        .await?)
 }
 
 /// Keys of every finished collection of a stream, oldest collection day first.
@@ -110,7 +126,10 @@ pub async fn write_manifest(lake: &Lake, key: &str, manifest: &Manifest) -> Resu
 /// # Errors
 /// [`StoreError`] when the listing fails.
 pub async fn list_manifests(lake: &Lake, stream: Stream) -> Result<Vec<String>, StoreError> {
-    let listing = lake.raw.list(&format!("{}/", stream.bronze_prefix())).await?;
+    let listing = lake
+        .raw
+        .list(&format!("{}/", stream.bronze_prefix()))
+        .await?;
     listing
         .try_filter_map(|meta| async move { Ok(meta.key.ends_with(SUFFIX).then_some(meta.key)) })
         .try_collect()
