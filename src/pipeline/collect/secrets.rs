@@ -152,7 +152,7 @@ mod tests {
         for (row, wanted) in [
             (r#"{"id":1,"api_key":"x","name":"é"}"#, r#"{"id":1,"name":"é"}"#),
             (r#"{"api_key":"x"}"#, "{}"),
-            (r#"{"id":1.50e0 , "API-Key" : {"a":["]}",1]} }"#, r#"{"id":1.50e0 }"#),
+            (r#"{"id":1.50e0 , "API-Key" : {"a":["]}",1]} }"#, r#"{"id":1.50e0  }"#),
             (r#"{"a":[{"manager":{"id":"5","apiKey":null,"hash_password":"q\"}"}}],"z":0}"#, r#"{"a":[{"manager":{"id":"5"}}],"z":0}"#),
             (r#"{"token":"a","access_token":"b","secret":"c"}"#, "{}"),
             (r#"{"x":1,"token":"a","secret":7}"#, r#"{"x":1}"#),

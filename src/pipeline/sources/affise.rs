@@ -27,7 +27,7 @@ use crate::{
 mod envelope;
 mod reading;
 mod slice;
-#[cfg(test)]
+#[cfg(all(test, feature = "simulator"))]
 mod tests;
 
 use envelope::NoPage;
