@@ -165,12 +165,31 @@ impl<'p> Decoder<'p> {
         done
     }
 
-    fn row(&mut self, text: &[u8], rows: &mut Rows) -> Result<(), Refused> {
+    /// Decodes a member of a row into a row of its own, whose required columns the caller sets.
+    ///
+    /// # Errors
+    /// [`Refused`] when it is no object.
+    pub fn decode_member(&mut self, text: &[u8], rows: &mut Rows) -> Result<(), Refused> {
+        self.serial += 1;
+        self.extra.clear();
+        let done = self.members(text, rows);
+        match done {
+            Ok(()) => self.end_row(rows),
+            Err(_) => rows.abandon(),
+        }
+        done
+    }
+
+    fn members(&mut self, text: &[u8], rows: &mut Rows) -> Result<(), Refused> {
         let mut cursor = Cursor::new(text);
         cursor.space();
         cursor.expect(b'{', "expected {")?;
         self.object(&mut cursor, 0, rows)?;
-        cursor.end()?;
+        Ok(cursor.end()?)
+    }
+
+    fn row(&mut self, text: &[u8], rows: &mut Rows) -> Result<(), Refused> {
+        self.members(text, rows)?;
         for &column in &self.plan.required {
             if !rows.cells[column as usize].has(rows.rows) {
                 return Err(Refused::Value { column: self.plan.columns[column as usize].name, why: "missing" });
@@ -178,11 +197,15 @@ impl<'p> Decoder<'p> {
         }
         self.split_system(rows);
         self.check_money(rows);
+        self.end_row(rows);
+        Ok(())
+    }
+
+    fn end_row(&mut self, rows: &mut Rows) {
         if !self.extra.members.is_empty() {
             self.extra.text.push(b'}');
             rows.cells[self.plan.columns.len()].set_text(rows.rows, &self.extra.text);
         }
-        Ok(())
     }
 
     /// The members of an object; the cursor stands after its brace.

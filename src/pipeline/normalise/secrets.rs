@@ -20,6 +20,11 @@ pub(super) fn is_secret(key: RawString<'_>) -> bool {
     matches!(key.raw.len(), 7 | 8 | 13) && SECRET_KEYS.contains(&key.raw)
 }
 
+/// Whether the bytes of a line could hold a secret, also in broken JSON. True too often, never too seldom.
+pub(super) fn may_hold(line: &[u8]) -> bool {
+    SECRET_KEYS.iter().any(|key| memchr::memmem::find(line, key).is_some()) || memchr::memmem::find(line, b"\\u00").is_some()
+}
+
 /// A copy of a JSON value without the members that hold secrets.
 pub(super) fn strip(value: &[u8]) -> Result<Vec<u8>, SyntaxFault> {
     let mut cursor = Cursor::new(value);
