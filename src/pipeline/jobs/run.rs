@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{ErrorType, JobContext, JobError};
 use crate::pipeline::{
-    collect::{self, CollectRequest, CollectSummary},
+    collect::{self, CollectRequest, CollectSummary, Passes},
     dataset::{GoldTable, SilverTable, Stream},
     export,
     normalise::{self, NormaliseRequest},
@@ -113,32 +113,31 @@ fn written(output: &impl Serialize) -> Result<Value, JobError> {
 }
 
 async fn collect_stream(input: StreamInput, context: &JobContext) -> Result<Value, JobError> {
-    let request = CollectRequest::new(input.stream, input.window);
+    let request = CollectRequest { stream: input.stream, window: input.window, passes: Passes::default() };
     written(&collect::collect(context, &request).await?)
 }
 
 async fn normalise_stream(input: NormaliseInput, context: &JobContext) -> Result<Value, JobError> {
-    let request = NormaliseRequest::new(input.stream, input.collected.manifest_keys());
+    let request = NormaliseRequest { stream: input.stream, manifests: vec![input.collected.manifest_key] };
     written(&normalise::normalise(context, &request).await?)
 }
 
 async fn update_dimensions(input: WindowInput, context: &JobContext) -> Result<Value, JobError> {
     let mut rows = serde_json::Map::new();
     for stream in DIMENSIONS {
-        let collected = collect::collect(context, &CollectRequest::new(stream, input.window)).await?;
-        let request = NormaliseRequest::new(stream, collected.manifest_keys());
+        let collected = collect::collect(context, &CollectRequest { stream, window: input.window, passes: Passes::default() }).await?;
+        let request = NormaliseRequest { stream, manifests: vec![collected.manifest_key] };
         let normalised = normalise::normalise(context, &request).await?;
         rows.insert(stream.name(), written(&normalised)?);
     }
     Ok(Value::Object(rows))
 }
 
-/// The child tables of offers are made with the offers; this reports them, and makes them anew from
-/// the offers of silver when one is missing.
+/// Caps, the affiliates they name and payments, one row each, from the offers of silver.
 async fn extract_offer_caps(context: &JobContext) -> Result<Value, JobError> {
-    let rows = normalise::extract_offer_children(context).await?;
+    normalise::extract_offer_children(context).await?;
     let tables = [SilverTable::OfferCaps, SilverTable::OfferCapAffiliates, SilverTable::OfferPayments];
-    Ok(tables.iter().zip(rows).map(|(table, rows)| (table.short().to_owned(), json!(rows))).collect::<serde_json::Map<_, _>>().into())
+    Ok(json!({ "tables": tables.map(SilverTable::sql_name) }))
 }
 
 async fn check_quality(input: QualityInput, context: &JobContext) -> Result<Value, JobError> {
@@ -156,8 +155,13 @@ async fn acquire_lease(input: &LeaseInput, context: &JobContext) -> Result<Value
     Ok(json!({ "lease": input.lease, "until": lease.until() }))
 }
 
+/// Gives a lease back; one that somebody else holds, or nobody, is left alone.
 async fn release_lease(input: &LeaseInput, context: &JobContext) -> Result<Value, JobError> {
-    let released = Lease::release_if_held(&context.lake.std, &input.lease, &input.execution).await?;
+    let released = match Lease::acquire(&context.lake.std, &input.lease, &input.execution, Duration::from_secs(input.seconds)).await {
+        Ok(lease) => lease.release().await.map(|()| true)?,
+        Err(LeaseError::HeldBy { .. }) => false,
+        Err(error) => return Err(error.into()),
+    };
     Ok(json!({ "lease": input.lease, "released": released }))
 }
 
