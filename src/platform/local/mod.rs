@@ -2,5 +2,7 @@
 
 pub mod engine;
 pub mod lake;
+pub mod logs;
 pub mod parameters;
+pub mod state;
 pub mod workflows;
