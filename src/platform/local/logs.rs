@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 use tokio::sync::oneshot;
 
-use super::state::{SqliteResult, StateError, StateStore, instant, key_of, micros};
+use super::state::{SqliteResult, StateError, StateStore, instant, key_of, micros, signed, unsigned};
 use crate::{
     ops::{ExecutionId, LogLine, OpsResult, ports::Logs},
     pipeline::{
@@ -226,10 +226,7 @@ fn level_of(text: &str) -> Level {
 }
 
 /// Newest progress of every stage of an execution, by stage.
-///
-/// # Errors
-/// [`StateError::NotFound`], or what SQLite says.
-pub fn progress(connection: &Connection, id: &str) -> Result<HashMap<String, String>, StateError> {
+fn newest_progress(connection: &Connection, id: &str) -> Result<HashMap<String, String>, StateError> {
     let key = key_of(connection, id)?;
     let mut statement = connection.prepare_cached("SELECT stage, message FROM progress WHERE execution = ?1").on("read")?;
     let rows = statement.query_map([key], |row| Ok((row.get(0)?, row.get(1)?))).on("read")?;
@@ -258,11 +255,11 @@ fn read_lines(connection: &Connection, id: &str, stage: Option<&str>, after: u64
     );
     let mut statement = connection.prepare_cached(&sql).on("read")?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![key, stage, after, limit]).on("read")?;
+    let mut rows = statement.query(params![key, stage, signed(after), limit]).on("read")?;
     let mut lines = Vec::new();
     while let Some(row) = rows.next().on("read")? {
         lines.push(LogLine {
-            line: row.get(0).on("read")?,
+            line: unsigned(row.get(0).on("read")?),
             at: instant(row.get(1).on("read")?)?,
             level: level_of(&row.get::<_, String>(2).on("read")?),
             stage: row.get(3).on("read")?,
@@ -279,5 +276,10 @@ impl Logs for LocalLogs {
         let (id, stage) = (id.clone(), stage.map(str::to_owned));
         let lines = self.store.read(move |connection| read_lines(connection, id.as_ref(), stage.as_deref(), after_line, limit)).await?;
         Ok(lines)
+    }
+
+    async fn progress(&self, id: &ExecutionId) -> OpsResult<HashMap<String, String>> {
+        let id = id.clone();
+        Ok(self.store.read(move |connection| newest_progress(connection, id.as_ref())).await?)
     }
 }

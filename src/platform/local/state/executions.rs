@@ -4,7 +4,7 @@ use jiff::{Timestamp, civil::Date};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 use sha2::{Digest, Sha256};
 
-use super::{Liveness, ProcessIdentity, SqliteResult, StateError, instant, micros};
+use super::{Liveness, ProcessIdentity, SqliteResult, StateError, instant, micros, signed, unsigned};
 use crate::{
     ops::{ExecutionId, ExecutionStatus, ExecutionSummary},
     pipeline::window::Window,
@@ -77,8 +77,6 @@ pub struct ExecutionRow {
     pub summary: ExecutionSummary,
     /// Whether a runner holds it, also after its end while stages wind down.
     pub held: bool,
-    /// The execution that started it.
-    pub parent: Option<String>,
     token: Option<String>,
 }
 
@@ -93,14 +91,10 @@ pub struct Claimed {
     pub definition: String,
     /// The interpreter's state as JSON.
     pub snapshot: String,
-    /// Id of its newest event.
-    pub last_event: u64,
-    /// The execution that started it.
-    pub parent: Option<String>,
 }
 
 const COLUMNS: &str = "key, id, workflow, name, status, started, ended, window_from, window_to, redrives, current_stage, error, \
-     owner_token, owner, owner_seen, parent, \
+     owner_token, owner, owner_seen, \
      EXISTS (SELECT 1 FROM executions later WHERE later.status = 'SUCCEEDED' AND later.workflow = executions.workflow \
        AND later.window_from = executions.window_from AND later.window_to = executions.window_to \
        AND later.started > executions.started) AS fixed";
@@ -157,7 +151,6 @@ impl ExecutionRow {
                 superseded: row.get::<_, bool>("fixed").on(on)? && status.is_ended() && status != ExecutionStatus::Succeeded,
             },
             held,
-            parent: row.get("parent").on(on)?,
             token,
         })
     }
@@ -280,12 +273,12 @@ fn definition_hash(text: &str) -> String {
 /// # Errors
 /// [`StateError::NotOwner`] when somebody else took it over; what SQLite says.
 pub fn record_step(transaction: &Transaction<'_>, key: i64, token: &str, step: &StepRecord) -> Result<(), StateError> {
-    let owner: Option<(String, Option<String>, u64)> = transaction
+    let owner: Option<(String, Option<String>, i64)> = transaction
         .prepare_cached("SELECT id, owner_token, last_event FROM executions WHERE key = ?1")
         .and_then(|mut statement| statement.query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional())
         .on("read")?;
     let last_event = match owner {
-        Some((_, Some(owner), last_event)) if owner == token => last_event,
+        Some((_, Some(owner), last_event)) if owner == token => unsigned(last_event),
         Some((id, ..)) => return Err(StateError::NotOwner { id }),
         None => return Err(StateError::NotFound { id: key.to_string() }),
     };
@@ -297,7 +290,7 @@ pub fn record_step(transaction: &Transaction<'_>, key: i64, token: &str, step: &
             let why = format!("event {id} follows event {}", expected - 1);
             return Err(StateError::Corrupt { what: "a history", why });
         }
-        insert.execute(params![key, id, event]).on("write")?;
+        insert.execute(params![key, signed(*id), event]).on("write")?;
     }
     let ending = step.progress.ending.as_ref();
     transaction
@@ -307,7 +300,7 @@ pub fn record_step(transaction: &Transaction<'_>, key: i64, token: &str, step: &
         )
         .and_then(|mut statement| {
             statement.execute(named_params! {
-                ":last": expected, ":stage": step.progress.current_stage, ":key": key, ":redriven": i64::from(step.progress.redriven),
+                ":last": signed(expected), ":stage": step.progress.current_stage, ":key": key, ":redriven": i64::from(step.progress.redriven),
                 ":status": status_text(ending.map_or(ExecutionStatus::Running, |ending| ending.status)),
                 ":ended": ending.map(|ending| micros(ending.at)), ":error": ending.and_then(|ending| ending.error.as_deref()),
             })
@@ -342,9 +335,7 @@ pub fn claim(transaction: &Transaction<'_>, id: &str, token: &str, now: Timestam
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .on("read")?;
-    let last_event =
-        transaction.query_row("SELECT last_event FROM executions WHERE key = ?1", [row.key], |row| row.get(0)).on("read")?;
-    Ok(Claimed { key: row.key, summary: row.summary, definition, snapshot, last_event, parent: row.parent })
+    Ok(Claimed { key: row.key, summary: row.summary, definition, snapshot })
 }
 
 /// Gives the right to write back, once nothing of the execution runs any more.
@@ -403,7 +394,7 @@ pub fn events(connection: &Connection, id: &str, after: u64) -> Result<Vec<Strin
     let key = key_of(connection, id)?;
     let mut statement =
         connection.prepare_cached("SELECT event FROM events WHERE execution = ?1 AND id > ?2 ORDER BY id").on("read")?;
-    let rows = statement.query_map(params![key, after], |row| row.get(0)).on("read")?;
+    let rows = statement.query_map(params![key, signed(after)], |row| row.get(0)).on("read")?;
     rows.collect::<Result<_, _>>().on("read")
 }
 

@@ -325,3 +325,13 @@ pub(crate) fn micros(at: Timestamp) -> i64 {
 pub(crate) fn instant(micros: i64) -> Result<Timestamp, StateError> {
     Timestamp::from_microsecond(micros).map_err(|error| StateError::Corrupt { what: "an instant", why: error.to_string() })
 }
+
+/// Event ids and line numbers are small; SQLite's integers are signed.
+pub(crate) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The number a signed one of the file stands for.
+pub(crate) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

@@ -355,6 +355,11 @@ impl Workflows for LocalWorkflows {
         Ok(self.shared.row(id).await?.summary)
     }
 
+    async fn last_success(&self, workflow: &WorkflowName) -> OpsResult<Option<Timestamp>> {
+        let workflow = workflow.clone();
+        Ok(self.shared.store.read(move |connection| ExecutionRow::last_success(connection, workflow.as_ref())).await?)
+    }
+
     async fn payloads(&self, id: &ExecutionId) -> OpsResult<(String, Option<String>)> {
         let id = id.clone();
         Ok(self.shared.store.read(move |connection| state::payloads(connection, id.as_ref())).await?)

@@ -138,7 +138,7 @@ fn continued(claimed: &Claimed, purpose: &Purpose, now: Timestamp, history: &[Hi
         step.events = closed.events;
     }
     if matches!(purpose, Purpose::Redrive) {
-        let redriven = execution.redrive(&definition, now).map_err(|why| {
+        let redriven = execution.redrive(&definition, now, &mut rand::random).map_err(|why| {
             let text = why.to_string();
             OpsError::new(OpsErrorKind::NotPossible, format!("{} cannot be redriven: {text}", claimed.summary.id), "start a new execution with the same window")
         })?;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     ops::stages::stage_name,
-    pipeline::jobs::{JobLog, Level},
+    pipeline::jobs::Level,
     workflow::interpreter::{self, TaskId},
 };
 

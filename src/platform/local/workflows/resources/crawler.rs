@@ -45,7 +45,7 @@ pub(super) async fn crawl(
     let result = look(lake).await;
     let ended = micros(clock.now());
     let (status, message, seen) = match &result {
-        Ok(seen) => ("SUCCEEDED", None, Some((seen.tables.len(), seen.partitions.len()))),
+        Ok(seen) => ("SUCCEEDED", None, Some((signed_count(seen.tables.len()), signed_count(seen.partitions.len())))),
         Err(error) => ("FAILED", Some(error.to_string()), None),
     };
     let (tables, partitions) = seen.unzip();
@@ -70,6 +70,10 @@ pub(super) async fn crawl(
         }
         Err(error) => Err(TaskFailure::new("Glue.GlueException", error.to_string())),
     }
+}
+
+fn signed_count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 async fn look(lake: &Lake) -> Result<Seen, StoreError> {
