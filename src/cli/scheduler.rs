@@ -23,7 +23,7 @@ pub async fn run(app: &App, _args: &SchedulerArgs) -> VerbResult {
     let zone = &app.profile.time_zone;
     let mut now = app.platform.now();
     loop {
-        let Some((at, due)) = schedule::next_due(&app.profile.schedules, now, zone) else {
+        let Some((at, due)) = schedule::next_due(&app.profile.schedules, zone, now) else {
             return Err(CliError::usage(format!("the profile {} has no schedules", app.profile.name), "add [[profiles.<name>.schedules]] to the configuration"));
         };
         let names: Vec<_> = due.iter().map(|schedule| schedule.workflow.as_str()).collect();

@@ -3,7 +3,9 @@
 pub mod engine;
 pub mod jobs;
 pub mod lake;
+pub mod logs;
 pub mod parameters;
+pub mod state;
 pub mod workflows;
 
 use std::{
