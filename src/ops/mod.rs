@@ -1,1 +1,76 @@
-//! What the operator does; used by the CLI and the console alike.
+//! What the operator does. Every key of the console and every verb of the CLI ends in one of these
+//! calls; nothing here draws or parses arguments.
+
+pub mod model;
+pub mod ports;
+
+use async_trait::async_trait;
+
+pub use model::*;
+
+/// An operation that did not work: what was tried, on what, why, and what to do.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct OpsError {
+    /// What kind of trouble, for exit codes and badges.
+    pub kind: OpsErrorKind,
+    /// What was tried, on what, and why it failed.
+    pub message: String,
+    /// One line of advice.
+    pub advice: String,
+}
+
+/// Kinds of trouble an operator's call can meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpsErrorKind {
+    /// There is no such execution, report, workflow.
+    NotFound,
+    /// The call is not possible in this state: redrive of a success, stop of an ended execution.
+    NotPossible,
+    /// Somebody else does the same thing right now.
+    Conflict,
+    /// The profile is read-only.
+    ReadOnly,
+    /// What was given is malformed.
+    InvalidInput,
+    /// The platform failed.
+    Platform,
+}
+
+impl OpsError {
+    /// A failure of `kind`.
+    pub fn new(kind: OpsErrorKind, message: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), advice: advice.into() }
+    }
+}
+
+/// Result of an operation.
+pub type OpsResult<T> = Result<T, OpsError>;
+
+/// Everything the console and the CLI can ask for. The console holds an `Arc<dyn Operations>` and
+/// cannot tell which platform answers; tests hold a scripted one.
+#[async_trait]
+pub trait Operations: Send + Sync + std::fmt::Debug {
+    /// Profile, account and policy, for the header.
+    fn identity(&self) -> Identity;
+    /// The Board: every workflow's stages and last executions, freshness, next runs, latest report.
+    async fn board(&self) -> OpsResult<Board>;
+    /// Executions, newest first, at most `limit`, of one workflow or of all.
+    async fn executions(&self, workflow: Option<&WorkflowName>, limit: usize) -> OpsResult<Vec<ExecutionSummary>>;
+    /// One execution: stages, root cause, graph, redrive eligibility. Events after `after_event` only.
+    async fn execution(&self, id: &ExecutionId, after_event: u64) -> OpsResult<ExecutionDetail>;
+    /// Log lines of an execution (of one stage, or of all), after `after_line`, at most `limit`.
+    async fn logs(&self, id: &ExecutionId, stage: Option<&str>, after_line: u64, limit: usize) -> OpsResult<Vec<LogLine>>;
+    /// Starts a workflow; a repeated start under the same name is refused, not doubled.
+    async fn start(&self, request: StartRequest) -> OpsResult<ExecutionId>;
+    /// Asks a running execution to stop; ends as aborted.
+    async fn stop(&self, id: &ExecutionId, reason: &str) -> OpsResult<()>;
+    /// Continues a failed, stopped, timed-out or interrupted execution from what did not finish.
+    async fn redrive(&self, id: &ExecutionId) -> OpsResult<()>;
+    /// Reports, newest first.
+    async fn reports(&self) -> OpsResult<Vec<ReportSummary>>;
+    /// The file behind a report on this machine (downloaded when it lies elsewhere).
+    async fn report_file(&self, name: &ReportName) -> OpsResult<std::path::PathBuf>;
+    /// Starts the built-in simulator, then collect and daily-report against it; returns what to watch.
+    async fn start_sample(&self) -> OpsResult<ExecutionId>;
+}

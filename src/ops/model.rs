@@ -1,0 +1,319 @@
+//! What an operator sees, as plain data: no platform type, no drawing.
+
+use std::{fmt, sync::Arc};
+
+use jiff::{Timestamp, civil::Date};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    pipeline::{jobs::Level, window::Window},
+    workflow::{definition::Graph, history::HistoryEvent},
+};
+
+/// A state machine's name: `daily-report`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WorkflowName(pub Arc<str>);
+
+/// An execution's id: unique in its platform; an ARN on AWS, `<workflow>:<name>` here.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ExecutionId(pub Arc<str>);
+
+/// A report's file name: `sub5-20260131-0900.csv`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ReportName(pub Arc<str>);
+
+macro_rules! text_type {
+    ($($name:ident),*) => { $(
+        impl From<&str> for $name { fn from(text: &str) -> Self { Self(text.into()) } }
+        impl From<String> for $name { fn from(text: String) -> Self { Self(text.into()) } }
+        impl fmt::Display for $name { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) } }
+        impl AsRef<str> for $name { fn as_ref(&self) -> &str { &self.0 } }
+    )* };
+}
+text_type!(WorkflowName, ExecutionId, ReportName);
+
+/// Who and where we are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    /// Profile name.
+    pub profile: String,
+    /// `local`, or the AWS account.
+    pub account: String,
+    /// `this machine`, or the AWS region.
+    pub region: String,
+    /// Folder or bucket of the lake, for people.
+    pub lake: String,
+    /// The profile's time zone name.
+    pub time_zone: String,
+    /// Whether changes are refused.
+    pub read_only: bool,
+}
+
+/// How an execution stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ExecutionStatus {
+    /// Under way, its runner alive.
+    Running,
+    /// Ended well.
+    Succeeded,
+    /// Ended with an error.
+    Failed,
+    /// A time limit passed.
+    TimedOut,
+    /// Stopped by an operator.
+    Aborted,
+    /// Its runner died (kill, power, crash); nothing is lost, redrive continues it.
+    Interrupted,
+}
+
+impl ExecutionStatus {
+    /// Whether nothing more will happen by itself.
+    #[must_use]
+    pub fn is_ended(self) -> bool {
+        self != Self::Running
+    }
+}
+
+/// How a stage of an execution stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum StageStatus {
+    /// Not reached (yet).
+    NotReached,
+    /// A Wait state, or a retry interval: until when, and why.
+    Waiting {
+        /// End of the wait.
+        until: Option<Timestamp>,
+        /// `retry 2 of 5 after TransientSourceError`, `wait`.
+        why: String,
+    },
+    /// Working.
+    Running,
+    /// Done.
+    Succeeded,
+    /// Failed, but the workflow caught it.
+    Caught,
+    /// Failed.
+    Failed,
+    /// Stopped because something else failed or the operator said so.
+    Aborted,
+    /// Its runner died in the middle.
+    Interrupted,
+}
+
+/// One state of a workflow as the operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stage {
+    /// State name; inside a Map or Parallel the outer names stand before it: `Collect / clicks[0]`.
+    pub name: String,
+    /// ASL type: `Task`, `Choice`, …
+    pub kind: String,
+    /// How it stands.
+    pub status: StageStatus,
+    /// When it was entered (the first time since the last redrive).
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// Tries so far; 1 without a retry.
+    pub attempts: u32,
+    /// Last line of progress, already short: `12,500 rows, 25 calls`.
+    pub progress: Option<String>,
+    /// Error name, when it failed.
+    pub error: Option<String>,
+    /// Depth in Map/Parallel, 0 at the top.
+    pub depth: u16,
+    /// Input as JSON text.
+    pub input: Option<Arc<str>>,
+    /// Output as JSON text.
+    pub output: Option<Arc<str>>,
+}
+
+/// One line of an execution list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExecutionSummary {
+    /// Id for further calls.
+    pub id: ExecutionId,
+    /// Short name for people.
+    pub name: String,
+    /// Its workflow.
+    pub workflow: WorkflowName,
+    /// How it stands.
+    pub status: ExecutionStatus,
+    /// Start.
+    pub started: Timestamp,
+    /// End.
+    pub ended: Option<Timestamp>,
+    /// The window it works on, where its input names one.
+    pub window: Option<Window>,
+    /// Times it was redriven.
+    pub redrives: u32,
+    /// The stage it is in, or failed in.
+    pub current_stage: Option<String>,
+    /// Error name, when it failed.
+    pub error: Option<String>,
+    /// A later execution of the same workflow and window succeeded: shown as "fixed".
+    pub superseded: bool,
+}
+
+/// Why an execution failed, in one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RootCause {
+    /// The deepest stage that failed.
+    pub stage: String,
+    /// Error name.
+    pub error: String,
+    /// The cause's text, JSON unwrapped, control characters still in it.
+    pub cause: String,
+    /// What it means, from `assets/remedies.toml`, where a pattern matches.
+    pub meaning: Option<String>,
+    /// What to do.
+    pub remedy: Option<String>,
+    /// Whether the same input may succeed without a change.
+    pub retry_helps: Option<bool>,
+}
+
+/// Whether and why a redrive is possible.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "redrive", rename_all = "snake_case")]
+pub enum Redrive {
+    /// Possible: which stages run again, and why that is safe.
+    Possible {
+        /// Stages that run again.
+        stages: Vec<String>,
+        /// `ReplaceWindow commits once; running it again changes nothing`.
+        safety: String,
+    },
+    /// Not possible, and why.
+    NotPossible {
+        /// The reason.
+        reason: String,
+    },
+}
+
+/// One execution, whole.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExecutionDetail {
+    /// Header.
+    pub summary: ExecutionSummary,
+    /// Stages in order of first entry, then those not reached.
+    pub stages: Vec<Stage>,
+    /// Why it failed.
+    pub root_cause: Option<RootCause>,
+    /// Whether a redrive is possible.
+    pub redrive: Redrive,
+    /// Nodes and edges for drawing; same names as `stages`.
+    #[serde(skip)]
+    pub graph: Arc<Graph>,
+    /// Events after the one asked for.
+    pub events: Vec<HistoryEvent>,
+    /// Input as JSON text.
+    pub input: Arc<str>,
+    /// Output as JSON text, once it succeeded.
+    pub output: Option<Arc<str>>,
+}
+
+/// One workflow on the Board.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorkflowCard {
+    /// Name.
+    pub name: WorkflowName,
+    /// The definition's `Comment`.
+    pub description: String,
+    /// Stages of the newest execution, top level only; all `NotReached` when there is none.
+    pub stages: Vec<Stage>,
+    /// Newest first.
+    pub executions: Vec<ExecutionSummary>,
+    /// Next scheduled start.
+    pub next_run: Option<Timestamp>,
+    /// End of the newest success.
+    pub last_success: Option<Timestamp>,
+}
+
+/// How fresh a stream is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Freshness {
+    /// `affise.clicks`.
+    pub stream: String,
+    /// When it was last collected to the end.
+    pub collected: Option<Timestamp>,
+    /// Newest event day in silver.
+    pub newest_day: Option<Date>,
+    /// Rows of the last collection.
+    pub rows: Option<u64>,
+    /// Older than promised.
+    pub late: bool,
+    /// A note: why it waits, until when it is parked, quarantined rows.
+    pub note: Option<String>,
+}
+
+/// An exported report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportSummary {
+    /// File name.
+    pub name: ReportName,
+    /// Report: `sub5`.
+    pub report: String,
+    /// Window of its rows.
+    pub window: Option<Window>,
+    /// Rows without the header.
+    pub rows: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Written at.
+    pub created: Timestamp,
+    /// The execution that wrote it.
+    pub execution: Option<String>,
+    /// SHA-256, hex.
+    pub sha256: String,
+}
+
+/// The Board.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Board {
+    /// When this was read.
+    pub as_of: Timestamp,
+    /// Today in the profile's time zone.
+    pub today: Date,
+    /// Every workflow.
+    pub workflows: Vec<WorkflowCard>,
+    /// Every stream.
+    pub freshness: Vec<Freshness>,
+    /// The newest report.
+    pub latest_report: Option<ReportSummary>,
+    /// Nothing was ever collected: offer the sample.
+    pub lake_is_empty: bool,
+}
+
+/// One structured log line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogLine {
+    /// Position in the execution's log, from 1.
+    pub line: u64,
+    /// When.
+    pub at: Timestamp,
+    /// How much it matters.
+    pub level: Level,
+    /// Stage.
+    pub stage: String,
+    /// Try of that stage, from 1.
+    pub attempt: u32,
+    /// Text.
+    pub message: String,
+}
+
+/// What to start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartRequest {
+    /// Workflow.
+    pub workflow: WorkflowName,
+    /// Window; the default one when absent.
+    pub window: Option<Window>,
+    /// Further input, merged into the execution's input object.
+    pub input: serde_json::Value,
+    /// Execution name; made from window and time when absent. The same name twice is refused.
+    pub name: Option<String>,
+}

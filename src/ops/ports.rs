@@ -1,0 +1,40 @@
+//! Ports only an operator needs: workflows and logs.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{ExecutionId, ExecutionSummary, LogLine, OpsResult, StartRequest, WorkflowName};
+use crate::workflow::{definition::Definition, history::HistoryEvent};
+
+/// State machines and their executions: Step Functions, or the embedded interpreter.
+#[async_trait]
+pub trait Workflows: Send + Sync + std::fmt::Debug {
+    /// The workflows of the profile.
+    async fn list(&self) -> OpsResult<Vec<WorkflowName>>;
+    /// The definition a workflow has now.
+    async fn definition(&self, workflow: &WorkflowName) -> OpsResult<Arc<Definition>>;
+    /// The definition an execution was started with.
+    async fn definition_of(&self, id: &ExecutionId) -> OpsResult<Arc<Definition>>;
+    /// Executions, newest first.
+    async fn executions(&self, workflow: Option<&WorkflowName>, limit: usize) -> OpsResult<Vec<ExecutionSummary>>;
+    /// One execution's header.
+    async fn describe(&self, id: &ExecutionId) -> OpsResult<ExecutionSummary>;
+    /// Input and, once ended, output as JSON text.
+    async fn payloads(&self, id: &ExecutionId) -> OpsResult<(String, Option<String>)>;
+    /// Events with an id above `after`, oldest first.
+    async fn history(&self, id: &ExecutionId, after: u64) -> OpsResult<Vec<HistoryEvent>>;
+    /// Starts an execution; the same name again is refused.
+    async fn start(&self, request: StartRequest) -> OpsResult<ExecutionId>;
+    /// Stops a running execution.
+    async fn stop(&self, id: &ExecutionId, reason: &str) -> OpsResult<()>;
+    /// Continues from what did not finish.
+    async fn redrive(&self, id: &ExecutionId) -> OpsResult<()>;
+}
+
+/// Structured lines of executions.
+#[async_trait]
+pub trait Logs: Send + Sync + std::fmt::Debug {
+    /// Lines after `after_line`, oldest first.
+    async fn lines(&self, id: &ExecutionId, stage: Option<&str>, after_line: u64, limit: usize) -> OpsResult<Vec<LogLine>>;
+}
