@@ -191,7 +191,8 @@ pub const CONVERSIONS: &[Column] = columns![
     Text ios_idfa, Text android_id, Text forensiq,
 ];
 
-/// An offer. Key: `id`. Payments and caps are tables of their own.
+/// An offer. Key: `id`. Payments and caps are whole here and, one row each, tables of their own, which are
+/// made from the merged offers and so always agree with them.
 pub const OFFERS: &[Column] = columns![
     [required] Int id,
     Text offer_id, Text external_offer_id, Text external_id, Text bundle_id, Text title, Text advertiser, Text status, Text privacy,
@@ -203,7 +204,7 @@ pub const OFFERS: &[Column] = columns![
     Int notice_percent_overcap, Flag is_redirect_overcap, Int hold_period, Text hold_type, List targeting, Flag strictly_country,
     Map strictly_os, List strictly_devices, List strictly_brands, Map strictly_isp, Text strictly_connection_type,
     List restriction_isp, Text allowed_ip, Text disallowed_ip, Map sub_restrictions, Map sub_accounts, List landings,
-    List creatives, Text creatives_zip, Money cr, Money epc, Money affiliate_epc, Flag required_approval, Flag auto_offer_connect,
+    List creatives, Text creatives_zip, List payments, List partner_payments, List caps, Money cr, Money epc, Money affiliate_epc, Flag required_approval, Flag auto_offer_connect,
     Flag allow_deeplink, Flag hide_referer, Flag allow_impressions, Flag uniq_ip_only, Flag reject_not_uniq_ip,
     Text click_session, Text minimal_click_session, Flag search_empty_sub, Instant start_at, Instant stop_at, Instant created_at,
     Instant updated_at, Text schedule,
