@@ -2,8 +2,9 @@
 //!
 //! Affise pages by offset. A row that is added or removed while pages are read moves all rows behind
 //! it, and then a page repeats rows or leaves some out. So the server's own count is the measure: a
-//! piece is read when as many different rows were seen as the server ever counted in it. Until then
-//! it is read again, a bounded number of times; rows that came twice are merged by their key later.
+//! piece is read when as many different rows were seen as the server ever counted in it, or when one
+//! round of all pages had a count that stood still and just as many rows. Until then it is read
+//! again, a bounded number of times; rows that came twice are merged by their key later.
 
 use std::{
     collections::HashMap,
@@ -55,6 +56,8 @@ struct Seen {
     /// Of the current round:
     rows_in_round: u64,
     repeats_in_round: u64,
+    /// Least and most that the server counted.
+    counted: Option<(u64, u64)>,
     stalled: u32,
     order: DefaultHasher,
     /// Rows and order of the round before.
@@ -71,6 +74,7 @@ impl Seen {
         self.round += 1;
         self.rows_in_round = 0;
         self.repeats_in_round = 0;
+        self.counted = None;
         self.stalled = 0;
         self.order = DefaultHasher::new();
         self.repeats_are_lasting = false;
@@ -91,13 +95,20 @@ impl Seen {
             row.hash(&mut self.order);
         }
         self.rows_in_round += page.identities.len() as u64;
+        if let Some(total) = page.pagination.total {
+            let (least, most) = self.counted.unwrap_or((total, total));
+            self.counted = Some((least.min(total), most.max(total)));
+        }
         self.stalled = if new { 0 } else { self.stalled + 1 };
     }
 
-    /// Whether as many rows were seen as the server ever counted; without a count, whether none came twice.
+    /// Whether all rows were seen: as many as the server ever counted, or as many in this round as it
+    /// counted all the time; without a count, whether none came twice.
     fn is_whole(&self, most: Option<u64>) -> bool {
+        let still = self.repeats_in_round == 0
+            && self.counted == Some((self.rows_in_round, self.rows_in_round));
         match most {
-            Some(most) => self.rows.len() as u64 >= most,
+            Some(most) => still || self.rows.len() as u64 >= most,
             None => self.repeats_in_round == 0,
         }
     }
@@ -253,6 +264,7 @@ async fn recall(
         }
     }
     seen.rows_in_round = seen.rows.len() as u64;
+    seen.counted = cursor.most.map(|most| (most, most));
     Ok(())
 }
 
