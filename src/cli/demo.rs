@@ -62,9 +62,6 @@ struct Made<'a> {
 /// # Errors
 /// When the lake holds other data, or something cannot be started.
 pub async fn run(app: &App, args: &DemoArgs, ascii: bool) -> VerbResult {
-    if args.fresh {
-        app.platform.delete_sample_lake().await?;
-    }
     let today = match args.today {
         Some(day) => day,
         None => app.platform.now().to_zoned(app.profile.time_zone.clone()).date(),

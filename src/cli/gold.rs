@@ -24,7 +24,7 @@ pub enum GoldVerb {
 pub async fn run(app: &App, verb: &GoldVerb) -> VerbResult {
     let GoldVerb::Build { table, window } = verb;
     let window = window.or_default(app)?;
-    let context = app.platform.job_context_for_cli("gold-build")?;
+    let context = app.platform.job_context("gold-build").await?;
     let summary = gold::build(&context, *table, window).await?;
     app.print(&summary, |out| writeln!(out, "{} {window}: {} rows", table.name(), summary.rows))?;
     Ok(Ended::Well)

@@ -10,7 +10,7 @@ use clap::Subcommand;
 use super::{App, CliError, Ended, VerbResult, run::WindowArgs};
 use crate::{
     ops::{ReportName, ReportSummary},
-    pipeline::{dataset::GoldTable, export, text::for_terminal},
+    pipeline::{export::{self, Report}, text::for_terminal},
 };
 
 /// Verbs on reports.
@@ -59,9 +59,9 @@ pub async fn run(app: &App, verb: &ReportsVerb) -> VerbResult {
         }
         ReportsVerb::Export { window } => {
             let window = window.or_default(app)?;
-            let context = app.platform.job_context_for_cli("reports-export")?;
-            let summary = export::export(&context, GoldTable::DailyReportSub5, window).await?;
-            app.print(&summary, |out| writeln!(out, "{}  {} rows, {} bytes", summary.name, summary.rows, summary.bytes))?;
+            let context = app.platform.job_context("reports-export").await?;
+            let made = export::export(&context, Report::Sub5, window).await?;
+            app.print(&made, |out| writeln!(out, "{}  {} rows, {} bytes", made.name, made.rows, made.bytes))?;
         }
     }
     Ok(Ended::Well)

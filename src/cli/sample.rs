@@ -19,7 +19,7 @@ use crate::{
         ports::{Lake, PutCondition, StoreError},
         window::Window,
     },
-    platform::{Platform, StandIn},
+    platform::{Platform, StandIn, WeakPlatform},
     simulator::{self, FaultPlan, RunningSimulator},
 };
 
@@ -89,19 +89,20 @@ pub async fn mark(platform: &Platform, spec: &SampleSpec) -> Result<(), CliError
 /// The stand-in that starts a simulator on demand and keeps it while the program runs.
 #[derive(Debug)]
 struct SampleSource {
-    platform: Platform,
+    platform: WeakPlatform,
     running: Mutex<Option<(SampleSpec, RunningSimulator)>>,
 }
 
 /// Lets a platform collect from sample lakes.
 pub fn install(platform: &Platform) {
-    platform.set_stand_in(Arc::new(SampleSource { platform: platform.downgraded(), running: Mutex::new(None) }));
+    platform.set_stand_in(Arc::new(SampleSource { platform: platform.downgrade(), running: Mutex::new(None) }));
 }
 
 #[async_trait]
 impl StandIn for SampleSource {
     async fn affise(&self) -> Result<Option<(String, SecretString)>, String> {
-        let Some(spec) = spec_of(self.platform.lake()).await.map_err(|error| error.to_string())? else { return Ok(None) };
+        let platform = self.platform.upgrade().map_err(|error| error.to_string())?;
+        let Some(spec) = spec_of(platform.lake()).await.map_err(|error| error.to_string())? else { return Ok(None) };
         let mut running = self.running.lock().await;
         if running.as_ref().is_none_or(|(present, _)| *present != spec) {
             *running = Some((spec.clone(), start_simulator(&spec).await?));
@@ -111,14 +112,15 @@ impl StandIn for SampleSource {
     }
 
     async fn start_sample(&self) -> OpsResult<ExecutionId> {
-        let today = self.platform.now().to_zoned(self.platform.profile().time_zone.clone()).date();
-        let spec = match spec_of(self.platform.lake()).await {
+        let platform = self.platform.upgrade()?;
+        let today = platform.now().to_zoned(platform.profile().time_zone.clone()).date();
+        let spec = match spec_of(platform.lake()).await {
             Ok(Some(present)) => present,
             _ => SampleSpec { seed: super::demo::SEED, scale: super::demo::SCALE, today, data: None, faults: None },
         };
-        mark(&self.platform, &spec).await.map_err(told)?;
+        mark(&platform, &spec).await.map_err(told)?;
         let window = spec.window().map_err(told)?;
-        let operations = self.platform.operations();
+        let operations = platform.operations();
         let id = operations.start(request("collect", window)).await?;
         let collect = id.clone();
         tokio::spawn(async move {

@@ -1,20 +1,14 @@
 //! Where it runs: a profile becomes a bundle of ports.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock, atomic::AtomicBool},
-};
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::{
-    config::Profile,
     ops::{OpsError, OpsErrorKind},
     pipeline::{
-        ports::{Clock, ParameterError, ParameterStore, StoreError},
-        window::{Window, WindowError},
+        ports::{ParameterError, ParameterStore, StoreError},
     },
 };
 
@@ -22,7 +16,7 @@ use crate::{
 pub mod local;
 
 #[cfg(feature = "local")]
-pub use local::Platform;
+pub use local::{Platform, WeakPlatform};
 
 /// A source that stands in for the real one: the simulator behind sample data.
 #[async_trait]

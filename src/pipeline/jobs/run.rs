@@ -147,7 +147,9 @@ async fn check_quality(input: QualityInput, context: &JobContext) -> Result<Valu
 
 async fn export_report(input: ExportInput, context: &JobContext) -> Result<Value, JobError> {
     let table: GoldTable = input.table.parse().map_err(invalid)?;
-    written(&export::export(context, table, input.window).await?)
+    let report = export::Report::ALL.into_iter().find(|report| report.table() == table);
+    let report = report.ok_or_else(|| invalid(format!("{} has no report", input.table)))?;
+    written(&export::export(context, report, input.window).await?)
 }
 
 async fn acquire_lease(input: &LeaseInput, context: &JobContext) -> Result<Value, JobError> {
