@@ -1,0 +1,99 @@
+//! Checks that look at a whole machine: transitions that lead nowhere, states that nothing leads to.
+
+use super::fields::Problems;
+use super::types::Machine;
+use std::collections::{HashMap, HashSet};
+
+/// A transition as written, to be checked once all states are known.
+pub(super) struct Target {
+    /// The state it is in; `None` for `StartAt`.
+    pub(super) from: Option<String>,
+    pub(super) to: String,
+    pub(super) offset: usize,
+    pub(super) pointer: String,
+}
+
+/// Where a state's name is written.
+pub(super) struct NamePlace {
+    pub(super) name: String,
+    pub(super) offset: usize,
+    pub(super) pointer: String,
+}
+
+/// Reports dangling transitions and unreachable states of one machine.
+pub(super) fn check_transitions(
+    names: &[NamePlace],
+    targets: &[Target],
+    problems: &mut Problems<'_>,
+) {
+    let known: HashSet<&str> = names.iter().map(|place| place.name.as_str()).collect();
+    let mut leads: HashMap<Option<&str>, Vec<&str>> = HashMap::new();
+    for target in targets {
+        if known.contains(target.to.as_str()) {
+            leads
+                .entry(target.from.as_deref())
+                .or_default()
+                .push(&target.to);
+        } else {
+            problems.add(
+                target.offset,
+                &target.pointer,
+                format!("there is no state {:?} here to go to", target.to),
+            );
+        }
+    }
+    let mut reached: HashSet<&str> = HashSet::new();
+    let mut open: Vec<&str> = leads.get(&None).cloned().unwrap_or_default();
+    if open.is_empty() {
+        // A wrong StartAt is reported already; every state would be unreachable besides.
+        return;
+    }
+    while let Some(name) = open.pop() {
+        if reached.insert(name) {
+            open.extend(leads.get(&Some(name)).into_iter().flatten());
+        }
+    }
+    for place in names {
+        if !reached.contains(place.name.as_str()) {
+            problems.add(
+                place.offset,
+                &place.pointer,
+                format!("nothing leads to the state {:?}", place.name),
+            );
+        }
+    }
+}
+
+/// Reports state names used twice, wherever they are nested.
+pub(super) fn check_names(names: &[NamePlace], problems: &mut Problems<'_>) {
+    let mut first: HashMap<&str, &NamePlace> = HashMap::new();
+    for place in names {
+        if let Some(earlier) = first.get(place.name.as_str()) {
+            // The same name twice in one object is reported where the object is read.
+            if earlier.pointer != place.pointer {
+                problems.add(
+                    place.offset,
+                    &place.pointer,
+                    format!(
+                        "the state name {:?} is taken already, at {}; names are unique in the whole definition",
+                        place.name, earlier.pointer
+                    ),
+                );
+            }
+            continue;
+        }
+        first.insert(&place.name, place);
+    }
+}
+
+/// Reports machines without any state.
+pub(super) fn check_not_empty(
+    machine: &Machine,
+    offset: usize,
+    pointer: &str,
+    problems: &mut Problems<'_>,
+) {
+    if machine.states.is_empty() {
+        problems.add(offset, pointer, "States must hold at least one state");
+    }
+}
