@@ -1,0 +1,527 @@
+//! Offers, affiliates, advertisers and managers.
+
+use std::ops::RangeInclusive;
+
+use jiff::civil;
+
+use super::super::calendar::{self, DAY_SECONDS};
+use super::super::random::{Draws, Purpose};
+use super::super::text::{COUNTRIES, texts};
+use super::{Entity, Money, ObjectId};
+
+/// A time stamp of a dimension row, in one of the spellings that occur.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stamp {
+    /// JSON `null`.
+    Null,
+    /// An empty string.
+    Blank,
+    /// `0000-00-00 00:00:00`.
+    Zero,
+    /// Seconds since 1970 UTC.
+    At(i64),
+}
+
+/// Status of an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OfferStatus {
+    /// Runs; the only ones listed unless others are asked for.
+    Active,
+    /// Ended.
+    Stopped,
+    /// Paused.
+    Suspended,
+}
+
+impl OfferStatus {
+    /// The name on the wire and in filters.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Stopped => "stopped",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
+/// Who may run an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Privacy {
+    /// Everybody; filter value 0.
+    Public,
+    /// After approval; filter value 1.
+    Protected,
+    /// By invitation; filter value 2.
+    Private,
+}
+
+impl Privacy {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Protected => "protected",
+            Self::Private => "private",
+        }
+    }
+
+    /// The number in filters.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// A price of an offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// Countries it holds for; lower case on the wire.
+    pub countries: Vec<&'static str>,
+    /// The goal it pays for.
+    pub goal: &'static str,
+    /// What the advertiser pays (`total`), in cents or, for a percentage, hundredths of a percent.
+    pub total: Money,
+    /// What the affiliate gets (`revenue`), in the same unit.
+    pub revenue: Money,
+    /// A share of the order's amount instead of a fixed price.
+    pub percent: bool,
+    /// Affiliates it holds for; empty for everybody.
+    pub affiliates: Vec<u32>,
+}
+
+/// A limit of an offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cap {
+    /// hour, day, month or all.
+    pub period: &'static str,
+    /// budget, conversions or clicks.
+    pub kind: &'static str,
+    /// The limit in hundredths; only budgets have a fraction.
+    pub value: Money,
+    /// What is used up; moves all the time.
+    pub current: u64,
+    /// Goals it holds for; none means all.
+    pub goals: Vec<(&'static str, &'static str)>,
+    /// all, each or exact.
+    pub affiliate_type: &'static str,
+    /// Affiliates it holds for; never empty with `exact`.
+    pub affiliates: Vec<u32>,
+    /// Countries it holds for; `None` is `null` on the wire.
+    pub countries: Option<Vec<&'static str>>,
+}
+
+/// An offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// `id`.
+    pub id: u32,
+    /// `offer_id`.
+    pub offer_id: ObjectId,
+    /// `external_offer_id`, and `external_id` inside facts; `None` is `false` there.
+    pub external_id: Option<String>,
+    /// `title`.
+    pub title: String,
+    /// Place in [`super::Truth::advertisers`].
+    pub advertiser: usize,
+    /// `status`.
+    pub status: OfferStatus,
+    /// `privacy`.
+    pub privacy: Privacy,
+    /// Currency of its prices, upper case.
+    pub currency: &'static str,
+    /// `payments`.
+    pub payments: Vec<Payment>,
+    /// `partner_payments`.
+    pub partner_payments: Vec<Payment>,
+    /// `caps`.
+    pub caps: Vec<Cap>,
+    /// `created_at`.
+    pub created: Stamp,
+    /// `updated_at`.
+    pub updated: Stamp,
+    /// Whether the listing shows it at all.
+    pub listed: bool,
+}
+
+impl Offer {
+    /// Revenue, payouts and order sum of one conversion.
+    pub(crate) fn amounts(&self, draws: &mut Draws) -> (Money, Money, Money) {
+        let Some(payment) = self.payments.first() else {
+            return (Money(0), Money(0), Money(0));
+        };
+        let (total, share) = (payment.total.cents(), payment.revenue.cents());
+        if payment.percent {
+            let order = draws.between(500, 40_000) as i64;
+            (
+                Money(order * total / 10_000),
+                Money(order * share / 10_000),
+                Money(order),
+            )
+        } else if draws.chance(15) {
+            // The affiliate was promised a price the advertiser does not pay: earnings below zero.
+            (Money(0), Money(share), Money(0))
+        } else {
+            (Money(total), Money(share), Money(0))
+        }
+    }
+}
+
+/// A manager of the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manager {
+    /// `id`.
+    pub id: ObjectId,
+    /// `first_name`; may be empty.
+    pub first_name: &'static str,
+    /// `last_name`; may be empty.
+    pub last_name: &'static str,
+    /// `email`.
+    pub email: String,
+}
+
+/// A manager where a row names one: four spellings occur.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ManagerReference {
+    /// `null`.
+    Null,
+    /// An empty string.
+    Blank,
+    /// Only the identifier, as a string; the place in [`super::Truth::managers`].
+    Id(usize),
+    /// The whole object; the place in [`super::Truth::managers`].
+    Object(usize),
+}
+
+/// An affiliate (`partner` in paths and fields).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Affiliate {
+    /// `id`.
+    pub id: u32,
+    /// `login`; may be empty.
+    pub login: String,
+    /// `email`.
+    pub email: String,
+    /// `name`.
+    pub name: Option<String>,
+    /// active, banned, `on moderation` or `not active`.
+    pub status: &'static str,
+    /// `manager`.
+    pub manager: ManagerReference,
+    /// `created_at`.
+    pub created: Stamp,
+    /// `updated_at`.
+    pub updated: Stamp,
+    /// Whether the listing shows it at all.
+    pub listed: bool,
+}
+
+/// An advertiser (`supplier` in older fields).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advertiser {
+    /// `id`.
+    pub id: ObjectId,
+    /// `title`; may be empty.
+    pub title: String,
+    /// `email`.
+    pub email: String,
+    /// Its manager: on the wire `manager` is the identifier or `""`, `manager_obj` the object or
+    /// `null`. Never [`ManagerReference::Null`].
+    pub manager: ManagerReference,
+    /// `offers`, a string on the wire.
+    pub offers: usize,
+    /// `created_at`.
+    pub created: Stamp,
+    /// `updated_at`.
+    pub updated: Stamp,
+}
+
+/// Everything that is not a fact.
+#[derive(Debug)]
+pub(crate) struct Dimensions {
+    pub offers: Vec<Offer>,
+    /// The first so many offers are listed.
+    pub listed_offers: usize,
+    pub affiliates: Vec<Affiliate>,
+    /// The first so many affiliates are listed.
+    pub listed_affiliates: usize,
+    pub advertisers: Vec<Advertiser>,
+    pub managers: Vec<Manager>,
+}
+
+/// Number of the first offer and of the first affiliate.
+pub(crate) const FIRST_OFFER: u32 = 301;
+pub(crate) const FIRST_AFFILIATE: u32 = 2;
+
+impl Dimensions {
+    pub(crate) fn new(seed: u64, scale: u64, today: civil::Date) -> Self {
+        let offer_count = (scale.isqrt() as usize).clamp(60, 2_000);
+        let affiliate_count = (offer_count * 2 / 5).max(50);
+        let listed_offers = offer_count - offer_count.div_ceil(50);
+        let listed_affiliates = affiliate_count - affiliate_count.div_ceil(50);
+        let maker = Maker {
+            seed,
+            today,
+            affiliate_count,
+            advertiser_count: (offer_count / 8).max(8),
+        };
+        let managers: Vec<_> = (0..16).map(|number| maker.manager(number)).collect();
+        let offers: Vec<_> = (0..offer_count)
+            .map(|number| maker.offer(number, number < listed_offers))
+            .collect();
+        let affiliates = (0..affiliate_count)
+            .map(|number| maker.affiliate(number, number < listed_affiliates))
+            .collect();
+        let advertisers = (0..maker.advertiser_count)
+            .map(|number| {
+                let own = offers
+                    .iter()
+                    .filter(|offer| offer.advertiser == number)
+                    .count();
+                maker.advertiser(number, own)
+            })
+            .collect();
+        Self {
+            offers,
+            listed_offers,
+            affiliates,
+            listed_affiliates,
+            advertisers,
+            managers,
+        }
+    }
+}
+
+/// What all dimension rows are made from.
+struct Maker {
+    seed: u64,
+    today: civil::Date,
+    affiliate_count: usize,
+    advertiser_count: usize,
+}
+
+impl Maker {
+    fn manager(&self, number: usize) -> Manager {
+        let people = &texts().awkward.people;
+        let [first_name, last_name] = &people[number % people.len()];
+        let created = calendar::day_start(self.today) - 900 * DAY_SECONDS;
+        Manager {
+            id: ObjectId::new(self.seed, Entity::Manager, number as u64, created),
+            first_name,
+            last_name,
+            email: format!("manager{number}@network.example"),
+        }
+    }
+
+    fn offer(&self, number: usize, listed: bool) -> Offer {
+        let mut draws = Draws::new(self.seed, Purpose::Offer, number as u64);
+        let texts = texts();
+        let id = FIRST_OFFER + number as u32;
+        let title = match draws.below(10) {
+            0..=1 => draws.pick(&texts.awkward.names).clone(),
+            2..=5 => format!("{} #{id}", draws.pick(&texts.titles)),
+            _ => (*draws.pick(&texts.titles)).to_owned(),
+        };
+        let (created, updated) = self.stamps(&mut draws);
+        let payments = (0..draws.between(1, 3))
+            .map(|place| self.payment(&mut draws, place, false))
+            .collect();
+        let partner_payments = (0..draws.below(3))
+            .map(|place| self.payment(&mut draws, place, true))
+            .collect();
+        Offer {
+            id,
+            offer_id: ObjectId::new(
+                self.seed,
+                Entity::Offer,
+                number as u64,
+                known(created, self.today),
+            ),
+            external_id: draws
+                .chance(300)
+                .then(|| format!("ext/{:04}", draws.below(10_000))),
+            title,
+            advertiser: draws.popular(self.advertiser_count),
+            status: *draws.pick(&[
+                OfferStatus::Active,
+                OfferStatus::Active,
+                OfferStatus::Active,
+                OfferStatus::Active,
+                OfferStatus::Stopped,
+                OfferStatus::Suspended,
+            ]),
+            privacy: *draws.pick(&[
+                Privacy::Public,
+                Privacy::Public,
+                Privacy::Protected,
+                Privacy::Private,
+            ]),
+            currency: *draws.pick(&["USD", "USD", "USD", "EUR", "GBP"]),
+            payments,
+            partner_payments,
+            caps: (0..draws.below(4)).map(|_| self.cap(&mut draws)).collect(),
+            created,
+            updated,
+            listed,
+        }
+    }
+
+    fn payment(&self, draws: &mut Draws, place: u64, for_some: bool) -> Payment {
+        let total = match draws.below(5) {
+            0 => draws.between(1, 40) as i64 * 100,
+            1 => draws.between(1, 99) as i64,
+            _ => draws.between(50, 4_999) as i64,
+        };
+        let affiliates = if for_some {
+            self.some_affiliates(draws, 1..=3)
+        } else {
+            Vec::new()
+        };
+        Payment {
+            countries: (0..draws.below(4))
+                .map(|_| draws.pick(COUNTRIES).code)
+                .collect(),
+            goal: if place == 0 { "1" } else { "2" },
+            total: Money(total),
+            revenue: Money(total * draws.between(55, 90) as i64 / 100),
+            percent: draws.chance(150),
+            affiliates,
+        }
+    }
+
+    fn cap(&self, draws: &mut Draws) -> Cap {
+        let kind = *draws.pick(&["budget", "conversions", "clicks"]);
+        let whole = draws.between(10, 500) as i64 * 100;
+        let affiliate_type = *draws.pick(&["all", "each", "exact"]);
+        let affiliates = if affiliate_type == "exact" {
+            self.some_affiliates(draws, 1..=4)
+        } else {
+            Vec::new()
+        };
+        Cap {
+            period: *draws.pick(&["hour", "day", "month", "all"]),
+            kind,
+            value: Money(if kind == "budget" && draws.chance(500) {
+                whole - 50
+            } else {
+                whole
+            }),
+            current: draws.below(10),
+            goals: if draws.chance(400) {
+                vec![("1", "Install"), ("2", "Achat validé")]
+            } else {
+                Vec::new()
+            },
+            affiliate_type,
+            affiliates,
+            countries: draws.chance(300).then(|| vec![draws.pick(COUNTRIES).code]),
+        }
+    }
+
+    fn some_affiliates(&self, draws: &mut Draws, how_many: RangeInclusive<u64>) -> Vec<u32> {
+        let count = draws.between(*how_many.start(), *how_many.end());
+        let mut ids: Vec<u32> = (0..count)
+            .map(|_| FIRST_AFFILIATE + draws.below(self.affiliate_count as u64) as u32)
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    fn affiliate(&self, number: usize, listed: bool) -> Affiliate {
+        let mut draws = Draws::new(self.seed, Purpose::Affiliate, number as u64);
+        let names = &texts().awkward.names;
+        let id = FIRST_AFFILIATE + number as u32;
+        let name = match draws.below(10) {
+            0 => None,
+            1 => Some(String::new()),
+            2..=4 => Some(format!("Media house {id}")),
+            _ => Some(format!("{} {id}", draws.pick(names))),
+        };
+        let place = draws.below(16) as usize;
+        let manager = match draws.below(20) {
+            0..=2 => ManagerReference::Null,
+            3 => ManagerReference::Blank,
+            4 => ManagerReference::Id(place),
+            _ => ManagerReference::Object(place),
+        };
+        let (created, updated) = self.stamps(&mut draws);
+        Affiliate {
+            id,
+            login: if draws.chance(200) {
+                String::new()
+            } else {
+                format!("affiliate{id}")
+            },
+            email: format!("affiliate{id}@media.example"),
+            name,
+            status: *draws.pick(&[
+                "active",
+                "active",
+                "active",
+                "banned",
+                "on moderation",
+                "not active",
+            ]),
+            manager,
+            created,
+            updated,
+            listed,
+        }
+    }
+
+    fn advertiser(&self, number: usize, offers: usize) -> Advertiser {
+        let mut draws = Draws::new(self.seed, Purpose::Advertiser, number as u64);
+        let names = &texts().awkward.names;
+        let place = draws.below(16) as usize;
+        let manager = match draws.below(10) {
+            0..=1 => ManagerReference::Blank,
+            2 => ManagerReference::Id(place),
+            _ => ManagerReference::Object(place),
+        };
+        let (created, updated) = self.stamps(&mut draws);
+        Advertiser {
+            id: ObjectId::new(
+                self.seed,
+                Entity::Advertiser,
+                number as u64,
+                known(created, self.today),
+            ),
+            title: if number == 3 {
+                String::new()
+            } else {
+                names[number % names.len()].clone()
+            },
+            email: format!("advertiser{number}@brand.example"),
+            manager,
+            offers,
+            created,
+            updated,
+        }
+    }
+
+    /// Time of creation and of the last change: one in twenty changed within the last days.
+    fn stamps(&self, draws: &mut Draws) -> (Stamp, Stamp) {
+        let today = calendar::day_start(self.today);
+        let created =
+            today - draws.between(20, 1_500) as i64 * DAY_SECONDS - draws.below(86_400) as i64;
+        let age = if draws.chance(50) {
+            draws.below(10)
+        } else {
+            draws.between(11, 20)
+        };
+        let updated = today - age as i64 * DAY_SECONDS + draws.below(86_400) as i64;
+        match draws.below(40) {
+            0 => (Stamp::Null, Stamp::Null),
+            1 => (Stamp::Zero, Stamp::Blank),
+            2 => (Stamp::At(created), Stamp::Zero),
+            3 => (Stamp::Blank, Stamp::At(updated)),
+            _ => (Stamp::At(created), Stamp::At(updated)),
+        }
+    }
+}
+
+fn known(stamp: Stamp, today: civil::Date) -> i64 {
+    match stamp {
+        Stamp::At(second) => second,
+        _ => calendar::day_start(today) - 1_000 * DAY_SECONDS,
+    }
+}
