@@ -10,7 +10,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
     },
     time::{Duration, Instant},
 };
@@ -18,9 +18,8 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
-use tokio::sync::oneshot;
 
-use super::state::{SqliteResult, StateError, StateStore, instant, key_of, micros, signed, unsigned};
+use super::state::{SqliteResult, StateError, StateStore, instant, key_of, micros, on_blocking_thread, signed, unsigned};
 use crate::{
     ops::{ExecutionId, LogLine, OpsResult, ports::Logs},
     pipeline::{
@@ -41,7 +40,7 @@ const HEARTBEAT_EVERY_MS: i64 = 1000;
 enum Entry {
     Line { key: i64, stage: Arc<str>, attempt: u32, at: Timestamp, level: Level, message: String },
     Progress { key: i64, stage: Arc<str>, at: Timestamp, message: String },
-    Flush(oneshot::Sender<()>),
+    Flush(SyncSender<()>),
 }
 
 /// Takes lines and stores them from a thread of its own. Clones share the thread; it ends with the last one.
@@ -79,10 +78,10 @@ impl LogWriter {
 
     /// Waits until everything written so far is stored.
     pub async fn flush(&self) {
-        let (done, stored) = oneshot::channel();
+        let (done, stored) = sync_channel(1);
         if self.sender.send(Entry::Flush(done)).is_ok() {
-            // The thread drops the sender only when it ends; there is nothing left to wait for then.
-            let _ = stored.await;
+            // Errors mean that the log thread or the runtime ends: there is nothing left to wait for then.
+            let _ = on_blocking_thread(move || stored.recv().map_err(|error| StateError::Lost(error.to_string()))).await;
         }
     }
 }

@@ -270,9 +270,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn on_blocking_thread<T: Send + 'static>(
+/// Runs what waits for the disk or another thread without holding up the runtime.
+pub(crate) async fn on_blocking_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StateError> + Send + 'static,
 ) -> Result<T, StateError> {
+    #[cfg(test)]
+    let _busy = busy::Busy::enter();
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => Err(StateError::Lost(error.to_string())),
@@ -334,4 +337,33 @@ pub(crate) fn signed(number: u64) -> i64 {
 /// The number a signed one of the file stands for.
 pub(crate) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
+}
+
+/// Lets tests with a clock of their own see whether this thread's runtime waits for the disk.
+#[cfg(test)]
+pub(crate) mod busy {
+    use std::cell::Cell;
+
+    thread_local! {
+        static WAITING: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(crate) struct Busy;
+
+    impl Busy {
+        pub(super) fn enter() -> Self {
+            WAITING.with(|waiting| waiting.set(waiting.get() + 1));
+            Self
+        }
+
+        pub(crate) fn is_idle() -> bool {
+            WAITING.with(Cell::get) == 0
+        }
+    }
+
+    impl Drop for Busy {
+        fn drop(&mut self) {
+            WAITING.with(|waiting| waiting.set(waiting.get().saturating_sub(1)));
+        }
+    }
 }

@@ -22,6 +22,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -59,6 +60,21 @@ pub struct LocalWorkflows {
     shared: Arc<Shared>,
 }
 
+/// How timers and grace times are waited for; tests have a clock of their own.
+trait Waits: Send + Sync + std::fmt::Debug {
+    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// Waits by the machine's clock.
+#[derive(Debug)]
+struct RealTime;
+
+impl Waits for RealTime {
+    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(time))
+    }
+}
+
 /// What every runner needs.
 #[derive(Debug)]
 struct Shared {
@@ -67,6 +83,7 @@ struct Shared {
     definitions: Definitions,
     resources: Arc<dyn Resources>,
     clock: Arc<dyn Clock>,
+    waits: Arc<dyn Waits>,
     /// Executions of this process, by ticket.
     running: Mutex<Running>,
 }
@@ -91,8 +108,18 @@ impl LocalWorkflows {
     /// # Errors
     /// When the log thread cannot be started.
     pub fn new(store: Arc<StateStore>, definitions: Definitions, resources: Arc<dyn Resources>, clock: Arc<dyn Clock>) -> OpsResult<Self> {
+        Self::with_waits(store, definitions, resources, clock, Arc::new(RealTime))
+    }
+
+    fn with_waits(
+        store: Arc<StateStore>,
+        definitions: Definitions,
+        resources: Arc<dyn Resources>,
+        clock: Arc<dyn Clock>,
+        waits: Arc<dyn Waits>,
+    ) -> OpsResult<Self> {
         let logs = LogWriter::start(Arc::clone(&store))?;
-        Ok(Self { shared: Arc::new(Shared { store, logs, definitions, resources, clock, running: Mutex::default() }) })
+        Ok(Self { shared: Arc::new(Shared { store, logs, definitions, resources, clock, waits, running: Mutex::default() }) })
     }
 
     /// Waits until nothing of an execution runs any more, and says how it ended. Also for executions

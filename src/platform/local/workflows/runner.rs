@@ -212,8 +212,9 @@ impl Runner {
                 Command::StartTimer { timer, until } => {
                     let outbox = self.outbox.clone();
                     let wait = Duration::try_from(until.duration_since(self.shared.now())).unwrap_or_default();
+                    let sleep = self.shared.waits.sleep(wait);
                     let sleeper = tokio::spawn(async move {
-                        tokio::time::sleep(wait).await;
+                        sleep.await;
                         let _ = outbox.send(Message::Timer(timer));
                     });
                     self.timers.insert(timer, sleeper.abort_handle());

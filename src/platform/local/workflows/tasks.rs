@@ -95,12 +95,16 @@ impl Runner {
     pub(super) fn retire(&mut self, task: TaskId) {
         let Some(RunningTask { cancel, mut work }) = self.tasks.remove(&task) else { return };
         cancel.cancel();
+        let grace = self.shared.waits.sleep(GRACE);
         self.retiring.push(tokio::spawn(async move {
             let abort: AbortHandle = work.abort_handle();
             let _on_drop = AbortOnDrop(abort.clone());
-            if tokio::time::timeout(GRACE, &mut work).await.is_err() {
-                abort.abort();
-                let _ = work.await;
+            tokio::select! {
+                _ = &mut work => {}
+                () = grace => {
+                    abort.abort();
+                    let _ = work.await;
+                }
             }
         }));
     }

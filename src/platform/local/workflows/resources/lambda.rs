@@ -54,7 +54,7 @@ fn function_error(error_type: &str, message: &str) -> TaskFailure {
 /// `failed_in` and `now_in` are the context's `$$.Execution` at the failure and now. After a redrive the
 /// second has the higher `RedriveCount` (an execution that never was redriven has none), the function
 /// succeeds, and the work goes on.
-fn fail_execution(input: &Value) -> Result<Value, TaskFailure> {
+pub(in super::super) fn fail_execution(input: &Value) -> Result<Value, TaskFailure> {
     let count = |name: &str| input.get(name).and_then(|run| run.get("RedriveCount")).and_then(Value::as_u64).unwrap_or(0);
     if count("now_in") > count("failed_in") {
         return Ok(json!({ "redriven": true }));

@@ -21,6 +21,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(test)]
+pub(super) use lambda::fail_execution as fail_execution_for_tests;
 pub use notices::{Notice, recent_notices};
 
 use crate::{
