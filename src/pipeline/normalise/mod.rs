@@ -93,3 +93,16 @@ pub async fn normalise(ctx: &JobContext, request: &NormaliseRequest) -> Result<N
     let staged = run.decode().await?;
     publish::publish(ctx, staged).await
 }
+
+/// Makes the tables below offers (caps, the affiliates they name, payments) from the offers of silver.
+///
+/// # Errors
+/// A storage error.
+pub async fn extract_offer_children(ctx: &JobContext) -> Result<(), JobError> {
+    let failed = |why: std::io::Error| JobError::new(ErrorType::StorageError, format!("could not make a staging folder: {why}; free disk space"));
+    let folder = tempfile::tempdir_in(ctx.lake.std.staging()).map_err(failed)?;
+    children::rebuild(ctx, folder.path(), true).await
+}
+
+#[cfg(test)]
+mod tests;
