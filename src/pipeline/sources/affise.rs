@@ -6,7 +6,11 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use jiff::{
+    Timestamp, ToSpan,
+    civil::{Date, DateTime},
+    tz::TimeZone,
+};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
@@ -32,6 +36,9 @@ mod tests;
 
 use envelope::NoPage;
 use slice::Slice;
+
+/// Days before today of which Affise still gives clicks.
+const CLICK_DAYS: i32 = 7;
 
 /// Affise with one key.
 #[derive(Debug)]
@@ -71,6 +78,8 @@ struct Cursor {
     newest_change: Option<String>,
     /// Newest creation seen, as written.
     newest_creation: Option<String>,
+    /// Clicks before this day may be gone: Affise keeps seven days.
+    oldest_clicks: Date,
     /// Odd things, for the manifest.
     notes: Vec<String>,
 }
@@ -132,9 +141,9 @@ impl Affise {
             query: Vec::new(),
             what,
         };
-        let read = |body: bytes::Bytes| match envelope::open(&body, "user") {
+        let read = |body: bytes::Bytes| match envelope::single(&body, "user") {
             Err(problem) => self.verdict_on(&request.what, problem),
-            Ok((user, _)) => match owner(user) {
+            Ok(user) => match owner(user) {
                 Ok(owner) => Verdict::Good(owner),
                 Err(error) => Verdict::Refuse(refused(
                     &request.what,
@@ -317,6 +326,10 @@ impl Cursor {
             most: None,
             newest_change: None,
             newest_creation: None,
+            oldest_clicks: zone
+                .to_datetime(request.now)
+                .date()
+                .saturating_sub(CLICK_DAYS.days()),
             notes: Vec::new(),
         })
     }
