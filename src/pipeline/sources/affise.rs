@@ -166,12 +166,13 @@ impl Affise {
             Verdict::Retry(Fault::Throttled, why)
         } else if says(&[
             "try again",
-            "server error",
             "temporar",
             "timeout",
             "timed out",
             "unavailable",
         ]) {
+            Verdict::Retry(Fault::Unavailable, why)
+        } else if says(&["server error"]) {
             Verdict::Retry(Fault::ServerError, why)
         } else if says(&[
             "token is necessary",
@@ -221,8 +222,9 @@ impl Affise {
         slice: Slice,
         error: SourceError,
     ) -> Result<Vec<Slice>, SourceError> {
-        let SourceError::Exhausted { fault, .. } = error else {
-            return Err(error);
+        let (fault, why) = match &error {
+            SourceError::Exhausted { fault, why, .. } => (*fault, why.clone()),
+            _ => return Err(error),
         };
         if !matches!(
             fault,
@@ -230,25 +232,21 @@ impl Affise {
         ) {
             return Err(error);
         }
-        match (slice.split(), error) {
-            (Some(parts), error) => {
-                let line = format!(
-                    "{error}; the window is now asked for in {} parts",
-                    parts.len()
-                );
-                self.client.log().line(Level::Warn, &line);
-                Ok(parts)
-            }
-            // A server that is troubled for a minute looks the same for a piece that was never halved.
-            (None, _) if fault == Fault::ServerError && slice != Slice::All => {
-                Err(SourceError::Refused {
-                    what: format!("{stream} {slice}, the smallest window,"),
-                    why: "HTTP 500 on every try".to_owned(),
-                    advice: "if Affise is not down, it refuses a parameter or cannot serve this hour: ask its support",
-                })
-            }
-            (None, error) => Err(error),
+        if let Some(parts) = slice.split() {
+            let count = parts.len();
+            let line = format!("{error}; the window is now asked for in {count} parts");
+            self.client.log().line(Level::Warn, &line);
+            return Ok(parts);
         }
+        // A piece that was never halved fails like this whenever the server is troubled for a minute.
+        if fault != Fault::ServerError || slice == Slice::All {
+            return Err(error);
+        }
+        Err(SourceError::Refused {
+            what: format!("{stream} {slice}, the smallest window,"),
+            why: format!("a server error on every try, last {why}"),
+            advice: "if Affise is not down, it refuses a parameter or cannot serve this hour: ask its support",
+        })
     }
 
     /// An Affise time stamp as an instant, never later than the collection's start: a row from the
