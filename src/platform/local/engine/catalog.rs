@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | a silver table | the Parquet files of its folder, with the contract's schema; zero rows if there is none | `silver/` |
 //! | `country_region` | the embedded dimension | the binary |
-//! | a name starting with `staging_` | a Delta table of one build | `staging/` |
+//! | a name with `_staging_` in it | a Delta table of one build | `staging/` |
 //! | any other | a Delta table | `gold/` |
 //! | a view | a SELECT kept in a small file | `_catalog/views.json` |
 //!
@@ -42,8 +42,8 @@ use crate::pipeline::{dataset::SilverTable, normalise::contract};
 
 /// Name of the country dimension.
 pub(super) const COUNTRY_REGION: &str = "country_region";
-/// Start of the names of tables that belong to one build.
-pub(super) const STAGING_PREFIX: &str = "staging_";
+/// Part of the names of tables that belong to one build.
+pub(super) const STAGING_MARK: &str = "_staging_";
 /// Views may use views up to this depth; a deeper nest is a circle.
 const MAX_VIEW_DEPTH: usize = 16;
 
@@ -67,7 +67,7 @@ impl Tables {
 
     /// The folder of a Delta table, whether it exists or not.
     pub(super) fn delta_dir(&self, name: &str) -> PathBuf {
-        let layer = if name.starts_with(STAGING_PREFIX) { "staging" } else { "gold" };
+        let layer = if name.contains(STAGING_MARK) { "staging" } else { "gold" };
         self.root.join(layer).join(name)
     }
 
