@@ -46,6 +46,14 @@ pub struct DemoArgs {
     fresh: bool,
 }
 
+impl DemoArgs {
+    /// Whether the sample data of this lake is to be deleted first.
+    #[must_use]
+    pub fn fresh(&self) -> bool {
+        self.fresh
+    }
+}
+
 /// What a headless demo made.
 #[derive(Debug, Serialize)]
 struct Made<'a> {
@@ -104,7 +112,6 @@ fn write_made(out: &mut dyn Write, made: &Made<'_>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Deleting is refused where there is no mark of a sample.
 impl From<crate::platform::PlatformError> for CliError {
     fn from(error: crate::platform::PlatformError) -> Self {
         Self::from(crate::ops::OpsError::from(error))

@@ -213,7 +213,7 @@ async fn run_verb(cli: Cli) -> VerbResult {
         Some(Verb::Simulate(args)) => return simulate::run(args, output).await,
         _ => {}
     }
-    let app = open(cli.profile.as_deref(), output)?;
+    let app = open(cli.profile.as_deref(), output, &cli.verb)?;
     let verb = cli.verb;
     let ascii = cli.ascii;
     tokio::select! {
@@ -236,10 +236,16 @@ async fn interrupted(console: Arc<std::sync::atomic::AtomicBool>) {
     }
 }
 
-fn open(profile: Option<&str>, output: OutputFormat) -> Result<App, CliError> {
+fn open(profile: Option<&str>, output: OutputFormat, verb: &Option<Verb>) -> Result<App, CliError> {
     let home = Home::find()?;
     let config = Config::load(&home)?;
     let profile = Arc::new(config.profile(profile)?.clone());
+    #[cfg(feature = "simulator")]
+    if let Some(Verb::Demo(demo)) = verb
+        && demo.fresh()
+    {
+        sample::remove(&profile)?;
+    }
     let platform = Platform::open(Arc::clone(&profile))?;
     #[cfg(feature = "simulator")]
     sample::install(&platform);

@@ -2,10 +2,11 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Write},
+    io::{self, BufRead, BufReader, Write},
 };
 
 use clap::Subcommand;
+use csv_core::ReadRecordResult;
 
 use super::{App, CliError, Ended, VerbResult, run::WindowArgs};
 use crate::{
@@ -88,7 +89,7 @@ fn write_list(out: &mut dyn Write, reports: &[ReportSummary]) -> io::Result<()> 
 
 /// Prints the head of a CSV file as aligned columns, or as JSON objects.
 fn show(app: &App, file: &std::path::Path, rows: usize) -> Result<(), CliError> {
-    let records = export::read_csv_head(BufReader::new(File::open(file)?), rows + 1)?;
+    let records = read_head(BufReader::new(File::open(file)?), rows + 1)?;
     let Some((header, body)) = records.split_first() else { return Ok(()) };
     let objects: Vec<serde_json::Map<String, serde_json::Value>> =
         body.iter().map(|row| header.iter().cloned().zip(row.iter().map(|cell| cell.clone().into())).collect()).collect();
@@ -105,4 +106,47 @@ fn show(app: &App, file: &std::path::Path, rows: usize) -> Result<(), CliError> 
         }
         Ok(())
     })
+}
+
+/// The first records of a CSV file, at most `count`; reads no further than it must.
+fn read_head(mut input: impl BufRead, count: usize) -> io::Result<Vec<Vec<String>>> {
+    let mut reader = csv_core::Reader::new();
+    let mut records = Vec::new();
+    let (mut text, mut ends) = (vec![0; 64 * 1024], vec![0; 256]);
+    let (mut text_end, mut ends_end) = (0, 0);
+    while records.len() < count {
+        let bytes = input.fill_buf()?;
+        let (result, read, written, ended) = reader.read_record(bytes, &mut text[text_end..], &mut ends[ends_end..]);
+        input.consume(read);
+        text_end += written;
+        ends_end += ended;
+        match result {
+            ReadRecordResult::InputEmpty => {}
+            ReadRecordResult::OutputFull => text.resize(text.len() * 2, 0),
+            ReadRecordResult::OutputEndsFull => ends.resize(ends.len() * 2, 0),
+            ReadRecordResult::End => break,
+            ReadRecordResult::Record => {
+                let starts = std::iter::once(0).chain(ends[..ends_end].iter().copied());
+                let cell = |(from, to): (usize, &usize)| String::from_utf8_lossy(&text[from..*to]).into_owned();
+                records.push(starts.zip(&ends[..ends_end]).map(cell).collect());
+                (text_end, ends_end) = (0, 0);
+            }
+        }
+    }
+    Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_of_a_file_keeps_quotes_and_line_breaks_inside_cells() {
+        let long = "x".repeat(200_000);
+        let file = format!("a,b\n\"1,\n2\",\"say \"\"hi\"\"\"\n,{long}\nlast,row\n");
+        let head = read_head(file.as_bytes(), 3).unwrap();
+        assert_eq!(head, [vec!["a", "b"], vec!["1,\n2", "say \"hi\""], vec!["", long.as_str()]]);
+        assert_eq!(read_head(file.as_bytes(), 99).unwrap().len(), 4);
+        assert!(read_head(&b""[..], 5).unwrap().is_empty());
+    }
 }

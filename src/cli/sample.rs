@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use super::CliError;
 use crate::{
+    config::Profile,
     ops::{ExecutionId, OpsError, OpsErrorKind, OpsResult, StartRequest, WorkflowName},
     pipeline::{
         ports::{Lake, PutCondition, StoreError},
@@ -60,6 +61,14 @@ pub async fn spec_of(lake: &Lake) -> Result<Option<SampleSpec>, StoreError> {
         Err(StoreError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Removes the data of a sample lake before it is opened; any other lake is left alone.
+///
+/// # Errors
+/// When a file cannot be removed.
+pub fn remove(profile: &Profile) -> std::io::Result<()> {
+    if profile.std_dir().join(MARK).exists() { Platform::delete_lake(profile) } else { Ok(()) }
 }
 
 /// Makes an empty lake, or a sample lake of the same spec, a sample lake.

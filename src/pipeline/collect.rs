@@ -33,7 +33,8 @@ mod secrets;
 mod writer;
 
 pub use manifest::{
-    MANIFEST_VERSION, Manifest, ManifestError, ManifestFile, list_manifests, read_manifest, write_manifest,
+    MANIFEST_VERSION, Manifest, ManifestError, ManifestFile, list_manifests, read_manifest,
+    write_manifest,
 };
 pub use secrets::without_secrets;
 pub use writer::BronzeWriter;
@@ -90,14 +91,29 @@ impl CollectRequest {
     #[must_use]
     pub fn collection_id(&self, execution: &str) -> String {
         let (from, to) = (self.window.from(), self.window.to());
-        let identity = format!("{execution}\n{}\n{from}\n{to}\n{:?}", self.stream, self.passes);
+        let identity = format!(
+            "{execution}\n{}\n{from}\n{to}\n{:?}",
+            self.stream, self.passes
+        );
         let hash = Sha256::digest(identity.as_bytes());
-        let short: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        format!("{}-{}-{short}", from.strftime("%Y%m%d"), to.strftime("%Y%m%d"))
+        let short: String = hash
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!(
+            "{}-{}-{short}",
+            from.strftime("%Y%m%d"),
+            to.strftime("%Y%m%d")
+        )
     }
 
     fn unit_key(&self, collection: &str) -> UnitKey {
-        UnitKey { stage: "collect", dataset: self.stream.name(), id: collection.to_owned() }
+        UnitKey {
+            stage: "collect",
+            dataset: self.stream.name(),
+            id: collection.to_owned(),
+        }
     }
 
     fn unit_window(&self) -> Option<Window> {
@@ -111,13 +127,17 @@ impl CollectRequest {
 /// # Errors
 /// [`JobError`] with the type that the workflow's Retry and Catch match; what was stored stays, and a
 /// redrive goes on from there.
-pub async fn collect(ctx: &JobContext, request: &CollectRequest) -> Result<CollectSummary, JobError> {
+pub async fn collect(
+    ctx: &JobContext,
+    request: &CollectRequest,
+) -> Result<CollectSummary, JobError> {
     let collection = request.collection_id(&ctx.execution);
     let store = ctx.lake.std.clone();
     let key = request.unit_key(&collection);
     let now = ctx.clock.now();
-    let mut unit =
-        Unit::open(&store, &key, request.unit_window(), &ctx.execution, now).await.map_err(state)?;
+    let mut unit = Unit::open(&store, &key, request.unit_window(), &ctx.execution, now)
+        .await
+        .map_err(state)?;
     if unit.record.status == UnitStatus::Done
         && let Some(summary) = summary_of_done(ctx, request, &collection, &unit).await?
     {
@@ -127,18 +147,27 @@ pub async fn collect(ctx: &JobContext, request: &CollectRequest) -> Result<Colle
     let ended = run(ctx, request, &collection, &mut unit).await;
     let status = match &ended {
         Ok(_) => UnitStatus::Done,
-        Err(Ended::Parked(until, error)) => UnitStatus::Parked { until: *until, why: error.message.clone() },
-        Err(Ended::Failed(error)) if error.error_type == ErrorType::Cancelled => UnitStatus::Cancelled,
-        Err(Ended::Failed(error)) => {
-            UnitStatus::Failed { error_type: error.error_type.name().to_owned(), message: error.message.clone() }
+        Err(Ended::Parked(until, error)) => UnitStatus::Parked {
+            until: *until,
+            why: error.message.clone(),
+        },
+        Err(Ended::Failed(error)) if error.error_type == ErrorType::Cancelled => {
+            UnitStatus::Cancelled
         }
+        Err(Ended::Failed(error)) => UnitStatus::Failed {
+            error_type: error.error_type.name().to_owned(),
+            message: error.message.clone(),
+        },
     };
     let recorded = unit.set(status, ctx.clock.now()).await.map_err(state);
     match ended {
         Ok(summary) => recorded.map(|()| summary),
         Err(Ended::Failed(error) | Ended::Parked(_, error)) => {
             if let Err(also) = recorded {
-                ctx.log.line(Level::Warn, &format!("the end of the collection could not be recorded: {also}"));
+                ctx.log.line(
+                    Level::Warn,
+                    &format!("the end of the collection could not be recorded: {also}"),
+                );
             }
             Err(error)
         }
@@ -172,11 +201,14 @@ async fn run(
     collection: &str,
     unit: &mut Unit,
 ) -> Result<CollectSummary, Ended> {
-    let stored = unit.cursor::<StoredCursor>().map_err(state)?.unwrap_or_else(|| StoredCursor {
-        received_at: ctx.clock.now(),
-        files: Vec::new(),
-        source: None,
-    });
+    let stored = unit
+        .cursor::<StoredCursor>()
+        .map_err(state)?
+        .unwrap_or_else(|| StoredCursor {
+            received_at: ctx.clock.now(),
+            files: Vec::new(),
+            source: None,
+        });
     let source = affise(ctx).await?;
     let asked = source_request(ctx, request, stored.received_at).await?;
     let mut sink = Sink::new(ctx, request.stream, collection, unit, stored);
@@ -211,12 +243,17 @@ async fn finish(
         files,
     };
     let key = manifest_key(request.stream, sink.received_at, collection);
-    write_manifest(&ctx.lake, &key, &manifest).await.map_err(manifest_failed)?;
+    write_manifest(&ctx.lake, &key, &manifest)
+        .await
+        .map_err(manifest_failed)?;
     let watermark = move_watermark(ctx, request.stream, outcome.watermark).await?;
     let summary = summarise(&manifest, key, sink.unit.record.calls, watermark);
     ctx.log.line(
         Level::Info,
-        &format!("{}: {} rows in {} files, {} requests", request.stream, summary.rows, summary.files, summary.calls),
+        &format!(
+            "{}: {} rows in {} files, {} requests",
+            request.stream, summary.rows, summary.files, summary.calls
+        ),
     );
     Ok(summary)
 }
@@ -229,7 +266,8 @@ async fn move_watermark(
     let store = &ctx.lake.std;
     let watermark = match position {
         Some(position) => {
-            let moved = Watermark::advance(store, stream, position, &ctx.execution, ctx.clock.now()).await;
+            let moved =
+                Watermark::advance(store, stream, position, &ctx.execution, ctx.clock.now()).await;
             Some(moved.map_err(state)?)
         }
         None => Watermark::load(store, stream).await.map_err(state)?,
@@ -244,7 +282,9 @@ async fn summary_of_done(
     collection: &str,
     unit: &Unit,
 ) -> Result<Option<CollectSummary>, JobError> {
-    let Some(stored) = unit.cursor::<StoredCursor>().map_err(state)? else { return Ok(None) };
+    let Some(stored) = unit.cursor::<StoredCursor>().map_err(state)? else {
+        return Ok(None);
+    };
     let key = manifest_key(request.stream, stored.received_at, collection);
     let manifest = match read_manifest(&ctx.lake, &key).await {
         Ok(manifest) => manifest,
@@ -252,8 +292,19 @@ async fn summary_of_done(
         Err(error) => return Err(manifest_failed(error)),
     };
     let watermark = move_watermark(ctx, request.stream, None).await?;
-    ctx.log.line(Level::Info, &format!("{}: this execution has collected it already", request.stream));
-    Ok(Some(summarise(&manifest, key, unit.record.calls, watermark)))
+    ctx.log.line(
+        Level::Info,
+        &format!(
+            "{}: this execution has collected it already",
+            request.stream
+        ),
+    );
+    Ok(Some(summarise(
+        &manifest,
+        key,
+        unit.record.calls,
+        watermark,
+    )))
 }
 
 fn summarise(
@@ -275,7 +326,11 @@ fn summarise(
 }
 
 fn manifest_key(stream: Stream, received_at: Timestamp, collection: &str) -> String {
-    Manifest::key(stream, TimeZone::UTC.to_datetime(received_at).date(), collection)
+    Manifest::key(
+        stream,
+        TimeZone::UTC.to_datetime(received_at).date(),
+        collection,
+    )
 }
 
 async fn source_request(
@@ -285,7 +340,9 @@ async fn source_request(
 ) -> Result<SourceRequest, JobError> {
     let overlap = ctx.profile.affise.overlap_hours.max(LEAST_OVERLAP_HOURS);
     let overlap = SignedDuration::from_hours(i64::from(overlap));
-    let watermark = Watermark::load(&ctx.lake.std, request.stream).await.map_err(state)?;
+    let watermark = Watermark::load(&ctx.lake.std, request.stream)
+        .await
+        .map_err(state)?;
     Ok(SourceRequest {
         stream: request.stream,
         window: request.window,
@@ -299,14 +356,23 @@ async fn source_request(
 /// Affise as the profile has it, with the key from the parameter store.
 async fn affise(ctx: &JobContext) -> Result<Affise, JobError> {
     let settings = &ctx.profile.affise;
-    let key = ctx.parameters.get(&settings.api_key_parameter).await.map_err(|error| {
-        let error_type = match error {
-            ParameterError::Missing { .. } => ErrorType::BadCredentials,
-            ParameterError::Failed { .. } => ErrorType::StorageError,
-        };
-        JobError::new(error_type, error.to_string())
-    })?;
-    Ok(Affise::new(settings, key, ctx.cancel.clone(), ctx.log.clone())?)
+    let key = ctx
+        .parameters
+        .get(&settings.api_key_parameter)
+        .await
+        .map_err(|error| {
+            let error_type = match error {
+                ParameterError::Missing { .. } => ErrorType::BadCredentials,
+                ParameterError::Failed { .. } => ErrorType::StorageError,
+            };
+            JobError::new(error_type, error.to_string())
+        })?;
+    Ok(Affise::new(
+        settings,
+        key,
+        ctx.cancel.clone(),
+        ctx.log.clone(),
+    )?)
 }
 
 /// Asks Affise whose key the profile has.
@@ -343,7 +409,16 @@ impl<'a> Sink<'a> {
         let writer = BronzeWriter::new(ctx.lake.raw.clone(), stream, day, collection, stored.files);
         let calls_before = unit.record.calls;
         let (received_at, source_cursor) = (stored.received_at, stored.source);
-        Self { ctx, stream, unit, writer, received_at, source_cursor, calls_before, calls: 0 }
+        Self {
+            ctx,
+            stream,
+            unit,
+            writer,
+            received_at,
+            source_cursor,
+            calls_before,
+            calls: 0,
+        }
     }
 
     /// Makes everything handed over durable and records how far it is.
@@ -354,7 +429,10 @@ impl<'a> Sink<'a> {
         record.rows = self.writer.durable_rows();
         record.bytes = files.iter().map(|file| file.bytes).sum();
         record.calls = self.calls_before + self.calls;
-        record.hashes = files.iter().map(|file| (file.key.clone(), file.sha256.clone())).collect();
+        record.hashes = files
+            .iter()
+            .map(|file| (file.key.clone(), file.sha256.clone()))
+            .collect();
         let cursor = StoredCursor {
             received_at: self.received_at,
             files: files.to_vec(),
@@ -381,7 +459,11 @@ impl PageSink for Sink<'_> {
         if self.writer.is_full() {
             self.flush().await?;
         }
-        self.ctx.log.progress(&format!("{}: {} rows, {calls} requests", self.stream, self.writer.rows()));
+        self.ctx.log.progress(&format!(
+            "{}: {} rows, {calls} requests",
+            self.stream,
+            self.writer.rows()
+        ));
         Ok(())
     }
 

@@ -10,11 +10,26 @@ use memchr::{memchr, memchr2};
 use regex::bytes::Regex;
 
 /// Parts of a name, in lower case and without separators, that make it a secret.
-const PARTS: [&str; 7] =
-    ["apikey", "password", "passwd", "secret", "privatekey", "accesskey", "passphrase"];
+const PARTS: [&str; 7] = [
+    "apikey",
+    "password",
+    "passwd",
+    "secret",
+    "privatekey",
+    "accesskey",
+    "passphrase",
+];
 /// Names, in lower case and without separators, that are secrets as a whole.
-const NAMES: [&str; 8] =
-    ["token", "accesstoken", "refreshtoken", "authtoken", "apitoken", "bearertoken", "sessiontoken", "securitytoken"];
+const NAMES: [&str; 8] = [
+    "token",
+    "accesstoken",
+    "refreshtoken",
+    "authtoken",
+    "apitoken",
+    "bearertoken",
+    "sessiontoken",
+    "securitytoken",
+];
 
 /// Finds every row that may hold such a name, also one spelled with `\u00XX` escapes. Most rows do
 /// not match and are never looked at again.
@@ -150,13 +165,25 @@ mod tests {
     #[test]
     fn only_the_secrets_go() {
         for (row, wanted) in [
-            (r#"{"id":1,"api_key":"x","name":"é"}"#, r#"{"id":1,"name":"é"}"#),
+            (
+                r#"{"id":1,"api_key":"x","name":"é"}"#,
+                r#"{"id":1,"name":"é"}"#,
+            ),
             (r#"{"api_key":"x"}"#, "{}"),
-            (r#"{"id":1.50e0 , "API-Key" : {"a":["]}",1]} }"#, r#"{"id":1.50e0  }"#),
-            (r#"{"a":[{"manager":{"id":"5","apiKey":null,"hash_password":"q\"}"}}],"z":0}"#, r#"{"a":[{"manager":{"id":"5"}}],"z":0}"#),
+            (
+                r#"{"id":1.50e0 , "API-Key" : {"a":["]}",1]} }"#,
+                r#"{"id":1.50e0  }"#,
+            ),
+            (
+                r#"{"a":[{"manager":{"id":"5","apiKey":null,"hash_password":"q\"}"}}],"z":0}"#,
+                r#"{"a":[{"manager":{"id":"5"}}],"z":0}"#,
+            ),
             (r#"{"token":"a","access_token":"b","secret":"c"}"#, "{}"),
             (r#"{"x":1,"token":"a","secret":7}"#, r#"{"x":1}"#),
-            (r#"{"api\u005fkey":"x","Pa\u0073sword":1,"k":2}"#, r#"{"k":2}"#),
+            (
+                r#"{"api\u005fkey":"x","Pa\u0073sword":1,"k":2}"#,
+                r#"{"k":2}"#,
+            ),
             (r#"{"client_secret":true,"b":2}"#, r#"{"b":2}"#),
         ] {
             assert_eq!(stripped(row), wanted, "{row}");
@@ -170,7 +197,10 @@ mod tests {
             r#"{"tokens_used":5,"title":"Secret \u0041gent","sub1":"secret"}"#,
             r#"{"api":1,"key":2,"passed":true,"tokenized":1}"#,
         ] {
-            assert!(matches!(without_secrets(row.as_bytes()), Cow::Borrowed(_)), "{row}");
+            assert!(
+                matches!(without_secrets(row.as_bytes()), Cow::Borrowed(_)),
+                "{row}"
+            );
         }
     }
 
@@ -187,8 +217,13 @@ mod tests {
     fn naive(value: &Value) -> Value {
         match value {
             Value::Object(members) => {
-                let kept = members.iter().filter(|(name, _)| !is_secret(name.as_bytes()));
-                Value::Object(kept.map(|(name, value)| (name.clone(), naive(value))).collect::<Map<_, _>>())
+                let kept = members
+                    .iter()
+                    .filter(|(name, _)| !is_secret(name.as_bytes()));
+                Value::Object(
+                    kept.map(|(name, value)| (name.clone(), naive(value)))
+                        .collect::<Map<_, _>>(),
+                )
             }
             Value::Array(items) => items.iter().map(naive).collect(),
             other => other.clone(),
@@ -202,11 +237,16 @@ mod tests {
             "[a-z\"\\\\{}:,\u{e9}]{0,8}".prop_map(Value::from),
             Just(json!("api_key")),
         ];
-        let name = prop_oneof!["[a-c\"\\\\]{1,3}", Just("api_key".to_owned()), Just("Hash-Password".to_owned())];
+        let name = prop_oneof![
+            "[a-c\"\\\\]{1,3}",
+            Just("api_key".to_owned()),
+            Just("Hash-Password".to_owned())
+        ];
         leaf.prop_recursive(4, 40, 5, move |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::vec((name.clone(), inner), 0..5).prop_map(|members| members.into_iter().collect()),
+                prop::collection::vec((name.clone(), inner), 0..5)
+                    .prop_map(|members| members.into_iter().collect()),
             ]
         })
     }

@@ -50,7 +50,13 @@ impl BronzeWriter {
         files: Vec<ManifestFile>,
     ) -> Self {
         let prefix = format!("{}/{collection}", stream.bronze_day(day));
-        Self { store, prefix, next: u32::try_from(files.len()).unwrap_or(u32::MAX), files, open: None }
+        Self {
+            store,
+            prefix,
+            next: u32::try_from(files.len()).unwrap_or(u32::MAX),
+            files,
+            open: None,
+        }
     }
 
     /// Adds a row: its bytes without secrets, on one line.
@@ -87,7 +93,9 @@ impl BronzeWriter {
     /// Whether the open file is large enough to be finished.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.open.as_ref().is_some_and(|file| file.bytes >= FILE_BYTES)
+        self.open
+            .as_ref()
+            .is_some_and(|file| file.bytes >= FILE_BYTES)
     }
 
     /// Makes the open file durable, if it holds anything; says whether it did.
@@ -95,20 +103,34 @@ impl BronzeWriter {
     /// # Errors
     /// `StorageError` when the store fails.
     pub async fn roll(&mut self) -> Result<bool, JobError> {
-        let Some(file) = self.open.take() else { return Ok(false) };
+        let Some(file) = self.open.take() else {
+            return Ok(false);
+        };
         let bytes = bytes::Bytes::from(file.encoder.finish().map_err(broken)?);
-        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = Sha256::digest(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let size = bytes.len() as u64;
         let key = loop {
             let key = format!("{}-{:05}.ndjson.zst", self.prefix, self.next);
             self.next += 1;
-            match self.store.put(&key, bytes.clone(), PutCondition::IfAbsent).await {
+            match self
+                .store
+                .put(&key, bytes.clone(), PutCondition::IfAbsent)
+                .await
+            {
                 // An attempt that died between the file and its record; nothing names that file.
                 Err(StoreError::Conflict { .. }) => {}
                 stored => break stored.map(|_| key).map_err(storage)?,
             }
         };
-        self.files.push(ManifestFile { key, rows: file.rows, bytes: size, sha256 });
+        self.files.push(ManifestFile {
+            key,
+            rows: file.rows,
+            bytes: size,
+            sha256,
+        });
         Ok(true)
     }
 
@@ -125,7 +147,9 @@ impl BronzeWriter {
                 let (stored, _) = self.store.get(&file.key).await.map_err(storage)?;
                 let text = bytes::Bytes::from(zstd::decode_all(&*stored).map_err(broken)?);
                 let skip = usize::try_from(position.saturating_sub(first)).unwrap_or(usize::MAX);
-                let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+                let lines = text
+                    .split(|byte| *byte == b'\n')
+                    .filter(|line| !line.is_empty());
                 rows.extend(lines.skip(skip).map(|line| text.slice_ref(line)));
             }
             first = after;
@@ -138,14 +162,25 @@ impl OpenFile {
     fn new() -> Result<Self, JobError> {
         let mut encoder = Encoder::new(Vec::new(), COMPRESSION_LEVEL).map_err(broken)?;
         encoder.include_checksum(true).map_err(broken)?;
-        Ok(Self { encoder, rows: 0, bytes: 0 })
+        Ok(Self {
+            encoder,
+            rows: 0,
+            bytes: 0,
+        })
     }
 
     fn row(&mut self, row: &[u8]) -> std::io::Result<()> {
         if memchr2(b'\n', b'\r', row).is_some() {
             // Valid JSON has line breaks only between its tokens, where a space means the same.
-            let spaced = |byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
-            self.encoder.write_all(&row.iter().map(spaced).collect::<Vec<_>>())?;
+            let spaced = |byte: &u8| {
+                if matches!(byte, b'\n' | b'\r') {
+                    b' '
+                } else {
+                    *byte
+                }
+            };
+            self.encoder
+                .write_all(&row.iter().map(spaced).collect::<Vec<_>>())?;
         } else {
             self.encoder.write_all(row)?;
         }
@@ -157,7 +192,8 @@ impl OpenFile {
 }
 
 fn broken(error: std::io::Error) -> JobError {
-    let message = format!("rows could not be compressed or read back: {error}; redrive the execution");
+    let message =
+        format!("rows could not be compressed or read back: {error}; redrive the execution");
     JobError::new(ErrorType::StorageError, message)
 }
 
@@ -175,7 +211,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn ObjectStore> = Arc::new(LocalStore::open(folder.path()).unwrap());
         let day = jiff::civil::date(2026, 1, 31);
-        let make = |files| BronzeWriter::new(Arc::clone(&store), Stream::AffiseClicks, day, "c1", files);
+        let make =
+            |files| BronzeWriter::new(Arc::clone(&store), Stream::AffiseClicks, day, "c1", files);
         let mut dead = make(Vec::new());
         dead.row(b"{\"id\":0}").unwrap();
         dead.roll().await.unwrap();
@@ -183,23 +220,41 @@ mod tests {
         let mut writer = make(Vec::new());
         assert!(!writer.roll().await.unwrap(), "nothing to write");
         writer.row(b"{\"id\":1,\r\n \"api_key\":\"x\"}").unwrap();
-        writer.row("{\"id\":2,\"s\":\"日本\\n\"}".as_bytes()).unwrap();
+        writer
+            .row("{\"id\":2,\"s\":\"日本\\n\"}".as_bytes())
+            .unwrap();
         assert!(writer.roll().await.unwrap());
         let mut writer = make(writer.files().to_vec());
         writer.row(b"{\"id\":3}").unwrap();
         assert_eq!((writer.durable_rows(), writer.rows()), (2, 3));
         writer.roll().await.unwrap();
 
-        let keys: Vec<_> = writer.files().iter().map(|file| file.key.as_str()).collect();
-        assert_eq!(keys, [
-            "bronze/affise/clicks/date=2026-01-31/c1-00001.ndjson.zst",
-            "bronze/affise/clicks/date=2026-01-31/c1-00002.ndjson.zst",
-        ]);
+        let keys: Vec<_> = writer
+            .files()
+            .iter()
+            .map(|file| file.key.as_str())
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                "bronze/affise/clicks/date=2026-01-31/c1-00001.ndjson.zst",
+                "bronze/affise/clicks/date=2026-01-31/c1-00002.ndjson.zst",
+            ]
+        );
         let rows = writer.recall(0).await.unwrap();
-        assert_eq!(rows, ["{\"id\":1}", "{\"id\":2,\"s\":\"日本\\n\"}", "{\"id\":3}"]);
+        assert_eq!(
+            rows,
+            ["{\"id\":1}", "{\"id\":2,\"s\":\"日本\\n\"}", "{\"id\":3}"]
+        );
         assert_eq!(writer.recall(2).await.unwrap(), rows[2..]);
         let (stored, _) = store.get(keys[0]).await.unwrap();
-        let hash: String = Sha256::digest(&stored).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!((hash, stored.len() as u64), (writer.files()[0].sha256.clone(), writer.files()[0].bytes));
+        let hash: String = Sha256::digest(&stored)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(
+            (hash, stored.len() as u64),
+            (writer.files()[0].sha256.clone(), writer.files()[0].bytes)
+        );
     }
 }

@@ -103,3 +103,6 @@ pub async fn extract_offer_children(ctx: &JobContext) -> Result<(), JobError> {
     let folder = tempfile::tempdir_in(ctx.lake.std.staging()).map_err(failed)?;
     children::rebuild(ctx, folder.path(), true).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -114,7 +114,11 @@ impl Affise {
             longest_wait: Duration::from_millis(settings.max_retry_wait_ms),
         };
         let client = HttpClient::new(http, key, cancel, log)?;
-        Ok(Self { client, settings: settings.clone(), zone })
+        Ok(Self {
+            client,
+            settings: settings.clone(),
+            zone,
+        })
     }
 
     /// Asks whose key this is: `GET /3.1/user/me`.
@@ -123,12 +127,19 @@ impl Affise {
     /// [`SourceError::BadCredentials`] when the key is wrong; others as for every request.
     pub async fn key_owner(&self) -> Result<KeyOwner, SourceError> {
         let what = "checking the Affise API key".to_owned();
-        let request = HttpRequest { path: "/3.1/user/me", query: Vec::new(), what };
+        let request = HttpRequest {
+            path: "/3.1/user/me",
+            query: Vec::new(),
+            what,
+        };
         let read = |body: bytes::Bytes| match envelope::open(&body, "user") {
             Err(problem) => self.verdict_on(&request.what, problem),
             Ok((user, _)) => match owner(user) {
                 Ok(owner) => Verdict::Good(owner),
-                Err(error) => Verdict::Refuse(refused(&request.what, format!("'user' is not as expected: {error}"))),
+                Err(error) => Verdict::Refuse(refused(
+                    &request.what,
+                    format!("'user' is not as expected: {error}"),
+                )),
             },
         };
         self.client.get(&request, read).await
@@ -144,11 +155,29 @@ impl Affise {
         let says = |texts: &[&str]| texts.iter().any(|text| prose.contains(text));
         if says(&["too many requests", "rate limit"]) {
             Verdict::Retry(Fault::Throttled, why)
-        } else if says(&["try again", "server error", "temporar", "timeout", "timed out", "unavailable"]) {
+        } else if says(&[
+            "try again",
+            "server error",
+            "temporar",
+            "timeout",
+            "timed out",
+            "unavailable",
+        ]) {
             Verdict::Retry(Fault::ServerError, why)
-        } else if says(&["token is necessary", "auth denied", "unauthorized", "api key", "api-key", "permission"]) {
+        } else if says(&[
+            "token is necessary",
+            "auth denied",
+            "unauthorized",
+            "api key",
+            "api-key",
+            "permission",
+        ]) {
             let advice = "check the Affise API key and its rights on the Credentials screen";
-            Verdict::Refuse(SourceError::BadCredentials { what: what.to_owned(), why, advice })
+            Verdict::Refuse(SourceError::BadCredentials {
+                what: what.to_owned(),
+                why,
+                advice,
+            })
         } else {
             Verdict::Refuse(refused(what, why))
         }
@@ -168,29 +197,47 @@ impl Affise {
             Err(error) => self.halve(stream, slice, error)?,
         };
         cursor.left.pop_front();
-        parts.into_iter().rev().for_each(|part| cursor.left.push_front(part));
+        parts
+            .into_iter()
+            .rev()
+            .for_each(|part| cursor.left.push_front(part));
         cursor.begin_slice(sink.position());
         Ok(())
     }
 
     /// Smaller pieces for one that fails again and again, if size may be the reason.
-    fn halve(&self, stream: Stream, slice: Slice, error: SourceError) -> Result<Vec<Slice>, SourceError> {
-        let SourceError::Exhausted { fault, .. } = error else { return Err(error) };
-        if !matches!(fault, Fault::ServerError | Fault::Unavailable | Fault::Shifting) {
+    fn halve(
+        &self,
+        stream: Stream,
+        slice: Slice,
+        error: SourceError,
+    ) -> Result<Vec<Slice>, SourceError> {
+        let SourceError::Exhausted { fault, .. } = error else {
+            return Err(error);
+        };
+        if !matches!(
+            fault,
+            Fault::ServerError | Fault::Unavailable | Fault::Shifting
+        ) {
             return Err(error);
         }
         match (slice.split(), error) {
             (Some(parts), error) => {
-                let line = format!("{error}; the window is now asked for in {} parts", parts.len());
+                let line = format!(
+                    "{error}; the window is now asked for in {} parts",
+                    parts.len()
+                );
                 self.client.log().line(Level::Warn, &line);
                 Ok(parts)
             }
             // A server that is troubled for a minute looks the same for a piece that was never halved.
-            (None, _) if fault == Fault::ServerError && slice != Slice::All => Err(SourceError::Refused {
-                what: format!("{stream} {slice}, the smallest window,"),
-                why: "HTTP 500 on every try".to_owned(),
-                advice: "if Affise is not down, it refuses a parameter or cannot serve this hour: ask its support",
-            }),
+            (None, _) if fault == Fault::ServerError && slice != Slice::All => {
+                Err(SourceError::Refused {
+                    what: format!("{stream} {slice}, the smallest window,"),
+                    why: "HTTP 500 on every try".to_owned(),
+                    advice: "if Affise is not down, it refuses a parameter or cannot serve this hour: ask its support",
+                })
+            }
             (None, error) => Err(error),
         }
     }
@@ -208,7 +255,11 @@ impl Affise {
             _ => cursor.newest_creation.as_deref(),
         };
         let newest = self.instant(newest, request.now);
-        let watermark = if request.stream.by_event_day() { newest } else { Some(request.now) };
+        let watermark = if request.stream.by_event_day() {
+            newest
+        } else {
+            Some(request.now)
+        };
         let (path, _) = listing(request.stream);
         let request = json!({
             "source": "affise",
@@ -241,14 +292,19 @@ impl Source for Affise {
             Some(Err(_)) | None => Cursor::planned(request, &self.zone, sink.position())?,
         };
         while let Some(slice) = cursor.left.front().copied() {
-            self.advance(request.stream, &mut cursor, slice, sink).await?;
+            self.advance(request.stream, &mut cursor, slice, sink)
+                .await?;
         }
         Ok(self.outcome(request, &cursor))
     }
 }
 
 impl Cursor {
-    fn planned(request: &SourceRequest, zone: &TimeZone, position: u64) -> Result<Self, SourceError> {
+    fn planned(
+        request: &SourceRequest,
+        zone: &TimeZone,
+        position: u64,
+    ) -> Result<Self, SourceError> {
         let slices = slice::plan(request, zone).map_err(|error| SourceError::BadSettings {
             why: error.to_string(),
             advice: "choose another window",
@@ -282,12 +338,22 @@ impl Cursor {
 
 fn refused(what: &str, why: String) -> SourceError {
     let advice = "check the window, the time zone and the rights of the key";
-    SourceError::Refused { what: what.to_owned(), why, advice }
+    SourceError::Refused {
+        what: what.to_owned(),
+        why,
+        advice,
+    }
 }
 
 fn owner(user: &RawValue) -> Result<KeyOwner, serde_json::Error> {
     /// Users that may read what a collection needs.
-    const ADMINS: [&str; 5] = ["affiliate_manager", "account_manager", "common_manager", "client", "root"];
+    const ADMINS: [&str; 5] = [
+        "affiliate_manager",
+        "account_manager",
+        "common_manager",
+        "client",
+        "root",
+    ];
     let user: serde_json::Value = serde_json::from_str(user.get())?;
     let text = |name: &str| match user.get(name) {
         Some(serde_json::Value::String(text)) => text.clone(),
@@ -295,5 +361,10 @@ fn owner(user: &RawValue) -> Result<KeyOwner, serde_json::Error> {
         _ => String::new(),
     };
     let kind = text("type");
-    Ok(KeyOwner { id: text("id"), email: text("email"), is_admin: ADMINS.contains(&kind.as_str()), kind })
+    Ok(KeyOwner {
+        id: text("id"),
+        email: text("email"),
+        is_admin: ADMINS.contains(&kind.as_str()),
+        kind,
+    })
 }

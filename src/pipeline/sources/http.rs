@@ -31,8 +31,8 @@ mod transport;
 use budget::KeyBudget;
 pub(in crate::pipeline::sources) use errors::excerpt;
 pub use errors::{Fault, SourceError};
-pub(in crate::pipeline::sources) use transport::is_loopback;
 use timer::{MachineTimer, Timer};
+pub(in crate::pipeline::sources) use transport::is_loopback;
 use transport::{Network, Reply, Transport, TransportError};
 
 /// Longest pause that a source may ask for before the collection is put off instead.
@@ -101,7 +101,9 @@ pub struct HttpClient {
 
 impl fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpClient").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("HttpClient")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -121,7 +123,10 @@ impl HttpClient {
         if base.scheme() == "http" && !is_loopback(&base) {
             log.line(Level::Warn, "the source's base_url is http://, so the API key travels unencrypted; use https://");
         }
-        let parts = (Box::new(network) as Box<dyn Transport>, Arc::new(MachineTimer) as Arc<dyn Timer>);
+        let parts = (
+            Box::new(network) as Box<dyn Transport>,
+            Arc::new(MachineTimer) as Arc<dyn Timer>,
+        );
         Ok(Self::with_parts(settings, base, parts, key, cancel, log))
     }
 
@@ -142,7 +147,18 @@ impl HttpClient {
         );
         let deadline = timer.now() + settings.deadline;
         let calls = AtomicU64::new(0);
-        Self { settings, base, transport, timer, budget, key, cancel, log, deadline, calls }
+        Self {
+            settings,
+            base,
+            transport,
+            timer,
+            budget,
+            key,
+            cancel,
+            log,
+            deadline,
+            calls,
+        }
     }
 
     /// Requests sent so far.
@@ -176,18 +192,31 @@ impl HttpClient {
         let (mut failed, mut throttled) = (0, 0);
         loop {
             let reply = self.send(request, &url).await?;
-            let pause = reply.as_ref().ok().and_then(|reply| asked_pause(reply, Timestamp::now()));
+            let pause = reply
+                .as_ref()
+                .ok()
+                .and_then(|reply| asked_pause(reply, Timestamp::now()));
             let (fault, why) = match self.judge(request, reply, &mut read) {
                 Verdict::Good(value) => return Ok(value),
                 Verdict::Refuse(error) => return Err(error),
                 Verdict::Retry(fault, why) => (fault, why),
             };
-            let tries = if fault == Fault::Throttled { &mut throttled } else { &mut failed };
+            let tries = if fault == Fault::Throttled {
+                &mut throttled
+            } else {
+                &mut failed
+            };
             *tries += 1;
             let tries = *tries;
             if tries >= self.tries_of(fault) {
                 let what = request.what.clone();
-                return Err(SourceError::Exhausted { what, tries, fault, why, advice: advice(fault) });
+                return Err(SourceError::Exhausted {
+                    what,
+                    tries,
+                    fault,
+                    why,
+                    advice: advice(fault),
+                });
             }
             self.wait(request, fault, &why, tries, pause).await?;
         }
@@ -195,7 +224,11 @@ impl HttpClient {
 
     fn url(&self, request: &HttpRequest) -> Url {
         let mut url = self.base.clone();
-        url.set_path(&format!("{}{}", self.base.path().trim_end_matches('/'), request.path));
+        url.set_path(&format!(
+            "{}{}",
+            self.base.path().trim_end_matches('/'),
+            request.path
+        ));
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
@@ -249,17 +282,41 @@ impl HttpClient {
             429 => Verdict::Retry(Fault::Throttled, why()),
             500 => Verdict::Retry(Fault::ServerError, why()),
             408 | 501..=599 => Verdict::Retry(Fault::Unavailable, why()),
-            401 => Verdict::Refuse(SourceError::BadCredentials { what: what(), why: why(), advice: ADVICE_401 }),
-            403 => Verdict::Refuse(SourceError::BadCredentials { what: what(), why: why(), advice: ADVICE_403 }),
-            404 => Verdict::Refuse(SourceError::Refused { what: what(), why: why(), advice: ADVICE_404 }),
-            300..=399 => Verdict::Refuse(SourceError::Refused { what: what(), why: why(), advice: ADVICE_3XX }),
-            _ => Verdict::Refuse(SourceError::Refused { what: what(), why: why(), advice: ADVICE_400 }),
+            401 => Verdict::Refuse(SourceError::BadCredentials {
+                what: what(),
+                why: why(),
+                advice: ADVICE_401,
+            }),
+            403 => Verdict::Refuse(SourceError::BadCredentials {
+                what: what(),
+                why: why(),
+                advice: ADVICE_403,
+            }),
+            404 => Verdict::Refuse(SourceError::Refused {
+                what: what(),
+                why: why(),
+                advice: ADVICE_404,
+            }),
+            300..=399 => Verdict::Refuse(SourceError::Refused {
+                what: what(),
+                why: why(),
+                advice: ADVICE_3XX,
+            }),
+            _ => Verdict::Refuse(SourceError::Refused {
+                what: what(),
+                why: why(),
+                advice: ADVICE_400,
+            }),
         }
     }
 
     fn tries_of(&self, fault: Fault) -> u32 {
         let tries = self.settings.attempts.max(1);
-        if fault == Fault::Throttled { tries.saturating_mul(THROTTLED_TRIES) } else { tries }
+        if fault == Fault::Throttled {
+            tries.saturating_mul(THROTTLED_TRIES)
+        } else {
+            tries
+        }
     }
 
     /// Waits before the next try; a throttled key waits as a whole.
@@ -272,10 +329,17 @@ impl HttpClient {
         asked: Option<Duration>,
     ) -> Result<(), SourceError> {
         let pause = self.pause_length(fault, tries, asked);
-        if asked.is_some_and(|asked| asked > LONGEST_PAUSE || self.timer.now() + asked > self.deadline) {
+        if asked
+            .is_some_and(|asked| asked > LONGEST_PAUSE || self.timer.now() + asked > self.deadline)
+        {
             let length = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
-            let until = Timestamp::now().checked_add(length).unwrap_or(Timestamp::MAX);
-            return Err(SourceError::Quota { what: request.what.clone(), until });
+            let until = Timestamp::now()
+                .checked_add(length)
+                .unwrap_or(Timestamp::MAX);
+            return Err(SourceError::Quota {
+                what: request.what.clone(),
+                until,
+            });
         }
         let until = self.timer.now() + pause;
         if fault == Fault::Throttled {
@@ -285,10 +349,14 @@ impl HttpClient {
         let seconds = pause.as_secs_f64();
         self.log.line(
             Level::Warn,
-            &format!("{}: try {tries} of {of} failed ({why}); next in {seconds:.1} s", request.what),
+            &format!(
+                "{}: try {tries} of {of} failed ({why}); next in {seconds:.1} s",
+                request.what
+            ),
         );
         // Never past the deadline, which then ends the collection.
-        self.in_time(request, self.timer.sleep_until(until.min(self.deadline))).await
+        self.in_time(request, self.timer.sleep_until(until.min(self.deadline)))
+            .await
     }
 
     /// What was asked for, else doubling with jitter between half and whole.
@@ -297,8 +365,14 @@ impl HttpClient {
             return asked;
         }
         let first = if fault == Fault::Throttled { 1 } else { 2 };
-        let doubled = 2_u32.saturating_pow(tries.saturating_sub(1)).saturating_mul(first);
-        let full = self.settings.first_wait.saturating_mul(doubled).min(self.settings.longest_wait);
+        let doubled = 2_u32
+            .saturating_pow(tries.saturating_sub(1))
+            .saturating_mul(first);
+        let full = self
+            .settings
+            .first_wait
+            .saturating_mul(doubled)
+            .min(self.settings.longest_wait);
         full.mul_f64(rand::random_range(0.5..=1.0))
     }
 }
@@ -320,18 +394,27 @@ fn asked_pause(reply: &Reply, now: Timestamp) -> Option<Duration> {
 
 /// Checks an address and cuts the slashes at its end, which would lead to `//3.0/...`.
 fn base_url(text: &str) -> Result<Url, SourceError> {
-    const ADVICE: &str = "set base_url of the source in config.toml, for example https://api-yourname.affise.com";
-    let bad = |why: String| SourceError::BadSettings { why, advice: ADVICE };
+    const ADVICE: &str =
+        "set base_url of the source in config.toml, for example https://api-yourname.affise.com";
+    let bad = |why: String| SourceError::BadSettings {
+        why,
+        advice: ADVICE,
+    };
     let trimmed = text.trim().trim_end_matches('/');
     if trimmed.is_empty() {
         return Err(bad("the source has no base_url".to_owned()));
     }
-    let url = Url::parse(trimmed).map_err(|error| bad(format!("the base_url is not an address: {error}")))?;
+    let url = Url::parse(trimmed)
+        .map_err(|error| bad(format!("the base_url is not an address: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(bad("the base_url must begin with https:// and name a host".to_owned()));
+        return Err(bad(
+            "the base_url must begin with https:// and name a host".to_owned()
+        ));
     }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-        return Err(bad("the base_url holds a user, a password or a query, which belong elsewhere".to_owned()));
+        return Err(bad(
+            "the base_url holds a user, a password or a query, which belong elsewhere".to_owned(),
+        ));
     }
     Ok(url)
 }
@@ -339,10 +422,16 @@ fn base_url(text: &str) -> Result<Url, SourceError> {
 fn advice(fault: Fault) -> &'static str {
     match fault {
         Fault::Throttled => "lower requests_per_second, or redrive the execution later",
-        Fault::ServerError => "redrive the execution later; if it stays, a parameter or the window is at fault",
+        Fault::ServerError => {
+            "redrive the execution later; if it stays, a parameter or the window is at fault"
+        }
         Fault::Unavailable => "the source is troubled: redrive the execution later",
-        Fault::Unreachable => "check base_url, the network and the proxy, then redrive the execution",
-        Fault::Shifting => "rows are changing quickly: redrive the execution later, or collect shorter windows",
+        Fault::Unreachable => {
+            "check base_url, the network and the proxy, then redrive the execution"
+        }
+        Fault::Shifting => {
+            "rows are changing quickly: redrive the execution later, or collect shorter windows"
+        }
     }
 }
 
@@ -350,9 +439,6 @@ const ADVICE_401: &str =
     "set the API key again, and check that base_url is the host of the tenant the key belongs to";
 const ADVICE_403: &str =
     "the key lacks the right: use the key of a general manager, or ask for the permission";
-const ADVICE_404: &str =
-    "check base_url: it must be the tenant's own API host, without a path and without a slash at its end";
-const ADVICE_3XX: &str =
-    "the source redirects, and keys are not carried to other hosts: set base_url to where it points";
-const ADVICE_400: &str =
-    "this is an error of the settings or of this program: check the window and time zone, and report it";
+const ADVICE_404: &str = "check base_url: it must be the tenant's own API host, without a path and without a slash at its end";
+const ADVICE_3XX: &str = "the source redirects, and keys are not carried to other hosts: set base_url to where it points";
+const ADVICE_400: &str = "this is an error of the settings or of this program: check the window and time zone, and report it";

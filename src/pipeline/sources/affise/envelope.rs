@@ -54,11 +54,16 @@ pub(super) enum NoPage {
 type Fields<'a> = IndexMap<String, &'a RawValue>;
 
 /// Reads the envelope of one object: the raw value of `collection`, when the status is good.
-pub(super) fn open<'a>(body: &'a [u8], collection: &str) -> Result<(&'a RawValue, Fields<'a>), NoPage> {
+pub(super) fn open<'a>(
+    body: &'a [u8],
+    collection: &str,
+) -> Result<(&'a RawValue, Fields<'a>), NoPage> {
     let fields: Fields<'a> = match serde_json::from_slice(body) {
         Ok(fields) => fields,
         Err(error) if error.is_data() && serde_json::from_slice::<IgnoredAny>(body).is_ok() => {
-            return Err(NoPage::Refused("the answer is JSON, but no object".to_owned()));
+            return Err(NoPage::Refused(
+                "the answer is JSON, but no object".to_owned(),
+            ));
         }
         Err(error) => return Err(NoPage::NotJson(format!("the answer is not JSON: {error}"))),
     };
@@ -74,22 +79,36 @@ pub(super) fn open<'a>(body: &'a [u8], collection: &str) -> Result<(&'a RawValue
 
 /// The prose of a refusal: `error` or `message`, a text or an object.
 fn refusal(fields: &Fields<'_>, status: &str) -> String {
-    let prose = fields.get("error").or_else(|| fields.get("message")).map(|prose| prose.get());
+    let prose = fields
+        .get("error")
+        .or_else(|| fields.get("message"))
+        .map(|prose| prose.get());
     let prose = prose.map(|prose| serde_json::from_str(prose).unwrap_or_else(|_| prose.to_owned()));
-    let status = if status.is_empty() { "no status".to_owned() } else { format!("status {status}") };
-    format!("{status}: {}", prose.unwrap_or_else(|| "without a reason".to_owned()))
+    let status = if status.is_empty() {
+        "no status".to_owned()
+    } else {
+        format!("status {status}")
+    };
+    format!(
+        "{status}: {}",
+        prose.unwrap_or_else(|| "without a reason".to_owned())
+    )
 }
 
 /// Reads a page of a listing.
 pub(super) fn page(body: &Bytes, collection: &str) -> Result<Page, NoPage> {
     let (rows, fields) = open(body, collection)?;
     let rows = rows_of(rows).map_err(|error| {
-        NoPage::Refused(format!("'{collection}' is neither a list nor an object: {error}"))
+        NoPage::Refused(format!(
+            "'{collection}' is neither a list nor an object: {error}"
+        ))
     })?;
-    let pagination = fields.get("pagination").map_or_else(Pagination::default, |raw| {
-        // `[]` when there is nothing to page.
-        serde_json::from_str(raw.get()).unwrap_or_default()
-    });
+    let pagination = fields
+        .get("pagination")
+        .map_or_else(Pagination::default, |raw| {
+            // `[]` when there is nothing to page.
+            serde_json::from_str(raw.get()).unwrap_or_default()
+        });
     let mut page = Page {
         rows: Vec::with_capacity(rows.len()),
         identities: Vec::with_capacity(rows.len()),
@@ -121,7 +140,9 @@ fn rows_of(raw: &RawValue) -> Result<Vec<&RawValue>, serde_json::Error> {
 
 /// Keeps the larger of two time stamps, which sort as text.
 pub(super) fn raise(newest: &mut Option<String>, stamp: Option<&str>) {
-    let Some(stamp) = stamp.filter(|stamp| is_stamp(stamp)) else { return };
+    let Some(stamp) = stamp.filter(|stamp| is_stamp(stamp)) else {
+        return;
+    };
     if newest.as_deref().is_none_or(|newest| newest < stamp) {
         *newest = Some(stamp.to_owned());
     }
@@ -131,10 +152,14 @@ pub(super) fn raise(newest: &mut Option<String>, stamp: Option<&str>) {
 fn is_stamp(text: &str) -> bool {
     let shape = b"0000-00-00 00:00:00";
     text.len() == shape.len()
-        && text.as_bytes().iter().zip(shape).all(|(byte, like)| match like {
-            b'0' => byte.is_ascii_digit(),
-            other => byte == other,
-        })
+        && text
+            .as_bytes()
+            .iter()
+            .zip(shape)
+            .all(|(byte, like)| match like {
+                b'0' => byte.is_ascii_digit(),
+                other => byte == other,
+            })
         && !text.starts_with("0000")
 }
 
@@ -171,7 +196,8 @@ impl<'a> Head<'a> {
     pub(super) fn read(row: &'a str) -> Self {
         let found: Found<'a> = serde_json::from_str(row).unwrap_or_default();
         let id = found.id.or(found.conversion_id).and_then(identity);
-        let text = |raw: Option<&'a RawValue>| raw.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let text =
+            |raw: Option<&'a RawValue>| raw.and_then(|raw| serde_json::from_str(raw.get()).ok());
         Self {
             identity: id.unwrap_or_else(|| hashed(row)),
             created_at: text(found.created_at),
@@ -192,7 +218,10 @@ fn identity(raw: &RawValue) -> Option<Identity> {
     {
         return Some(number);
     }
-    Some(text.parse::<u64>().map_or_else(|_| hashed(raw.get()), |number| INTEGER | Identity::from(number)))
+    Some(text.parse::<u64>().map_or_else(
+        |_| hashed(raw.get()),
+        |number| INTEGER | Identity::from(number),
+    ))
 }
 
 fn hashed(text: &str) -> Identity {
@@ -267,9 +296,20 @@ mod tests {
         let body = r#"{"status":1,"clicks":[ {"id":"66f1a0c29b1e4d00178b4567", "a": 12.4300000001e0,"s":"\u00e9\/\ud83d"},{"id":7}],
             "pagination":{"per_page":2,"total_count":"5","page":1,"next_page":2}}"#;
         let page = read(body).unwrap();
-        assert_eq!(page.rows[0], r#"{"id":"66f1a0c29b1e4d00178b4567", "a": 12.4300000001e0,"s":"\u00e9\/\ud83d"}"#);
+        assert_eq!(
+            page.rows[0],
+            r#"{"id":"66f1a0c29b1e4d00178b4567", "a": 12.4300000001e0,"s":"\u00e9\/\ud83d"}"#
+        );
         assert_eq!(page.rows[1], r#"{"id":7}"#);
-        assert_eq!(page.pagination, Pagination { total: Some(5), page: Some(1), per_page: Some(2), next: Some(2) });
+        assert_eq!(
+            page.pagination,
+            Pagination {
+                total: Some(5),
+                page: Some(1),
+                per_page: Some(2),
+                next: Some(2)
+            }
+        );
     }
 
     #[test]
@@ -280,9 +320,18 @@ mod tests {
             r#"{"status":1,"clicks":{}}"#,
         ] {
             let page = read(body).unwrap();
-            assert!(page.rows.is_empty() && page.pagination.next.is_none(), "{body}");
+            assert!(
+                page.rows.is_empty() && page.pagination.next.is_none(),
+                "{body}"
+            );
         }
-        assert_eq!(read(r#"{"status":1,"clicks":{"0":{"id":1},"2":{"id":2}}}"#).unwrap().rows.len(), 2);
+        assert_eq!(
+            read(r#"{"status":1,"clicks":{"0":{"id":1},"2":{"id":2}}}"#)
+                .unwrap()
+                .rows
+                .len(),
+            2
+        );
     }
 
     #[test]
@@ -291,8 +340,14 @@ mod tests {
             NoPage::Refused(why) => why,
             NoPage::NotJson(why) => panic!("{why}"),
         };
-        assert_eq!(told(r#"{"status":2,"error":"Method does not allow"}"#), "status 2: Method does not allow");
-        assert_eq!(told(r#"{"status":2,"message":{"hour":["bad"]}}"#), r#"status 2: {"hour":["bad"]}"#);
+        assert_eq!(
+            told(r#"{"status":2,"error":"Method does not allow"}"#),
+            "status 2: Method does not allow"
+        );
+        assert_eq!(
+            told(r#"{"status":2,"message":{"hour":["bad"]}}"#),
+            r#"status 2: {"hour":["bad"]}"#
+        );
         assert_eq!(told("{}"), "no status: without a reason");
         assert!(told("[1]").contains("no object"));
         for body in ["", "<html>", r#"{"status":1,"clicks":[{"id":1},{"i"#] {
@@ -304,10 +359,23 @@ mod tests {
     fn identities_hold_whatever_shape_an_id_has() {
         let of = |row| Head::read(row).identity;
         assert_eq!(of(r#"{"id":12,"x":1}"#), of(r#"{"x":2,"id":"12"}"#));
-        assert_eq!(of(r#"{"conversion_id":"66f1a0c29b1e4d00178b4567"}"#), 0x66f1_a0c2_9b1e_4d00_178b_4567);
-        assert_eq!(of(r#"{"id":1,"id":"66f1a0c29b1e4d00178b4567"}"#), 0x66f1_a0c2_9b1e_4d00_178b_4567);
-        assert_eq!(of(r#"{"id":"click-ä"}"#), of(r#"{"id":"click-ä","more":true}"#));
-        for (one, other) in [(r#"{"id":1}"#, r#"{"id":2}"#), (r#"{"id":""}"#, r#"{"id":null}"#), ("null", "7")] {
+        assert_eq!(
+            of(r#"{"conversion_id":"66f1a0c29b1e4d00178b4567"}"#),
+            0x66f1_a0c2_9b1e_4d00_178b_4567
+        );
+        assert_eq!(
+            of(r#"{"id":1,"id":"66f1a0c29b1e4d00178b4567"}"#),
+            0x66f1_a0c2_9b1e_4d00_178b_4567
+        );
+        assert_eq!(
+            of(r#"{"id":"click-ä"}"#),
+            of(r#"{"id":"click-ä","more":true}"#)
+        );
+        for (one, other) in [
+            (r#"{"id":1}"#, r#"{"id":2}"#),
+            (r#"{"id":""}"#, r#"{"id":null}"#),
+            ("null", "7"),
+        ] {
             assert_ne!(of(one), of(other), "{one}");
         }
     }

@@ -83,7 +83,9 @@ impl Seen {
     /// Whether a row of the page was seen in this round already, or comes twice in it.
     fn repeats(&self, page: &Page) -> bool {
         let mut own = std::collections::HashSet::with_capacity(page.identities.len());
-        page.identities.iter().any(|row| self.rows.get(row) == Some(&self.round) || !own.insert(*row))
+        page.identities
+            .iter()
+            .any(|row| self.rows.get(row) == Some(&self.round) || !own.insert(*row))
     }
 
     fn add(&mut self, page: &Page) {
@@ -134,7 +136,10 @@ impl Affise {
             recall(&mut seen, cursor, sink).await?;
         }
         loop {
-            match self.read_round(stream, cursor, slice, &mut seen, sink).await? {
+            match self
+                .read_round(stream, cursor, slice, &mut seen, sink)
+                .await?
+            {
                 Round::Done => return Ok(Ended::Whole),
                 Round::TooMany(parts) => return Ok(Ended::TooMany(parts)),
                 Round::Again if seen.round < ROUNDS => {}
@@ -143,7 +148,9 @@ impl Affise {
             let line = format!(
                 "{stream} {slice}: rows shifted between pages ({} seen of {}), reading it again",
                 seen.rows.len(),
-                cursor.most.map_or_else(|| "an unknown number".to_owned(), |most| most.to_string()),
+                cursor
+                    .most
+                    .map_or_else(|| "an unknown number".to_owned(), |most| most.to_string()),
             );
             self.client.log().line(Level::Warn, &line);
             seen.start_round();
@@ -160,7 +167,9 @@ impl Affise {
         sink: &mut dyn PageSink,
     ) -> Result<Round, SourceError> {
         loop {
-            let page = self.page_with_second_looks(stream, slice, cursor.page, seen).await?;
+            let page = self
+                .page_with_second_looks(stream, slice, cursor.page, seen)
+                .await?;
             cursor.most = cursor.most.max(page.pagination.total);
             if cursor.page == 1
                 && slice.is_several_days()
@@ -182,7 +191,12 @@ impl Affise {
                 }
                 None => Some(self.end_round(stream, slice, cursor, seen)),
             };
-            let resume = resume(cursor, round.as_ref(), seen, sink.position() + page.rows.len() as u64);
+            let resume = resume(
+                cursor,
+                round.as_ref(),
+                seen,
+                sink.position() + page.rows.len() as u64,
+            );
             sink.page(&page.rows, resume, self.client.calls()).await?;
             if let Some(round) = round {
                 cursor.page = 1;
@@ -201,7 +215,9 @@ impl Affise {
         }
         let note = format!(
             "{stream} {slice}: the server counts {}, and gave the same {} rows twice, {} of them more than once",
-            cursor.most.map_or_else(|| "nothing".to_owned(), |most| most.to_string()),
+            cursor
+                .most
+                .map_or_else(|| "nothing".to_owned(), |most| most.to_string()),
             seen.rows_in_round,
             seen.repeats_in_round,
         );
@@ -260,7 +276,8 @@ async fn recall(
 ) -> Result<(), SourceError> {
     for row in sink.recall(cursor.since).await? {
         if let Ok(row) = std::str::from_utf8(&row) {
-            seen.rows.insert(envelope::Head::read(row).identity, seen.round);
+            seen.rows
+                .insert(envelope::Head::read(row).identity, seen.round);
         }
     }
     seen.rows_in_round = seen.rows.len() as u64;
@@ -269,12 +286,7 @@ async fn recall(
 }
 
 /// Where to go on once the page is durable. `position` is the row after it.
-fn resume(
-    cursor: &Cursor,
-    round: Option<&Round>,
-    seen: &Seen,
-    position: u64,
-) -> serde_json::Value {
+fn resume(cursor: &Cursor, round: Option<&Round>, seen: &Seen, position: u64) -> serde_json::Value {
     let mut resume = cursor.clone();
     match round {
         Some(Round::Done) => {
@@ -296,17 +308,28 @@ fn next_page(
     page: &Page,
     seen: &Seen,
 ) -> Result<Option<u64>, SourceError> {
-    let Some(next) = page.pagination.next else { return Ok(None) };
+    let Some(next) = page.pagination.next else {
+        return Ok(None);
+    };
     let endless = |why: String| {
         let what = format!("{stream} {slice}, page {number}");
-        let advice = "the source's paging is broken: redrive the execution later, and tell its support";
-        Err(SourceError::Exhausted { what, tries: u32::from(seen.round), fault: Fault::Shifting, why, advice })
+        let advice =
+            "the source's paging is broken: redrive the execution later, and tell its support";
+        Err(SourceError::Exhausted {
+            what,
+            tries: u32::from(seen.round),
+            fault: Fault::Shifting,
+            why,
+            advice,
+        })
     };
     if next <= number {
         return endless(format!("it names page {next} as the next one"));
     }
     if seen.stalled >= STALLED_PAGES {
-        return endless(format!("{STALLED_PAGES} pages in a row held no new row, and there is to be a next one"));
+        return endless(format!(
+            "{STALLED_PAGES} pages in a row held no new row, and there is to be a next one"
+        ));
     }
     Ok(Some(next))
 }
@@ -317,7 +340,10 @@ fn shifting(stream: Stream, slice: Slice, seen: &Seen, most: Option<u64>) -> Sou
         tries: u32::from(seen.round),
         fault: Fault::Shifting,
         why: match most {
-            Some(most) => format!("only {} of {most} rows could be seen while pages shift", seen.rows.len()),
+            Some(most) => format!(
+                "only {} of {most} rows could be seen while pages shift",
+                seen.rows.len()
+            ),
             None => "rows came twice while pages shift".to_owned(),
         },
         advice: "rows are changing quickly: redrive the execution later, or collect shorter windows",

@@ -61,11 +61,18 @@ impl fmt::Display for Slice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::All => write!(f, "all"),
-            Self::Created { window } if window.from() == window.to() => write!(f, "of {}", window.from()),
+            Self::Created { window } if window.from() == window.to() => {
+                write!(f, "of {}", window.from())
+            }
             Self::Created { window } => write!(f, "of {}..{}", window.from(), window.to()),
             Self::CreatedHour { day, hour } => write!(f, "of {day} {hour:02}h"),
             Self::Changed { from, to } => {
-                write!(f, "changed {}..{}", from.strftime("%Y-%m-%d %Hh"), to.strftime("%Y-%m-%d %Hh"))
+                write!(
+                    f,
+                    "changed {}..{}",
+                    from.strftime("%Y-%m-%d %Hh"),
+                    to.strftime("%Y-%m-%d %Hh")
+                )
             }
         }
     }
@@ -77,17 +84,31 @@ impl Slice {
         let mut query = match self {
             // Without its status an offer that was stopped yesterday looks like one that was deleted.
             Self::All if stream == Stream::AffiseOffers => {
-                return ["active", "stopped", "suspended"].map(|status| ("status[]", status.to_owned())).to_vec();
+                return ["active", "stopped", "suspended"]
+                    .map(|status| ("status[]", status.to_owned()))
+                    .to_vec();
             }
             Self::All => return Vec::new(),
             Self::Created { window } => {
-                vec![("date_from", window.from().to_string()), ("date_to", window.to().to_string())]
+                vec![
+                    ("date_from", window.from().to_string()),
+                    ("date_to", window.to().to_string()),
+                ]
             }
             Self::CreatedHour { day, hour } => {
-                vec![("date_from", day.to_string()), ("date_to", day.to_string()), ("hour", hour.to_string())]
+                vec![
+                    ("date_from", day.to_string()),
+                    ("date_to", day.to_string()),
+                    ("hour", hour.to_string()),
+                ]
             }
             Self::Changed { from, to } => vec![
-                ("date_from", to.date().saturating_sub(CREATED_BACK_DAYS.days()).to_string()),
+                (
+                    "date_from",
+                    to.date()
+                        .saturating_sub(CREATED_BACK_DAYS.days())
+                        .to_string(),
+                ),
                 ("date_to", to.date().to_string()),
                 ("update_from_date", from.date().to_string()),
                 ("update_from_hour", from.hour().to_string()),
@@ -104,14 +125,26 @@ impl Slice {
         match *self {
             Self::All | Self::CreatedHour { .. } => None,
             Self::Created { window } => Some(match window.halves() {
-                Some((older, newer)) => [older, newer].map(|window| Self::Created { window }).to_vec(),
-                None => HOURS.map(|hour| Self::CreatedHour { day: window.from(), hour }).collect(),
+                Some((older, newer)) => [older, newer]
+                    .map(|window| Self::Created { window })
+                    .to_vec(),
+                None => HOURS
+                    .map(|hour| Self::CreatedHour {
+                        day: window.from(),
+                        hour,
+                    })
+                    .collect(),
             }),
             Self::Changed { from, to } => {
                 let hours = i32::try_from(to.duration_since(from).as_hours()).unwrap_or(i32::MAX);
                 // Whether the last hour counts is not documented, so halves share one.
                 let middle = from.checked_add((hours / 2).hours()).ok()?;
-                (hours >= 2).then(|| vec![Self::Changed { from, to: middle }, Self::Changed { from: middle, to }])
+                (hours >= 2).then(|| {
+                    vec![
+                        Self::Changed { from, to: middle },
+                        Self::Changed { from: middle, to },
+                    ]
+                })
             }
         }
     }
@@ -134,31 +167,51 @@ pub(super) fn plan(request: &SourceRequest, zone: &TimeZone) -> Result<Vec<Slice
     }
     let days = covering(request.window, &request.time_zone, zone)?;
     if request.stream == Stream::AffiseClicks {
-        return Ok(days.days().map(|day| Slice::Created { window: Window::day(day) }).collect());
+        return Ok(days
+            .days()
+            .map(|day| Slice::Created {
+                window: Window::day(day),
+            })
+            .collect());
     }
-    let mut slices: Vec<_> = chunks(days, MOST_DAYS).map(|window| Slice::Created { window }).collect();
+    let mut slices: Vec<_> = chunks(days, MOST_DAYS)
+        .map(|window| Slice::Created { window })
+        .collect();
     if request.passes == Passes::NewAndChanged {
         let hour = |instant: Timestamp| {
             let local = zone.to_datetime(instant);
             local.date().at(local.hour(), 0, 0, 0)
         };
         let to = hour(request.now);
-        let from = request.changed_since.map_or(days.from().at(0, 0, 0, 0), hour).min(to);
+        let from = request
+            .changed_since
+            .map_or(days.from().at(0, 0, 0, 0), hour)
+            .min(to);
         slices.extend(changed(from, to));
     }
     Ok(slices)
 }
 
 /// The days in `zone` that cover a window of days in `profile_zone`.
-fn covering(window: Window, profile_zone: &TimeZone, zone: &TimeZone) -> Result<Window, WindowError> {
+fn covering(
+    window: Window,
+    profile_zone: &TimeZone,
+    zone: &TimeZone,
+) -> Result<Window, WindowError> {
     let (start, end) = window.instants(profile_zone)?;
     let last = end.checked_sub(1.nanosecond()).unwrap_or(end);
-    Window::new(zone.to_datetime(start).date(), zone.to_datetime(last).date())
+    Window::new(
+        zone.to_datetime(start).date(),
+        zone.to_datetime(last).date(),
+    )
 }
 
 /// A window in pieces of at most `most` days.
 fn chunks(window: Window, most: i32) -> impl Iterator<Item = Window> {
-    let starts = window.from().series(most.days()).take_while(move |day| *day <= window.to());
+    let starts = window
+        .from()
+        .series(most.days())
+        .take_while(move |day| *day <= window.to());
     starts.filter_map(move |from| {
         let to = from.saturating_add((most - 1).days()).min(window.to());
         Window::new(from, to).ok()
@@ -167,7 +220,9 @@ fn chunks(window: Window, most: i32) -> impl Iterator<Item = Window> {
 
 /// A range of hours in pieces; neighbours share an hour.
 fn changed(from: DateTime, to: DateTime) -> impl Iterator<Item = Slice> {
-    let starts = from.series(MOST_CHANGED_DAYS.days()).take_while(move |start| *start < to || *start == from);
+    let starts = from
+        .series(MOST_CHANGED_DAYS.days())
+        .take_while(move |start| *start < to || *start == from);
     starts.map(move |start| Slice::Changed {
         from: start,
         to: start.saturating_add(MOST_CHANGED_DAYS.days()).min(to),
@@ -197,30 +252,64 @@ mod tests {
 
     #[test]
     fn days_are_those_that_cover_the_window() {
-        let plan = |stream, zone| shown(&plan(&request(stream, zone, None), &TimeZone::UTC).unwrap());
-        assert_eq!(plan(Stream::AffiseClicks, "UTC"), ["of 2026-03-01", "of 2026-03-02"]);
+        let plan =
+            |stream, zone| shown(&plan(&request(stream, zone, None), &TimeZone::UTC).unwrap());
+        assert_eq!(
+            plan(Stream::AffiseClicks, "UTC"),
+            ["of 2026-03-01", "of 2026-03-02"]
+        );
         let berlin = plan(Stream::AffiseClicks, "Europe/Berlin");
         assert_eq!(berlin, ["of 2026-02-28", "of 2026-03-01", "of 2026-03-02"]);
         let new_york = plan(Stream::AffiseClicks, "America/New_York");
-        assert_eq!(new_york, ["of 2026-03-01", "of 2026-03-02", "of 2026-03-03"]);
+        assert_eq!(
+            new_york,
+            ["of 2026-03-01", "of 2026-03-02", "of 2026-03-03"]
+        );
         assert_eq!(plan(Stream::AffiseOffers, "UTC"), ["all"]);
     }
 
     #[test]
     fn conversions_have_two_passes() {
-        let first = plan(&request(Stream::AffiseConversions, "UTC", None), &TimeZone::UTC).unwrap();
-        assert_eq!(shown(&first), ["of 2026-03-01..2026-03-02", "changed 2026-03-01 00h..2026-03-02 14h"]);
-        let later = request(Stream::AffiseConversions, "UTC", Some("2026-03-02T09:59:00Z"));
+        let first = plan(
+            &request(Stream::AffiseConversions, "UTC", None),
+            &TimeZone::UTC,
+        )
+        .unwrap();
+        assert_eq!(
+            shown(&first),
+            [
+                "of 2026-03-01..2026-03-02",
+                "changed 2026-03-01 00h..2026-03-02 14h"
+            ]
+        );
+        let later = request(
+            Stream::AffiseConversions,
+            "UTC",
+            Some("2026-03-02T09:59:00Z"),
+        );
         let later = plan(&later, &TimeZone::UTC).unwrap();
-        assert_eq!(shown(&later)[1..], ["changed 2026-03-02 09h..2026-03-02 14h"]);
-        let long = request(Stream::AffiseConversions, "UTC", Some("2025-11-01T00:00:00Z"));
+        assert_eq!(
+            shown(&later)[1..],
+            ["changed 2026-03-02 09h..2026-03-02 14h"]
+        );
+        let long = request(
+            Stream::AffiseConversions,
+            "UTC",
+            Some("2025-11-01T00:00:00Z"),
+        );
         let long = shown(&plan(&long, &TimeZone::UTC).unwrap());
-        assert_eq!(long[1..], [
-            "changed 2025-11-01 00h..2025-12-31 00h",
-            "changed 2025-12-31 00h..2026-03-01 00h",
-            "changed 2026-03-01 00h..2026-03-02 14h",
-        ]);
-        let backfill = SourceRequest { passes: Passes::New, ..request(Stream::AffiseConversions, "UTC", None) };
+        assert_eq!(
+            long[1..],
+            [
+                "changed 2025-11-01 00h..2025-12-31 00h",
+                "changed 2025-12-31 00h..2026-03-01 00h",
+                "changed 2026-03-01 00h..2026-03-02 14h",
+            ]
+        );
+        let backfill = SourceRequest {
+            passes: Passes::New,
+            ..request(Stream::AffiseConversions, "UTC", None)
+        };
         assert_eq!(plan(&backfill, &TimeZone::UTC).unwrap().len(), 1);
     }
 
@@ -228,16 +317,31 @@ mod tests {
     fn what_is_too_heavy_is_halved_down_to_hours() {
         let window = Window::new(date(2026, 3, 1), date(2026, 3, 3)).unwrap();
         let halves = Slice::Created { window }.split().unwrap();
-        assert_eq!(shown(&halves), ["of 2026-03-01", "of 2026-03-02..2026-03-03"]);
+        assert_eq!(
+            shown(&halves),
+            ["of 2026-03-01", "of 2026-03-02..2026-03-03"]
+        );
         let hours = halves[0].split().unwrap();
-        assert_eq!((hours.len(), hours[23].to_string()), (24, "of 2026-03-01 23h".to_owned()));
+        assert_eq!(
+            (hours.len(), hours[23].to_string()),
+            (24, "of 2026-03-01 23h".to_owned())
+        );
         assert!(hours[0].split().is_none());
-        let changed = Slice::Changed { from: datetime(2026, 3, 1, 22, 0, 0, 0), to: datetime(2026, 3, 2, 3, 0, 0, 0) };
+        let changed = Slice::Changed {
+            from: datetime(2026, 3, 1, 22, 0, 0, 0),
+            to: datetime(2026, 3, 2, 3, 0, 0, 0),
+        };
         assert_eq!(
             shown(&changed.split().unwrap()),
-            ["changed 2026-03-01 22h..2026-03-02 00h", "changed 2026-03-02 00h..2026-03-02 03h"]
+            [
+                "changed 2026-03-01 22h..2026-03-02 00h",
+                "changed 2026-03-02 00h..2026-03-02 03h"
+            ]
         );
-        let smallest = Slice::Changed { from: datetime(2026, 3, 1, 22, 0, 0, 0), to: datetime(2026, 3, 1, 23, 0, 0, 0) };
+        let smallest = Slice::Changed {
+            from: datetime(2026, 3, 1, 22, 0, 0, 0),
+            to: datetime(2026, 3, 1, 23, 0, 0, 0),
+        };
         assert!(smallest.split().is_none());
     }
 
@@ -245,14 +349,27 @@ mod tests {
     fn parameters_are_those_of_the_fact_sheet() {
         let text = |slice: Slice, stream| {
             let query = slice.query(stream, "UTC");
-            query.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+            query
+                .into_iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect::<Vec<_>>()
+                .join("&")
         };
         let all = text(Slice::All, Stream::AffiseOffers);
         assert_eq!(all, "status[]=active&status[]=stopped&status[]=suspended");
         assert_eq!(text(Slice::All, Stream::AffiseAffiliates), "");
-        let hour = Slice::CreatedHour { day: date(2026, 3, 1), hour: 7 };
-        assert_eq!(text(hour, Stream::AffiseClicks), "date_from=2026-03-01&date_to=2026-03-01&hour=7&timezone=UTC");
-        let changed = Slice::Changed { from: datetime(2026, 3, 1, 22, 0, 0, 0), to: datetime(2026, 3, 2, 3, 0, 0, 0) };
+        let hour = Slice::CreatedHour {
+            day: date(2026, 3, 1),
+            hour: 7,
+        };
+        assert_eq!(
+            text(hour, Stream::AffiseClicks),
+            "date_from=2026-03-01&date_to=2026-03-01&hour=7&timezone=UTC"
+        );
+        let changed = Slice::Changed {
+            from: datetime(2026, 3, 1, 22, 0, 0, 0),
+            to: datetime(2026, 3, 2, 3, 0, 0, 0),
+        };
         assert_eq!(
             text(changed, Stream::AffiseConversions),
             "date_from=2025-03-03&date_to=2026-03-02&update_from_date=2026-03-01&update_from_hour=22\

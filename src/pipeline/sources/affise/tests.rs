@@ -47,15 +47,26 @@ impl Fake {
                 assert_eq!(request.headers()["api-key"], KEY);
                 let path = request.uri().path().to_owned();
                 let url = url::Url::parse(&format!("http://x{}", request.uri())).unwrap();
-                let query: Query = url.query_pairs().map(|(name, value)| (name.into(), value.into())).collect();
+                let query: Query = url
+                    .query_pairs()
+                    .map(|(name, value)| (name.into(), value.into()))
+                    .collect();
                 shared.1.lock().unwrap().push((path.clone(), query.clone()));
                 shared.0.lock().unwrap()(&path, &query)
             }
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}/", listener.local_addr().unwrap());
-        let task = tokio::spawn(async move { axum::serve(listener, Router::new().fallback(handler)).await.unwrap() });
-        Self { base_url, asked, task }
+        let task = tokio::spawn(async move {
+            axum::serve(listener, Router::new().fallback(handler))
+                .await
+                .unwrap()
+        });
+        Self {
+            base_url,
+            asked,
+            task,
+        }
     }
 
     fn affise(&self) -> Affise {
@@ -66,7 +77,13 @@ impl Fake {
             max_retry_wait_ms: 2,
             ..AffiseSettings::default()
         };
-        Affise::new(&settings, KEY.into(), CancellationToken::new(), Arc::new(Quiet)).unwrap()
+        Affise::new(
+            &settings,
+            KEY.into(),
+            CancellationToken::new(),
+            Arc::new(Quiet),
+        )
+        .unwrap()
     }
 
     fn asked(&self) -> MutexGuard<'_, Vec<(String, Query)>> {
@@ -93,7 +110,11 @@ struct Rows {
 impl Rows {
     /// Ids of the rows, as the naive reader sees them: parsed, sorted, each one once.
     fn ids(&self) -> Vec<u64> {
-        let id = |row: &Bytes| serde_json::from_slice::<serde_json::Value>(row).unwrap()["id"].as_u64().unwrap();
+        let id = |row: &Bytes| {
+            serde_json::from_slice::<serde_json::Value>(row).unwrap()["id"]
+                .as_u64()
+                .unwrap()
+        };
         let mut ids: Vec<u64> = self.rows.iter().map(id).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -103,7 +124,12 @@ impl Rows {
 
 #[async_trait]
 impl PageSink for Rows {
-    async fn page(&mut self, rows: &[Bytes], cursor: serde_json::Value, _: u64) -> Result<(), SourceError> {
+    async fn page(
+        &mut self,
+        rows: &[Bytes],
+        cursor: serde_json::Value,
+        _: u64,
+    ) -> Result<(), SourceError> {
         if self.pages_left == Some(0) {
             return Err(JobError::new(ErrorType::StorageError, "the disk is full").into());
         }
@@ -146,12 +172,21 @@ fn json_body(status: u16, body: String) -> Response<Body> {
 }
 
 /// A page of `rows` as Affise cuts it.
-fn page_of<T: std::fmt::Display>(collection: &str, rows: &[T], query: &Query, per_page: usize) -> Response<Body> {
+fn page_of<T: std::fmt::Display>(
+    collection: &str,
+    rows: &[T],
+    query: &Query,
+    per_page: usize,
+) -> Response<Body> {
     let number: usize = query["page"].parse().unwrap();
     let start = ((number - 1) * per_page).min(rows.len());
     let end = (start + per_page).min(rows.len());
     let texts: Vec<String> = rows[start..end].iter().map(ToString::to_string).collect();
-    let next = if end < rows.len() { format!(r#","next_page":{}"#, number + 1) } else { String::new() };
+    let next = if end < rows.len() {
+        format!(r#","next_page":{}"#, number + 1)
+    } else {
+        String::new()
+    };
     let total = rows.len();
     json_body(
         200,
@@ -163,7 +198,9 @@ fn page_of<T: std::fmt::Display>(collection: &str, rows: &[T], query: &Query, pe
 }
 
 fn offers(ids: impl IntoIterator<Item = u64>) -> Vec<String> {
-    ids.into_iter().map(|id| format!(r#"{{"id":{id}}}"#)).collect()
+    ids.into_iter()
+        .map(|id| format!(r#"{{"id":{id}}}"#))
+        .collect()
 }
 
 #[tokio::test]
@@ -174,8 +211,16 @@ async fn pages_follow_what_the_server_returns() {
     assert_eq!(rows.ids(), (1..=7).collect::<Vec<_>>());
     assert_eq!(rows.rows.len(), 7);
     let asked = fake.asked();
-    assert_eq!(asked.len(), 4, "the server gives two rows a page, whatever was asked for");
-    assert!(asked.iter().all(|(path, query)| path == "/3.0/offers" && query["limit"] == "500"));
+    assert_eq!(
+        asked.len(),
+        4,
+        "the server gives two rows a page, whatever was asked for"
+    );
+    assert!(
+        asked
+            .iter()
+            .all(|(path, query)| path == "/3.0/offers" && query["limit"] == "500")
+    );
 }
 
 #[tokio::test]
@@ -197,7 +242,11 @@ async fn a_row_that_arrives_in_front_while_paging_is_found() {
     let mut calls = 0;
     let fake = Fake::start(move |_, query| {
         calls += 1;
-        let ids: Vec<u64> = if calls == 1 { (1..=6).collect() } else { std::iter::once(9).chain(1..=6).collect() };
+        let ids: Vec<u64> = if calls == 1 {
+            (1..=6).collect()
+        } else {
+            std::iter::once(9).chain(1..=6).collect()
+        };
         page_of("offers", &offers(ids), query, 2)
     });
     let (rows, outcome) = read(&fake.await, &request(Stream::AffiseOffers)).await;
@@ -239,12 +288,21 @@ async fn paging_without_end_ends() {
         let fake = Fake::start(move |_, query| {
             let number: u64 = query["page"].parse().unwrap();
             let next = if next == "1" { 1 } else { number + 1 };
-            json_body(200, format!(r#"{{"status":1,"offers":[{{"id":1}}],"pagination":{{"total_count":9,"next_page":{next}}}}}"#))
+            json_body(
+                200,
+                format!(
+                    r#"{{"status":1,"offers":[{{"id":1}}],"pagination":{{"total_count":9,"next_page":{next}}}}}"#
+                ),
+            )
         });
         let fake = fake.await;
         let (_, outcome) = read(&fake, &request(Stream::AffiseOffers)).await;
         let error = outcome.unwrap_err();
-        assert_eq!(error.error_type(), ErrorType::TransientSourceError, "{error}");
+        assert_eq!(
+            error.error_type(),
+            ErrorType::TransientSourceError,
+            "{error}"
+        );
         assert!(fake.asked().len() < 100, "{}", fake.asked().len());
     }
 }
@@ -256,7 +314,9 @@ fn hourly(query: &Query) -> Vec<String> {
     let hour = query.get("hour").map(|hour| hour.parse::<u64>().unwrap());
     let hours = move |day: Date| {
         let day = u64::try_from(day.day()).unwrap();
-        (0..24_u64).filter(move |at| hour.is_none_or(|hour| hour == *at)).map(move |at| day * 100 + at)
+        (0..24_u64)
+            .filter(move |at| hour.is_none_or(|hour| hour == *at))
+            .map(move |at| day * 100 + at)
     };
     offers(window.days().flat_map(hours).collect::<Vec<_>>())
 }
@@ -267,16 +327,26 @@ async fn a_window_that_keeps_failing_is_halved_down_to_hours() {
         let heavy = query["date_from"] != query["date_to"];
         let second_day = query["date_from"] == "2026-01-02" && !query.contains_key("hour");
         if heavy || second_day {
-            return json_body(500, r#"{"status":2,"error":"Server error, Please contact your administrator"}"#.to_owned());
+            return json_body(
+                500,
+                r#"{"status":2,"error":"Server error, Please contact your administrator"}"#
+                    .to_owned(),
+            );
         }
         page_of("conversions", &hourly(query), query, 10)
     });
     let fake = fake.await;
     let (rows, outcome) = read(&fake, &request(Stream::AffiseConversions)).await;
     outcome.unwrap();
-    let truth: Vec<u64> = (1..=4).flat_map(|day| (0..24).map(move |hour| day * 100 + hour)).collect();
+    let truth: Vec<u64> = (1..=4)
+        .flat_map(|day| (0..24).map(move |hour| day * 100 + hour))
+        .collect();
     assert_eq!(rows.ids(), truth);
-    assert!(fake.asked().iter().all(|(_, query)| query["timezone"] == "UTC"));
+    assert!(
+        fake.asked()
+            .iter()
+            .all(|(_, query)| query["timezone"] == "UTC")
+    );
 }
 
 #[tokio::test]
@@ -308,14 +378,29 @@ async fn a_large_window_is_read_in_days() {
 #[tokio::test]
 async fn prose_decides_what_a_refusal_is() {
     for (prose, wanted, tries) in [
-        ("Method does not allow extra fields: 'filter'", ErrorType::SourceRefused, 1),
+        (
+            "Method does not allow extra fields: 'filter'",
+            ErrorType::SourceRefused,
+            1,
+        ),
         ("Token is necessary", ErrorType::BadCredentials, 1),
-        ("Server error, try again later", ErrorType::TransientSourceError, 5),
+        (
+            "Server error, try again later",
+            ErrorType::TransientSourceError,
+            5,
+        ),
     ] {
-        let fake = Fake::start(move |_, _| json_body(200, format!(r#"{{"status":2,"message":"{prose}"}}"#))).await;
+        let fake = Fake::start(move |_, _| {
+            json_body(200, format!(r#"{{"status":2,"message":"{prose}"}}"#))
+        })
+        .await;
         let (_, outcome) = read(&fake, &request(Stream::AffiseOffers)).await;
         let error = outcome.unwrap_err();
-        assert_eq!((error.error_type(), fake.asked().len()), (wanted, tries), "{error}");
+        assert_eq!(
+            (error.error_type(), fake.asked().len()),
+            (wanted, tries),
+            "{error}"
+        );
         assert!(error.to_string().contains(prose), "{error}");
     }
 }
@@ -330,7 +415,10 @@ async fn troubled_answers_are_asked_for_again() {
             2 => json_body(200, r#"{"status":1,"offers":[{"id":1},{"#.to_owned()),
             3 => {
                 // Dropped in mid-body.
-                let pieces = [Ok(Bytes::from_static(b"{\"status\":1,")), Err(std::io::Error::other("gone"))];
+                let pieces = [
+                    Ok(Bytes::from_static(b"{\"status\":1,")),
+                    Err(std::io::Error::other("gone")),
+                ];
                 Response::new(Body::from_stream(futures::stream::iter(pieces)))
             }
             4 => json_body(504, String::new()),
@@ -348,7 +436,9 @@ async fn the_key_is_not_carried_through_a_redirect() {
     let location = format!("{}3.0/offers", target.base_url);
     let fake = Fake::start(move |_, _| {
         let mut response = json_body(302, String::new());
-        response.headers_mut().insert(header::LOCATION, location.parse().unwrap());
+        response
+            .headers_mut()
+            .insert(header::LOCATION, location.parse().unwrap());
         response
     });
     let (_, outcome) = read(&fake.await, &request(Stream::AffiseOffers)).await;
@@ -365,9 +455,27 @@ async fn no_server_is_said_to_be_none() {
     while !fake.task.is_finished() {
         tokio::task::yield_now().await;
     }
-    let error = affise.read(&request(Stream::AffiseClicks), None, &mut Rows::default()).await.unwrap_err();
-    assert!(matches!(error, SourceError::Exhausted { fault: Fault::Unreachable, tries: 5, .. }), "{error:?}");
-    assert!(error.to_string().contains("affise.clicks of 2026-01-01, page 1"), "{error}");
+    let error = affise
+        .read(&request(Stream::AffiseClicks), None, &mut Rows::default())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            SourceError::Exhausted {
+                fault: Fault::Unreachable,
+                tries: 5,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert!(
+        error
+            .to_string()
+            .contains("affise.clicks of 2026-01-01, page 1"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -388,12 +496,21 @@ async fn changes_are_read_since_the_watermark_and_move_it_no_further_than_seen()
     };
     let (rows, outcome) = read(&fake, &asked).await;
     assert_eq!(rows.ids(), [1, 2]);
-    assert_eq!(outcome.unwrap().watermark, Some("2026-01-04T11:59:59Z".parse().unwrap()));
+    assert_eq!(
+        outcome.unwrap().watermark,
+        Some("2026-01-04T11:59:59Z".parse().unwrap())
+    );
     let calls = fake.asked();
     let last = &calls[1].1;
     let sent = |name: &str| last[name].as_str();
-    assert_eq!((sent("update_from_date"), sent("update_from_hour")), ("2026-01-03", "21"));
-    assert_eq!((sent("update_to_date"), sent("update_to_hour")), ("2026-01-04", "12"));
+    assert_eq!(
+        (sent("update_from_date"), sent("update_from_hour")),
+        ("2026-01-03", "21")
+    );
+    assert_eq!(
+        (sent("update_to_date"), sent("update_to_hour")),
+        ("2026-01-04", "12")
+    );
 }
 
 #[tokio::test]
@@ -401,22 +518,36 @@ async fn a_row_from_the_future_does_not_push_the_watermark_there() {
     let row = r#"{"id":1,"created_at":"2099-01-01 00:00:00"}"#;
     let fake = Fake::start(move |_, query| page_of("clicks", &[row], query, 10)).await;
     let (_, outcome) = read(&fake, &request(Stream::AffiseClicks)).await;
-    assert_eq!(outcome.unwrap().watermark, Some("2026-01-04T12:30:00Z".parse().unwrap()));
+    assert_eq!(
+        outcome.unwrap().watermark,
+        Some("2026-01-04T12:30:00Z".parse().unwrap())
+    );
 }
 
 #[tokio::test]
 async fn a_break_in_mid_listing_goes_on_with_the_page_after() {
     for pages in 0..5 {
         let fake = Fake::start(|_, query| page_of("offers", &offers(1..=9), query, 2)).await;
-        let mut rows = Rows { pages_left: Some(pages), ..Rows::default() };
+        let mut rows = Rows {
+            pages_left: Some(pages),
+            ..Rows::default()
+        };
         let asked = request(Stream::AffiseOffers);
-        let error = fake.affise().read(&asked, None, &mut rows).await.unwrap_err();
+        let error = fake
+            .affise()
+            .read(&asked, None, &mut rows)
+            .await
+            .unwrap_err();
         assert_eq!(error.error_type(), ErrorType::StorageError);
         fake.asked().clear();
         rows.pages_left = None;
         let cursor = rows.cursor.clone();
         fake.affise().read(&asked, cursor, &mut rows).await.unwrap();
-        assert_eq!((rows.ids().len(), rows.rows.len()), (9, 9), "after {pages} pages");
+        assert_eq!(
+            (rows.ids().len(), rows.rows.len()),
+            (9, 9),
+            "after {pages} pages"
+        );
         assert_eq!(fake.asked().len(), 5 - usize::try_from(pages).unwrap());
     }
 }
@@ -430,9 +561,15 @@ async fn rows_that_shift_during_a_break_are_found() {
         page_of("offers", &offers(ids), query, 2)
     });
     let fake = fake.await;
-    let mut rows = Rows { pages_left: Some(2), ..Rows::default() };
+    let mut rows = Rows {
+        pages_left: Some(2),
+        ..Rows::default()
+    };
     let asked = request(Stream::AffiseOffers);
-    fake.affise().read(&asked, None, &mut rows).await.unwrap_err();
+    fake.affise()
+        .read(&asked, None, &mut rows)
+        .await
+        .unwrap_err();
     rows.pages_left = None;
     let cursor = rows.cursor.clone();
     fake.affise().read(&asked, cursor, &mut rows).await.unwrap();
@@ -442,11 +579,28 @@ async fn rows_that_shift_during_a_break_are_found() {
 #[tokio::test]
 async fn the_owner_of_a_key_is_told() {
     let body = r#"{"status":1,"user":{"id":"5f","email":"a@b.example","type":"common_manager","api_key":"x"}}"#;
-    let fake = Fake::start(move |path, _| json_body(if path == "/3.1/user/me" { 200 } else { 404 }, body.to_owned())).await;
+    let fake = Fake::start(move |path, _| {
+        json_body(
+            if path == "/3.1/user/me" { 200 } else { 404 },
+            body.to_owned(),
+        )
+    })
+    .await;
     let owner = fake.affise().key_owner().await.unwrap();
-    let wanted = KeyOwner { id: "5f".into(), email: "a@b.example".into(), kind: "common_manager".into(), is_admin: true };
+    let wanted = KeyOwner {
+        id: "5f".into(),
+        email: "a@b.example".into(),
+        kind: "common_manager".into(),
+        is_admin: true,
+    };
     assert_eq!(owner, wanted);
-    let wrong = Fake::start(|_, _| json_body(401, r#"{"status":2,"error":"Token is necessary"}"#.to_owned())).await;
+    let wrong = Fake::start(|_, _| {
+        json_body(
+            401,
+            r#"{"status":2,"error":"Token is necessary"}"#.to_owned(),
+        )
+    })
+    .await;
     let error = wrong.affise().key_owner().await.unwrap_err();
     assert_eq!(error.error_type(), ErrorType::BadCredentials);
     assert!(!format!("{error} {error:?} {:?}", wrong.affise()).contains(KEY));

@@ -69,9 +69,14 @@ impl KeyBudget {
         let interval = Duration::try_from_secs_f64(1.0 / requests_per_second);
         Self {
             // Slower than once an hour, or not a number: an hour.
-            interval: interval.unwrap_or(Duration::MAX).min(Duration::from_secs(3600)),
+            interval: interval
+                .unwrap_or(Duration::MAX)
+                .min(Duration::from_secs(3600)),
             slots: Semaphore::new(concurrency.max(1)),
-            times: Mutex::new(Times { next: now, paused_until: now }),
+            times: Mutex::new(Times {
+                next: now,
+                paused_until: now,
+            }),
         }
     }
 

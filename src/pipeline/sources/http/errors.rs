@@ -126,11 +126,19 @@ pub(in crate::pipeline::sources) fn excerpt(body: &[u8], secret: &str) -> String
     // Enough bytes for the longest quote, whatever the characters; the rest is never looked at.
     let start = &body[..body.len().min(QUOTED * 8)];
     let text = String::from_utf8_lossy(start);
-    let text = if secret.is_empty() { text } else { text.replace(secret, "***").into() };
+    let text = if secret.is_empty() {
+        text
+    } else {
+        text.replace(secret, "***").into()
+    };
     let words: Vec<&str> = text.split_whitespace().collect();
     let line = words.join(" ");
     let short: String = line.chars().take(QUOTED).collect();
-    let more = if short.len() < line.len() || start.len() < body.len() { " …" } else { "" };
+    let more = if short.len() < line.len() || start.len() < body.len() {
+        " …"
+    } else {
+        ""
+    };
     format!("{}{more}", for_terminal(&short))
 }
 
@@ -141,7 +149,10 @@ mod tests {
     #[test]
     fn foreign_text_is_short_harmless_and_without_the_key() {
         let body = b"<html>\n\x1b[2J  <title>Bad\xff gateway</title> key=sekret-key";
-        assert_eq!(excerpt(body, "sekret-key"), "<html> ␛[2J <title>Bad\u{fffd} gateway</title> key=***");
+        assert_eq!(
+            excerpt(body, "sekret-key"),
+            "<html> ␛[2J <title>Bad\u{fffd} gateway</title> key=***"
+        );
         let long = "é".repeat(100_000);
         assert_eq!(excerpt(long.as_bytes(), "").chars().count(), QUOTED + 2);
         assert_eq!(excerpt(b"", "x"), "");

@@ -27,7 +27,9 @@ struct Script {
 impl Transport for Script {
     async fn get(&self, _: Url) -> Result<Reply, TransportError> {
         let next = self.answers.lock().unwrap().pop_front();
-        if next.is_none() && let Some(stop) = &self.stop_at_the_end {
+        if next.is_none()
+            && let Some(stop) = &self.stop_at_the_end
+        {
             stop.cancel();
             return Ok(reply(503, ""));
         }
@@ -36,11 +38,20 @@ impl Transport for Script {
 }
 
 fn reply(status: u16, body: &str) -> Reply {
-    Reply { status, retry_after: None, date: None, body: body.to_owned().into() }
+    Reply {
+        status,
+        retry_after: None,
+        date: None,
+        body: body.to_owned().into(),
+    }
 }
 
 fn throttled(retry_after: &str, date: Option<&str>) -> Reply {
-    Reply { retry_after: Some(retry_after.to_owned()), date: date.map(str::to_owned), ..reply(429, "slow down") }
+    Reply {
+        retry_after: Some(retry_after.to_owned()),
+        date: date.map(str::to_owned),
+        ..reply(429, "slow down")
+    }
 }
 
 fn settings() -> HttpSettings {
@@ -78,13 +89,20 @@ fn build(
     let lines = Arc::new(Lines::default());
     let cancel = CancellationToken::new();
     let answers = Mutex::new(answers(&key).into());
-    let script = Script { answers, stop_at_the_end: stops.then(|| cancel.clone()) };
+    let script = Script {
+        answers,
+        stop_at_the_end: stops.then(|| cancel.clone()),
+    };
     let timer: Arc<dyn Timer> = Arc::new(JumpingTimer::new());
     let start = timer.now();
     let base = base_url(&settings.base_url).unwrap();
     let parts = (Box::new(script) as Box<dyn Transport>, timer);
     let client = HttpClient::with_parts(settings, base, parts, key.into(), cancel, lines.clone());
-    Fixture { client, lines, start }
+    Fixture {
+        client,
+        lines,
+        start,
+    }
 }
 
 impl Fixture {
@@ -94,9 +112,15 @@ impl Fixture {
 }
 
 async fn get(fixture: &Fixture) -> Result<String, SourceError> {
-    let request = HttpRequest { path: "/3.0/x", query: vec![("page", "1".to_owned())], what: "rows, page 1".to_owned() };
+    let request = HttpRequest {
+        path: "/3.0/x",
+        query: vec![("page", "1".to_owned())],
+        what: "rows, page 1".to_owned(),
+    };
     let read = |body: Bytes| match std::str::from_utf8(&body) {
-        Ok(text) if text.starts_with('<') => Verdict::Retry(Fault::Unavailable, "not JSON".to_owned()),
+        Ok(text) if text.starts_with('<') => {
+            Verdict::Retry(Fault::Unavailable, "not JSON".to_owned())
+        }
         Ok(text) => Verdict::Good(text.to_owned()),
         Err(error) => Verdict::Retry(Fault::Unavailable, error.to_string()),
     };
@@ -120,11 +144,18 @@ async fn retry_after_is_honoured_in_seconds_and_as_a_date() {
 #[tokio::test]
 async fn a_date_that_is_over_and_nonsense_fall_back_to_the_doubling_wait() {
     let date = "Wed, 21 Oct 2015 07:28:00 GMT";
-    for answer in [throttled("Wed, 21 Oct 2015 07:00:00 GMT", Some(date)), throttled("soon", None), throttled("0", None)] {
+    for answer in [
+        throttled("Wed, 21 Oct 2015 07:00:00 GMT", Some(date)),
+        throttled("soon", None),
+        throttled("0", None),
+    ] {
         let fixture = client(vec![Ok(answer)], settings());
         get(&fixture).await.unwrap();
         let waited = fixture.waited();
-        assert!(waited >= Duration::from_millis(500) && waited <= Duration::from_millis(1001), "{waited:?}");
+        assert!(
+            waited >= Duration::from_millis(500) && waited <= Duration::from_millis(1001),
+            "{waited:?}"
+        );
     }
 }
 
@@ -136,25 +167,65 @@ async fn waits_double_within_their_jitter_up_to_the_longest() {
     // 1+2+4+8+16+32 and six times 60 seconds at most, half of it at least.
     let most = 63 + 6 * 60;
     let waited = fixture.waited().as_secs_f64();
-    assert!(waited <= f64::from(most) + 1.0 && waited >= f64::from(most) / 2.0, "{waited}");
-    assert_eq!(fixture.lines.0.lock().unwrap().len(), 12, "every wait is told");
+    assert!(
+        waited <= f64::from(most) + 1.0 && waited >= f64::from(most) / 2.0,
+        "{waited}"
+    );
+    assert_eq!(
+        fixture.lines.0.lock().unwrap().len(),
+        12,
+        "every wait is told"
+    );
 }
 
 #[tokio::test]
 async fn failures_that_may_pass_are_tried_five_times() {
-    let cut = || Err(TransportError { fault: Fault::Unavailable, why: "the answer was cut off".to_owned() });
-    let four = vec![Ok(reply(500, "Server error")), cut(), Ok(reply(200, "<html>")), Ok(reply(504, ""))];
+    let cut = || {
+        Err(TransportError {
+            fault: Fault::Unavailable,
+            why: "the answer was cut off".to_owned(),
+        })
+    };
+    let four = vec![
+        Ok(reply(500, "Server error")),
+        cut(),
+        Ok(reply(200, "<html>")),
+        Ok(reply(504, "")),
+    ];
     assert_eq!(get(&client(four, settings())).await.unwrap(), "good");
-    let five = (0..5).map(|_| Ok(reply(502, "<html>Bad gateway</html>"))).collect();
+    let five = (0..5)
+        .map(|_| Ok(reply(502, "<html>Bad gateway</html>")))
+        .collect();
     let fixture = client(five, settings());
     let error = get(&fixture).await.unwrap_err();
-    assert!(matches!(error, SourceError::Exhausted { tries: 5, fault: Fault::Unavailable, .. }), "{error}");
-    assert!(error.to_string().contains("rows, page 1 failed 5 times, last: HTTP 502"), "{error}");
+    assert!(
+        matches!(
+            error,
+            SourceError::Exhausted {
+                tries: 5,
+                fault: Fault::Unavailable,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(
+        error
+            .to_string()
+            .contains("rows, page 1 failed 5 times, last: HTTP 502"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn refusals_are_final_explained_and_never_show_the_key() {
-    for (status, wanted) in [(400, "SourceRefused"), (401, "BadCredentials"), (403, "BadCredentials"), (404, "SourceRefused"), (302, "SourceRefused")] {
+    for (status, wanted) in [
+        (400, "SourceRefused"),
+        (401, "BadCredentials"),
+        (403, "BadCredentials"),
+        (404, "SourceRefused"),
+        (302, "SourceRefused"),
+    ] {
         let echo = |key: &str| vec![Ok(reply(status, &format!("Token {key} is wrong\u{1b}[2J")))];
         let fixture = build(echo, settings(), false);
         let error = get(&fixture).await.unwrap_err();
@@ -170,24 +241,45 @@ async fn refusals_are_final_explained_and_never_show_the_key() {
 async fn a_pause_that_is_too_long_puts_the_collection_off() {
     let fixture = client(vec![Ok(throttled("86400", None))], settings());
     let error = get(&fixture).await.unwrap_err();
-    let SourceError::Quota { until, .. } = &error else { panic!("{error}") };
+    let SourceError::Quota { until, .. } = &error else {
+        panic!("{error}")
+    };
     let ahead = until.duration_since(Timestamp::now()).as_secs();
     assert!((86_000..=86_400).contains(&ahead), "{ahead}");
-    let short = HttpSettings { deadline: Duration::from_secs(20), ..settings() };
-    let error = get(&client(vec![Ok(throttled("30", None))], short)).await.unwrap_err();
+    let short = HttpSettings {
+        deadline: Duration::from_secs(20),
+        ..settings()
+    };
+    let error = get(&client(vec![Ok(throttled("30", None))], short))
+        .await
+        .unwrap_err();
     assert_eq!(error.error_type().name(), "QuotaExhausted");
 }
 
 #[tokio::test]
 async fn the_deadline_and_a_stop_end_every_wait() {
     let answers = || (0..5).map(|_| Ok(reply(503, ""))).collect::<Vec<_>>();
-    let short = HttpSettings { deadline: Duration::from_secs(3), first_wait: Duration::from_secs(10), ..settings() };
+    let short = HttpSettings {
+        deadline: Duration::from_secs(3),
+        first_wait: Duration::from_secs(10),
+        ..settings()
+    };
     let fixture = client(answers(), short);
     let error = get(&fixture).await.unwrap_err();
-    assert!(matches!(error, SourceError::Deadline { seconds: 3, .. }), "{error}");
+    assert!(
+        matches!(error, SourceError::Deadline { seconds: 3, .. }),
+        "{error}"
+    );
     assert_eq!(fixture.waited().as_secs(), 3);
 
-    let fixture = build(|_| answers(), HttpSettings { attempts: 9, ..settings() }, true);
+    let fixture = build(
+        |_| answers(),
+        HttpSettings {
+            attempts: 9,
+            ..settings()
+        },
+        true,
+    );
     let ended = get(&fixture).await;
     assert!(matches!(ended, Err(SourceError::Cancelled)), "{ended:?}");
     assert_eq!(fixture.client.calls(), 6, "nothing is sent after the stop");
@@ -195,17 +287,46 @@ async fn the_deadline_and_a_stop_end_every_wait() {
 
 #[test]
 fn addresses_are_checked_and_trimmed() {
-    assert_eq!(base_url(" https://api-x.affise.com// ").unwrap().as_str(), "https://api-x.affise.com/");
-    for bad in ["", "  ", "api-x.affise.com", "ftp://x", "https://user:pw@x", "https://x/?api-key=1"] {
+    assert_eq!(
+        base_url(" https://api-x.affise.com// ").unwrap().as_str(),
+        "https://api-x.affise.com/"
+    );
+    for bad in [
+        "",
+        "  ",
+        "api-x.affise.com",
+        "ftp://x",
+        "https://user:pw@x",
+        "https://x/?api-key=1",
+    ] {
         let error = base_url(bad).unwrap_err();
-        assert!(matches!(error, SourceError::BadSettings { .. }), "{bad}: {error}");
+        assert!(
+            matches!(error, SourceError::BadSettings { .. }),
+            "{bad}: {error}"
+        );
     }
 }
 
 #[test]
 fn paths_follow_the_address_and_values_are_encoded() {
-    let fixture = client(Vec::new(), HttpSettings { base_url: "https://x.example/proxy/".to_owned(), ..settings() });
-    let query = vec![("status[]", "on moderation".to_owned()), ("timezone", "Europe/Berlin".to_owned())];
-    let url = fixture.client.url(&HttpRequest { path: "/3.0/offers", query, what: String::new() });
-    assert_eq!(url.as_str(), "https://x.example/proxy/3.0/offers?status%5B%5D=on+moderation&timezone=Europe%2FBerlin");
+    let fixture = client(
+        Vec::new(),
+        HttpSettings {
+            base_url: "https://x.example/proxy/".to_owned(),
+            ..settings()
+        },
+    );
+    let query = vec![
+        ("status[]", "on moderation".to_owned()),
+        ("timezone", "Europe/Berlin".to_owned()),
+    ];
+    let url = fixture.client.url(&HttpRequest {
+        path: "/3.0/offers",
+        query,
+        what: String::new(),
+    });
+    assert_eq!(
+        url.as_str(),
+        "https://x.example/proxy/3.0/offers?status%5B%5D=on+moderation&timezone=Europe%2FBerlin"
+    );
 }

@@ -43,7 +43,9 @@ pub(in crate::pipeline::sources) struct TransportError {
 
 /// What sends requests; replaced in tests of the retry rules.
 #[async_trait]
-pub(in crate::pipeline::sources) trait Transport: Send + Sync + fmt::Debug {
+pub(in crate::pipeline::sources) trait Transport:
+    Send + Sync + fmt::Debug
+{
     async fn get(&self, url: Url) -> Result<Reply, TransportError>;
 }
 
@@ -61,10 +63,13 @@ impl Network {
         key: &SecretString,
         timeout: Duration,
     ) -> Result<Self, SourceError> {
-        let mut value = HeaderValue::from_str(key.expose_secret()).map_err(|_| SourceError::BadCredentials {
-            what: "the API key".to_owned(),
-            why: "it holds characters that no HTTP header may hold, perhaps a line break".to_owned(),
-            advice: "set the credential again, without spaces or line breaks around it",
+        let mut value = HeaderValue::from_str(key.expose_secret()).map_err(|_| {
+            SourceError::BadCredentials {
+                what: "the API key".to_owned(),
+                why: "it holds characters that no HTTP header may hold, perhaps a line break"
+                    .to_owned(),
+                advice: "set the credential again, without spaces or line breaks around it",
+            }
         })?;
         value.set_sensitive(true);
         let mut headers = HeaderMap::new();
@@ -103,18 +108,28 @@ impl Transport for Network {
         let mut response = self.client.get(url).send().await.map_err(explain)?;
         let text = |name| {
             let value: Option<&HeaderValue> = response.headers().get(name);
-            value.and_then(|value| value.to_str().ok()).map(str::to_owned)
+            value
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
         };
         let (retry_after, date) = (text(RETRY_AFTER), text(DATE));
         let mut body = BytesMut::new();
         while let Some(piece) = response.chunk().await.map_err(explain)? {
             if body.len() + piece.len() > LARGEST_BODY {
                 let why = format!("the body is larger than {} MB", LARGEST_BODY / 1024 / 1024);
-                return Err(TransportError { fault: Fault::Unavailable, why });
+                return Err(TransportError {
+                    fault: Fault::Unavailable,
+                    why,
+                });
             }
             body.extend_from_slice(&piece);
         }
-        Ok(Reply { status: response.status().as_u16(), retry_after, date, body: body.freeze() })
+        Ok(Reply {
+            status: response.status().as_u16(),
+            retry_after,
+            date,
+            body: body.freeze(),
+        })
     }
 }
 
@@ -130,7 +145,10 @@ fn explain(error: reqwest::Error) -> TransportError {
     } else {
         (Fault::Unavailable, "the request broke off")
     };
-    TransportError { fault, why: format!("{what} ({})", causes(&error)) }
+    TransportError {
+        fault,
+        why: format!("{what} ({})", causes(&error)),
+    }
 }
 
 /// An error with what caused it, innermost last.

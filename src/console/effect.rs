@@ -1,0 +1,314 @@
+//! What the console asks of the outside: every request with its risk, its key and its CLI twin.
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::table::{ExportFormat, Index, Order, OrderSpec, Record, Source, find::FindSpec};
+use crate::{
+    ops::{
+        Board, ExecutionDetail, ExecutionId, ExecutionSummary, LogLine, OpsError, OpsResult, ReportName, ReportSummary, StartRequest,
+    },
+    pipeline::window::Window,
+};
+
+/// What a request may do to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Risk {
+    /// Changes nothing but the screen.
+    Read,
+    /// Starts something or writes a file.
+    Write,
+    /// Ends or repeats something that is there.
+    Danger,
+}
+
+/// A request and the stamp its answer must carry.
+#[derive(Debug, Clone)]
+pub(crate) struct Effect {
+    /// What is asked.
+    pub(crate) request: Request,
+    /// The generation of this question.
+    pub(crate) stamp: u64,
+}
+
+/// Everything the console can ask for.
+#[derive(Debug, Clone)]
+pub(crate) enum Request {
+    /// The Board.
+    Board,
+    /// Executions of all workflows, newest first, at most this many.
+    Executions(usize),
+    /// One execution with the events after the one named.
+    Execution(ExecutionId, u64),
+    /// The selected execution's detail for the side pane of the Board.
+    Preview(ExecutionId),
+    /// Log lines after the one named.
+    Logs(ExecutionId, u64),
+    /// Reports.
+    Reports,
+    /// Opens a report: file, header, first rows.
+    OpenReport(ReportName),
+    /// Indexes an open report.
+    Index(Arc<Source>),
+    /// Reads a block of rows.
+    Rows(RowsRequest),
+    /// Sorts and filters an open report.
+    Arrange(Arc<Source>, Arc<Index>, OrderSpec),
+    /// Looks for the next row that contains a text.
+    Find(Arc<Source>, Arc<Index>, Option<Arc<Order>>, FindSpec),
+    /// Writes what is seen into a file.
+    Export(Arc<Source>, Arc<Index>, Option<Arc<Order>>, ExportRequest),
+    /// Starts a workflow.
+    Start(StartRequest),
+    /// Redrives an execution.
+    Redrive(ExecutionId),
+    /// Stops an execution.
+    Stop(ExecutionId, String),
+    /// Starts the sample.
+    StartSample,
+    /// Copies a text to the clipboard of the terminal.
+    Copy(String),
+    /// Switches mouse capture.
+    Mouse(bool),
+    /// Clears the screen and draws all of it anew.
+    Redraw,
+    /// Suspends the console to the shell.
+    Suspend,
+    /// Leaves.
+    Quit,
+    /// Panics, for the test of the terminal's restoration.
+    Panic,
+}
+
+/// Which rows of an open report are wanted.
+#[derive(Debug, Clone)]
+pub(crate) struct RowsRequest {
+    /// The file.
+    pub(crate) source: Arc<Source>,
+    /// Where its records are.
+    pub(crate) index: Arc<Index>,
+    /// The order in which they are shown; that of the file when absent.
+    pub(crate) order: Option<Arc<Order>>,
+    /// The block: rows `block * BLOCK ..` of that order.
+    pub(crate) block: usize,
+    /// The generation of the order the block belongs to.
+    pub(crate) generation: u64,
+}
+
+/// What to write and how.
+#[derive(Debug, Clone)]
+pub(crate) struct ExportRequest {
+    /// Format.
+    pub(crate) format: ExportFormat,
+    /// Columns in the order shown.
+    pub(crate) columns: Vec<usize>,
+    /// File name without folder.
+    pub(crate) file_name: String,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    /// For [`Request::Board`].
+    Board(OpsResult<Arc<Board>>),
+    /// For [`Request::Executions`].
+    Executions(OpsResult<Arc<Vec<ExecutionSummary>>>),
+    /// For [`Request::Execution`] and [`Request::Preview`].
+    Execution(OpsResult<Arc<ExecutionDetail>>),
+    /// For [`Request::Logs`].
+    Logs(OpsResult<Vec<LogLine>>),
+    /// For [`Request::Reports`].
+    Reports(OpsResult<Arc<Vec<ReportSummary>>>),
+    /// For [`Request::OpenReport`].
+    Opened(OpsResult<Arc<Source>>),
+    /// For [`Request::Index`]: `false` while it grows.
+    Indexed(OpsResult<Arc<Index>>, bool),
+    /// For [`Request::Rows`].
+    Rows(OpsResult<Arc<Vec<Record>>>),
+    /// For [`Request::Arrange`].
+    Arranged(OpsResult<Option<Arc<Order>>>),
+    /// For [`Request::Find`]: the row in the order shown.
+    Found(OpsResult<Option<usize>>),
+    /// For [`Request::Export`]: the file and its rows.
+    Exported(OpsResult<(PathBuf, u64)>),
+    /// For [`Request::Start`] and [`Request::StartSample`].
+    Started(OpsResult<ExecutionId>),
+    /// For every other request.
+    Done(OpsResult<()>),
+}
+
+impl Answer {
+    /// The failure, if it is one.
+    pub(crate) fn error(&self) -> Option<&OpsError> {
+        match self {
+            Self::Board(result) => result.as_ref().err(),
+            Self::Executions(result) => result.as_ref().err(),
+            Self::Execution(result) => result.as_ref().err(),
+            Self::Logs(result) => result.as_ref().err(),
+            Self::Reports(result) => result.as_ref().err(),
+            Self::Opened(result) => result.as_ref().err(),
+            Self::Indexed(result, _) => result.as_ref().err(),
+            Self::Rows(result) => result.as_ref().err(),
+            Self::Arranged(result) => result.as_ref().err(),
+            Self::Found(result) => result.as_ref().err(),
+            Self::Exported(result) => result.as_ref().err(),
+            Self::Started(result) => result.as_ref().err(),
+            Self::Done(result) => result.as_ref().err(),
+        }
+    }
+
+    /// What came back, in a few words.
+    pub(crate) fn summary(&self) -> String {
+        use super::format::{count, plural};
+        match self {
+            Self::Board(Ok(board)) => plural(board.workflows.len() as u64, "workflow"),
+            Self::Executions(Ok(all)) => plural(all.len() as u64, "execution"),
+            Self::Execution(Ok(detail)) => plural(detail.events.len() as u64, "new event"),
+            Self::Logs(Ok(lines)) => plural(lines.len() as u64, "new line"),
+            Self::Reports(Ok(reports)) => plural(reports.len() as u64, "report"),
+            Self::Opened(Ok(source)) => format!("{} columns", source.header().len()),
+            Self::Indexed(Ok(index), _) => plural(index.rows() as u64, "row"),
+            Self::Rows(Ok(rows)) => plural(rows.len() as u64, "row"),
+            Self::Arranged(Ok(Some(order))) => plural(order.len() as u64, "row"),
+            Self::Arranged(Ok(None)) => "file order".to_owned(),
+            Self::Found(Ok(Some(row))) => format!("row {}", count(*row as u64 + 1)),
+            Self::Found(Ok(None)) => "not found".to_owned(),
+            Self::Exported(Ok((path, rows))) => format!("{} in {}", plural(*rows, "row"), path.display()),
+            Self::Started(Ok(id)) => id.to_string(),
+            Self::Done(Ok(())) => "done".to_owned(),
+            other => other.error().map(ToString::to_string).unwrap_or_default(),
+        }
+    }
+}
+
+/// Identifies a question, so that the same one is not asked twice at a time and a newer one replaces an older.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum RequestKey {
+    /// One of its kind.
+    Only(&'static str),
+    /// One for each target.
+    For(&'static str, Arc<str>),
+    /// One for each block of rows of a generation.
+    Block(u64, usize),
+}
+
+impl Request {
+    /// What this may do.
+    pub(crate) fn risk(&self) -> Risk {
+        match self {
+            Self::Start(_) | Self::StartSample => Risk::Write,
+            Self::Redrive(_) | Self::Stop(..) => Risk::Danger,
+            _ => Risk::Read,
+        }
+    }
+
+    /// Which question this is.
+    pub(crate) fn key(&self) -> RequestKey {
+        match self {
+            Self::Execution(id, _) => RequestKey::For("execution", id.0.clone()),
+            Self::Logs(id, _) => RequestKey::For("logs", id.0.clone()),
+            Self::Redrive(id) => RequestKey::For("redrive", id.0.clone()),
+            Self::Stop(id, _) => RequestKey::For("stop", id.0.clone()),
+            Self::Start(request) => RequestKey::For("start", request.workflow.0.clone()),
+            Self::Rows(rows) => RequestKey::Block(rows.generation, rows.block),
+            other => RequestKey::Only(other.name()),
+        }
+    }
+
+    /// The call, for the Activity screen.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Board => "read the board",
+            Self::Executions(_) => "list executions",
+            Self::Execution(..) => "read execution",
+            Self::Preview(_) => "preview execution",
+            Self::Logs(..) => "read logs",
+            Self::Reports => "list reports",
+            Self::OpenReport(_) => "open report",
+            Self::Index(_) => "index report",
+            Self::Rows(_) => "read rows",
+            Self::Arrange(..) => "sort and filter",
+            Self::Find(..) => "find",
+            Self::Export(..) => "export",
+            Self::Start(_) => "start workflow",
+            Self::Redrive(_) => "redrive",
+            Self::Stop(..) => "stop",
+            Self::StartSample => "start the sample",
+            Self::Copy(_) => "copy",
+            Self::Mouse(_) => "mouse capture",
+            Self::Redraw => "redraw",
+            Self::Suspend => "suspend",
+            Self::Quit => "quit",
+            Self::Panic => "panic",
+        }
+    }
+
+    /// What it is about.
+    pub(crate) fn target(&self) -> String {
+        match self {
+            Self::Execution(id, _) | Self::Preview(id) | Self::Logs(id, _) | Self::Redrive(id) | Self::Stop(id, _) => id.to_string(),
+            Self::OpenReport(name) => name.to_string(),
+            Self::Index(source) | Self::Arrange(source, ..) | Self::Find(source, ..) | Self::Export(source, ..) => source.name().to_owned(),
+            Self::Start(request) => match request.window {
+                Some(window) => format!("{} {window}", request.workflow),
+                None => request.workflow.to_string(),
+            },
+            _ => String::new(),
+        }
+    }
+
+    /// The command line that does the same.
+    pub(crate) fn cli(&self) -> Option<String> {
+        Some(match self {
+            Self::Board => "lakehand status".to_owned(),
+            Self::Executions(limit) => format!("lakehand runs list --limit {limit}"),
+            Self::Execution(id, _) | Self::Preview(id) => format!("lakehand runs show {}", quoted(id.as_ref())),
+            Self::Logs(id, _) => format!("lakehand runs logs {}", quoted(id.as_ref())),
+            Self::Reports => "lakehand reports list".to_owned(),
+            Self::OpenReport(name) => format!("lakehand reports show {}", quoted(name.as_ref())),
+            Self::Start(request) => start_line(request),
+            Self::Redrive(id) => format!("lakehand runs redrive {}", quoted(id.as_ref())),
+            Self::Stop(id, _) => format!("lakehand runs stop {}", quoted(id.as_ref())),
+            Self::StartSample => "lakehand demo".to_owned(),
+            _ => return None,
+        })
+    }
+
+    /// Whether it belongs on the Activity screen: what only steers the terminal or pages through rows does not.
+    pub(crate) fn is_recorded(&self) -> bool {
+        !matches!(self, Self::Rows(_) | Self::Mouse(_) | Self::Redraw | Self::Suspend | Self::Quit | Self::Panic)
+    }
+}
+
+/// `lakehand run daily-report --from … --to …`.
+fn start_line(request: &StartRequest) -> String {
+    let days = |window: Window| format!(" --from {} --to {}", window.from(), window.to());
+    format!("lakehand run {}{}", quoted(request.workflow.as_ref()), request.window.map(days).unwrap_or_default())
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cli_line_can_be_pasted_into_a_shell() {
+        let id = ExecutionId::from("daily-report:it's; rm -rf /");
+        assert_eq!(Request::Redrive(id).cli().unwrap(), r"lakehand runs redrive 'daily-report:it'\''s; rm -rf /'");
+        let window = Window::parse("2026-01-01", "2026-01-02").unwrap();
+        let start = StartRequest { workflow: "collect".into(), window: Some(window), input: serde_json::json!({}), name: None };
+        assert_eq!(Request::Start(start).cli().unwrap(), "lakehand run collect --from 2026-01-01 --to 2026-01-02");
+    }
+
+    #[test]
+    fn what_changes_the_world_is_classed_so() {
+        assert_eq!(Request::Redrive("x".into()).risk(), Risk::Danger);
+        assert_eq!(Request::Stop("x".into(), String::new()).risk(), Risk::Danger);
+        assert_eq!(Request::StartSample.risk(), Risk::Write);
+        assert_eq!(Request::Board.risk(), Risk::Read);
+    }
+}

@@ -1,0 +1,187 @@
+//! The loop: wait for one event, take what else is queued, update, draw once if anything changed. No tick: a
+//! timer exists only while something visible will change by itself.
+
+use std::{io, time::Duration};
+
+use crossterm::event::{Event as TerminalEvent, EventStream};
+use futures::{FutureExt, StreamExt};
+use jiff::Timestamp;
+use tokio::{
+    sync::mpsc::UnboundedReceiver,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    ConsoleError,
+    effect::{Answer, Effect, Request},
+    event::{Answered, Event, EventKind},
+    runner::Runner,
+    signals::{Signal, Signals},
+    state::State,
+    terminal::Screen,
+    update::{update, wake_at},
+};
+use crate::ops::{OpsError, OpsErrorKind};
+
+/// At most sixty frames a second.
+const FRAME: Duration = Duration::from_millis(16);
+
+/// How long a frame waits for rows that are being read: reading from a disk cache takes less, and the screen
+/// does not flicker.
+const PATIENCE: Duration = Duration::from_millis(5);
+
+/// Everything the loop works with.
+pub(crate) struct Loop {
+    pub(crate) state: State,
+    pub(crate) screen: Screen,
+    pub(crate) runner: Runner,
+    pub(crate) answers: UnboundedReceiver<Answered>,
+    pub(crate) signals: Signals,
+}
+
+/// What a turn of the loop woke up for.
+enum Woken {
+    Event(EventKind),
+    Signal(Signal),
+    TerminalGone,
+}
+
+impl Loop {
+    /// Runs until the user leaves, a signal ends it, or the terminal goes.
+    ///
+    /// # Errors
+    /// When the terminal fails, or a signal asked to end.
+    pub(crate) async fn run(mut self, first: Vec<Effect>) -> Result<(), ConsoleError> {
+        self.fit_size()?;
+        self.screen.draw(&self.state).map_err(ConsoleError::terminal)?;
+        let mut input = EventStream::new();
+        let mut leaving = self.perform(first)?;
+        let mut drawn_at = Instant::now();
+        while !leaving {
+            let woken = self.wait(&mut input).await;
+            leaving = self.take(woken)?;
+            // Input goes before answers; all that is queued makes one frame.
+            while !leaving && let Some(Some(event)) = input.next().now_or_never() {
+                leaving = self.take(event.map_or(Woken::TerminalGone, |event| kind(event).map_or(Woken::Event(EventKind::Tick), Woken::Event)))?;
+            }
+            while !leaving && let Ok(answered) = self.answers.try_recv() {
+                leaving = self.take(Woken::Event(EventKind::Answered(Box::new(answered))))?;
+            }
+            if leaving {
+                break;
+            }
+            self.wait_for_quick_answers().await?;
+            // A frame sooner than a sixtieth of a second after the last one would not be seen.
+            tokio::time::sleep_until(drawn_at + FRAME).await;
+            self.fit_size()?;
+            self.screen.draw(&self.state).map_err(ConsoleError::terminal)?;
+            drawn_at = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Sleeps until something happens.
+    async fn wait(&mut self, input: &mut EventStream) -> Woken {
+        let wake = wake_at(&self.state).map(|at| {
+            let rest = at.duration_since(Timestamp::now());
+            Instant::now() + Duration::try_from(rest).unwrap_or(Duration::ZERO).max(Duration::from_millis(10))
+        });
+        let timer = async {
+            match wake {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            event = input.next() => match event {
+                Some(Ok(event)) => kind(event).map_or(Woken::Event(EventKind::Tick), Woken::Event),
+                Some(Err(_)) | None => Woken::TerminalGone,
+            },
+            signal = self.signals.next() => Woken::Signal(signal),
+            Some(answered) = self.answers.recv() => Woken::Event(EventKind::Answered(Box::new(answered))),
+            () = timer => Woken::Event(EventKind::Tick),
+        }
+    }
+
+    /// Takes what woke the loop; `true` to leave.
+    fn take(&mut self, woken: Woken) -> Result<bool, ConsoleError> {
+        match woken {
+            Woken::Event(kind) => {
+                let effects = update(&mut self.state, Event { at: Timestamp::now(), kind });
+                self.perform(effects)
+            }
+            Woken::Signal(Signal::End(number)) => Err(ConsoleError::Signal(number)),
+            Woken::Signal(Signal::Suspend) => self.screen.suspend().map(|()| false).map_err(ConsoleError::terminal),
+            Woken::Signal(Signal::Continued) => self.screen.resume().map(|()| false).map_err(ConsoleError::terminal),
+            Woken::TerminalGone => Err(ConsoleError::terminal(io::Error::new(io::ErrorKind::BrokenPipe, "the terminal has gone"))),
+        }
+    }
+
+    /// Runs effects: those of the terminal here, the rest in the background; `true` to leave.
+    fn perform(&mut self, effects: Vec<Effect>) -> Result<bool, ConsoleError> {
+        let mut leaving = false;
+        for effect in effects {
+            let result = match &effect.request {
+                Request::Quit => {
+                    leaving = true;
+                    continue;
+                }
+                Request::Mouse(on) => self.screen.capture_mouse(*on),
+                Request::Redraw => self.screen.clear(),
+                Request::Suspend => self.screen.suspend(),
+                Request::Copy(text) => self.screen.copy(text),
+                Request::Panic => panic_for_the_test(),
+                _ => {
+                    self.runner.spawn(effect);
+                    continue;
+                }
+            };
+            let advice = "make the window larger or use the command line";
+            let answer = Answer::Done(result.map_err(|error| OpsError::new(OpsErrorKind::Platform, error.to_string(), advice)));
+            let answered = Answered { request: effect.request, stamp: effect.stamp, took: Duration::ZERO, answer };
+            let more = update(&mut self.state, Event { at: Timestamp::now(), kind: EventKind::Answered(Box::new(answered)) });
+            leaving |= self.perform(more)?;
+        }
+        Ok(leaving)
+    }
+
+    /// Rows that are being read come before the frame, if they come soon.
+    async fn wait_for_quick_answers(&mut self) -> Result<(), ConsoleError> {
+        let patience = Instant::now() + PATIENCE;
+        while self.state.waits_for_rows() {
+            let Ok(Some(answered)) = tokio::time::timeout_at(patience, self.answers.recv()).await else {
+                return Ok(());
+            };
+            self.take(Woken::Event(EventKind::Answered(Box::new(answered))))?;
+        }
+        Ok(())
+    }
+
+    /// The frame and the state are of the same size, whatever events came late.
+    fn fit_size(&mut self) -> Result<(), ConsoleError> {
+        let (columns, rows) = self.screen.size().map_err(ConsoleError::terminal)?;
+        if self.state.size != (columns, rows) {
+            let effects = update(&mut self.state, Event { at: Timestamp::now(), kind: EventKind::Resize(columns, rows) });
+            self.perform(effects)?;
+        }
+        Ok(())
+    }
+}
+
+fn kind(event: TerminalEvent) -> Option<EventKind> {
+    match event {
+        TerminalEvent::Key(key) => Some(EventKind::Key(key)),
+        TerminalEvent::Mouse(mouse) => Some(EventKind::Mouse(mouse)),
+        TerminalEvent::Paste(text) => Some(EventKind::Paste(text)),
+        TerminalEvent::Resize(columns, rows) => Some(EventKind::Resize(columns, rows)),
+        TerminalEvent::FocusGained => Some(EventKind::Focus(true)),
+        TerminalEvent::FocusLost => Some(EventKind::Focus(false)),
+    }
+}
+
+/// The one deliberate panic: reached by an action that exists only with `LAKEHAND_TEST_PANIC=1`.
+#[allow(clippy::panic)]
+fn panic_for_the_test() -> io::Result<()> {
+    panic!("a panic on request (LAKEHAND_TEST_PANIC=1)")
+}

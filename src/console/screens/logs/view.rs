@@ -1,0 +1,80 @@
+//! Drawing of the Logs screen.
+
+use ratatui::buffer::Buffer;
+
+use super::{first_visible, pane};
+use crate::console::{
+    format::count,
+    state::State,
+    widgets::{
+        logpane::{self, Look},
+        text::{Pen, rule},
+    },
+};
+
+/// Draws the Logs screen.
+pub(crate) fn view(state: &State, buffer: &mut Buffer) {
+    let (theme, logs) = (&state.theme, &state.logs);
+    let body = state.body();
+    let title = match (&logs.stage, logs.all_stages) {
+        (Some(stage), false) => stage.clone(),
+        _ => "all stages".to_owned(),
+    };
+    let id = logs.id.as_ref().map(ToString::to_string).unwrap_or_default();
+    Pen::new(buffer, body, 0).gap(1).right(&format!("{} ", status(state)), theme.muted).put(&title, theme.strong).gap(2).put(&id, theme.muted);
+    rule(buffer, body.x, body.y + 1, body.width, theme.rule);
+    let area = pane(state);
+    let highlight = (!logs.search.is_empty()).then_some(logs.search.as_str());
+    let look = Look {
+        zone: &state.zone,
+        theme,
+        stages: logs.all_stages || logs.stage.is_none(),
+        offset: logs.offset,
+        wrap: logs.wrap,
+        highlight,
+    };
+    if logs.shown.is_empty() {
+        Pen::new(buffer, area, 0).gap(1).put(&empty(state), theme.muted);
+        return;
+    }
+    let mut row = 0;
+    for position in first_visible(state, &look)..logs.shown.len() {
+        if row >= area.height {
+            break;
+        }
+        if let Some(line) = logs.at(position) {
+            row += logpane::draw(buffer, area, row, line, position == logs.cursor.selected(), &look);
+        }
+    }
+}
+
+/// Position, attempt, filter and whether it follows, at the right end.
+fn status(state: &State) -> String {
+    let logs = &state.logs;
+    let mut parts = Vec::new();
+    if let Some(attempt) = logs.attempt {
+        parts.push(format!("attempt {attempt} of {}", logs.attempts()));
+    }
+    if !logs.filter.is_empty() {
+        parts.push(format!("only '{}'", logs.filter));
+    }
+    if logs.offset > 0 && !logs.wrap {
+        parts.push(format!("from column {}", logs.offset + 1));
+    }
+    if !logs.shown.is_empty() {
+        parts.push(format!("line {} of {}", count(logs.cursor.selected() as u64 + 1), count(logs.shown.len() as u64)));
+    }
+    if logs.follow {
+        parts.push("following".to_owned());
+    }
+    parts.join(" · ")
+}
+
+fn empty(state: &State) -> String {
+    match (state.logs.answer.error(), state.logs.answer.is_answered()) {
+        (Some(error), _) => format!("cannot be read: {error}. {}", error.advice),
+        (None, false) => "reading …".to_owned(),
+        (None, true) if state.logs.lines.is_empty() => "nothing was logged yet".to_owned(),
+        (None, true) => "no line fits: t shows all stages, & changes the filter".to_owned(),
+    }
+}

@@ -1,0 +1,266 @@
+//! Drawing of the Run screen.
+
+use std::borrow::Cow;
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+
+use super::{Layout, Tab, layout, payload::LineKind};
+use crate::{
+    console::{
+        format::{ago, count, duration, full, moment, running},
+        state::{Requested, State},
+        theme::{execution_mark, needs_care, stage_mark},
+        widgets::{
+            dialog::wrapped,
+            graph,
+            grid::{self, Column},
+            text::{Pen, rule},
+            timeline,
+        },
+    },
+    ops::{ExecutionDetail, Redrive, Stage, StageStatus},
+    workflow::history::HistoryEvent,
+};
+
+/// Draws the Run screen.
+pub(crate) fn view(state: &State, buffer: &mut Buffer) {
+    let places = layout(state);
+    header(state, buffer, places.header);
+    for (row, (text, style)) in cause_lines(state, places.cause.width).iter().enumerate() {
+        Pen::new(buffer, places.cause, u16::try_from(row).unwrap_or(u16::MAX)).gap(1).put(text, *style);
+    }
+    tabs(state, buffer, places.tabs);
+    let Some(detail) = state.run.detail() else {
+        let text = match state.run.answer.error() {
+            Some(error) => format!("cannot be read: {error}. {}", error.advice),
+            None => "reading …".to_owned(),
+        };
+        Pen::new(buffer, places.body, 0).gap(1).put(&text, state.theme.muted);
+        return;
+    };
+    match state.run.tab {
+        Tab::Graph => {
+            let run = &state.run;
+            let (top, selected) = (run.graph_cursor.top(), run.graph_cursor.selected());
+            graph::draw(buffer, places.body, &run.rows, &detail.stages, (top, selected), &state.theme, |stage| took(state, stage));
+        }
+        Tab::Timeline => draw_timeline(state, buffer, places.body, detail),
+        Tab::States => states(state, buffer, places.body, detail),
+        Tab::Events => events(state, buffer, places.body),
+        Tab::Payload => payload(state, buffer, places.body, state.run.payload.top()),
+    }
+    if let Some(side) = places.side {
+        aside(state, buffer, &places, side);
+    }
+}
+
+fn header(state: &State, buffer: &mut Buffer, area: Rect) {
+    let theme = &state.theme;
+    let Some(detail) = state.run.detail() else {
+        let id = state.run.id.as_ref().map(ToString::to_string).unwrap_or_default();
+        Pen::new(buffer, area, 0).gap(1).put(&id, theme.strong);
+        return;
+    };
+    let summary = &detail.summary;
+    let mark = execution_mark(theme, summary);
+    let pen = Pen::new(buffer, area, 0).gap(1).put(mark.symbol, mark.style).gap(1).put(mark.word, mark.style).gap(2);
+    let pen = pen.put(summary.workflow.as_ref(), theme.strong).gap(2).put(&summary.name, theme.text);
+    match state.requested.get(&summary.id) {
+        Some(Requested::Redrive(_)) => pen.gap(2).put("redrive requested …", theme.warn),
+        Some(Requested::Stop) => pen.gap(2).put("stop requested …", theme.warn),
+        None => pen,
+    };
+    let mut facts = vec![format!("started {}", moment(summary.started, state.now, &state.zone))];
+    match summary.ended {
+        Some(ended) => facts.push(format!("took {}, ended {}", duration(ended.duration_since(summary.started)), ago(ended, state.now))),
+        None => facts.push(format!("for {}", running(summary.started, state.now))),
+    }
+    facts.extend(summary.window.map(|window| format!("window {window}")));
+    if summary.redrives > 0 {
+        facts.push(format!("redriven {}×", summary.redrives));
+    }
+    Pen::new(buffer, area, 1).gap(3).put(&facts.join("  ·  "), theme.muted);
+}
+
+/// Why it failed, pinned on top; empty for what did not fail.
+pub(super) fn cause_lines(state: &State, columns: u16) -> Vec<(String, Style)> {
+    let theme = &state.theme;
+    let Some(detail) = state.run.detail() else {
+        return Vec::new();
+    };
+    let mut lines: Vec<(String, Style)> = Vec::new();
+    let mut add = |label: &str, text: &str, style: Style, most: usize| {
+        for (row, line) in wrapped(text, columns.saturating_sub(12)).into_iter().take(most).enumerate() {
+            lines.push((format!("{:<9}{line}", if row == 0 { label } else { "" }), style));
+        }
+    };
+    if let Some(cause) = &detail.root_cause {
+        add("Failed", &format!("{}: {}", cause.stage, cause.error), theme.bad, 1);
+        add("Cause", &cause.cause, theme.text, 3);
+        if let Some(meaning) = &cause.meaning {
+            add("Meaning", meaning, theme.muted, 2);
+        }
+        if let Some(remedy) = &cause.remedy {
+            add("Do", remedy, theme.accent, 2);
+        }
+    }
+    match &detail.redrive {
+        Redrive::Possible { stages, safety } => {
+            add("Redrive", &format!("D runs again: {}. {safety}", stages.join(", ")), theme.good, 2);
+        }
+        Redrive::NotPossible { reason } if needs_care(detail.summary.status) => add("Redrive", &format!("not possible: {reason}"), theme.warn, 2),
+        Redrive::NotPossible { .. } => {}
+    }
+    lines
+}
+
+fn tabs(state: &State, buffer: &mut Buffer, area: Rect) {
+    let theme = &state.theme;
+    rule(buffer, area.x, area.y, area.width, theme.rule);
+    let mut pen = Pen::new(buffer, area, 0).gap(1);
+    for tab in Tab::ALL {
+        let style = if tab == state.run.tab { theme.selection.patch(theme.strong) } else { theme.muted };
+        pen = pen.put(&format!(" {} ", tab.title()), style);
+    }
+}
+
+fn took(state: &State, stage: &Stage) -> String {
+    let time = match (stage.started, stage.ended) {
+        (Some(started), Some(ended)) => duration(ended.duration_since(started)),
+        (Some(started), None) => running(started, state.now),
+        _ => String::new(),
+    };
+    let tries = if stage.attempts > 1 { format!(" try {}", stage.attempts) } else { String::new() };
+    format!("{time}{tries}")
+}
+
+fn draw_timeline(state: &State, buffer: &mut Buffer, area: Rect, detail: &ExecutionDetail) {
+    // Stages of the last redrive can begin before the header's start; the scale holds them all.
+    let from = detail.stages.iter().filter_map(|stage| stage.started).min().unwrap_or(detail.summary.started).min(detail.summary.started);
+    let to = detail.summary.ended.unwrap_or(state.now).max(from);
+    let span = timeline::Span { from, to };
+    let cursor = (state.run.stage_cursor.top(), state.run.stage_cursor.selected());
+    timeline::draw(buffer, area, &detail.stages, cursor, span, &state.theme);
+}
+
+const STATES: [Column; 6] = [
+    Column::fixed("", 13, 0),
+    Column::growing("stage", 18, 2, 1),
+    Column::fixed("type", 8, 5),
+    Column::fixed("started", 11, 4),
+    Column::number("took", 9, 2),
+    Column::growing("progress or error", 20, 3, 3),
+];
+
+fn states(state: &State, buffer: &mut Buffer, area: Rect, detail: &ExecutionDetail) {
+    let theme = &state.theme;
+    let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let widths = grid::widths(&STATES, inner.width);
+    grid::titles(buffer, inner, &STATES, &widths, theme);
+    let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
+    for (line, position) in state.run.stage_cursor.visible(detail.stages.len(), rows.height.into()).enumerate() {
+        let stage = &detail.stages[position];
+        let mark = stage_mark(theme, &stage.status);
+        let said = match &stage.status {
+            StageStatus::Waiting { why, .. } => Cow::Borrowed(why.as_str()),
+            _ => Cow::Borrowed(stage.error.as_deref().or(stage.progress.as_deref()).unwrap_or_default()),
+        };
+        let said_style = if stage.error.is_some() { mark.style } else { theme.muted };
+        let started = stage.started.map(|at| moment(at, state.now, &state.zone)).unwrap_or_default();
+        let cells = [
+            (Cow::Owned(format!("{} {}", mark.symbol, mark.word)), mark.style),
+            (Cow::Owned(format!("{}{}", "  ".repeat(stage.depth.into()), stage.name)), theme.text),
+            (Cow::Borrowed(stage.kind.as_str()), theme.muted),
+            (Cow::Owned(started), theme.muted),
+            (Cow::Owned(took(state, stage)), theme.text),
+            (said, said_style),
+        ];
+        let line = u16::try_from(line).unwrap_or(u16::MAX);
+        grid::row(buffer, rows, line, &STATES, &widths, &cells);
+        if position == state.run.stage_cursor.selected() {
+            grid::select(buffer, Rect { x: area.x, width: area.width, ..rows }, line, true, theme);
+        }
+    }
+}
+
+const EVENTS: [Column; 4] =
+    [Column::number("event", 7, 1), Column::fixed("time", 12, 2), Column::growing("type", 26, 1, 0), Column::growing("what", 20, 4, 3)];
+
+fn events(state: &State, buffer: &mut Buffer, area: Rect) {
+    let theme = &state.theme;
+    let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let widths = grid::widths(&EVENTS, inner.width);
+    grid::titles(buffer, inner, &EVENTS, &widths, theme);
+    let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
+    for (line, position) in state.run.event_cursor.visible(state.run.events.len(), rows.height.into()).enumerate() {
+        let event = &state.run.events[position];
+        let name = event.event_type.name();
+        let style = match name {
+            name if name.ends_with("Failed") || name.ends_with("TimedOut") || name.ends_with("Aborted") => theme.bad,
+            name if name.ends_with("Succeeded") => theme.good,
+            _ => theme.text,
+        };
+        let cells = [
+            (Cow::Owned(count(event.id)), theme.muted),
+            (Cow::Owned(crate::console::format::clock(event.timestamp, &state.zone)), theme.muted),
+            (Cow::Borrowed(name), style),
+            (Cow::Owned(event_facts(event)), theme.muted),
+        ];
+        let line = u16::try_from(line).unwrap_or(u16::MAX);
+        grid::row(buffer, rows, line, &EVENTS, &widths, &cells);
+        if position == state.run.event_cursor.selected() {
+            grid::select(buffer, Rect { x: area.x, width: area.width, ..rows }, line, true, theme);
+        }
+    }
+}
+
+/// What an event says beside its type: name, resource, error, and a beginning of what went in or out.
+pub(super) fn event_facts(event: &HistoryEvent) -> String {
+    let details = &event.details;
+    let head = |text: &String| text.chars().take(200).collect::<String>();
+    let mut facts: Vec<String> = Vec::new();
+    facts.extend(details.name.clone());
+    facts.extend(details.index.map(|index| format!("iteration {index}")));
+    facts.extend(details.resource.clone());
+    facts.extend(details.error.clone());
+    facts.extend(details.cause.as_ref().map(head));
+    if facts.len() < 3 {
+        facts.extend(details.output.as_ref().or(details.input.as_ref()).or(details.parameters.as_ref()).map(head));
+    }
+    facts.join("  ")
+}
+
+fn payload(state: &State, buffer: &mut Buffer, area: Rect, top: usize) {
+    let theme = &state.theme;
+    for (row, (kind, line)) in state.run.payload.lines().iter().skip(top).take(area.height.into()).enumerate() {
+        let style = if *kind == LineKind::Title { theme.heading } else { theme.text };
+        let start = line.char_indices().nth(state.run.payload.offset()).map_or(0, |(at, _)| at);
+        Pen::new(buffer, area, u16::try_from(row).unwrap_or(u16::MAX)).gap(1).put(&line[start..], style);
+    }
+}
+
+/// Beside the graph, where there is room: the selected stage with its input and output.
+fn aside(state: &State, buffer: &mut Buffer, places: &Layout, area: Rect) {
+    let theme = &state.theme;
+    let Some(stage) = state.run.selected_stage() else {
+        return;
+    };
+    for y in places.body.top()..places.body.bottom() {
+        Pen::new(buffer, Rect { x: area.x - 1, y, width: 1, height: 1 }, 0).put("│", theme.rule);
+    }
+    let area = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
+    let mark = stage_mark(theme, &stage.status);
+    Pen::new(buffer, area, 0).put(mark.symbol, mark.style).gap(1).put(&stage.name, theme.strong).gap(2).put(mark.word, mark.style);
+    let mut facts = Vec::new();
+    facts.extend(stage.started.map(|at| format!("started {}", full(at, &state.zone))));
+    if stage.started.is_some() {
+        facts.push(took(state, stage));
+    }
+    facts.extend(stage.progress.clone());
+    Pen::new(buffer, area, 1).put(&facts.join("  ·  "), theme.muted);
+    if let Some(error) = &stage.error {
+        Pen::new(buffer, area, 2).put(error, theme.bad);
+    }
+    let rest = Rect { y: area.y + 4, height: area.height.saturating_sub(4), ..area };
+    payload(state, buffer, rest, 0);
+}

@@ -1,0 +1,231 @@
+//! The terminal: one guard owns entering and leaving it. Whatever ends the console (quit, error, panic, signal)
+//! goes through [`leave`], which may be called more than once.
+
+use std::{
+    io::{self, BufWriter, Stdout, Write, stdout},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::ThreadId,
+};
+
+use crossterm::{
+    cursor::{Hide, Show},
+    event::{DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange},
+    execute, queue,
+    style::ResetColor,
+    terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+};
+use ratatui::{Terminal, backend::CrosstermBackend};
+
+use super::{state::State, view};
+
+/// Set while the terminal is ours.
+static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// The thread that draws; a panic elsewhere does not end the console and must not touch the screen.
+static DRAWING_THREAD: OnceLock<ThreadId> = OnceLock::new();
+
+/// Presses, releases and the wheel; never every movement of the mouse.
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+
+/// Largest text that is copied through the terminal.
+const MOST_COPIED: usize = 74_000;
+
+/// How the terminal is used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usage {
+    /// Mouse capture.
+    pub(crate) mouse: bool,
+    /// Stay on the ordinary screen.
+    pub(crate) plain: bool,
+}
+
+/// The terminal while it is ours; dropping it gives it back.
+pub(crate) struct Screen {
+    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    usage: Usage,
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        leave();
+    }
+}
+
+impl Screen {
+    /// Takes the terminal, and sees to it that a panic gives it back before it is reported.
+    ///
+    /// # Errors
+    /// When there is no terminal, or it refuses.
+    pub(crate) fn enter(usage: Usage) -> io::Result<Self> {
+        install_panic_hook();
+        // With NO_COLOR crossterm 0.29 drops attributes too, and the selection would be invisible. We choose
+        // the colours ourselves, so it must send what it is given.
+        crossterm::style::force_color_output(true);
+        take(usage)?;
+        let terminal = Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout())));
+        terminal.map(|terminal| Self { terminal, usage }).inspect_err(|_| leave())
+    }
+
+    /// Columns and rows.
+    ///
+    /// # Errors
+    /// When the terminal has gone.
+    pub(crate) fn size(&self) -> io::Result<(u16, u16)> {
+        self.terminal.size().map(|size| (size.width, size.height))
+    }
+
+    /// Draws a frame; the terminal shows it at once, not line by line.
+    ///
+    /// # Errors
+    /// When the terminal has gone.
+    pub(crate) fn draw(&mut self, state: &State) -> io::Result<()> {
+        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        self.terminal.draw(|frame| {
+            let caret = view::view(state, frame.buffer_mut());
+            if let Some(caret) = caret {
+                frame.set_cursor_position(caret);
+            }
+        })?;
+        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
+    }
+
+    /// Forgets what is on the screen, so that the next frame draws all of it.
+    ///
+    /// # Errors
+    /// When the terminal has gone.
+    pub(crate) fn clear(&mut self) -> io::Result<()> {
+        self.terminal.clear()
+    }
+
+    /// Switches mouse capture.
+    ///
+    /// # Errors
+    /// When the terminal has gone.
+    pub(crate) fn capture_mouse(&mut self, on: bool) -> io::Result<()> {
+        self.usage.mouse = on;
+        write_now(if on { MOUSE_ON } else { MOUSE_OFF })
+    }
+
+    /// Copies a text through the terminal (OSC 52), also through tmux and screen.
+    ///
+    /// # Errors
+    /// When the text is too long for terminals, or the terminal has gone.
+    pub(crate) fn copy(&mut self, text: &str) -> io::Result<()> {
+        if text.len() > MOST_COPIED {
+            let message = format!("{} bytes are more than terminals take ({MOST_COPIED}); export it instead", text.len());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let multiplexer = match (std::env::var_os("TMUX"), std::env::var("TERM")) {
+            (Some(_), _) => Multiplexer::Tmux,
+            (None, Ok(term)) if term.starts_with("screen") => Multiplexer::Screen,
+            _ => Multiplexer::None,
+        };
+        write_now(&clipboard_sequence(text, multiplexer))
+    }
+
+    /// Gives the terminal back, stops this process until it is continued, takes the terminal again.
+    ///
+    /// # Errors
+    /// When the terminal has gone meanwhile.
+    pub(crate) fn suspend(&mut self) -> io::Result<()> {
+        leave();
+        signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
+        self.resume()
+    }
+
+    /// Takes the terminal again after something else had it.
+    ///
+    /// # Errors
+    /// When it has gone.
+    pub(crate) fn resume(&mut self) -> io::Result<()> {
+        take(self.usage)?;
+        self.terminal.clear()
+    }
+}
+
+fn take(usage: Usage) -> io::Result<()> {
+    enable_raw_mode()?;
+    ENTERED.store(true, Ordering::SeqCst);
+    let mut out = stdout();
+    if !usage.plain {
+        queue!(out, EnterAlternateScreen)?;
+    }
+    queue!(out, EnableBracketedPaste, EnableFocusChange, Hide)?;
+    if usage.mouse {
+        out.write_all(MOUSE_ON.as_bytes())?;
+    }
+    out.flush()
+}
+
+/// Gives the terminal back as it was. Harmless when it is not ours.
+pub(crate) fn leave() {
+    if !ENTERED.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let mut out = stdout();
+    // The terminal may have gone (SIGHUP): there is nothing left to do about a failure here.
+    let _ = out.write_all(MOUSE_OFF.as_bytes());
+    let _ = queue!(out, EndSynchronizedUpdate, DisableFocusChange, DisableBracketedPaste, ResetColor, LeaveAlternateScreen, Show);
+    let _ = out.flush();
+    let _ = disable_raw_mode();
+}
+
+fn install_panic_hook() {
+    let first = DRAWING_THREAD.set(std::thread::current().id()).is_ok();
+    if !first {
+        return;
+    }
+    let earlier = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if DRAWING_THREAD.get() == Some(&std::thread::current().id()) || !ENTERED.load(Ordering::SeqCst) {
+            leave();
+            earlier(panic);
+        } else {
+            // Work behind the screen broke: the console shows it as a failed call and goes on.
+            tracing::error!("panic behind the screen: {panic}");
+        }
+    }));
+}
+
+fn write_now(text: &str) -> io::Result<()> {
+    let mut out = stdout();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// What stands between us and the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Multiplexer {
+    None,
+    Tmux,
+    Screen,
+}
+
+/// The sequence that puts a text on the clipboard.
+fn clipboard_sequence(text: &str, multiplexer: Multiplexer) -> String {
+    use base64::Engine;
+    let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+    let plain = format!("\x1b]52;c;{encoded}\x07");
+    match multiplexer {
+        Multiplexer::None => plain,
+        // tmux passes on what is wrapped with doubled escapes; when passing is off, it takes the plain one.
+        Multiplexer::Tmux => format!("{plain}\x1bPtmux;{}\x1b\\", plain.replace('\x1b', "\x1b\x1b")),
+        Multiplexer::Screen => format!("\x1bP{plain}\x1b\\"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clipboard_sequence_is_wrapped_for_multiplexers() {
+        assert_eq!(clipboard_sequence("hi", Multiplexer::None), "\x1b]52;c;aGk=\x07");
+        assert!(clipboard_sequence("hi", Multiplexer::Tmux).ends_with("\x1bPtmux;\x1b\x1b]52;c;aGk=\x07\x1b\\"));
+        assert_eq!(clipboard_sequence("hi", Multiplexer::Screen), "\x1bP\x1b]52;c;aGk=\x07\x1b\\");
+    }
+}
