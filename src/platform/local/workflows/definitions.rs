@@ -115,7 +115,10 @@ impl Definitions {
 
     /// What `DefinitionSubstitutions` does on AWS: plain text for `${Name}`.
     fn substitute(&self, mut text: String) -> String {
+        let (raw, std) = (self.profile.resource_name("raw"), self.profile.resource_name("std"));
         let names = [
+            ("${RawBucket}", raw.as_str()),
+            ("${StdBucket}", std.as_str()),
             ("${ProjectName}", self.profile.project.as_str()),
             ("${Env}", self.profile.env.as_str()),
             ("${Partition}", "aws"),

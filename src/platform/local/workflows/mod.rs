@@ -7,9 +7,9 @@
 //! any number may read.
 
 mod children;
-mod definitions;
+pub mod definitions;
 mod redrive;
-mod resources;
+pub mod resources;
 mod runner;
 mod tasks;
 #[cfg(test)]

@@ -3,21 +3,13 @@
 use super::*;
 use crate::{
     ops::{ExecutionStatus, stages::stage_name, triage},
+    pipeline::gold,
     workflow::history::Timeline,
 };
 
 fn built_in(folder: &Path, resources: Scripted) -> (LocalWorkflows, Arc<Scripted>) {
     let store = StateStore::open(&folder.join("state.sqlite")).unwrap();
-    let render: super::super::RenderSql = Arc::new(|text: &str| {
-        let mut rendered = text.to_owned();
-        while let Some(start) = rendered.find("\"${sql:") {
-            let end = start + rendered[start..].find("}\"").unwrap() + 2;
-            let is_path = rendered[..start].trim_end().ends_with(".$\":");
-            let sql = if is_path { "\"States.Format('SQL {} {}', $.window.from, $.run.staging)\"" } else { "\"CREATE\"" };
-            rendered.replace_range(start..end, sql);
-        }
-        Ok(rendered)
-    });
+    let render: super::super::RenderSql = Arc::new(|text: &str| gold::render_workflow(text).map_err(|error| error.to_string()));
     let resources = Arc::new(resources);
     let definitions = Definitions::new(profile(folder), render);
     let time = VirtualTime::start();
