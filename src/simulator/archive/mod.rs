@@ -42,8 +42,8 @@ pub enum ArchiveError {
     },
     /// The folder holds nothing that is known.
     #[error(
-        "found no rows to serve in {}: expected offers, affiliates, advertisers, clicks or conversions as \
-         NAME.ndjson, NAME.json, NAME.ndjson.gz or a folder NAME of such files",
+        "found no rows to serve in {}: expected offers, affiliates, advertisers, clicks or \
+         conversions; name the files NAME.ndjson, NAME.json or NAME.ndjson.gz, or put them into a folder NAME",
         .0.display()
     )]
     Empty(PathBuf),
@@ -105,6 +105,12 @@ struct DimensionRow {
 impl Archive {
     /// Takes in all streams of a folder.
     pub(crate) fn open(directory: &Path) -> Result<Self, ArchiveError> {
+        if let Err(source) = std::fs::read_dir(directory) {
+            return Err(ArchiveError::Read {
+                path: directory.to_owned(),
+                source,
+            });
+        }
         let mut skipped = Vec::new();
         let mut found = false;
         let mut paths = |stream: &str| {

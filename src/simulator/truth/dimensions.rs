@@ -318,7 +318,7 @@ impl Maker {
         let title = match draws.below(10) {
             0..=1 => draws.pick(&texts.awkward.names).clone(),
             2..=5 => format!("{} #{id}", draws.pick(&texts.titles)),
-            _ => (*draws.pick(&texts.titles)).to_owned(),
+            _ => draws.one_of(&texts.titles).to_owned(),
         };
         let (created, updated) = self.stamps(&mut draws);
         let payments = (0..draws.between(1, 3))
@@ -340,7 +340,7 @@ impl Maker {
                 .then(|| format!("ext/{:04}", draws.below(10_000))),
             title,
             advertiser: draws.popular(self.advertiser_count),
-            status: *draws.pick(&[
+            status: draws.one_of(&[
                 OfferStatus::Active,
                 OfferStatus::Active,
                 OfferStatus::Active,
@@ -348,13 +348,13 @@ impl Maker {
                 OfferStatus::Stopped,
                 OfferStatus::Suspended,
             ]),
-            privacy: *draws.pick(&[
+            privacy: draws.one_of(&[
                 Privacy::Public,
                 Privacy::Public,
                 Privacy::Protected,
                 Privacy::Private,
             ]),
-            currency: *draws.pick(&["USD", "USD", "USD", "EUR", "GBP"]),
+            currency: draws.one_of(&["USD", "USD", "USD", "EUR", "GBP"]),
             payments,
             partner_payments,
             caps: (0..draws.below(4)).map(|_| self.cap(&mut draws)).collect(),
@@ -388,16 +388,16 @@ impl Maker {
     }
 
     fn cap(&self, draws: &mut Draws) -> Cap {
-        let kind = *draws.pick(&["budget", "conversions", "clicks"]);
+        let kind = draws.one_of(&["budget", "conversions", "clicks"]);
         let whole = draws.between(10, 500) as i64 * 100;
-        let affiliate_type = *draws.pick(&["all", "each", "exact"]);
+        let affiliate_type = draws.one_of(&["all", "each", "exact"]);
         let affiliates = if affiliate_type == "exact" {
             self.some_affiliates(draws, 1..=4)
         } else {
             Vec::new()
         };
         Cap {
-            period: *draws.pick(&["hour", "day", "month", "all"]),
+            period: draws.one_of(&["hour", "day", "month", "all"]),
             kind,
             value: Money(if kind == "budget" && draws.chance(500) {
                 whole - 50
@@ -453,7 +453,7 @@ impl Maker {
             },
             email: format!("affiliate{id}@media.example"),
             name,
-            status: *draws.pick(&[
+            status: draws.one_of(&[
                 "active",
                 "active",
                 "active",
