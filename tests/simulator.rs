@@ -11,6 +11,9 @@ mod files;
 mod listings;
 #[path = "simulator/refusals.rs"]
 mod refusals;
+#[cfg(unix)]
+#[path = "simulator/verb.rs"]
+mod verb;
 #[path = "simulator/wire.rs"]
 mod wire;
 
