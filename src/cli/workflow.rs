@@ -1,7 +1,7 @@
 //! `lakehand workflow check|graph|run FILE`: any state machine definition, without a platform.
 
 use std::{
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
