@@ -83,7 +83,9 @@ offers AS (
   FROM affise_offers
 ),
 affiliates AS (
-  SELECT id, title,
+  SELECT id,
+    -- The listing of affiliates has a name and a login; only facts carry a title.
+    COALESCE(NULLIF(name, ''), NULLIF(title, ''), NULLIF(login, '')) AS title,
     COALESCE(NULLIF(trim(concat(COALESCE(manager__first_name, ''), ' ', COALESCE(manager__last_name, ''))), ''), manager__title) AS manager,
     ROW_NUMBER() OVER (PARTITION BY id ORDER BY _collected_at DESC, _source DESC) AS age
   FROM affise_affiliates
