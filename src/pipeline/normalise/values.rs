@@ -212,14 +212,13 @@ pub(super) fn flag(text: &[u8]) -> Option<bool> {
     }
 }
 
-/// Versions that are words; the rest begin with a digit.
-const WORD_VERSIONS: [&str; 7] = ["XP", "Vista", "ME", "CE", "NT", "RT", "Unknown"];
-
-/// Splits `Android 14` into name and version, where a source joins them with a blank.
+/// Splits `Android 14` into name and version, where a source joins them with a blank. A version begins with
+/// a digit; a word stays with the name, since clicks name such a system `Windows XP` and give no version.
+/// Only `Unknown Unknown` is two times the word for "not recognised".
 pub(super) fn split_os(joined: &str) -> (&str, Option<&str>) {
     match joined.rsplit_once(' ') {
         Some((name, version))
-            if !name.is_empty() && (version.starts_with(|first: char| first.is_ascii_digit()) || WORD_VERSIONS.contains(&version)) =>
+            if !name.is_empty() && (version.starts_with(|first: char| first.is_ascii_digit()) || version == "Unknown") =>
         {
             (name, Some(version))
         }
@@ -287,7 +286,7 @@ mod tests {
     fn joined_systems_are_split() {
         assert_eq!(split_os("Android 14"), ("Android", Some("14")));
         assert_eq!(split_os("OS X 10.15"), ("OS X", Some("10.15")));
-        assert_eq!(split_os("Windows XP"), ("Windows", Some("XP")));
+        assert_eq!(split_os("Windows XP"), ("Windows XP", None));
         assert_eq!(split_os("Unknown Unknown"), ("Unknown", Some("Unknown")));
         assert_eq!(split_os("Android"), ("Android", None));
         assert_eq!(split_os("Mac OS X"), ("Mac OS X", None));
