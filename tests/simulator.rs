@@ -11,6 +11,9 @@ mod files;
 mod listings;
 #[path = "simulator/refusals.rs"]
 mod refusals;
+#[cfg(unix)]
+#[path = "simulator/verb.rs"]
+mod verb;
 #[path = "simulator/wire.rs"]
 mod wire;
 
@@ -47,9 +50,19 @@ async fn with(options: Options) -> RunningSimulator {
     simulator::start(options).await.unwrap()
 }
 
+thread_local! {
+    // A client reads the system's certificates when it is made; once a test is enough. Every test
+    // has a thread and a runtime of its own.
+    static CLIENT: reqwest::Client = reqwest::Client::new();
+}
+
+fn client() -> reqwest::Client {
+    CLIENT.with(Clone::clone)
+}
+
 /// One request; the status and the whole body.
 async fn ask(simulator: &RunningSimulator, path: &str, key: &str) -> (u16, String) {
-    let request = reqwest::Client::new().get(format!("{}{path}", simulator.base_url()));
+    let request = client().get(format!("{}{path}", simulator.base_url()));
     let response = request.header("API-Key", key).send().await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
 }

@@ -6,6 +6,7 @@ use super::OutputFormat;
 use crate::{
     ops::{OpsError, OpsErrorKind},
     pipeline::{
+        export::CsvError,
         jobs::{ErrorType, JobError},
         ports::{ParameterError, QueryError, StoreError},
         text::for_terminal,
@@ -121,6 +122,16 @@ impl From<QueryError> for CliError {
             QueryError::Cancelled => 130,
         };
         Self::told(code, error.to_string(), "")
+    }
+}
+
+impl From<CsvError> for CliError {
+    fn from(error: CsvError) -> Self {
+        match error {
+            CsvError::Query(error) => error.into(),
+            CsvError::Io(error) => Self::Io(error),
+            other => Self::told(5, other.to_string(), ""),
+        }
     }
 }
 

@@ -83,7 +83,8 @@ async fn print_rows(mut rows: QueryRows, format: RowFormat) -> Result<(), CliErr
     let mut out = io::BufWriter::new(io::stdout());
     match format {
         RowFormat::Csv => {
-            write_csv(rows, &mut out, &CsvOptions::default()).await?;
+            write_csv(rows, out, CsvOptions::default()).await?;
+            return Ok(());
         }
         RowFormat::Json => {
             while let Some(batch) = rows.batches.next().await {

@@ -83,6 +83,16 @@ fn always(_: &State) -> Result<(), Reason> {
     Ok(())
 }
 
+fn has_panes(state: &State) -> Result<(), Reason> {
+    let several = matches!(state.screen, Screen::Board | Screen::Run | Screen::Logs);
+    if several { Ok(()) } else { Err("this screen has one pane".to_owned()) }
+}
+
+fn has_filter(state: &State) -> Result<(), Reason> {
+    let list = !matches!(state.screen, Screen::Run | Screen::Activity);
+    if list { Ok(()) } else { Err("there is no filter here; / finds".to_owned()) }
+}
+
 /// A read action without conditions.
 const fn plain(id: ActionId, title: &'static str, short: &'static str, keys: &'static [Key], scope: Scope, footer: u8, cli: Cli) -> Action {
     Action { id, title, short, keys, scope, risk: Risk::Read, footer, enabled: always, cli }
@@ -119,8 +129,8 @@ pub(crate) static ACTIONS: &[Action] = &[
         Risk::Write,
         State::may_change,
     ),
-    plain(A::NextPane, "Next pane or tab", "next tab", &[Key::TAB], S::Moving, 6, MOVES),
-    plain(A::PreviousPane, "Previous pane or tab", "previous tab", &[Key::code(KeyCode::BackTab)], S::Moving, 0, MOVES),
+    conditional(plain(A::NextPane, "Next pane or tab", "next pane", &[Key::TAB], S::Moving, 6, MOVES), Risk::Read, has_panes),
+    conditional(plain(A::PreviousPane, "Previous pane or tab", "previous pane", &[Key::code(KeyCode::BackTab)], S::Moving, 0, MOVES), Risk::Read, has_panes),
     plain(A::Follow, "Follow: stay at the newest line", "follow", &[Key::char('f')], S::Logs, 2, Cli::Twin("runs logs EXECUTION --follow")),
     conditional(plain(A::NextError, "Next error or warning", "next error", &[Key::char('e')], S::Logs, 3, LOOKS), Risk::Read, logs::has_errors),
     conditional(plain(A::PreviousError, "Previous error or warning", "previous error", &[Key::char('E')], S::Logs, 0, LOOKS), Risk::Read, logs::has_errors),
@@ -138,7 +148,7 @@ pub(crate) static ACTIONS: &[Action] = &[
     plain(A::Find, "Find", "find", &[Key::char('/')], S::Moving, 7, LOOKS),
     plain(A::NextMatch, "Next match", "next", &[Key::char('n')], S::Moving, 0, LOOKS),
     plain(A::PreviousMatch, "Previous match", "previous", &[Key::char('N')], S::Moving, 0, LOOKS),
-    plain(A::Filter, "Filter: words, !not, column:word", "filter", &[Key::char('&')], S::Moving, 7, LOOKS),
+    conditional(plain(A::Filter, "Filter: words, !not, column:word", "filter", &[Key::char('&')], S::Moving, 7, LOOKS), Risk::Read, has_filter),
     plain(A::Down, "Down", "down", &[Key::char('j'), Key::code(KeyCode::Down)], S::Moving, 0, MOVES),
     plain(A::Up, "Up", "up", &[Key::char('k'), Key::code(KeyCode::Up)], S::Moving, 0, MOVES),
     plain(A::Top, "First", "top", &[Key::char('g'), Key::code(KeyCode::Home)], S::Moving, 0, MOVES),

@@ -26,11 +26,6 @@ impl<T> Fresh<T> {
         self.value.as_ref()
     }
 
-    /// The newest value for changing in place.
-    pub(crate) fn value_mut(&mut self) -> Option<&mut T> {
-        self.value.as_mut()
-    }
-
     /// Why the last question failed, if it did.
     pub(crate) fn error(&self) -> Option<&OpsError> {
         self.error.as_ref()

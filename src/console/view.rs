@@ -13,6 +13,7 @@ use super::{
     theme::to_ascii,
     update::spinner_step,
     widgets::{
+        dialog::wrapped,
         footer,
         text::{Pen, width},
         toast,
@@ -59,8 +60,9 @@ fn too_small(state: &State, buffer: &mut Buffer) {
         format!("It needs {} columns and {} rows; this is {} by {}.", SMALLEST.0, SMALLEST.1, state.size.0, state.size.1),
         "Make it larger, or use the command line: lakehand status".to_owned(),
     ];
-    for (row, line) in lines.iter().enumerate() {
-        Pen::new(buffer, area, u16::try_from(row).unwrap_or(u16::MAX)).put(line, state.theme.text);
+    let wrapped = lines.iter().flat_map(|line| wrapped(line, area.width));
+    for (row, line) in wrapped.enumerate() {
+        Pen::new(buffer, area, u16::try_from(row).unwrap_or(u16::MAX)).put(&line, state.theme.text);
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
     jobs::{ErrorType, JobContext, JobError, Level},
     ports::ParameterError,
     sources::{
-        PageSink, Passes, Source, SourceError, SourceOutcome, SourceRequest,
+        PageSink, Source, SourceError, SourceOutcome, SourceRequest,
         affise::{Affise, KeyOwner},
     },
     state::{StateError, Unit, UnitKey, UnitStatus, Watermark},
@@ -32,6 +32,7 @@ pub mod manifest;
 mod secrets;
 mod writer;
 
+pub use super::sources::Passes;
 pub use manifest::{
     MANIFEST_VERSION, Manifest, ManifestError, ManifestFile, list_manifests, read_manifest,
     write_manifest,

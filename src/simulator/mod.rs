@@ -212,7 +212,7 @@ async fn prepare(options: Options, stop: CancellationToken) -> Result<Server, Si
                 .unwrap_or_else(|| Timestamp::now().as_second());
             let day = today.unwrap_or_else(|| calendar::day_of(newest));
             (
-                Holdings::Files(archive),
+                Holdings::Files(Box::new(archive)),
                 calendar::day_start(day) + calendar::DAY_SECONDS - 1,
             )
         }

@@ -99,6 +99,11 @@ impl Draws {
         ((product * length as u64) >> 32) as usize
     }
 
+    /// One of `items` by value, all equally likely; `items` must not be empty.
+    pub(crate) fn one_of<T: Copy>(&mut self, items: &[T]) -> T {
+        *self.pick(items)
+    }
+
     /// One of `items`, all equally likely.
     ///
     /// `items` must not be empty; all callers pass compiled-in lists.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use lakehand::simulator::{DEMO_API_KEY, FaultKind, Options, start};
 use serde_json::Value;
 
-use crate::{CLICKS, CONVERSIONS, TODAY, WEEK, ask, collect, faulty, ids, read};
+use crate::{CLICKS, CONVERSIONS, TODAY, WEEK, ask, client, collect, faulty, ids, read};
 
 /// What one request ended in.
 #[derive(Debug, PartialEq)]
@@ -20,9 +20,7 @@ enum Outcome {
 }
 
 async fn outcome(url: &str) -> Outcome {
-    let request = reqwest::Client::new()
-        .get(url)
-        .header("API-Key", DEMO_API_KEY);
+    let request = client().get(url).header("API-Key", DEMO_API_KEY);
     let response = request.send().await.unwrap();
     let header = |name: &str| Some(response.headers().get(name)?.to_str().unwrap().to_owned());
     let html = header("content-type").is_some_and(|kind| kind.starts_with("text/html"));

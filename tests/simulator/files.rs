@@ -290,4 +290,13 @@ async fn a_folder_without_rows_is_an_error() {
         "{error}"
     );
     assert!(error.to_string().contains("clicks"));
+    let missing = Options {
+        data: Some(directory.path().join("no")),
+        ..Options::default()
+    };
+    let error = start(missing).await.unwrap_err();
+    assert!(
+        matches!(&error, SimulatorError::Archive(ArchiveError::Read { .. })),
+        "{error}"
+    );
 }

@@ -191,7 +191,7 @@ async fn days_hours_and_stamps_follow_the_zone_asked_for() {
 
 #[tokio::test]
 async fn clicks_older_than_seven_days_come_back_empty_unless_allowed() {
-    let simulator = started(3_000).await;
+    let simulator = started(1_000).await;
     let truth = simulator.truth().unwrap();
     let path = format!("{CLICKS}?date_from=2026-01-10&date_to=2026-01-31&limit=5000");
     let (rows, _) = collect(&simulator, &path, "clicks").await;
@@ -205,13 +205,13 @@ async fn clicks_older_than_seven_days_come_back_empty_unless_allowed() {
     .await;
     assert_eq!(old["pagination"]["total_count"], 0);
     let options = Options {
-        scale: 3_000,
+        scale: 1_000,
         seed: 5,
         all_clicks: true,
         ..Options::new(TODAY)
     };
     let (rows, _) = collect(&with(options).await, &path, "clicks").await;
-    assert_eq!(rows.len(), 3_000);
+    assert_eq!(rows.len(), 1_000);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use lakehand::simulator::{DEMO_AFFILIATE_KEY, DEMO_API_KEY, Options};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::{CLICKS, CONVERSIONS, TODAY, WEEK, ask, collect, ids, read, started, with};
+use crate::{CLICKS, CONVERSIONS, TODAY, WEEK, ask, client, collect, ids, read, started, with};
 
 fn error(text: &str) -> Value {
     json!({ "status": 2, "error": text })
@@ -13,7 +13,7 @@ fn error(text: &str) -> Value {
 #[tokio::test]
 async fn a_key_is_necessary_in_the_header_or_the_query() {
     let simulator = started(200).await;
-    let client = reqwest::Client::new();
+    let client = client();
     let url = |rest: &str| format!("{}/3.1/user/me{rest}", simulator.base_url());
     let answer = client.get(url("")).send().await.unwrap();
     assert_eq!(answer.status(), 401);
@@ -181,7 +181,7 @@ async fn wrong_parameters_are_refused() {
 #[tokio::test]
 async fn only_reads_are_played() {
     let simulator = started(200).await;
-    let request = reqwest::Client::new().post(format!("{}/3.0/offers", simulator.base_url()));
+    let request = client().post(format!("{}/3.0/offers", simulator.base_url()));
     let answer = request
         .header("API-Key", DEMO_API_KEY)
         .send()

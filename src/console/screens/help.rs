@@ -93,12 +93,12 @@ pub(super) fn view(state: &State, help: &Help, buffer: &mut Buffer) -> Position 
             Cli::Twin(words) if list.width >= 90 => pen.right(&format!("lakehand {words}"), theme.muted),
             _ => pen,
         };
-        let pen = pen.put(action.title, style);
-        match reason {
-            Some(reason) => pen.gap(2).put(&format!("({reason})"), theme.warn),
-            None if action.risk > Risk::Read => pen.gap(2).put("asks first", theme.warn),
+        let pen = match reason {
+            Some(reason) => pen.right(&format!("  {reason} "), theme.warn),
+            None if action.risk > Risk::Read => pen.right("  asks first ", theme.warn),
             None => pen,
         };
+        pen.put(action.title, style);
         if position == help.cursor.selected() && help.cursor.selected() > 0 {
             crate::console::widgets::text::tint(buffer, list.x, list.y + line, list.width, theme.selection_away);
         }

@@ -117,7 +117,7 @@ pub(super) fn view(state: &State, palette: &Palette, buffer: &mut Buffer) -> Pos
         let pen = Pen::new(buffer, list, line).cell(&key, 6, theme.accent);
         match (action.enabled)(state) {
             Ok(()) => pen.put(action.title, theme.text),
-            Err(reason) => pen.put(action.title, theme.muted).gap(1).put(&format!("({reason})"), theme.warn),
+            Err(reason) => pen.right(&format!("  {reason}"), theme.warn).put(action.title, theme.muted),
         };
         if position == palette.cursor.selected() {
             tint(buffer, list.x, list.y + line, list.width, theme.selection);

@@ -139,7 +139,7 @@ pub(super) fn view(state: &State, form: &StartForm, buffer: &mut Buffer) -> Opti
     let from = form.from.draw(buffer, inside.x + 12, inside.y + 3, 12, theme.text);
     label(buffer, 4, "To");
     let to = form.to.draw(buffer, inside.x + 12, inside.y + 4, 12, theme.text);
-    Pen::new(buffer, inside, 4).gap(26).put("both days included; empty: the default window", theme.muted);
+    Pen::new(buffer, inside, 4).gap(26).put("included; empty: the default window", theme.muted);
     let (row, columns) = match form.field {
         Field::Workflow => (1, 4 + u16::try_from(name.len()).unwrap_or(0)),
         Field::From => (3, 12),

@@ -6,4 +6,6 @@ mod driver;
 mod world;
 
 pub use driver::Driver;
+#[cfg(test)]
+pub(crate) use driver::text_of;
 pub use world::{Scenario, ScriptedOperations};

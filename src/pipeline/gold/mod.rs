@@ -27,6 +27,8 @@ mod sql;
 mod workflow;
 
 #[cfg(all(test, feature = "local"))]
+pub(crate) mod fixture;
+#[cfg(all(test, feature = "local"))]
 mod tests;
 
 pub use sql::SqlFiles;

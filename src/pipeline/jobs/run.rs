@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{ErrorType, JobContext, JobError};
 use crate::pipeline::{
-    collect::{self, CollectRequest, CollectSummary, Passes},
+    collect::{self, CollectRequest, CollectSummary},
     dataset::{GoldTable, SilverTable, Stream},
     export,
     normalise::{self, NormaliseRequest},
@@ -113,7 +113,7 @@ fn written(output: &impl Serialize) -> Result<Value, JobError> {
 }
 
 async fn collect_stream(input: StreamInput, context: &JobContext) -> Result<Value, JobError> {
-    let request = CollectRequest { stream: input.stream, window: input.window, passes: Passes::default() };
+    let request = CollectRequest { stream: input.stream, window: input.window, passes: <_>::default() };
     written(&collect::collect(context, &request).await?)
 }
 
@@ -125,7 +125,7 @@ async fn normalise_stream(input: NormaliseInput, context: &JobContext) -> Result
 async fn update_dimensions(input: WindowInput, context: &JobContext) -> Result<Value, JobError> {
     let mut rows = serde_json::Map::new();
     for stream in DIMENSIONS {
-        let collected = collect::collect(context, &CollectRequest { stream, window: input.window, passes: Passes::default() }).await?;
+        let collected = collect::collect(context, &CollectRequest { stream, window: input.window, passes: <_>::default() }).await?;
         let request = NormaliseRequest { stream, manifests: vec![collected.manifest_key] };
         let normalised = normalise::normalise(context, &request).await?;
         rows.insert(stream.name(), written(&normalised)?);

@@ -94,6 +94,31 @@ pub async fn normalise(ctx: &JobContext, request: &NormaliseRequest) -> Result<N
     publish::publish(ctx, staged).await
 }
 
+/// Rows typed in memory, nothing stored.
+#[derive(Debug)]
+pub struct DecodedLines {
+    /// Rows by event day, not merged by key.
+    pub batches: Vec<arrow::record_batch::RecordBatch>,
+    /// Lines that did not become a row: number, reason.
+    pub set_aside: Vec<(u64, String)>,
+}
+
+/// Types lines of NDJSON as [`normalise`] does, without storing anything: for looking at a file before it is
+/// imported, and for measuring.
+///
+/// # Errors
+/// A defect: columns that do not hold together.
+pub fn decode_lines(stream: Stream, zone: &jiff::tz::TimeZone, text: &[u8]) -> Result<DecodedLines, JobError> {
+    let table = stream.silver();
+    let plan = plan::Plan::new(contract::columns(table), table.by_event_day().then_some("created_at"), false);
+    let mut decoder = segment::SegmentDecoder::new(&plan, contract::schema(table), zone.clone());
+    let decoded = decoder.decode(text, None, 0, "")?;
+    Ok(DecodedLines {
+        batches: decoded.batches.into_iter().map(|(_, batch)| batch).collect(),
+        set_aside: decoded.set_aside.into_iter().map(|aside| (aside.line, aside.reason)).collect(),
+    })
+}
+
 /// Makes the tables below offers (caps, the affiliates they name, payments) from the offers of silver.
 ///
 /// # Errors

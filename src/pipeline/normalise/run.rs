@@ -211,7 +211,7 @@ fn decode_all(
                 return Err(JobError::new(ErrorType::Cancelled, "normalising was stopped on request; silver is unchanged"));
             }
             let (source, received) = &loads[files[file].collection];
-            decoder.decode(segment, *received, source)
+            decoder.decode(&segment.text, segment.overlong.as_deref(), *received, source)
         },
         |place, decoded| locked(&collector).take(place, decoded, ctx),
         || {

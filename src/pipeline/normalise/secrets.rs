@@ -87,10 +87,25 @@ pub(super) fn redact(line: &[u8]) -> Vec<u8> {
 /// The extent of the first value after a secret key, as far as it can be told in broken JSON.
 fn first_secret(line: &[u8]) -> Option<(usize, usize)> {
     let key_end = |key: &&[u8]| memchr::memmem::find(line, key).map(|at| at + key.len());
-    let after_key = SECRET_KEYS.iter().filter_map(key_end).min()?;
+    let plain = SECRET_KEYS.iter().filter_map(key_end).min();
+    let after_key = [plain, escaped_key_end(line)].into_iter().flatten().min()?;
     let start = line[after_key..].iter().position(|byte| !b"\" :".contains(byte)).map_or(line.len(), |at| after_key + at);
     let end = line[start..].iter().position(|byte| b"\",}".contains(byte)).map_or(line.len(), |at| start + at);
     Some((start, end))
+}
+
+/// The end of the first string that spells a secret key with escapes.
+fn escaped_key_end(line: &[u8]) -> Option<usize> {
+    let mut rest_at = 0;
+    while let Some(escape) = memchr::memchr(b'\\', &line[rest_at..]).map(|at| rest_at + at) {
+        let start = memchr::memrchr(b'"', &line[rest_at..escape]).map_or(rest_at, |quote| rest_at + quote + 1);
+        let end = memchr::memchr(b'"', &line[escape..]).map_or(line.len(), |at| escape + at);
+        if is_secret(RawString { raw: &line[start..end], escaped: true }) {
+            return Some(end);
+        }
+        rest_at = end.max(escape + 1);
+    }
+    None
 }
 
 #[cfg(test)]
@@ -111,5 +126,7 @@ mod tests {
         let shown = String::from_utf8(redact(br#"{"id":1,"api_key":"K1","x":{"password" : "K2"#)).unwrap();
         assert_eq!(shown, r#"{"id":1,"api_key":"(secret removed)","x":{"password" : "(secret removed)"#);
         assert_eq!(redact(b"api_key"), b"api_key(secret removed)");
+        let escaped = redact(br#"{"a":"\"","api\u005fkey":"K1"#);
+        assert_eq!(String::from_utf8(escaped).unwrap(), r#"{"a":"\"","api\u005fkey":"(secret removed)"#);
     }
 }

@@ -5,7 +5,6 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     decode::{Decoder, Refused},
-    feed::Segment,
     part::broken,
     plan::Plan,
     rows::Rows,
@@ -114,14 +113,14 @@ impl<'p> SegmentDecoder<'p> {
         Self { plan, schema, decoder: Decoder::new(plan), days: DayOf::new(zone), open: Vec::new(), current: 0, strays: 0 }
     }
 
-    /// Decodes a segment whose rows came with collection `source`, received at `collected_at` (microseconds).
+    /// Decodes whole lines, then the head of a line too long to be read. The rows came with collection `source`, received at `collected_at` (microseconds).
     ///
     /// # Errors
     /// A defect: columns that do not hold together.
-    pub fn decode(&mut self, segment: &Segment, collected_at: i64, source: &str) -> Result<Decoded, JobError> {
+    pub fn decode(&mut self, text: &[u8], overlong: Option<&[u8]>, collected_at: i64, source: &str) -> Result<Decoded, JobError> {
         let mut done = Decoded { batches: Vec::new(), set_aside: Vec::new(), tally: Tally::default(), lines: 0, rows_in: 0 };
-        let valid = std::str::from_utf8(&segment.text).is_ok();
-        let mut rest = segment.text.as_slice();
+        let valid = std::str::from_utf8(text).is_ok();
+        let mut rest = text;
         while !rest.is_empty() {
             let end = memchr::memchr(b'\n', rest);
             let line = &rest[..end.unwrap_or(rest.len())];
@@ -129,14 +128,14 @@ impl<'p> SegmentDecoder<'p> {
             done.lines += 1;
             self.line(line, valid, &mut done);
         }
-        if let Some(head) = &segment.overlong {
+        if let Some(head) = overlong {
             done.lines += 1;
             done.rows_in += 1;
             done.set_aside.push(SetAside {
                 line: done.lines,
                 reason: "a line longer than 64 MiB".to_owned(),
                 place: None,
-                text: head.clone(),
+                text: head.to_vec(),
             });
         }
         self.finish(&mut done, collected_at, source)?;

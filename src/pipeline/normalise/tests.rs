@@ -98,7 +98,7 @@ impl Naive {
         naive.cells.contains_key("id").then_some(())?;
         naive.cells.contains_key("created_at").then_some(())?;
         if !had_version && let Some(os) = naive.cells.get("os").cloned() {
-            if let Some((name, version)) = os.rsplit_once(' ').filter(|(_, version)| version.as_bytes()[0].is_ascii_digit()) {
+            if let Some((name, version)) = os.rsplit_once(' ').filter(|(name, version)| !name.is_empty() && version.starts_with(|first: char| first.is_ascii_digit())) {
                 naive.cells.insert("os".into(), name.into());
                 naive.cells.insert("os_version".into(), version.into());
             }

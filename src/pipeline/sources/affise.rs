@@ -6,7 +6,11 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use jiff::{
+    Timestamp, ToSpan,
+    civil::{Date, DateTime},
+    tz::TimeZone,
+};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
@@ -32,6 +36,9 @@ mod tests;
 
 use envelope::NoPage;
 use slice::Slice;
+
+/// Days before today of which Affise still gives clicks.
+const CLICK_DAYS: i32 = 7;
 
 /// Affise with one key.
 #[derive(Debug)]
@@ -71,6 +78,8 @@ struct Cursor {
     newest_change: Option<String>,
     /// Newest creation seen, as written.
     newest_creation: Option<String>,
+    /// Clicks before this day may be gone: Affise keeps seven days.
+    oldest_clicks: Date,
     /// Odd things, for the manifest.
     notes: Vec<String>,
 }
@@ -132,9 +141,9 @@ impl Affise {
             query: Vec::new(),
             what,
         };
-        let read = |body: bytes::Bytes| match envelope::open(&body, "user") {
+        let read = |body: bytes::Bytes| match envelope::single(&body, "user") {
             Err(problem) => self.verdict_on(&request.what, problem),
-            Ok((user, _)) => match owner(user) {
+            Ok(user) => match owner(user) {
                 Ok(owner) => Verdict::Good(owner),
                 Err(error) => Verdict::Refuse(refused(
                     &request.what,
@@ -157,12 +166,13 @@ impl Affise {
             Verdict::Retry(Fault::Throttled, why)
         } else if says(&[
             "try again",
-            "server error",
             "temporar",
             "timeout",
             "timed out",
             "unavailable",
         ]) {
+            Verdict::Retry(Fault::Unavailable, why)
+        } else if says(&["server error"]) {
             Verdict::Retry(Fault::ServerError, why)
         } else if says(&[
             "token is necessary",
@@ -212,8 +222,9 @@ impl Affise {
         slice: Slice,
         error: SourceError,
     ) -> Result<Vec<Slice>, SourceError> {
-        let SourceError::Exhausted { fault, .. } = error else {
-            return Err(error);
+        let (fault, why) = match &error {
+            SourceError::Exhausted { fault, why, .. } => (*fault, why.clone()),
+            _ => return Err(error),
         };
         if !matches!(
             fault,
@@ -221,25 +232,21 @@ impl Affise {
         ) {
             return Err(error);
         }
-        match (slice.split(), error) {
-            (Some(parts), error) => {
-                let line = format!(
-                    "{error}; the window is now asked for in {} parts",
-                    parts.len()
-                );
-                self.client.log().line(Level::Warn, &line);
-                Ok(parts)
-            }
-            // A server that is troubled for a minute looks the same for a piece that was never halved.
-            (None, _) if fault == Fault::ServerError && slice != Slice::All => {
-                Err(SourceError::Refused {
-                    what: format!("{stream} {slice}, the smallest window,"),
-                    why: "HTTP 500 on every try".to_owned(),
-                    advice: "if Affise is not down, it refuses a parameter or cannot serve this hour: ask its support",
-                })
-            }
-            (None, error) => Err(error),
+        if let Some(parts) = slice.split() {
+            let count = parts.len();
+            let line = format!("{error}; the window is now asked for in {count} parts");
+            self.client.log().line(Level::Warn, &line);
+            return Ok(parts);
         }
+        // A piece that was never halved fails like this whenever the server is troubled for a minute.
+        if fault != Fault::ServerError || slice == Slice::All {
+            return Err(error);
+        }
+        Err(SourceError::Refused {
+            what: format!("{stream} {slice}, the smallest window,"),
+            why: format!("a server error on every try, last {why}"),
+            advice: "if Affise is not down, it refuses a parameter or cannot serve this hour: ask its support",
+        })
     }
 
     /// An Affise time stamp as an instant, never later than the collection's start: a row from the
@@ -317,6 +324,10 @@ impl Cursor {
             most: None,
             newest_change: None,
             newest_creation: None,
+            oldest_clicks: zone
+                .to_datetime(request.now)
+                .date()
+                .saturating_sub(CLICK_DAYS.days()),
             notes: Vec::new(),
         })
     }

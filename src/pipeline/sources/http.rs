@@ -189,7 +189,7 @@ impl HttpClient {
         mut read: impl FnMut(Bytes) -> Verdict<T>,
     ) -> Result<T, SourceError> {
         let url = self.url(request);
-        let (mut failed, mut throttled) = (0, 0);
+        let mut record = Tries::default();
         loop {
             let reply = self.send(request, &url).await?;
             let pause = reply
@@ -201,21 +201,14 @@ impl HttpClient {
                 Verdict::Refuse(error) => return Err(error),
                 Verdict::Retry(fault, why) => (fault, why),
             };
-            let tries = if fault == Fault::Throttled {
-                &mut throttled
-            } else {
-                &mut failed
-            };
-            *tries += 1;
-            let tries = *tries;
+            let (tries, kind) = record.add(fault);
             if tries >= self.tries_of(fault) {
-                let what = request.what.clone();
                 return Err(SourceError::Exhausted {
-                    what,
+                    what: request.what.clone(),
                     tries,
-                    fault,
+                    fault: kind,
                     why,
-                    advice: advice(fault),
+                    advice: advice(kind),
                 });
             }
             self.wait(request, fault, &why, tries, pause).await?;
@@ -374,6 +367,33 @@ impl HttpClient {
             .saturating_mul(doubled)
             .min(self.settings.longest_wait);
         full.mul_f64(rand::random_range(0.5..=1.0))
+    }
+}
+
+/// The tries of one request.
+#[derive(Default)]
+struct Tries {
+    throttled: u32,
+    failed: u32,
+    /// What all failures but throttling have in common.
+    kind: Option<Fault>,
+}
+
+impl Tries {
+    /// Counts a try; returns how many of its sort there were, and what ails them all.
+    fn add(&mut self, fault: Fault) -> (u32, Fault) {
+        if fault == Fault::Throttled {
+            self.throttled += 1;
+            return (self.throttled, fault);
+        }
+        self.failed += 1;
+        // What changes from try to try is trouble of the server, not the fault of the request.
+        let kind = match self.kind {
+            Some(known) if known != fault => Fault::Unavailable,
+            _ => fault,
+        };
+        self.kind = Some(kind);
+        (self.failed, kind)
     }
 }
 

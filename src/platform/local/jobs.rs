@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::workflows::resources::{JobCall, JobRunner};
+use super::workflows::{JobCall, JobRunner};
 use crate::{
     config::Profile,
     pipeline::{

@@ -25,11 +25,7 @@ use self::{
     logs::LocalLogs,
     parameters::FileParameters,
     state::StateStore,
-    workflows::{
-        LocalWorkflows,
-        definitions::Definitions,
-        resources::{JobCall, LocalResources},
-    },
+    workflows::{Definitions, JobCall, LocalResources, LocalWorkflows},
 };
 use super::{PlatformError, StandIn};
 use crate::{
@@ -41,7 +37,7 @@ use crate::{
     pipeline::{
         gold,
         jobs::{JobContext, JobError, JobLog, Level},
-        ports::{Clock, Lake, ObjectStore, ParameterStore, QueryEngine, QueryError, QueryRows, QuerySummary, StoreError, SystemClock},
+        ports::{Clock, Lake, ObjectStore, QueryEngine, QueryError, QueryRows, QuerySummary, StoreError, SystemClock},
         window::{Window, WindowError},
     },
 };

@@ -27,6 +27,7 @@ use super::server::{DimensionQuery, DimensionStream, EventQuery, EventStream, Pa
 use super::server::{any, row_has_fields};
 use super::truth::Stamp;
 use files::Lines;
+use rows::Times;
 use spool::{Place, Spool, SpoolWriter};
 
 /// Why a folder of files cannot be served.
@@ -42,8 +43,8 @@ pub enum ArchiveError {
     },
     /// The folder holds nothing that is known.
     #[error(
-        "found no rows to serve in {}: expected offers, affiliates, advertisers, clicks or conversions as \
-         NAME.ndjson, NAME.json, NAME.ndjson.gz or a folder NAME of such files",
+        "found no rows to serve in {}: expected offers, affiliates, advertisers, clicks or \
+         conversions; name the files NAME.ndjson, NAME.json or NAME.ndjson.gz, or put them into a folder NAME",
         .0.display()
     )]
     Empty(PathBuf),
@@ -105,6 +106,12 @@ struct DimensionRow {
 impl Archive {
     /// Takes in all streams of a folder.
     pub(crate) fn open(directory: &Path) -> Result<Self, ArchiveError> {
+        if let Err(source) = std::fs::read_dir(directory) {
+            return Err(ArchiveError::Read {
+                path: directory.to_owned(),
+                source,
+            });
+        }
         let mut skipped = Vec::new();
         let mut found = false;
         let mut paths = |stream: &str| {
@@ -114,8 +121,8 @@ impl Archive {
         };
         let dimension = |stream: DimensionStream, paths: &[PathBuf], skipped: &mut _| {
             let mut list = Vec::new();
-            each_row(paths, skipped, |row| {
-                list.push(dimension_row(stream, row));
+            each_row(paths, skipped, |row, times| {
+                list.push(dimension_row(stream, row, times));
                 Ok(())
             })?;
             Ok::<_, ArchiveError>(list)
@@ -226,8 +233,7 @@ impl Events {
         let mut entries: Vec<Entry> = Vec::new();
         for path in paths {
             let first = entries.len();
-            each_row(std::slice::from_ref(path), skipped, |row| {
-                let times = rows::times(row);
+            each_row(std::slice::from_ref(path), skipped, |row, times| {
                 let place = spool.push(row).map_err(ArchiveError::Keep)?;
                 let created = times.created.unwrap_or(UNDATED);
                 entries.push(Entry {
@@ -340,19 +346,19 @@ fn date_by_neighbours(entries: &mut [Entry]) {
 fn each_row(
     paths: &[PathBuf],
     skipped: &mut Vec<SkippedLine>,
-    mut take: impl FnMut(&[u8]) -> Result<(), ArchiveError>,
+    mut take: impl FnMut(&[u8], Times) -> Result<(), ArchiveError>,
 ) -> Result<(), ArchiveError> {
     for path in paths {
         let mut lines = Lines::open(path)?;
         while let Some((line, text)) = lines.next() {
             let reason = match text {
                 Ok([]) => continue,
-                Ok(row) => match rows::refusal(row) {
-                    None => {
-                        take(row)?;
+                Ok(row) => match rows::read(row) {
+                    Ok(times) => {
+                        take(row, times)?;
                         continue;
                     }
-                    Some(reason) => reason,
+                    Err(reason) => reason,
                 },
                 Err(error) => format!("the rest of the file cannot be read: {error}"),
             };
@@ -404,7 +410,7 @@ fn status_number(text: &str) -> Option<u64> {
     }
 }
 
-fn dimension_row(stream: DimensionStream, row: &[u8]) -> DimensionRow {
+fn dimension_row(stream: DimensionStream, row: &[u8], times: Times) -> DimensionRow {
     // A row with, say, a lone surrogate has no readable fields but is listed all the same.
     let value: Value = serde_json::from_slice(row).unwrap_or_default();
     let known: &[&str] = match stream {
@@ -425,7 +431,7 @@ fn dimension_row(stream: DimensionStream, row: &[u8]) -> DimensionRow {
         status: rows::text(&value, &["status"]).filter(|status| known.contains(&status.as_str())),
         privacy,
         advertiser: rows::text(&value, &["advertiser"]),
-        updated: rows::times(row).updated.map_or(Stamp::Null, Stamp::At),
+        updated: times.updated.map_or(Stamp::Null, Stamp::At),
     }
 }
 

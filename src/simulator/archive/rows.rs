@@ -16,25 +16,29 @@ pub(super) struct Times {
     pub updated: Option<i64>,
 }
 
-/// Why a line cannot stand in an envelope; `None` if it can.
-pub(super) fn refusal(line: &[u8]) -> Option<String> {
+/// Reads the times of a line, or says why the line cannot stand in an envelope.
+pub(super) fn read(line: &[u8]) -> Result<Times, String> {
     if line.first() != Some(&b'{') {
-        return Some("not a JSON object".to_owned());
+        return Err("not a JSON object".to_owned());
     }
     if let Err(error) = std::str::from_utf8(line) {
-        return Some(format!(
+        return Err(format!(
             "not UTF-8 from byte {} on",
             error.valid_up_to() + 1
         ));
     }
-    // Looks at the grammar only: lone surrogates, huge numbers and double keys may pass.
-    serde_json::from_slice::<IgnoredAny>(line)
-        .err()
-        .map(|error| format!("not JSON: {error}"))
+    times(line).or_else(|_| {
+        // Looks at the grammar only: keys with lone surrogates may pass, without times.
+        let grammar = serde_json::from_slice::<IgnoredAny>(line);
+        grammar
+            .map(|_| Times::default())
+            .map_err(|error| format!("not JSON: {error}"))
+    })
 }
 
-/// Reads `created_at` and `updated_at` at the root of a row, the first of each.
-pub(super) fn times(row: &[u8]) -> Times {
+/// Reads `created_at` and `updated_at` at the root of a row, the first readable one of each. The
+/// whole row is looked at: lone surrogates in values, huge numbers and double keys may pass.
+fn times(row: &[u8]) -> serde_json::Result<Times> {
     struct Root;
 
     impl<'row> Visitor<'row> for Root {
@@ -64,7 +68,9 @@ pub(super) fn times(row: &[u8]) -> Times {
     }
 
     let mut reader = serde_json::Deserializer::from_slice(row);
-    reader.deserialize_map(Root).unwrap_or_default()
+    let times = reader.deserialize_map(Root)?;
+    reader.end()?;
+    Ok(times)
 }
 
 /// A key, borrowed where it has no escapes.
@@ -99,10 +105,15 @@ mod tests {
 
     #[test]
     fn only_objects_in_utf8_can_be_served() {
+        let odd =
+            br#"{"a":"\ud800","\udc00":1,"b":18446744073709551616,"created_at":"2026-01-06"}"#;
         assert_eq!(
-            refusal(br#"{"a":"\ud800","a":1e999,"b":18446744073709551616}"#),
-            None
+            read(odd),
+            Ok(Times::default()),
+            "grammar passes, the key hides the time"
         );
+        let huge = br#"{"a":"\ud800","b":1e999,"created_at":"2026-01-06"}"#;
+        assert_eq!(read(huge).unwrap().created, Some(1_767_657_600));
         for line in [
             &b"[1]"[..],
             b"<html>",
@@ -111,10 +122,10 @@ mod tests {
             b"\"text\"",
             b"{} {}",
         ] {
-            assert!(refusal(line).is_some(), "{}", String::from_utf8_lossy(line));
+            assert!(read(line).is_err(), "{}", String::from_utf8_lossy(line));
         }
         assert_eq!(
-            refusal(b"{\"a\":\"\xff\"}").unwrap(),
+            read(b"{\"a\":\"\xff\"}").unwrap_err(),
             "not UTF-8 from byte 7 on"
         );
     }
@@ -124,19 +135,15 @@ mod tests {
         let row =
             br#"{"offer":{"created_at":"2001-01-01 00:00:00"},"created_at":"2026-01-06 03:08:29",
             "updated_at":"","x":[{"updated_at":"2001-01-01 00:00:00"}]}"#;
-        assert_eq!(
-            times(row),
-            Times {
-                created: Some(1_767_668_909),
-                updated: None
-            }
-        );
-        assert_eq!(times(br#"{"created_at":null}"#), Times::default());
-        assert_eq!(
-            times(br#"{"created_at":5,"created_at":"2026-01-06"}"#).created,
-            Some(1_767_657_600)
-        );
-        let escaped = br#"{"cre\u0061ted_at":"2026-01-06\u002003:08:29"}"#;
-        assert_eq!(times(escaped).created, Some(1_767_668_909));
+        let expected = Times {
+            created: Some(1_767_668_909),
+            updated: None,
+        };
+        assert_eq!(read(row), Ok(expected));
+        assert_eq!(read(br#"{"created_at":null}"#), Ok(Times::default()));
+        let twice = read(br#"{"created_at":5,"created_at":"2026-01-06"}"#).unwrap();
+        assert_eq!(twice.created, Some(1_767_657_600));
+        let escaped = read(br#"{"cre\u0061ted_at":"2026-01-06\u002003:08:29"}"#).unwrap();
+        assert_eq!(escaped.created, Some(1_767_668_909));
     }
 }

@@ -33,6 +33,9 @@
 //! | `expired-key-after=N` | 401 after `N` requests | |
 //! | `late-status` | a recent conversion has changed its status since the last request | |
 //!
+//! Requests are numbered as they arrive. A client that asks several things at once may see the
+//! same faults on other requests the next time.
+//!
 //! When several faults strike one request, `slow` and `late-status` add to whatever else happens
 //! and of the others the first in the plan wins.
 

@@ -18,7 +18,7 @@ pub(crate) enum Holdings {
     /// Rows made from a seed.
     Generated(Truth),
     /// Rows of files, byte for byte.
-    Files(Archive),
+    Files(Box<Archive>),
 }
 
 impl Holdings {
@@ -41,7 +41,7 @@ impl Holdings {
         let places = truth.conversion_range(recent);
         let mut draws = Draws::new(truth.seed(), Purpose::LateStatus, request);
         let place = places.start + draws.below(places.len() as u64) as usize;
-        truth.change_status(place)
+        truth.change_status_at(place)
     }
 
     /// A page of clicks or conversions as of `now`.

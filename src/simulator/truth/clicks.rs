@@ -274,7 +274,7 @@ fn placement(draws: &mut Draws, affiliate: u32) -> Option<Text> {
             Text::Borrowed(awkward[(own % awkward.len() as u64) as usize].as_str())
         }
         860..=939 => Text::Borrowed(draws.pick(awkward).as_str()),
-        940..=979 => Text::Borrowed(*draws.pick(&texts().titles)),
+        940..=979 => Text::Borrowed(draws.one_of(&texts().titles)),
         _ => Text::Owned(format!("{:08x}", draws.bits() >> 32)),
     };
     Some(text)

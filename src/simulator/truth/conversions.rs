@@ -189,13 +189,14 @@ pub(crate) struct ConversionKey {
 const MOST_VERSIONS: usize = 3;
 
 impl Truth {
-    /// When the click's first and second conversion are created, if they ever are.
-    fn conversion_times(&self, number: u64, clicked: i64) -> [Option<i64>; 2] {
+    /// How many seconds after their click the first and the second conversion are created, if they
+    /// ever are. Most clicks have neither, and their time need not be found.
+    fn conversion_lags(&self, number: u64) -> [Option<i64>; 2] {
         let mut draws = Draws::new(self.world.seed, Purpose::Conversion, number);
         if !draws.chance(97) {
             return [None, None];
         }
-        let first = clicked + lag(&mut draws);
+        let first = lag(&mut draws);
         let second = draws
             .chance(30)
             .then(|| first + 60 + draws.below(3 * 86_400) as i64);
@@ -204,8 +205,9 @@ impl Truth {
 
     /// The identifier of a click's first conversion, if it has been created by now.
     pub(crate) fn first_conversion_of(&self, number: u64, clicked: i64) -> Option<ObjectId> {
-        let [first, _] = self.conversion_times(number, clicked);
+        let [first, _] = self.conversion_lags(number);
         first
+            .map(|lag| clicked + lag)
             .filter(|&created| created <= self.now)
             .map(|created| ObjectId::new(self.world.seed, Entity::FirstConversion, number, created))
     }
@@ -214,9 +216,9 @@ impl Truth {
         let index = self.world.conversions.get_or_init(|| {
             let mut seedlings = Vec::new();
             for number in 0..self.world.scale {
-                let times = self.conversion_times(number, self.click_time(number));
-                for (origin, created) in (number * 2..).zip(times) {
-                    if let Some(created) = created {
+                for (origin, lag) in (number * 2..).zip(self.conversion_lags(number)) {
+                    if let Some(lag) = lag {
+                        let created = self.click_time(number) + lag;
                         seedlings.push(Seedling { created, origin });
                     }
                 }
@@ -251,8 +253,11 @@ impl Truth {
         if number >= self.world.scale {
             return None;
         }
-        let times = self.conversion_times(number, self.click_time(number));
-        let created = times[(origin % 2) as usize].filter(|&created| created <= self.now)?;
+        let lag = self.conversion_lags(number)[(origin % 2) as usize]?;
+        let created = self.click_time(number) + lag;
+        if created > self.now {
+            return None;
+        }
         let place = self
             .index()
             .binary_search(&Seedling { created, origin })
@@ -352,29 +357,30 @@ impl Truth {
         versions
     }
 
-    /// Gives the conversion at a place of the index another status as of now, and remembers it.
-    ///
-    /// Returns `None` if there is no such conversion yet.
-    pub(crate) fn change_status(&self, place: usize) -> Option<LateChange> {
-        let seedling = *self
-            .index()
-            .get(place)
-            .filter(|seedling| seedling.created <= self.now)?;
+    /// Gives a conversion another status as of now, in every clone of this truth and in the
+    /// simulator that serves it. Returns `None` if there is no such conversion yet.
+    pub fn change_status(&self, id: ObjectId) -> Option<LateChange> {
+        self.change_status_at(self.find_conversion(id)?)
+    }
+
+    /// The same for the conversion at a place of the index.
+    pub(crate) fn change_status_at(&self, place: usize) -> Option<LateChange> {
+        let seedling = *self.index().get(place)?;
         let last = self
             .lives(place, seedling, self.click_key(seedling.click()))
             .pop()?;
         let to = match last.status {
             ConversionStatus::Pending => ConversionStatus::Confirmed,
-            ConversionStatus::Hold => ConversionStatus::Declined,
-            ConversionStatus::Confirmed => ConversionStatus::Declined,
+            ConversionStatus::Hold | ConversionStatus::Confirmed => ConversionStatus::Declined,
             ConversionStatus::Declined | ConversionStatus::NotFound => ConversionStatus::Confirmed,
         };
         let id = self.conversion_id(seedling);
+        let updated = self.now.max(last.updated);
         let change = LateChange {
             id,
             from: last.status,
             to,
-            updated: self.now.max(last.updated),
+            updated,
             place,
         };
         self.late.push(change.clone());

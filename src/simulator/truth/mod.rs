@@ -11,6 +11,7 @@ mod clicks;
 mod conversions;
 mod dimensions;
 mod identifier;
+mod making;
 mod money;
 
 use std::sync::{Arc, OnceLock};
@@ -30,7 +31,7 @@ pub use money::Money;
 use super::calendar::{self, CLICK_DAYS, DAY_SECONDS, PERIOD_DAYS, Span};
 use super::random::{Draws, Purpose};
 use conversions::{ConversionIndex, LateChanges};
-use dimensions::Dimensions;
+use making::Dimensions;
 
 /// A generated world as of an instant.
 ///
@@ -170,13 +171,13 @@ impl Truth {
 
     /// The offer of a fact.
     pub fn offer(&self, id: u32) -> Option<&Offer> {
-        let place = id.checked_sub(dimensions::FIRST_OFFER)?;
+        let place = id.checked_sub(making::FIRST_OFFER)?;
         self.offers().get(place as usize)
     }
 
     /// The affiliate of a fact.
     pub fn affiliate(&self, id: u32) -> Option<&Affiliate> {
-        let place = id.checked_sub(dimensions::FIRST_AFFILIATE)?;
+        let place = id.checked_sub(making::FIRST_AFFILIATE)?;
         self.affiliates().get(place as usize)
     }
 

@@ -163,7 +163,9 @@ fn a_late_change_is_the_newest_version_and_later_ones_follow_it() {
             full.conversion_at(place).unwrap().version > now.version
         })
         .unwrap();
-    let change = noon.change_status(place).unwrap();
+    let change = noon
+        .change_status(full.conversion_at(place).unwrap().id)
+        .unwrap();
     let changed = noon.conversion_at(place).unwrap();
     assert_eq!(
         (changed.id, changed.status, changed.updated),

@@ -29,6 +29,17 @@ pub(crate) const MOST_EXECUTIONS: usize = 10_000;
 /// A selection must rest this long before its details are read: moving through a list reads nothing.
 const PREVIEW_REST: SignedDuration = SignedDuration::from_millis(120);
 
+#[cfg(test)]
+thread_local! {
+    static ROWS_ACCESSED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Rows of the list looked at so far by this thread, for the budget of a frame.
+#[cfg(test)]
+pub(crate) fn rows_accessed() -> usize {
+    ROWS_ACCESSED.with(std::cell::Cell::get)
+}
+
 /// What the side pane shows where there is room for one thing only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Side {
@@ -66,6 +77,8 @@ impl BoardState {
 
     /// The execution at a position of the list.
     pub(super) fn at(&self, position: usize) -> Option<&ExecutionSummary> {
+        #[cfg(test)]
+        ROWS_ACCESSED.with(|count| count.set(count.get() + 1));
         let row = *self.order.get(position)?;
         self.executions.value()?.get(row as usize)
     }

@@ -64,12 +64,12 @@ fn workflows(state: &State, buffer: &mut Buffer, area: Rect) {
 fn card_line(state: &State, buffer: &mut Buffer, area: Rect, row: u16, names: u16, card: &WorkflowCard) {
     let theme = &state.theme;
     let mut pen = Pen::new(buffer, area, row).gap(1);
-    let next = card.next_run.map(|at| format!("next {} ", until(at, state.now))).unwrap_or_default();
+    let next = card.next_run.map(|at| format!("  next {} ", until(at, state.now))).unwrap_or_default();
     match newest(card) {
         Some(execution) => {
             let mark = execution_mark(theme, execution);
             let failing = needs_care(execution.status);
-            let good = card.last_success.filter(|_| failing).map(|at| format!("last good {}   ", ago(at, state.now))).unwrap_or_default();
+            let good = card.last_success.filter(|_| failing).map(|at| format!("  last good {} ", ago(at, state.now))).unwrap_or_default();
             pen = pen.right(&next, theme.muted).right(&good, theme.muted);
             pen = pen.put(mark.symbol, mark.style).gap(1).cell(card.name.as_ref(), names, theme.strong).gap(2);
             pen.put(mark.word, mark.style).gap(2).put(&when(state, execution), theme.muted);
@@ -265,6 +265,13 @@ fn why(state: &State, detail: &ExecutionDetail, columns: u16, lines: &mut Vec<(S
     };
     if let Some(cause) = &detail.root_cause {
         add(&format!("{}: {}", cause.stage, cause.error), theme.bad, 2);
+    }
+    match &detail.redrive {
+        Redrive::Possible { safety, .. } => add(&format!("D redrive is safe: {safety}"), theme.good, 3),
+        Redrive::NotPossible { reason } if needs_care(detail.summary.status) => add(&format!("no redrive: {reason}"), theme.warn, 3),
+        Redrive::NotPossible { .. } => {}
+    }
+    if let Some(cause) = &detail.root_cause {
         add(&cause.cause, theme.text, 4);
         if let Some(meaning) = &cause.meaning {
             add(meaning, theme.muted, 3);
@@ -272,11 +279,6 @@ fn why(state: &State, detail: &ExecutionDetail, columns: u16, lines: &mut Vec<(S
         if let Some(remedy) = &cause.remedy {
             add(&format!("→ {remedy}"), theme.accent, 3);
         }
-    }
-    match &detail.redrive {
-        Redrive::Possible { safety, .. } => add(&format!("D redrive is safe: {safety}"), theme.good, 3),
-        Redrive::NotPossible { reason } if needs_care(detail.summary.status) => add(&format!("no redrive: {reason}"), theme.warn, 3),
-        Redrive::NotPossible { .. } => {}
     }
 }
 

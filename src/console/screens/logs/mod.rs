@@ -319,7 +319,7 @@ pub(super) fn first_visible(state: &State, look: &logpane::Look<'_>) -> usize {
     }
     let mut room = usize::from(pane.height);
     for position in (top..=logs.cursor.selected()).rev() {
-        let tall = logs.at(position).map_or(1, |line| usize::from(logpane::height(line, pane.width, look)));
+        let tall = logs.at(position).map_or(1, |line| usize::from(logpane::height(line, pane.width.saturating_sub(1), look)));
         if tall > room {
             top = (position + 1).min(logs.cursor.selected());
             break;

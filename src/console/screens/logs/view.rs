@@ -24,6 +24,7 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
     Pen::new(buffer, body, 0).gap(1).right(&format!("{} ", status(state)), theme.muted).put(&title, theme.strong).gap(2).put(&id, theme.muted);
     rule(buffer, body.x, body.y + 1, body.width, theme.rule);
     let area = pane(state);
+    let area = ratatui::layout::Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
     let highlight = (!logs.search.is_empty()).then_some(logs.search.as_str());
     let look = Look {
         zone: &state.zone,

@@ -42,7 +42,7 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
         Tab::Graph => {
             let run = &state.run;
             let (top, selected) = (run.graph_cursor.top(), run.graph_cursor.selected());
-            graph::draw(buffer, places.body, &run.rows, &detail.stages, (top, selected), &state.theme, |stage| took(state, stage));
+            graph::draw(buffer, places.body, &run.rows, &detail.stages, (top, selected), &state.theme, |stage| format!("{}{}", took(state, stage), tries(stage)));
         }
         Tab::Timeline => draw_timeline(state, buffer, places.body, detail),
         Tab::States => states(state, buffer, places.body, detail),
@@ -70,11 +70,11 @@ fn header(state: &State, buffer: &mut Buffer, area: Rect) {
         Some(Requested::Stop) => pen.gap(2).put("stop requested …", theme.warn),
         None => pen,
     };
-    let mut facts = vec![format!("started {}", moment(summary.started, state.now, &state.zone))];
-    match summary.ended {
-        Some(ended) => facts.push(format!("took {}, ended {}", duration(ended.duration_since(summary.started)), ago(ended, state.now))),
-        None => facts.push(format!("for {}", running(summary.started, state.now))),
-    }
+    let started = moment(summary.started, state.now, &state.zone);
+    let mut facts = vec![match summary.ended {
+        Some(ended) => format!("{started}, took {}, ended {}", duration(ended.duration_since(summary.started)), ago(ended, state.now)),
+        None => format!("since {started}, for {}", running(summary.started, state.now)),
+    }];
     facts.extend(summary.window.map(|window| format!("window {window}")));
     if summary.redrives > 0 {
         facts.push(format!("redriven {}×", summary.redrives));
@@ -89,6 +89,8 @@ pub(super) fn cause_lines(state: &State, columns: u16) -> Vec<(String, Style)> {
         return Vec::new();
     };
     let mut lines: Vec<(String, Style)> = Vec::new();
+    // On a small screen the body matters too.
+    let roomy = state.size.1 >= 30;
     let mut add = |label: &str, text: &str, style: Style, most: usize| {
         for (row, line) in wrapped(text, columns.saturating_sub(12)).into_iter().take(most).enumerate() {
             lines.push((format!("{:<9}{line}", if row == 0 { label } else { "" }), style));
@@ -96,9 +98,9 @@ pub(super) fn cause_lines(state: &State, columns: u16) -> Vec<(String, Style)> {
     };
     if let Some(cause) = &detail.root_cause {
         add("Failed", &format!("{}: {}", cause.stage, cause.error), theme.bad, 1);
-        add("Cause", &cause.cause, theme.text, 3);
+        add("Cause", &cause.cause, theme.text, if roomy { 4 } else { 2 });
         if let Some(meaning) = &cause.meaning {
-            add("Meaning", meaning, theme.muted, 2);
+            add("Meaning", meaning, theme.muted, if roomy { 2 } else { 1 });
         }
         if let Some(remedy) = &cause.remedy {
             add("Do", remedy, theme.accent, 2);
@@ -125,13 +127,16 @@ fn tabs(state: &State, buffer: &mut Buffer, area: Rect) {
 }
 
 fn took(state: &State, stage: &Stage) -> String {
-    let time = match (stage.started, stage.ended) {
+    match (stage.started, stage.ended) {
         (Some(started), Some(ended)) => duration(ended.duration_since(started)),
         (Some(started), None) => running(started, state.now),
         _ => String::new(),
-    };
-    let tries = if stage.attempts > 1 { format!(" try {}", stage.attempts) } else { String::new() };
-    format!("{time}{tries}")
+    }
+}
+
+/// ` (try 2)` from the second attempt on.
+fn tries(stage: &Stage) -> String {
+    if stage.attempts > 1 { format!(" (try {})", stage.attempts) } else { String::new() }
 }
 
 fn draw_timeline(state: &State, buffer: &mut Buffer, area: Rect, detail: &ExecutionDetail) {
@@ -163,7 +168,7 @@ fn states(state: &State, buffer: &mut Buffer, area: Rect, detail: &ExecutionDeta
         let mark = stage_mark(theme, &stage.status);
         let said = match &stage.status {
             StageStatus::Waiting { why, .. } => Cow::Borrowed(why.as_str()),
-            _ => Cow::Borrowed(stage.error.as_deref().or(stage.progress.as_deref()).unwrap_or_default()),
+            _ => Cow::Owned(format!("{}{}", stage.error.as_deref().or(stage.progress.as_deref()).unwrap_or_default(), tries(stage))),
         };
         let said_style = if stage.error.is_some() { mark.style } else { theme.muted };
         let started = stage.started.map(|at| moment(at, state.now, &state.zone)).unwrap_or_default();
@@ -254,7 +259,7 @@ fn aside(state: &State, buffer: &mut Buffer, places: &Layout, area: Rect) {
     let mut facts = Vec::new();
     facts.extend(stage.started.map(|at| format!("started {}", full(at, &state.zone))));
     if stage.started.is_some() {
-        facts.push(took(state, stage));
+        facts.push(format!("{}{}", took(state, stage), tries(stage)));
     }
     facts.extend(stage.progress.clone());
     Pen::new(buffer, area, 1).put(&facts.join("  ·  "), theme.muted);

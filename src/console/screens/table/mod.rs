@@ -89,6 +89,11 @@ impl TableState {
         }
     }
 
+    /// Rows of the whole file, as far as it is known: what row numbers need room for.
+    pub(super) fn all_rows(&self) -> usize {
+        self.index.as_ref().map_or_else(|| self.rows(), |index| index.rows())
+    }
+
     /// The record at a position of the order shown, if it was read already.
     pub(crate) fn record(&self, position: usize) -> Option<&Record> {
         if let Some(block) = self.blocks.get(&(position / BLOCK)) {
@@ -122,6 +127,12 @@ impl TableState {
     /// The row under the cursor with the titles of the columns.
     pub(crate) fn selected_row(&self) -> Option<(&[String], &Record)> {
         Some((self.source.as_ref()?.header(), self.record(self.cursor.selected())?))
+    }
+
+    /// Rows in memory.
+    #[cfg(test)]
+    pub(crate) fn kept_rows(&self) -> usize {
+        self.blocks.values().map(|block| block.len()).sum()
     }
 
     /// Where the file lies.
@@ -219,7 +230,7 @@ pub(super) fn shown(table: &TableState, screen: u16) -> Vec<Shown> {
     let columns = table.columns();
     let frozen = table.frozen.min(columns.len());
     let first = table.first.max(frozen);
-    let mut x = gutter(table.rows());
+    let mut x = gutter(table.all_rows());
     let mut shown = Vec::new();
     for (place, column) in columns.iter().enumerate().filter(|(place, _)| *place < frozen || *place >= first) {
         if x >= screen {

@@ -62,10 +62,10 @@ fn row(state: &State, table: &TableState, buffer: &mut Buffer, y: u16, position:
     let selected = position == table.cursor.selected();
     let line = Rect { x: 0, y, width: state.size.0, height: 1 };
     let Some(record) = table.record(position) else {
-        Pen::new(buffer, line, 0).gap(gutter(table.rows())).put("…", theme.muted);
+        Pen::new(buffer, line, 0).gap(gutter(table.all_rows())).put("…", theme.muted);
         return;
     };
-    let number = gutter(table.rows()).saturating_sub(2);
+    let number = gutter(table.all_rows()).saturating_sub(2);
     Pen::new(buffer, line, 0).cell_right(&count(u64::from(record.row) + 1), number, theme.muted);
     for shown in columns {
         let cell = record.cells.get(shown.column).map_or("", |cell| &**cell);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, Visitor},
+    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -53,68 +53,37 @@ pub(super) enum NoPage {
 
 type Fields<'a> = IndexMap<String, &'a RawValue>;
 
-/// Reads the envelope of one object: the raw value of `collection`, when the status is good.
-pub(super) fn open<'a>(
-    body: &'a [u8],
-    collection: &str,
-) -> Result<(&'a RawValue, Fields<'a>), NoPage> {
-    let fields: Fields<'a> = match serde_json::from_slice(body) {
-        Ok(fields) => fields,
-        Err(error) if error.is_data() && serde_json::from_slice::<IgnoredAny>(body).is_ok() => {
-            return Err(NoPage::Refused(
-                "the answer is JSON, but no object".to_owned(),
-            ));
-        }
-        Err(error) => return Err(NoPage::NotJson(format!("the answer is not JSON: {error}"))),
-    };
-    let status = fields.get("status").map_or("", |status| status.get());
-    if !matches!(status, "1" | "\"1\"" | "\"success\"") {
-        return Err(NoPage::Refused(refusal(&fields, status)));
-    }
-    match fields.get(collection) {
-        Some(value) => Ok((value, fields)),
-        None => Err(NoPage::Refused(format!("the answer has no '{collection}'"))),
-    }
-}
-
-/// The prose of a refusal: `error` or `message`, a text or an object.
-fn refusal(fields: &Fields<'_>, status: &str) -> String {
-    let prose = fields
-        .get("error")
-        .or_else(|| fields.get("message"))
-        .map(|prose| prose.get());
-    let prose = prose.map(|prose| serde_json::from_str(prose).unwrap_or_else(|_| prose.to_owned()));
-    let status = if status.is_empty() {
-        "no status".to_owned()
-    } else {
-        format!("status {status}")
-    };
-    format!(
-        "{status}: {}",
-        prose.unwrap_or_else(|| "without a reason".to_owned())
-    )
+/// Reads an answer about one thing: the raw value of `name`, when the status is good.
+pub(super) fn single<'a>(body: &'a [u8], name: &str) -> Result<&'a RawValue, NoPage> {
+    let fields: Fields<'a> = serde_json::from_slice(body).map_err(|error| no_page(body, &error))?;
+    let of = |name: &str| fields.get(name).copied();
+    accept(of("status"), of("error").or_else(|| of("message")))?;
+    of(name).ok_or_else(|| NoPage::Refused(format!("the answer has no '{name}'")))
 }
 
 /// Reads a page of a listing.
 pub(super) fn page(body: &Bytes, collection: &str) -> Result<Page, NoPage> {
-    let (rows, fields) = open(body, collection)?;
-    let rows = rows_of(rows).map_err(|error| {
-        NoPage::Refused(format!(
-            "'{collection}' is neither a list nor an object: {error}"
-        ))
-    })?;
-    let pagination = fields
-        .get("pagination")
-        .map_or_else(Pagination::default, |raw| {
-            // `[]` when there is nothing to page.
-            serde_json::from_str(raw.get()).unwrap_or_default()
-        });
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let parsed = Parts {
+        collection,
+        ..Parts::default()
+    }
+    .deserialize(&mut reader);
+    let parts = parsed
+        .and_then(|parts| reader.end().map(|()| parts))
+        .map_err(|error| no_page(body, &error))?;
+    accept(parts.status, parts.prose)?;
+    let missing = || NoPage::Refused(format!("the answer has no '{collection}'"));
+    let rows = parts.rows.ok_or_else(missing)?.0;
     let mut page = Page {
         rows: Vec::with_capacity(rows.len()),
         identities: Vec::with_capacity(rows.len()),
         newest_change: None,
         newest_creation: None,
-        pagination,
+        // `[]` when there is nothing to page.
+        pagination: parts.pagination.map_or_else(Pagination::default, |raw| {
+            serde_json::from_str(raw.get()).unwrap_or_default()
+        }),
     };
     for row in rows {
         let head = Head::of(row);
@@ -126,15 +95,107 @@ pub(super) fn page(body: &Bytes, collection: &str) -> Result<Page, NoPage> {
     Ok(page)
 }
 
-/// A list; PHP writes a list with gaps as an object, and nothing as `null` or `{}`.
-fn rows_of(raw: &RawValue) -> Result<Vec<&RawValue>, serde_json::Error> {
-    match raw.get().as_bytes().first() {
-        Some(b'{') => {
-            let rows: Fields<'_> = serde_json::from_str(raw.get())?;
-            Ok(rows.into_values().collect())
+/// Why a body holds no page: JSON of another shape is the server's word, anything else is not.
+fn no_page(body: &[u8], error: &serde_json::Error) -> NoPage {
+    if error.is_data() && serde_json::from_slice::<IgnoredAny>(body).is_ok() {
+        NoPage::Refused(format!("the answer is JSON of another shape: {error}"))
+    } else {
+        NoPage::NotJson(format!("the answer is not JSON: {error}"))
+    }
+}
+
+/// Lets a good status pass; else the prose of the refusal, `error` or `message`, a text or an object.
+fn accept(status: Option<&RawValue>, prose: Option<&RawValue>) -> Result<(), NoPage> {
+    let status = status.map_or("", RawValue::get);
+    if matches!(status, "1" | "\"1\"" | "\"success\"") {
+        return Ok(());
+    }
+    let text = |prose: &RawValue| {
+        serde_json::from_str(prose.get()).unwrap_or_else(|_| prose.get().to_owned())
+    };
+    let prose = prose.map_or_else(|| "without a reason".to_owned(), text);
+    let status = if status.is_empty() {
+        "no status".to_owned()
+    } else {
+        format!("status {status}")
+    };
+    Err(NoPage::Refused(format!("{status}: {prose}")))
+}
+
+/// The parts of a page's envelope, read in one pass: a page may be many megabytes.
+#[derive(Default)]
+struct Parts<'n, 'a> {
+    collection: &'n str,
+    status: Option<&'a RawValue>,
+    prose: Option<&'a RawValue>,
+    pagination: Option<&'a RawValue>,
+    rows: Option<Rows<'a>>,
+}
+
+impl<'de> DeserializeSeed<'de> for Parts<'_, 'de> {
+    type Value = Self;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Parts<'_, 'de> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an envelope")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            match name.as_str() {
+                "status" => self.status = Some(map.next_value()?),
+                "error" => self.prose = Some(map.next_value()?),
+                "message" => self.prose = Some(self.prose.unwrap_or(map.next_value()?)),
+                "pagination" => self.pagination = Some(map.next_value()?),
+                name if name == self.collection => self.rows = Some(map.next_value()?),
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
         }
-        Some(b'n') => Ok(Vec::new()),
-        _ => serde_json::from_str(raw.get()),
+        Ok(self)
+    }
+}
+
+/// Rows as a list; PHP writes a list with gaps as an object, and nothing as `null` or `{}`.
+struct Rows<'a>(Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Rows<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Rows<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of rows")
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Rows(Vec::new()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut rows = Vec::new();
+                while let Some(row) = list.next_element()? {
+                    rows.push(row);
+                }
+                Ok(Rows(rows))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut rows = Vec::new();
+                while let Some((_, row)) = map.next_entry::<IgnoredAny, _>()? {
+                    rows.push(row);
+                }
+                Ok(Rows(rows))
+            }
+        }
+        deserializer.deserialize_any(Any)
     }
 }
 
@@ -349,7 +410,9 @@ mod tests {
             r#"status 2: {"hour":["bad"]}"#
         );
         assert_eq!(told("{}"), "no status: without a reason");
-        assert!(told("[1]").contains("no object"));
+        assert!(told("[1]").contains("another shape"));
+        assert!(told(r#"{"status":1,"clicks":"none"}"#).contains("a list of rows"));
+        assert_eq!(told(r#"{"status":1}"#), "the answer has no 'clicks'");
         for body in ["", "<html>", r#"{"status":1,"clicks":[{"id":1},{"i"#] {
             assert!(matches!(read(body), Err(NoPage::NotJson(_))), "{body}");
         }

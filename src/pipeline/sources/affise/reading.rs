@@ -208,6 +208,7 @@ impl Affise {
     /// Judges a round after its last page.
     fn end_round(&self, stream: Stream, slice: Slice, cursor: &mut Cursor, seen: &Seen) -> Round {
         if seen.is_whole(cursor.most) {
+            self.note_what_is_gone(stream, slice, cursor, seen);
             return Round::Done;
         }
         if !seen.is_lasting() {
@@ -224,6 +225,20 @@ impl Affise {
         self.client.log().line(Level::Warn, &note);
         cursor.note(note);
         Round::Done
+    }
+
+    /// Affise answers a request for old clicks with none, which must not be taken for a quiet day.
+    fn note_what_is_gone(&self, stream: Stream, slice: Slice, cursor: &mut Cursor, seen: &Seen) {
+        let old = slice
+            .last_day()
+            .is_some_and(|day| day < cursor.oldest_clicks);
+        if stream == Stream::AffiseClicks && old && seen.rows.is_empty() {
+            let note = format!(
+                "{stream} {slice}: none came, and Affise keeps clicks for seven days; what was collected earlier stays"
+            );
+            self.client.log().line(Level::Warn, &note);
+            cursor.note(note);
+        }
     }
 
     /// A page; asked for again when it repeats rows or is not the page that was asked for.

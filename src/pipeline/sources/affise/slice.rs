@@ -154,6 +154,15 @@ impl Slice {
         matches!(self, Self::Created { window } if window.from() < window.to())
     }
 
+    /// Last day its rows were created on, if it names one.
+    pub(super) fn last_day(&self) -> Option<Date> {
+        match self {
+            Self::All | Self::Changed { .. } => None,
+            Self::Created { window } => Some(window.to()),
+            Self::CreatedHour { day, .. } => Some(*day),
+        }
+    }
+
     /// Whether its rows tell how far changes have been read.
     pub(super) fn is_changed(&self) -> bool {
         matches!(self, Self::Changed { .. })

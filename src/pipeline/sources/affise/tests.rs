@@ -605,3 +605,18 @@ async fn the_owner_of_a_key_is_told() {
     assert_eq!(error.error_type(), ErrorType::BadCredentials);
     assert!(!format!("{error} {error:?} {:?}", wrong.affise()).contains(KEY));
 }
+
+#[tokio::test]
+async fn clicks_that_are_gone_are_no_quiet_day() {
+    let fake = Fake::start(|_, query| page_of::<String>("clicks", &[], query, 10)).await;
+    let late = SourceRequest {
+        now: "2026-01-10T12:00:00Z".parse().unwrap(),
+        ..request(Stream::AffiseClicks)
+    };
+    let (_, outcome) = read(&fake, &late).await;
+    let notes = outcome.unwrap().request["notes"].to_string();
+    assert!(
+        notes.contains("of 2026-01-02") && !notes.contains("of 2026-01-03"),
+        "{notes}"
+    );
+}

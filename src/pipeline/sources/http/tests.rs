@@ -193,6 +193,27 @@ async fn failures_that_may_pass_are_tried_five_times() {
         Ok(reply(504, "")),
     ];
     assert_eq!(get(&client(four, settings())).await.unwrap(), "good");
+    let mixed = vec![
+        Ok(reply(500, "")),
+        Ok(reply(429, "")),
+        cut(),
+        Ok(reply(500, "")),
+        Ok(reply(500, "")),
+        Ok(reply(500, "")),
+    ];
+    let error = get(&client(mixed, settings())).await.unwrap_err();
+    let trouble = matches!(
+        error,
+        SourceError::Exhausted {
+            tries: 5,
+            fault: Fault::Unavailable,
+            ..
+        }
+    );
+    assert!(
+        trouble,
+        "five of one kind would be a server error: {error:?}"
+    );
     let five = (0..5)
         .map(|_| Ok(reply(502, "<html>Bad gateway</html>")))
         .collect();

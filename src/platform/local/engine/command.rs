@@ -72,7 +72,7 @@ pub(super) fn parse(sql: &str) -> Result<Command, ParserError> {
     let tokens = Tokenizer::new(&TrinoDialect, sql).tokenize_with_location()?;
     let mut parser = Parser::new(&TrinoDialect).with_tokens_with_locations(values_in_parentheses(tokens));
     let command = statement(&mut parser)?;
-    parser.consume_token(&Token::SemiColon);
+    let _ = parser.consume_token(&Token::SemiColon);
     if parser.peek_token_ref().token == Token::EOF {
         return Ok(command);
     }
@@ -200,7 +200,7 @@ fn create(parser: &mut Parser) -> Result<Command, ParserError> {
     if or_replace {
         return expected(parser, "VIEW after CREATE OR REPLACE");
     }
-    parser.parse_keyword(Keyword::EXTERNAL);
+    let _ = parser.parse_keyword(Keyword::EXTERNAL);
     parser.expect_keyword_is(Keyword::TABLE)?;
     let if_not_exists = parser.parse_keywords(&[Keyword::IF, Keyword::NOT, Keyword::EXISTS]);
     let table = name(parser)?;
