@@ -55,7 +55,7 @@ pub struct NewExecution {
     /// Name within the workflow.
     pub name: String,
     /// Definition text it will keep for all its life.
-    pub definition: String,
+    pub definition: std::sync::Arc<str>,
     /// Input as JSON text.
     pub input: String,
     /// When.
@@ -247,7 +247,7 @@ impl NewExecution {
         let key = transaction.last_insert_rowid();
         let hash = definition_hash(&self.definition);
         transaction
-            .execute("INSERT OR IGNORE INTO definitions (hash, text) VALUES (?1, ?2)", [&hash, &self.definition])
+            .execute("INSERT OR IGNORE INTO definitions (hash, text) VALUES (?1, ?2)", params![hash, self.definition])
             .on("write")?;
         transaction
             .execute(

@@ -1,6 +1,11 @@
 //! The workflows of a profile: the files in `assets/workflows`, with names and SQL put in.
 
-use std::{collections::BTreeMap, fmt, fs, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use crate::{
     config::Profile,
@@ -27,6 +32,8 @@ pub struct Definitions {
     profile: Arc<Profile>,
     render_sql: RenderSql,
     given: Arc<BTreeMap<String, String>>,
+    /// Definitions made before, with the text they were made from: the Board asks every few seconds.
+    made: Arc<Mutex<BTreeMap<WorkflowName, (String, Rendered)>>>,
 }
 
 impl fmt::Debug for Definitions {
@@ -39,7 +46,7 @@ impl fmt::Debug for Definitions {
 #[derive(Debug, Clone)]
 pub(super) struct Rendered {
     /// The text an execution keeps.
-    pub(super) text: String,
+    pub(super) text: Arc<str>,
     /// What it parses to.
     pub(super) definition: Arc<Definition>,
 }
@@ -49,14 +56,14 @@ impl Definitions {
     #[must_use]
     pub fn new(profile: Arc<Profile>, render_sql: RenderSql) -> Self {
         let built_in = BUILT_IN.map(|(name, text)| (name.to_owned(), text.to_owned()));
-        Self { profile, render_sql, given: Arc::new(BTreeMap::from(built_in)) }
+        Self { profile, render_sql, given: Arc::new(BTreeMap::from(built_in)), made: Arc::default() }
     }
 
     /// Other workflows instead of the built-in ones: name and text.
     #[must_use]
     pub fn of(profile: Arc<Profile>, render_sql: RenderSql, texts: &[(&str, &str)]) -> Self {
         let given = texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-        Self { profile, render_sql, given: Arc::new(given) }
+        Self { profile, render_sql, given: Arc::new(given), made: Arc::default() }
     }
 
     fn folder(&self) -> PathBuf {
@@ -80,6 +87,12 @@ impl Definitions {
     /// A workflow's definition, rendered, parsed and checked against what `resources` bind.
     pub(super) fn load(&self, workflow: &WorkflowName, resources: &dyn Resources) -> Result<Rendered, OpsError> {
         let template = self.template(workflow)?;
+        let made = || self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((from, rendered)) = made().get(workflow)
+            && *from == template
+        {
+            return Ok(rendered.clone());
+        }
         let invalid = |why: String| {
             OpsError::new(
                 OpsErrorKind::InvalidInput,
@@ -90,7 +103,9 @@ impl Definitions {
         let text = self.substitute((self.render_sql)(&template).map_err(invalid)?);
         let definition = Definition::parse(&text).map_err(|error| invalid(error.to_string()))?;
         check_resources(&definition, resources).map_err(invalid)?;
-        Ok(Rendered { text, definition: Arc::new(definition) })
+        let rendered = Rendered { text: text.into(), definition: Arc::new(definition) };
+        made().insert(workflow.clone(), (template, rendered.clone()));
+        Ok(rendered)
     }
 
     fn template(&self, workflow: &WorkflowName) -> Result<String, OpsError> {

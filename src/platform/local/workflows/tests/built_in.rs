@@ -7,7 +7,7 @@ use crate::{
     workflow::history::Timeline,
 };
 
-fn built_in(folder: &Path, resources: Scripted) -> (LocalWorkflows, Arc<Scripted>) {
+pub(super) fn built_in(folder: &Path, resources: Scripted) -> (LocalWorkflows, Arc<Scripted>) {
     let store = StateStore::open(&folder.join("state.sqlite")).unwrap();
     let render: super::super::RenderSql = Arc::new(|text: &str| gold::render_workflow(text).map_err(|error| error.to_string()));
     let resources = Arc::new(resources);
@@ -18,7 +18,7 @@ fn built_in(folder: &Path, resources: Scripted) -> (LocalWorkflows, Arc<Scripted
 
 const ATHENA: &str = "athena:startQueryExecution.sync";
 
-fn jobs() -> Scripted {
+pub(super) fn jobs() -> Scripted {
     let athena = |call: TaskCall, _| async move {
         let sql = call.parameters["QueryString"].clone();
         assert!(!sql.as_str().unwrap().contains("${"), "{sql}");
@@ -34,11 +34,11 @@ fn jobs() -> Scripted {
         })
 }
 
-fn window() -> Value {
+pub(super) fn window() -> Value {
     json!({ "window": { "from": "2026-01-01", "to": "2026-01-03" } })
 }
 
-async fn finish(workflows: &LocalWorkflows, workflow: &str) -> (ExecutionId, ExecutionSummary) {
+pub(super) async fn finish(workflows: &LocalWorkflows, workflow: &str) -> (ExecutionId, ExecutionSummary) {
     let id = workflows.start(request(workflow, window())).await.unwrap();
     let summary = workflows.wait(&id).await.unwrap();
     (id, summary)

@@ -20,7 +20,7 @@ fn fill(store: &StateStore, count: i64) {
                     id: format!("{workflow}:{number}"),
                     workflow: workflow.to_owned(),
                     name: number.to_string(),
-                    definition: "{}".to_owned(),
+                    definition: "{}".into(),
                     input: "{}".to_owned(),
                     started,
                     window: Some(crate::pipeline::window::Window::day(day)),

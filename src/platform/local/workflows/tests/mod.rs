@@ -3,6 +3,7 @@
 mod built_in;
 mod interruption;
 mod lists;
+mod operator;
 mod running;
 
 use std::{
