@@ -1,10 +1,10 @@
 //! The loop: wait for one event, take what else is queued, update, draw once if anything changed. No tick: a
 //! timer exists only while something visible will change by itself.
 
-use std::{io, time::Duration};
+use std::{io, task::Poll, time::Duration};
 
 use crossterm::event::{Event as TerminalEvent, EventStream};
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::{
     sync::mpsc::UnboundedReceiver,
@@ -39,6 +39,15 @@ pub(crate) struct Loop {
     pub(crate) signals: Signals,
 }
 
+/// The next event of the terminal, if one waits. Polled with this task's own waker: crossterm keeps the waker it
+/// was given first until it has used it, so a poll with another one (`now_or_never`) would lose the next key.
+async fn queued(input: &mut EventStream) -> Option<io::Result<TerminalEvent>> {
+    match std::future::poll_fn(|context| Poll::Ready(input.poll_next_unpin(context))).await {
+        Poll::Ready(event) => event,
+        Poll::Pending => None,
+    }
+}
+
 /// What a turn of the loop woke up for.
 enum Woken {
     Event(EventKind),
@@ -61,7 +70,7 @@ impl Loop {
             let woken = self.wait(&mut input).await;
             leaving = self.take(woken)?;
             // Input goes before answers; all that is queued makes one frame.
-            while !leaving && let Some(Some(event)) = input.next().now_or_never() {
+            while !leaving && let Some(event) = queued(&mut input).await {
                 leaving = self.take(event.map_or(Woken::TerminalGone, |event| kind(event).map_or(Woken::Event(EventKind::Tick), Woken::Event)))?;
             }
             while !leaving && let Ok(answered) = self.answers.try_recv() {
