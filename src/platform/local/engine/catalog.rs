@@ -170,6 +170,20 @@ fn directory_url(path: &Path) -> DataFusionResult<Url> {
         .map_err(|()| DataFusionError::Configuration(format!("{} is not a folder's path", absolute.display())))
 }
 
+/// A Parquet file, or a folder of them, with the schema it has.
+async fn parquet_provider(path: &Path, context: &SessionContext) -> DataFusionResult<Arc<dyn TableProvider>> {
+    let absolute = std::path::absolute(path)?;
+    let url = if absolute.is_dir() { directory_url(&absolute)? } else { file_url(&absolute)? };
+    let options = ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension(".parquet");
+    let config = ListingTableConfig::new(ListingTableUrl::try_new(url, None)?).with_listing_options(options);
+    let config = config.infer_schema(&context.state()).await?;
+    Ok(Arc::new(ListingTable::try_new(config)?))
+}
+
+fn file_url(path: &Path) -> DataFusionResult<Url> {
+    Url::from_file_path(path).map_err(|()| DataFusionError::Configuration(format!("{} is not a file's path", path.display())))
+}
+
 /// The country dimension, from the CSV that ships with the program.
 pub(super) fn country_region() -> DataFusionResult<Arc<dyn TableProvider>> {
     let rows: Vec<(&str, &str)> =
@@ -232,13 +246,16 @@ impl SchemaProvider for LakeCatalog {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.overlay.contains_key(name) || self.session.tables.exists(name).unwrap_or(false)
+        self.overlay.contains_key(name) || self.session.files.contains_key(name) || self.session.tables.exists(name).unwrap_or(false)
     }
 
     async fn table(&self, name: &str) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
         let name = name.to_lowercase();
         if let Some(table) = self.overlay.get(&name) {
             return Ok(Some(Arc::clone(table)));
+        }
+        if let Some(path) = self.session.files.get(&name) {
+            return parquet_provider(path, &self.session.context(self.clone())).await.map(Some);
         }
         if let Some(table) = Tables::silver(&name) {
             return self.session.tables.silver_provider(table).map(Some);

@@ -11,7 +11,7 @@
 //! - `sum` of `bigint` wraps around beyond 2^63 where Trino fails; `avg` of a decimal keeps four more digits.
 //! - Iceberg's hidden partitioning is accepted and not used; identity partitioning is.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Instant};
 
 use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef},
@@ -90,6 +90,8 @@ impl EngineSettings {
 pub(crate) struct Session {
     tables: Arc<Tables>,
     state: Arc<SessionState>,
+    /// Parquet files that this engine knows by a name.
+    files: Arc<BTreeMap<String, PathBuf>>,
 }
 
 impl Session {
@@ -100,11 +102,20 @@ impl Session {
         SessionContext::new_with_state(state)
     }
 
+    fn with_state(&self, change: impl FnOnce(&mut SessionState)) -> Self {
+        let mut state = (*self.state).clone();
+        change(&mut state);
+        Self { state: Arc::new(state), ..self.clone() }
+    }
+
+    /// The same session on one thread: a plain scan then gives its rows in the order of the files.
+    fn in_order(&self) -> Self {
+        self.with_state(|state| state.config_mut().options_mut().execution.target_partitions = 1)
+    }
+
     /// The same session, with joins that sort and spill instead of hashing in memory.
     fn spilling(&self) -> Self {
-        let mut state = (*self.state).clone();
-        state.config_mut().options_mut().optimizer.prefer_hash_join = false;
-        Self { tables: Arc::clone(&self.tables), state: Arc::new(state) }
+        self.with_state(|state| state.config_mut().options_mut().optimizer.prefer_hash_join = false)
     }
 
     fn catalog(&self) -> LakeCatalog {
@@ -193,7 +204,25 @@ impl LocalEngine {
         let runtime = runtime(settings).map_err(|error| failed(&error))?;
         let state = session_state(settings, runtime).map_err(|error| failed(&error))?;
         let tables = Arc::new(Tables::new(settings.std_dir.clone()));
-        Ok(Self { session: Session { tables, state: Arc::new(state) } })
+        Ok(Self { session: Session { tables, state: Arc::new(state), files: Arc::default() } })
+    }
+
+    /// The same engine with one more table, for reading: a Parquet file, or a folder of them.
+    ///
+    /// # Errors
+    /// [`QueryError::Refused`] when there is nothing at the path, or the name is taken.
+    pub fn with_parquet(&self, name: &str, path: impl Into<PathBuf>) -> Result<Self, QueryError> {
+        let (name, path) = (name.to_lowercase(), path.into());
+        let refused = |code, message| Err(QueryError::Refused { code, message });
+        if !path.exists() {
+            return refused("TABLE_NOT_FOUND", format!("there is no Parquet file {}", path.display()));
+        }
+        if self.session.tables.exists(&name).unwrap_or(false) {
+            return refused("TABLE_ALREADY_EXISTS", format!("the lake has a table '{name}' already; choose another name"));
+        }
+        let mut files = (*self.session.files).clone();
+        files.insert(name, path);
+        Ok(Self { session: Session { files: Arc::new(files), ..self.session.clone() } })
     }
 
     async fn run(&self, sql: &str, cancel: &CancellationToken) -> Result<QuerySummary, QueryError> {
@@ -306,6 +335,7 @@ async fn start(session: &Session, command: Command, cancel: &CancellationToken) 
         other => return Err(refused("NOT_SUPPORTED", format!("{} returns no rows; run it as a statement", other.name()))),
     };
     let plan = session.plan_query(query, session.catalog()).await?;
+    let session = if is_plain_scan(&plan) { &session.in_order() } else { session };
     let physical = session.physical(&plan).await?;
     let mut stream = session.stream(&physical)?;
     let schema = plain_schema(&stream.schema());
@@ -316,6 +346,13 @@ async fn start(session: &Session, command: Command, cancel: &CancellationToken) 
     };
     let rest = Rest { first, stream, schema: Arc::clone(&schema), cancel: cancel.clone(), ended: false };
     Ok(QueryRows { schema, batches: Box::pin(futures::stream::unfold(rest, Rest::next)) })
+}
+
+/// Whether rows only pass through: their order is then that of the files.
+fn is_plain_scan(plan: &LogicalPlan) -> bool {
+    use LogicalPlan as P;
+    let passes = matches!(plan, P::Projection(_) | P::Filter(_) | P::SubqueryAlias(_) | P::Limit(_) | P::TableScan(_));
+    passes && plan.inputs().into_iter().all(is_plain_scan)
 }
 
 struct Rest {
