@@ -57,7 +57,9 @@ pub struct QualityReport {
 impl QualityReport {
     /// The failed checks of a severity.
     pub fn failed(&self, severity: Severity) -> impl Iterator<Item = &CheckResult> {
-        self.checks.iter().filter(move |check| !check.passed && check.severity == severity)
+        self.checks
+            .iter()
+            .filter(move |check| !check.passed && check.severity == severity)
     }
 }
 
@@ -66,38 +68,74 @@ impl QualityReport {
 /// # Errors
 /// `QualityCheckFailed` when a check of severity `error` found something, with all of them in the message;
 /// `QueryFailed` when a check cannot be run; `InvalidInput` when its file is malformed.
-pub async fn check(ctx: &JobContext, table: GoldTable, staging: &str, window: Window) -> Result<QualityReport, JobError> {
+pub async fn check(
+    ctx: &JobContext,
+    table: GoldTable,
+    staging: &str,
+    window: Window,
+) -> Result<QualityReport, JobError> {
     let files = SqlFiles::embedded();
     let mut report = QualityReport::default();
     for path in files.checks(table.name())? {
-        report.checks.push(run(ctx, &files, &path, staging, window).await?);
+        report
+            .checks
+            .push(run(ctx, &files, &path, staging, window).await?);
     }
     for failed in report.checks.iter().filter(|check| !check.passed) {
-        let level = if failed.severity == Severity::Error { Level::Error } else { Level::Warn };
+        let level = if failed.severity == Severity::Error {
+            Level::Error
+        } else {
+            Level::Warn
+        };
         ctx.log.line(level, &described(failed));
     }
     let errors: Vec<String> = report.failed(Severity::Error).map(described).collect();
     if errors.is_empty() {
         return Ok(report);
     }
-    let message = format!("{} for {window} was not replaced: {}; look at silver for these days, then redrive", table.name(), errors.join("; "));
+    let message = format!(
+        "{} for {window} was not replaced: {}; look at silver for these days, then redrive",
+        table.name(),
+        errors.join("; ")
+    );
     Err(JobError::new(ErrorType::QualityCheckFailed, message))
 }
 
 fn described(check: &CheckResult) -> String {
     let found = check.value.as_deref().unwrap_or("-");
     let expected = check.threshold.as_deref().unwrap_or("-");
-    let sample = check.samples.first().map_or_else(String::new, |row| format!("; first: {row}"));
-    format!("check {}: {} (found {found}, expected {expected}{sample})", check.name, check.reason)
+    let sample = check
+        .samples
+        .first()
+        .map_or_else(String::new, |row| format!("; first: {row}"));
+    format!(
+        "check {}: {} (found {found}, expected {expected}{sample})",
+        check.name, check.reason
+    )
 }
 
-async fn run(ctx: &JobContext, files: &SqlFiles, path: &str, staging: &str, window: Window) -> Result<CheckResult, JobError> {
+async fn run(
+    ctx: &JobContext,
+    files: &SqlFiles,
+    path: &str,
+    staging: &str,
+    window: Window,
+) -> Result<CheckResult, JobError> {
     let text = files.text(path)?;
     let header = |name: &str| {
-        let lines = text.lines().filter_map(|line| line.strip_prefix("-- ")?.strip_prefix(name)?.strip_prefix(':'));
+        let lines = text.lines().filter_map(|line| {
+            line.strip_prefix("-- ")?
+                .strip_prefix(name)?
+                .strip_prefix(':')
+        });
         lines.map(|value| value.trim().to_owned()).next()
     };
-    let malformed = |what: &str| JobError::new(ErrorType::InvalidInput, format!("the check {path} has no line '-- {what}'"));
+    let malformed = |what: &str| {
+        JobError::new(
+            ErrorType::InvalidInput,
+            format!("the check {path} has no line '-- {what}'"),
+        )
+    };
     let severity = match header("severity").as_deref() {
         Some("error") => Severity::Error,
         Some("warn") => Severity::Warn,
@@ -106,13 +144,27 @@ async fn run(ctx: &JobContext, files: &SqlFiles, path: &str, staging: &str, wind
     let reason = header("reason").ok_or_else(|| malformed("reason: …"))?;
     let (from, to) = (window.from().to_string(), window.to().to_string());
     let sql = files.render(path, &[("from", &from), ("to", &to), ("staging", staging)])?;
-    let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".sql").to_owned();
+    let name = path
+        .rsplit('/')
+        .next()
+        .unwrap_or(path)
+        .trim_end_matches(".sql")
+        .to_owned();
     let failed = |error| query_error(&format!("could not run the check {name}"), &error);
     let rows = ctx.engine.query(&sql, &ctx.cancel).await.map_err(failed)?;
     let mut batches = rows.batches;
-    let mut result = CheckResult { name: name.clone(), severity, passed: true, reason, value: None, threshold: None, samples: Vec::new() };
+    let mut result = CheckResult {
+        name: name.clone(),
+        severity,
+        passed: true,
+        reason,
+        value: None,
+        threshold: None,
+        samples: Vec::new(),
+    };
     while let Some(batch) = batches.next().await {
-        sample(&batch.map_err(failed)?, &mut result).map_err(|why| JobError::new(ErrorType::QueryFailed, why.to_string()))?;
+        sample(&batch.map_err(failed)?, &mut result)
+            .map_err(|why| JobError::new(ErrorType::QueryFailed, why.to_string()))?;
         if result.samples.len() >= SAMPLES {
             break;
         }
@@ -120,13 +172,24 @@ async fn run(ctx: &JobContext, files: &SqlFiles, path: &str, staging: &str, wind
     Ok(result)
 }
 
-fn sample(batch: &arrow::record_batch::RecordBatch, result: &mut CheckResult) -> Result<(), arrow::error::ArrowError> {
+fn sample(
+    batch: &arrow::record_batch::RecordBatch,
+    result: &mut CheckResult,
+) -> Result<(), arrow::error::ArrowError> {
     let options = FormatOptions::default().with_null("NULL");
     let schema = batch.schema();
     let columns = schema.fields().iter().zip(batch.columns());
-    let columns = columns.map(|(field, column)| Ok((field.name().as_str(), ArrayFormatter::try_new(column, &options)?)));
+    let columns = columns.map(|(field, column)| {
+        Ok((
+            field.name().as_str(),
+            ArrayFormatter::try_new(column, &options)?,
+        ))
+    });
     let columns = columns.collect::<Result<Vec<_>, arrow::error::ArrowError>>()?;
-    for row in 0..batch.num_rows().min(SAMPLES - result.samples.len().min(SAMPLES)) {
+    for row in 0..batch
+        .num_rows()
+        .min(SAMPLES - result.samples.len().min(SAMPLES))
+    {
         result.passed = false;
         let mut cells = Vec::with_capacity(columns.len());
         for (name, formatter) in &columns {

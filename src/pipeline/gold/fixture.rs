@@ -8,7 +8,10 @@ use std::{
 };
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, Decimal128Array, Int64Array, StringArray, TimestampMicrosecondArray, new_null_array},
+    array::{
+        ArrayRef, BooleanArray, Decimal128Array, Int64Array, StringArray,
+        TimestampMicrosecondArray, new_null_array,
+    },
     record_batch::RecordBatch,
     util::display::{ArrayFormatter, FormatOptions},
 };
@@ -71,7 +74,10 @@ pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     pub(crate) fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
 
@@ -107,7 +113,9 @@ pub(crate) struct Facts {
 pub(crate) const DAYS: i64 = 6;
 
 pub(crate) fn day(index: i64) -> Date {
-    Date::constant(2026, 1, 1).checked_add(jiff::Span::new().days(index)).unwrap()
+    Date::constant(2026, 1, 1)
+        .checked_add(jiff::Span::new().days(index))
+        .unwrap()
 }
 
 impl Facts {
@@ -116,7 +124,11 @@ impl Facts {
         let mut dice = Dice(seed);
         let any_day = |dice: &mut Dice| day(i64::try_from(dice.roll(6)).unwrap());
         let clicks = (0..300)
-            .map(|_| Click { day: any_day(&mut dice), key: dice.key(), uniq: [None, Some(true), Some(false)][usize::try_from(dice.roll(3)).unwrap()] })
+            .map(|_| Click {
+                day: any_day(&mut dice),
+                key: dice.key(),
+                uniq: [None, Some(true), Some(false)][usize::try_from(dice.roll(3)).unwrap()],
+            })
             .collect();
         let conversions = (0..200)
             .map(|_| {
@@ -127,20 +139,26 @@ impl Facts {
                     key: dice.key(),
                     updated_at: Some(i64::try_from(dice.roll(3)).unwrap()).filter(|at| *at > 0),
                     collected_at: i64::try_from(dice.roll(3)).unwrap(),
-                    status: ["confirmed", "declined", "pending", "hold"][usize::try_from(dice.roll(4)).unwrap()],
+                    status: ["confirmed", "declined", "pending", "hold"]
+                        [usize::try_from(dice.roll(4)).unwrap()],
                     income,
                     payouts: income * share / 100,
                 }
             })
             .collect();
-        let mut facts = Self { clicks, conversions };
+        let mut facts = Self {
+            clicks,
+            conversions,
+        };
         // Normalising leaves one version of a conversion in a day.
         let mut seen = HashMap::new();
         for conversion in std::mem::take(&mut facts.conversions) {
             seen.insert((conversion.id.clone(), conversion.day), conversion);
         }
         facts.conversions = seen.into_values().collect();
-        facts.conversions.sort_by(|a, b| (&a.id, a.day).cmp(&(&b.id, b.day)));
+        facts
+            .conversions
+            .sort_by(|a, b| (&a.id, a.day).cmp(&(&b.id, b.day)));
         facts
     }
 
@@ -148,10 +166,30 @@ impl Facts {
     pub(crate) fn write(&self, std_dir: &Path) {
         for index in 0..DAYS {
             let day = day(index);
-            let clicks: Vec<_> = self.clicks.iter().filter(|click| click.day == day).collect();
-            let conversions: Vec<_> = self.conversions.iter().filter(|conversion| conversion.day == day).collect();
-            write_table(std_dir, SilverTable::Clicks, Some(day), clicks.len(), click_columns(&clicks));
-            write_table(std_dir, SilverTable::Conversions, Some(day), conversions.len(), conversion_columns(&conversions));
+            let clicks: Vec<_> = self
+                .clicks
+                .iter()
+                .filter(|click| click.day == day)
+                .collect();
+            let conversions: Vec<_> = self
+                .conversions
+                .iter()
+                .filter(|conversion| conversion.day == day)
+                .collect();
+            write_table(
+                std_dir,
+                SilverTable::Clicks,
+                Some(day),
+                clicks.len(),
+                click_columns(&clicks),
+            );
+            write_table(
+                std_dir,
+                SilverTable::Conversions,
+                Some(day),
+                conversions.len(),
+                conversion_columns(&conversions),
+            );
         }
     }
 
@@ -177,14 +215,38 @@ impl Facts {
             total[0] += 1;
             total[1] += i128::from(click.uniq == Some(true));
         }
-        for conversion in self.newest().into_iter().filter(|conversion| inside(conversion.day)) {
-            let total = totals.entry((conversion.day, conversion.key.clone())).or_default();
-            let (confirmed, declined) = (i128::from(conversion.status == "confirmed"), i128::from(conversion.status == "declined"));
-            let parts = [0, 0, conversion.income - conversion.payouts, confirmed, conversion.payouts, confirmed * conversion.income,
-                declined * conversion.income, confirmed, declined];
-            total.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
+        for conversion in self
+            .newest()
+            .into_iter()
+            .filter(|conversion| inside(conversion.day))
+        {
+            let total = totals
+                .entry((conversion.day, conversion.key.clone()))
+                .or_default();
+            let (confirmed, declined) = (
+                i128::from(conversion.status == "confirmed"),
+                i128::from(conversion.status == "declined"),
+            );
+            let parts = [
+                0,
+                0,
+                conversion.income - conversion.payouts,
+                confirmed,
+                conversion.payouts,
+                confirmed * conversion.income,
+                declined * conversion.income,
+                confirmed,
+                declined,
+            ];
+            total
+                .iter_mut()
+                .zip(parts)
+                .for_each(|(sum, part)| *sum += part);
         }
-        totals.iter().map(|((day, key), total)| report_row(*day, key, total)).collect()
+        totals
+            .iter()
+            .map(|((day, key), total)| report_row(*day, key, total))
+            .collect()
     }
 }
 
@@ -194,7 +256,8 @@ fn money(cents: i128) -> String {
 
 fn report_row(day: Date, key: &Key, total: &[i128; 9]) -> Vec<String> {
     let text = |value: Option<&str>| value.map_or_else(|| "NULL".to_owned(), str::to_owned);
-    let number = |value: Option<i64>| value.map_or_else(|| "NULL".to_owned(), |value| value.to_string());
+    let number =
+        |value: Option<i64>| value.map_or_else(|| "NULL".to_owned(), |value| value.to_string());
     // Affiliate 1 and offer 1 have everything; 2 lacks names of people; 3 is in no dimension.
     let affiliate = match key.affiliate {
         Some(1) => [Some("Aff, \"One\""), Some("Ann Lee")],
@@ -202,7 +265,13 @@ fn report_row(day: Date, key: &Key, total: &[i128; 9]) -> Vec<String> {
         _ => [None, None],
     };
     let offer = match key.offer {
-        Some(1) => [Some("Adv One"), Some("Bob"), Some("Offer One"), Some("active"), Some("public")],
+        Some(1) => [
+            Some("Adv One"),
+            Some("Bob"),
+            Some("Offer One"),
+            Some("active"),
+            Some("public"),
+        ],
         Some(2) => [None, None, Some("Offer Two"), Some("stopped"), None],
         _ => [None; 5],
     };
@@ -215,9 +284,31 @@ fn report_row(day: Date, key: &Key, total: &[i128; 9]) -> Vec<String> {
     row.extend(affiliate.into_iter().chain(offer).map(text));
     row.push(number(key.offer));
     row.extend(key.texts.iter().map(|value| text(value.as_deref())));
-    let [clicks, hosts, earnings, approved, payouts, approved_revenue, declined_revenue, confirmed, declined] = *total;
-    row.extend([clicks.to_string(), hosts.to_string(), money(earnings), approved.to_string(), money(payouts)]);
-    row.extend([money(approved_revenue), money(declined_revenue), confirmed.to_string(), declined.to_string(), text(region)]);
+    let [
+        clicks,
+        hosts,
+        earnings,
+        approved,
+        payouts,
+        approved_revenue,
+        declined_revenue,
+        confirmed,
+        declined,
+    ] = *total;
+    row.extend([
+        clicks.to_string(),
+        hosts.to_string(),
+        money(earnings),
+        approved.to_string(),
+        money(payouts),
+    ]);
+    row.extend([
+        money(approved_revenue),
+        money(declined_revenue),
+        confirmed.to_string(),
+        declined.to_string(),
+        text(region),
+    ]);
     row
 }
 
@@ -230,8 +321,18 @@ fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
 fn key_columns<'a>(keys: impl Iterator<Item = &'a Key> + Clone) -> Columns {
     let text = |index: usize| texts(keys.clone().map(|key| key.texts[index].as_deref()));
     vec![
-        ("partner_id", Arc::new(keys.clone().map(|key| key.affiliate).collect::<Int64Array>()) as ArrayRef),
-        ("offer__id", Arc::new(keys.clone().map(|key| key.offer).collect::<Int64Array>())),
+        (
+            "partner_id",
+            Arc::new(
+                keys.clone()
+                    .map(|key| key.affiliate)
+                    .collect::<Int64Array>(),
+            ) as ArrayRef,
+        ),
+        (
+            "offer__id",
+            Arc::new(keys.clone().map(|key| key.offer).collect::<Int64Array>()),
+        ),
         ("country", text(0)),
         ("sub5", text(1)),
         ("sub6", text(2)),
@@ -241,30 +342,72 @@ fn key_columns<'a>(keys: impl Iterator<Item = &'a Key> + Clone) -> Columns {
 }
 
 fn instants(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
-    Arc::new(values.map(|seconds| seconds.map(|seconds| seconds * 1_000_000)).collect::<TimestampMicrosecondArray>())
+    Arc::new(
+        values
+            .map(|seconds| seconds.map(|seconds| seconds * 1_000_000))
+            .collect::<TimestampMicrosecondArray>(),
+    )
 }
 
 fn click_columns(clicks: &[&Click]) -> Columns {
     let mut columns = key_columns(clicks.iter().map(|click| &click.key));
     let ids: Vec<String> = (0..clicks.len()).map(|index| format!("k{index}")).collect();
     columns.push(("id", texts(ids.iter().map(|id| Some(id.as_str())))));
-    columns.push(("uniq", Arc::new(clicks.iter().map(|click| click.uniq).collect::<BooleanArray>())));
+    columns.push((
+        "uniq",
+        Arc::new(
+            clicks
+                .iter()
+                .map(|click| click.uniq)
+                .collect::<BooleanArray>(),
+        ),
+    ));
     columns
 }
 
 fn conversion_columns(conversions: &[&Conversion]) -> Columns {
     let mut columns = key_columns(conversions.iter().map(|conversion| &conversion.key));
     let amounts = |amount: fn(&Conversion) -> i128| -> ArrayRef {
-        let values: Decimal128Array = conversions.iter().map(|conversion| Some(amount(conversion) * CENT)).collect();
-        Arc::new(values.with_precision_and_scale(contract::MONEY_PRECISION, contract::MONEY_SCALE).unwrap())
+        let values: Decimal128Array = conversions
+            .iter()
+            .map(|conversion| Some(amount(conversion) * CENT))
+            .collect();
+        Arc::new(
+            values
+                .with_precision_and_scale(contract::MONEY_PRECISION, contract::MONEY_SCALE)
+                .unwrap(),
+        )
     };
-    columns.push(("id", texts(conversions.iter().map(|conversion| Some(conversion.id.as_str())))));
-    columns.push(("status", texts(conversions.iter().map(|conversion| Some(conversion.status)))));
-    columns.push(("updated_at", instants(conversions.iter().map(|conversion| conversion.updated_at))));
-    columns.push((contract::COLLECTED_AT, instants(conversions.iter().map(|conversion| Some(conversion.collected_at)))));
+    columns.push((
+        "id",
+        texts(
+            conversions
+                .iter()
+                .map(|conversion| Some(conversion.id.as_str())),
+        ),
+    ));
+    columns.push((
+        "status",
+        texts(conversions.iter().map(|conversion| Some(conversion.status))),
+    ));
+    columns.push((
+        "updated_at",
+        instants(conversions.iter().map(|conversion| conversion.updated_at)),
+    ));
+    columns.push((
+        contract::COLLECTED_AT,
+        instants(
+            conversions
+                .iter()
+                .map(|conversion| Some(conversion.collected_at)),
+        ),
+    ));
     columns.push(("income", amounts(|conversion| conversion.income)));
     columns.push(("payouts", amounts(|conversion| conversion.payouts)));
-    columns.push(("earnings", amounts(|conversion| conversion.income - conversion.payouts)));
+    columns.push((
+        "earnings",
+        amounts(|conversion| conversion.income - conversion.payouts),
+    ));
     columns
 }
 
@@ -277,11 +420,15 @@ fn write_table(std_dir: &Path, table: SilverTable, day: Option<Date>, rows: usiz
         return;
     }
     let schema = contract::schema(table);
-    let columns = schema.fields().iter().map(|field| match given.iter().find(|(name, _)| name == field.name()) {
-        Some((_, column)) => Arc::clone(column),
-        None if field.is_nullable() => new_null_array(field.data_type(), rows),
-        None if *field.data_type() == arrow::datatypes::DataType::Utf8 => texts((0..rows).map(|_| Some("x"))),
-        None => instants((0..rows).map(|_| Some(0))),
+    let columns = schema.fields().iter().map(|field| {
+        match given.iter().find(|(name, _)| name == field.name()) {
+            Some((_, column)) => Arc::clone(column),
+            None if field.is_nullable() => new_null_array(field.data_type(), rows),
+            None if *field.data_type() == arrow::datatypes::DataType::Utf8 => {
+                texts((0..rows).map(|_| Some("x")))
+            }
+            None => instants((0..rows).map(|_| Some(0))),
+        }
     });
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap();
     let mut writer = ArrowWriter::try_new(File::create(file).unwrap(), schema, None).unwrap();
@@ -295,10 +442,19 @@ fn write_dimensions(std_dir: &Path) {
     let words = |values: &[Option<&str>]| texts(values.iter().copied());
     let affiliates = vec![
         ("id", ints(&[1, 1, 2])),
-        ("title", words(&[Some("old name"), Some("Aff, \"One\""), Some("Aff Two")])),
-        ("manager__first_name", words(&[Some("Old"), Some("Ann"), None])),
+        (
+            "title",
+            words(&[Some("old name"), Some("Aff, \"One\""), Some("Aff Two")]),
+        ),
+        (
+            "manager__first_name",
+            words(&[Some("Old"), Some("Ann"), None]),
+        ),
         ("manager__last_name", words(&[None, Some("Lee"), Some("")])),
-        (contract::COLLECTED_AT, instants([Some(0), Some(9), Some(0)].into_iter())),
+        (
+            contract::COLLECTED_AT,
+            instants([Some(0), Some(9), Some(0)].into_iter()),
+        ),
     ];
     write_table(std_dir, SilverTable::Affiliates, None, 3, affiliates);
     let offers = vec![
@@ -309,8 +465,11 @@ fn write_dimensions(std_dir: &Path) {
         ("advertiser", words(&[Some("adv1"), Some("gone")])),
     ];
     write_table(std_dir, SilverTable::Offers, None, 2, offers);
-    let advertisers =
-        vec![("id", words(&[Some("adv1")])), ("title", words(&[Some("Adv One")])), ("manager_obj__first_name", words(&[Some("Bob")]))];
+    let advertisers = vec![
+        ("id", words(&[Some("adv1")])),
+        ("title", words(&[Some("Adv One")])),
+        ("manager_obj__first_name", words(&[Some("Bob")])),
+    ];
     write_table(std_dir, SilverTable::Advertisers, None, 1, advertisers);
 }
 
@@ -333,11 +492,15 @@ struct NoParameters;
 #[async_trait::async_trait]
 impl ParameterStore for NoParameters {
     async fn get(&self, path: &str) -> Result<SecretString, ParameterError> {
-        Err(ParameterError::Missing { path: path.to_owned() })
+        Err(ParameterError::Missing {
+            path: path.to_owned(),
+        })
     }
 
     async fn put(&self, path: &str, _: SecretString) -> Result<u64, ParameterError> {
-        Err(ParameterError::Missing { path: path.to_owned() })
+        Err(ParameterError::Missing {
+            path: path.to_owned(),
+        })
     }
 }
 
@@ -365,7 +528,10 @@ impl TestLake {
             read_only: false,
         };
         write_dimensions(&profile.std_dir());
-        let settings = EngineSettings { threads: 2, ..EngineSettings::for_profile(&profile) };
+        let settings = EngineSettings {
+            threads: 2,
+            ..EngineSettings::for_profile(&profile)
+        };
         let log = Arc::new(Lines::default());
         let now: Timestamp = "2026-01-31T08:05:00Z".parse().unwrap();
         let context = JobContext {
@@ -381,7 +547,11 @@ impl TestLake {
             cancel: CancellationToken::new(),
             execution: execution.to_owned(),
         };
-        Self { folder, context, log }
+        Self {
+            folder,
+            context,
+            log,
+        }
     }
 
     pub(crate) fn std_dir(&self) -> std::path::PathBuf {
@@ -390,7 +560,10 @@ impl TestLake {
 
     /// The same lake as another execution sees it.
     pub(crate) fn as_execution(&self, execution: &str) -> JobContext {
-        JobContext { execution: execution.to_owned(), ..self.context.clone() }
+        JobContext {
+            execution: execution.to_owned(),
+            ..self.context.clone()
+        }
     }
 
     /// All rows of a query as texts, sorted.
@@ -402,7 +575,10 @@ impl TestLake {
 
     /// The rows of the report table between two days, sorted.
     pub(crate) async fn report(&self, from: Date, to: Date) -> Vec<Vec<String>> {
-        self.rows(&format!("SELECT * FROM daily_report_sub5 WHERE datestamp BETWEEN date '{from}' AND date '{to}'")).await
+        self.rows(&format!(
+            "SELECT * FROM daily_report_sub5 WHERE datestamp BETWEEN date '{from}' AND date '{to}'"
+        ))
+        .await
     }
 }
 
@@ -413,8 +589,17 @@ pub(crate) async fn query(engine: &dyn QueryEngine, sql: &str) -> Vec<Vec<String
     let options = FormatOptions::default().with_null("NULL");
     let mut out = Vec::new();
     for batch in &batches {
-        let columns: Vec<_> = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
-        out.extend((0..batch.num_rows()).map(|row| columns.iter().map(|column| column.value(row).to_string()).collect()));
+        let columns: Vec<_> = batch
+            .columns()
+            .iter()
+            .map(|column| ArrayFormatter::try_new(column, &options).unwrap())
+            .collect();
+        out.extend((0..batch.num_rows()).map(|row| {
+            columns
+                .iter()
+                .map(|column| column.value(row).to_string())
+                .collect()
+        }));
     }
     out
 }

@@ -47,7 +47,9 @@ pub enum GoldError {
         path: String,
     },
     /// A file names a parameter that does not exist.
-    #[error("{path} has a parameter :{name}, which does not exist; known: :from, :to, :staging, :execution, :location")]
+    #[error(
+        "{path} has a parameter :{name}, which does not exist; known: :from, :to, :staging, :execution, :location"
+    )]
     UnknownParameter {
         /// The file.
         path: String,
@@ -105,7 +107,11 @@ pub struct BuildSummary {
 #[must_use]
 pub fn staging_name(table: GoldTable, execution: &str) -> String {
     let hash = Sha256::digest(execution.as_bytes());
-    let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = hash
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("{}_staging_{hex}", table.name())
 }
 
@@ -115,9 +121,22 @@ pub fn staging_name(table: GoldTable, execution: &str) -> String {
 /// # Errors
 /// `LeaseHeld` while another execution builds the table, `QualityCheckFailed` when a check of severity `error`
 /// finds something, `QueryFailed`, `Cancelled`; the table then has its old rows.
-pub async fn build(ctx: &JobContext, table: GoldTable, window: Window) -> Result<BuildSummary, JobError> {
-    let lease = Lease::acquire(&ctx.lake.std, &table.prefix(), &ctx.execution, LEASE).await.map_err(lease_error)?.hold();
-    let build = Build { ctx, table, window, staging: staging_name(table, &ctx.execution), files: SqlFiles::embedded() };
+pub async fn build(
+    ctx: &JobContext,
+    table: GoldTable,
+    window: Window,
+) -> Result<BuildSummary, JobError> {
+    let lease = Lease::acquire(&ctx.lake.std, &table.prefix(), &ctx.execution, LEASE)
+        .await
+        .map_err(lease_error)?
+        .hold();
+    let build = Build {
+        ctx,
+        table,
+        window,
+        staging: staging_name(table, &ctx.execution),
+        files: SqlFiles::embedded(),
+    };
     let outcome = tokio::select! {
         biased;
         () = lease.lost().cancelled() => Err(lease_error(LeaseError::Lost { name: table.prefix() })),
@@ -143,7 +162,11 @@ fn lease_error(error: LeaseError) -> JobError {
 
 /// A failed statement as a failed job.
 pub(crate) fn query_error(what: &str, error: &QueryError) -> JobError {
-    let error_type = if matches!(error, QueryError::Cancelled) { ErrorType::Cancelled } else { ErrorType::QueryFailed };
+    let error_type = if matches!(error, QueryError::Cancelled) {
+        ErrorType::Cancelled
+    } else {
+        ErrorType::QueryFailed
+    };
     JobError::new(error_type, format!("{what}: {error}"))
 }
 
@@ -160,18 +183,37 @@ impl Build<'_> {
         self.execute("ddl.sql").await?;
         self.drop_leftovers().await?;
         let built = self.execute("build_window.sql").await?;
-        self.ctx.log.line(Level::Info, &format!("{}: {} rows staged for {}", self.table.name(), built.rows, self.window));
+        self.ctx.log.line(
+            Level::Info,
+            &format!(
+                "{}: {} rows staged for {}",
+                self.table.name(),
+                built.rows,
+                self.window
+            ),
+        );
         let quality = quality::check(self.ctx, self.table, &self.staging, self.window).await?;
         let bytes_scanned = built.bytes_scanned + self.replace().await?;
         self.drop_staging(&self.staging).await?;
-        self.ctx.log.line(Level::Info, &format!("{}: {} replaced", self.table.name(), self.window));
-        Ok(BuildSummary { table: self.table.name().to_owned(), window: self.window, rows: built.rows, bytes_scanned, quality })
+        self.ctx.log.line(
+            Level::Info,
+            &format!("{}: {} replaced", self.table.name(), self.window),
+        );
+        Ok(BuildSummary {
+            table: self.table.name().to_owned(),
+            window: self.window,
+            rows: built.rows,
+            bytes_scanned,
+            quality,
+        })
     }
 
     async fn replace(&self) -> Result<u64, JobError> {
         let files: &[&str] = match self.ctx.profile.gold.replace {
             ReplaceMode::Merge => &["replace_window.sql"],
-            ReplaceMode::DeleteInsert => &["replace_window_delete.sql", "replace_window_insert.sql"],
+            ReplaceMode::DeleteInsert => {
+                &["replace_window_delete.sql", "replace_window_insert.sql"]
+            }
         };
         let mut bytes_scanned = 0;
         for file in files {
@@ -183,33 +225,79 @@ impl Build<'_> {
     async fn execute(&self, file: &str) -> Result<QuerySummary, JobError> {
         let (from, to) = (self.window.from().to_string(), self.window.to().to_string());
         let location = match file {
-            "build_window.sql" => self.ctx.lake.std.display(&format!("staging/{}/", self.staging)),
-            _ => self.ctx.lake.std.display(&format!("{}/", self.table.prefix())),
+            "build_window.sql" => self
+                .ctx
+                .lake
+                .std
+                .display(&format!("staging/{}/", self.staging)),
+            _ => self
+                .ctx
+                .lake
+                .std
+                .display(&format!("{}/", self.table.prefix())),
         };
-        let parameters = [("from", from.as_str()), ("to", &to), ("staging", &self.staging), ("location", &location)];
-        let sql = self.files.render(&format!("{}/{file}", self.table.name()), &parameters)?;
+        let parameters = [
+            ("from", from.as_str()),
+            ("to", &to),
+            ("staging", &self.staging),
+            ("location", &location),
+        ];
+        let sql = self
+            .files
+            .render(&format!("{}/{file}", self.table.name()), &parameters)?;
         let outcome = self.ctx.engine.execute(&sql, &self.ctx.cancel).await;
-        outcome.map_err(|error| query_error(&format!("could not run {file} of {} for {}", self.table.name(), self.window), &error))
+        outcome.map_err(|error| {
+            query_error(
+                &format!(
+                    "could not run {file} of {} for {}",
+                    self.table.name(),
+                    self.window
+                ),
+                &error,
+            )
+        })
     }
 
     async fn drop_staging(&self, staging: &str) -> Result<(), JobError> {
-        let sql = self.files.render(&format!("{}/drop_staging.sql", self.table.name()), &[("staging", staging)])?;
+        let sql = self.files.render(
+            &format!("{}/drop_staging.sql", self.table.name()),
+            &[("staging", staging)],
+        )?;
         // Also after a cancel: a table that nobody reads again should not stay.
         let uncancelled = tokio_util::sync::CancellationToken::new();
         let dropped = self.ctx.engine.execute(&sql, &uncancelled).await;
-        dropped.map(|_| ()).map_err(|error| query_error(&format!("could not drop the staging table {staging}"), &error))
+        dropped.map(|_| ()).map_err(|error| {
+            query_error(
+                &format!("could not drop the staging table {staging}"),
+                &error,
+            )
+        })
     }
 
     /// Staging tables of builds that died. The lease makes sure that none of them is being written.
     async fn drop_leftovers(&self) -> Result<(), JobError> {
         let sql = format!("SHOW TABLES LIKE '{}_staging_*'", self.table.name());
         let failed = |error: QueryError| query_error("could not list staging tables", &error);
-        let rows = self.ctx.engine.query(&sql, &self.ctx.cancel).await.map_err(failed)?;
+        let rows = self
+            .ctx
+            .engine
+            .query(&sql, &self.ctx.cancel)
+            .await
+            .map_err(failed)?;
         let batches: Vec<_> = rows.batches.try_collect().await.map_err(failed)?;
         for batch in &batches {
-            let Some(names) = batch.columns().first().and_then(|column| arrow::array::AsArray::as_string_opt::<i32>(column)) else { continue };
+            let Some(names) = batch
+                .columns()
+                .first()
+                .and_then(|column| arrow::array::AsArray::as_string_opt::<i32>(column))
+            else {
+                continue;
+            };
             for name in names.iter().flatten() {
-                self.ctx.log.line(Level::Info, &format!("dropping {name}, left behind by an interrupted build"));
+                self.ctx.log.line(
+                    Level::Info,
+                    &format!("dropping {name}, left behind by an interrupted build"),
+                );
                 self.drop_staging(name).await?;
             }
         }

@@ -77,9 +77,15 @@ impl Kind {
     }
 
     fn checked(self, name: &str, value: &str) -> Result<String, GoldError> {
-        let refused = |why| GoldError::BadParameter { name: name.to_owned(), value: value.to_owned(), why };
+        let refused = |why| GoldError::BadParameter {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            why,
+        };
         match self {
-            Self::Date => parse_date(value).map(|date| date.to_string()).map_err(|_| refused("it is not a date (YYYY-MM-DD)")),
+            Self::Date => parse_date(value)
+                .map(|date| date.to_string())
+                .map_err(|_| refused("it is not a date (YYYY-MM-DD)")),
             Self::Name if is_name(value) => Ok(value.to_owned()),
             Self::Name => Err(refused("it is not a table's name (a-z, 0-9 and _)")),
             Self::Text => Ok(value.replace('\'', "''")),
@@ -90,7 +96,9 @@ impl Kind {
 /// Whether a text is a table's name that needs no quotes on any engine.
 fn is_name(text: &str) -> bool {
     let mut chars = text.chars();
-    chars.next().is_some_and(|c| c.is_ascii_lowercase() || c == '_')
+    chars
+        .next()
+        .is_some_and(|c| c.is_ascii_lowercase() || c == '_')
         && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         && text.len() <= 128
 }
@@ -118,7 +126,9 @@ impl SqlFiles {
     /// The files of a folder laid out like `assets/sql/`; what it lacks is taken from the embedded ones.
     #[must_use]
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: Some(folder.into()) }
+        Self {
+            folder: Some(folder.into()),
+        }
     }
 
     /// A file as it stands, comments included.
@@ -126,14 +136,20 @@ impl SqlFiles {
     /// # Errors
     /// [`GoldError::NoSuchFile`], also for a path that leaves the folder.
     pub fn text(&self, path: &str) -> Result<Cow<'static, str>, GoldError> {
-        let inside = Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        let inside = Path::new(path)
+            .components()
+            .all(|part| matches!(part, std::path::Component::Normal(_)));
         if let (Some(folder), true) = (&self.folder, inside)
             && let Ok(text) = std::fs::read_to_string(folder.join(path))
         {
             return Ok(Cow::Owned(text));
         }
         let found = EMBEDDED.iter().find(|(known, _)| *known == path);
-        found.map(|(_, text)| Cow::Borrowed(*text)).ok_or_else(|| GoldError::NoSuchFile { path: path.to_owned() })
+        found
+            .map(|(_, text)| Cow::Borrowed(*text))
+            .ok_or_else(|| GoldError::NoSuchFile {
+                path: path.to_owned(),
+            })
     }
 
     /// The checks of a table, in order.
@@ -145,12 +161,21 @@ impl SqlFiles {
         if let Some(folder) = &self.folder
             && let Ok(entries) = std::fs::read_dir(folder.join(&prefix))
         {
-            let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-            let mut names: Vec<_> = names.filter(|name| name.ends_with(".sql")).map(|name| format!("{prefix}{name}")).collect();
+            let names = entries
+                .flatten()
+                .filter_map(|entry| entry.file_name().into_string().ok());
+            let mut names: Vec<_> = names
+                .filter(|name| name.ends_with(".sql"))
+                .map(|name| format!("{prefix}{name}"))
+                .collect();
             names.sort();
             return Ok(names);
         }
-        Ok(EMBEDDED.iter().filter(|(path, _)| path.starts_with(&prefix)).map(|(path, _)| (*path).to_owned()).collect())
+        Ok(EMBEDDED
+            .iter()
+            .filter(|(path, _)| path.starts_with(&prefix))
+            .map(|(path, _)| (*path).to_owned())
+            .collect())
     }
 
     /// The statement, without comments, with parameters still in it.
@@ -191,8 +216,13 @@ impl SqlFiles {
                 Piece::Text(text) => sql.push_str(text),
                 Piece::Parameter(name) => {
                     let kind = known(path, name)?;
-                    let given = parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-                    let value = given.map(str::to_owned).or_else(|| default_location(path, name, parameters));
+                    let given = parameters
+                        .iter()
+                        .find(|(known, _)| *known == name)
+                        .map(|(_, value)| *value);
+                    let value = given
+                        .map(str::to_owned)
+                        .or_else(|| default_location(path, name, parameters));
                     let value = value.ok_or_else(|| missing(path, name))?;
                     let (before, after) = kind.around();
                     sql.extend([before, &kind.checked(name, &value)?, after]);
@@ -209,7 +239,11 @@ impl SqlFiles {
     ///
     /// # Errors
     /// [`GoldError`] for a file, a parameter or a constant that is not what it should be.
-    pub fn states_format(&self, path: &str, bindings: &[(&str, &str)]) -> Result<String, GoldError> {
+    pub fn states_format(
+        &self,
+        path: &str,
+        bindings: &[(&str, &str)],
+    ) -> Result<String, GoldError> {
         let statement = self.statement(path)?;
         let mut template = String::with_capacity(statement.len() + 256);
         let mut arguments = String::new();
@@ -220,16 +254,23 @@ impl SqlFiles {
                     let kind = known(path, name)?;
                     let (before, after) = kind.around();
                     escape_into(before, &mut template);
-                    let bound = bindings.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+                    let bound = bindings
+                        .iter()
+                        .find(|(known, _)| *known == name)
+                        .map(|(_, value)| (*value).to_owned());
                     match bound.or_else(|| default_location(path, name, bindings)) {
                         None => return Err(missing(path, name)),
-                        Some(location) if name == "location" => location_into(&location, &mut template, &mut arguments),
+                        Some(location) if name == "location" => {
+                            location_into(&location, &mut template, &mut arguments)
+                        }
                         Some(json_path) if json_path.starts_with('$') => {
                             template.push_str("{}");
                             arguments.push_str(", ");
                             arguments.push_str(&json_path);
                         }
-                        Some(constant) => escape_into(&kind.checked(name, &constant)?, &mut template),
+                        Some(constant) => {
+                            escape_into(&kind.checked(name, &constant)?, &mut template)
+                        }
                     }
                     escape_into(after, &mut template);
                 }
@@ -244,10 +285,16 @@ fn default_location(path: &str, name: &str, parameters: &[(&str, &str)]) -> Opti
     if name != "location" {
         return None;
     }
-    let staging = parameters.iter().find(|(known, _)| *known == "staging").map(|(_, value)| *value);
+    let staging = parameters
+        .iter()
+        .find(|(known, _)| *known == "staging")
+        .map(|(_, value)| *value);
     Some(match staging {
         Some(staging) => format!("{DEPLOYED_BUCKET}/staging/{staging}/"),
-        None => format!("{DEPLOYED_BUCKET}/gold/{}/", path.split('/').next().unwrap_or(path)),
+        None => format!(
+            "{DEPLOYED_BUCKET}/gold/{}/",
+            path.split('/').next().unwrap_or(path)
+        ),
     })
 }
 
@@ -262,7 +309,11 @@ fn location_into(location: &str, template: &mut String, arguments: &mut String) 
         } else {
             // `${StdBucket}` is filled in by the deployment, before the intrinsic is read.
             let deployed = part.starts_with("${") && part.ends_with('}');
-            if deployed { template.push_str(part) } else { escape_into(&part.replace('\'', "''"), template) }
+            if deployed {
+                template.push_str(part)
+            } else {
+                escape_into(&part.replace('\'', "''"), template)
+            }
         }
         if parts.peek().is_some() {
             template.push('/');
@@ -271,11 +322,17 @@ fn location_into(location: &str, template: &mut String, arguments: &mut String) 
 }
 
 fn known(path: &str, name: &str) -> Result<Kind, GoldError> {
-    Kind::of(name).ok_or_else(|| GoldError::UnknownParameter { path: path.to_owned(), name: name.to_owned() })
+    Kind::of(name).ok_or_else(|| GoldError::UnknownParameter {
+        path: path.to_owned(),
+        name: name.to_owned(),
+    })
 }
 
 fn missing(path: &str, name: &str) -> GoldError {
-    GoldError::MissingParameter { path: path.to_owned(), name: name.to_owned() }
+    GoldError::MissingParameter {
+        path: path.to_owned(),
+        name: name.to_owned(),
+    }
 }
 
 /// Escapes a text for the inside of an intrinsic's quotes.
@@ -295,12 +352,18 @@ fn pieces(statement: &str) -> Vec<Piece<'_>> {
     while at < bytes.len() {
         match bytes[at] {
             quote @ (b'\'' | b'"') => {
-                let end = bytes[at + 1..].iter().position(|byte| *byte == quote).map_or(bytes.len(), |end| at + end + 2);
+                let end = bytes[at + 1..]
+                    .iter()
+                    .position(|byte| *byte == quote)
+                    .map_or(bytes.len(), |end| at + end + 2);
                 at = end;
             }
             b':' if bytes.get(at + 1).is_some_and(u8::is_ascii_lowercase) => {
                 let name = &bytes[at + 1..];
-                let length = name.iter().take_while(|byte| byte.is_ascii_lowercase() || **byte == b'_').count();
+                let length = name
+                    .iter()
+                    .take_while(|byte| byte.is_ascii_lowercase() || **byte == b'_')
+                    .count();
                 pieces.push(Piece::Text(&statement[start..at]));
                 pieces.push(Piece::Parameter(&statement[at + 1..at + 1 + length]));
                 at += 1 + length;
@@ -321,7 +384,11 @@ mod tests {
 
     /// States.Format as its documentation describes it, without looking at ours.
     fn evaluate(intrinsic: &str, values: &[(&str, &str)]) -> String {
-        let inner = intrinsic.strip_prefix("States.Format('").unwrap().strip_suffix(')').unwrap();
+        let inner = intrinsic
+            .strip_prefix("States.Format('")
+            .unwrap()
+            .strip_suffix(')')
+            .unwrap();
         let mut template = Vec::new();
         let mut chars = inner.char_indices();
         let end = loop {
@@ -353,14 +420,33 @@ mod tests {
         let files = SqlFiles::embedded();
         let staging = "daily_report_sub5_staging_0af3";
         for (path, _) in EMBEDDED {
-            let parameters = [("from", "2026-01-01"), ("to", "2026-01-07"), ("staging", staging)];
-            let bindings = [("from", "$.window.from"), ("to", "$.window.to"), ("staging", "$.run.staging")];
+            let parameters = [
+                ("from", "2026-01-01"),
+                ("to", "2026-01-07"),
+                ("staging", staging),
+            ];
+            let bindings = [
+                ("from", "$.window.from"),
+                ("to", "$.window.to"),
+                ("staging", "$.run.staging"),
+            ];
             let rendered = files.render(path, &parameters).unwrap();
             let intrinsic = files.states_format(path, &bindings).unwrap();
-            let values = [("$.window.from", "2026-01-01"), ("$.window.to", "2026-01-07"), ("$.run.staging", staging)];
+            let values = [
+                ("$.window.from", "2026-01-01"),
+                ("$.window.to", "2026-01-07"),
+                ("$.run.staging", staging),
+            ];
             assert_eq!(evaluate(&intrinsic, &values), rendered, "{path}");
-            assert!(!rendered.contains(":from") && !rendered.contains("--"), "{path}");
-            assert!(intrinsic.len() < 10_000, "{path}: AWS takes up to 10,000 characters, this has {}", intrinsic.len());
+            assert!(
+                !rendered.contains(":from") && !rendered.contains("--"),
+                "{path}"
+            );
+            assert!(
+                intrinsic.len() < 10_000,
+                "{path}: AWS takes up to 10,000 characters, this has {}",
+                intrinsic.len()
+            );
         }
     }
 
@@ -372,19 +458,47 @@ mod tests {
         std::fs::write(folder.path().join("t/x.sql"), text).unwrap();
         let files = SqlFiles::in_folder(folder.path());
         let render = |execution: &str, staging: &str, from: &str| {
-            files.render("t/x.sql", &[("execution", execution), ("staging", staging), ("from", from), ("b", "")])
+            files.render(
+                "t/x.sql",
+                &[
+                    ("execution", execution),
+                    ("staging", staging),
+                    ("from", from),
+                    ("b", ""),
+                ],
+            )
         };
-        assert!(matches!(render("x", "s", "2026-01-01"), Err(GoldError::UnknownParameter { .. })));
+        assert!(matches!(
+            render("x", "s", "2026-01-01"),
+            Err(GoldError::UnknownParameter { .. })
+        ));
         std::fs::write(folder.path().join("t/x.sql"), text.replace("a::b ", "1 ")).unwrap();
         assert_eq!(
             render("o'clock", "s_1", "2026-01-01").unwrap(),
             "SELECT ':from', \":to\", 'o''clock', 1 FROM s_1 WHERE d >= date '2026-01-01'"
         );
-        for (staging, from) in [("s; DROP TABLE t", "2026-01-01"), ("s", "2026-1-1"), ("s", "2026-01-01' OR '1'='1"), ("", "2026-01-01")] {
-            assert!(matches!(render("x", staging, from), Err(GoldError::BadParameter { .. })), "{staging} {from}");
+        for (staging, from) in [
+            ("s; DROP TABLE t", "2026-01-01"),
+            ("s", "2026-1-1"),
+            ("s", "2026-01-01' OR '1'='1"),
+            ("", "2026-01-01"),
+        ] {
+            assert!(
+                matches!(
+                    render("x", staging, from),
+                    Err(GoldError::BadParameter { .. })
+                ),
+                "{staging} {from}"
+            );
         }
-        assert!(matches!(files.render("t/x.sql", &[]), Err(GoldError::MissingParameter { .. })));
-        assert!(matches!(files.text("../Cargo.toml"), Err(GoldError::NoSuchFile { .. })));
+        assert!(matches!(
+            files.render("t/x.sql", &[]),
+            Err(GoldError::MissingParameter { .. })
+        ));
+        assert!(matches!(
+            files.text("../Cargo.toml"),
+            Err(GoldError::NoSuchFile { .. })
+        ));
     }
 
     proptest! {

@@ -23,7 +23,9 @@ pub fn render_workflow_with(files: &SqlFiles, asl_text: &str) -> Result<String, 
     if !asl_text.contains("${sql:") {
         return Ok(asl_text.to_owned());
     }
-    let bad = |error: serde_json::Error| GoldError::BadDefinition { why: error.to_string() };
+    let bad = |error: serde_json::Error| GoldError::BadDefinition {
+        why: error.to_string(),
+    };
     let mut definition: Value = serde_json::from_str(asl_text).map_err(bad)?;
     replace(files, &mut definition)?;
     serde_json::to_string_pretty(&definition).map_err(bad)
@@ -35,7 +37,10 @@ fn replace(files: &SqlFiles, value: &mut Value) -> Result<(), GoldError> {
         Value::Object(map) => {
             let mut new = serde_json::Map::with_capacity(map.len());
             for (key, mut value) in std::mem::take(map) {
-                match value.as_str().and_then(|text| text.strip_prefix("${sql:")?.strip_suffix('}')) {
+                match value
+                    .as_str()
+                    .and_then(|text| text.strip_prefix("${sql:")?.strip_suffix('}'))
+                {
                     Some(reference) => {
                         let (key, text) = statement(files, key, reference)?;
                         new.insert(key, Value::String(text));
@@ -53,15 +58,25 @@ fn replace(files: &SqlFiles, value: &mut Value) -> Result<(), GoldError> {
     }
 }
 
-fn statement(files: &SqlFiles, key: String, reference: &str) -> Result<(String, String), GoldError> {
+fn statement(
+    files: &SqlFiles,
+    key: String,
+    reference: &str,
+) -> Result<(String, String), GoldError> {
     let (path, query) = reference.split_once('?').unwrap_or((reference, ""));
-    let bindings: Vec<(&str, &str)> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+    let bindings: Vec<(&str, &str)> = query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .collect();
     if !bindings.iter().any(|(_, value)| value.starts_with('$')) {
-        let key = key.strip_suffix(".$").map_or_else(|| key.clone(), str::to_owned);
+        let key = key
+            .strip_suffix(".$")
+            .map_or_else(|| key.clone(), str::to_owned);
         return Ok((key, files.render(path, &bindings)?));
     }
     if !key.ends_with(".$") {
-        let why = format!("\"{key}\" of {path} binds JSONPaths, so it has to be called \"{key}.$\"");
+        let why =
+            format!("\"{key}\" of {path} binds JSONPaths, so it has to be called \"{key}.$\"");
         return Err(GoldError::BadDefinition { why });
     }
     Ok((key, files.states_format(path, &bindings)?))
@@ -85,7 +100,10 @@ mod tests {
         );
         assert_eq!(parameters["Other"], "${StdBucket}");
         let ddl = rendered["States"]["B"][0]["QueryString"].as_str().unwrap();
-        assert!(ddl.contains("LOCATION 's3://${StdBucket}/gold/daily_report_sub5/'"), "{ddl}");
+        assert!(
+            ddl.contains("LOCATION 's3://${StdBucket}/gold/daily_report_sub5/'"),
+            "{ddl}"
+        );
         assert_eq!(rendered["States"]["B"][1]["Q"], "DROP TABLE IF EXISTS s");
     }
 
@@ -93,8 +111,14 @@ mod tests {
     fn mistakes_are_named() {
         for (asl, part) in [
             (r#"{"a":"${sql:nothing.sql}"}"#, "nothing.sql"),
-            (r#"{"a":"${sql:daily_report_sub5/drop_staging.sql?staging=$.s}"}"#, "a.$"),
-            (r#"{"a.$":"${sql:daily_report_sub5/export.sql?from=$.f}"}"#, ":to"),
+            (
+                r#"{"a":"${sql:daily_report_sub5/drop_staging.sql?staging=$.s}"}"#,
+                "a.$",
+            ),
+            (
+                r#"{"a.$":"${sql:daily_report_sub5/export.sql?from=$.f}"}"#,
+                ":to",
+            ),
             (r#"{"a":"${sql:"#, "EOF"),
         ] {
             let error = render_workflow(asl).unwrap_err().to_string();

@@ -24,7 +24,9 @@ use arrow::{
 };
 use async_trait::async_trait;
 use datafusion::{
-    catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider, view::ViewTable},
+    catalog::{
+        CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider, view::ViewTable,
+    },
     common::{DataFusionError, Result as DataFusionResult},
     datasource::{
         MemTable,
@@ -62,12 +64,18 @@ impl Tables {
 
     /// The silver table of that name.
     pub(super) fn silver(name: &str) -> Option<SilverTable> {
-        SilverTable::ALL.into_iter().find(|table| table.sql_name() == name)
+        SilverTable::ALL
+            .into_iter()
+            .find(|table| table.sql_name() == name)
     }
 
     /// The folder of a Delta table, whether it exists or not.
     pub(super) fn delta_dir(&self, name: &str) -> PathBuf {
-        let layer = if name.contains(STAGING_MARK) { "staging" } else { "gold" };
+        let layer = if name.contains(STAGING_MARK) {
+            "staging"
+        } else {
+            "gold"
+        };
         self.root.join(layer).join(name)
     }
 
@@ -83,7 +91,9 @@ impl Tables {
 
     /// The newest version of a Delta table.
     pub(super) async fn open(&self, name: &str) -> DataFusionResult<DeltaTable> {
-        let table = DeltaTableBuilder::from_url(self.delta_url(name)?)?.load().await?;
+        let table = DeltaTableBuilder::from_url(self.delta_url(name)?)?
+            .load()
+            .await?;
         Ok(table)
     }
 
@@ -94,7 +104,8 @@ impl Tables {
     /// Every view and its SELECT.
     pub(super) fn views(&self) -> DataFusionResult<BTreeMap<String, String>> {
         match std::fs::read(self.views_file()) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| DataFusionError::External(Box::new(error))),
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| DataFusionError::External(Box::new(error))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
             Err(error) => Err(error.into()),
         }
@@ -113,7 +124,8 @@ impl Tables {
         let mut views = self.views()?;
         let outcome = change(&mut views)?;
         let mut new = tempfile::NamedTempFile::new_in(&folder)?;
-        serde_json::to_writer_pretty(&mut new, &views).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        serde_json::to_writer_pretty(&mut new, &views)
+            .map_err(|error| DataFusionError::External(Box::new(error)))?;
         new.as_file().sync_all()?;
         new.persist(file).map_err(|error| error.error)?;
         Ok(outcome)
@@ -121,12 +133,19 @@ impl Tables {
 
     /// Every table and view name, in order.
     pub(super) fn names(&self) -> DataFusionResult<BTreeSet<String>> {
-        let mut names: BTreeSet<String> = SilverTable::ALL.into_iter().map(SilverTable::sql_name).collect();
+        let mut names: BTreeSet<String> = SilverTable::ALL
+            .into_iter()
+            .map(SilverTable::sql_name)
+            .collect();
         names.insert(COUNTRY_REGION.to_owned());
         names.extend(self.views()?.into_keys());
         for layer in ["gold", "staging"] {
-            let Ok(entries) = std::fs::read_dir(self.root.join(layer)) else { continue };
-            let folders = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+            let Ok(entries) = std::fs::read_dir(self.root.join(layer)) else {
+                continue;
+            };
+            let folders = entries
+                .flatten()
+                .filter_map(|entry| entry.file_name().into_string().ok());
             names.extend(folders.filter(|name| self.delta_exists(name)));
         }
         Ok(names)
@@ -134,23 +153,40 @@ impl Tables {
 
     /// Whether a name is taken by anything.
     pub(super) fn exists(&self, name: &str) -> DataFusionResult<bool> {
-        Ok(Self::silver(name).is_some() || name == COUNTRY_REGION || self.delta_exists(name) || self.views()?.contains_key(name))
+        Ok(Self::silver(name).is_some()
+            || name == COUNTRY_REGION
+            || self.delta_exists(name)
+            || self.views()?.contains_key(name))
     }
 
     fn silver_provider(&self, table: SilverTable) -> DataFusionResult<Arc<dyn TableProvider>> {
-        let partitions = if table.by_event_day() { vec![("date".to_owned(), DataType::Date32)] } else { Vec::new() };
+        let partitions = if table.by_event_day() {
+            vec![("date".to_owned(), DataType::Date32)]
+        } else {
+            Vec::new()
+        };
         let schema = with_views(&contract::schema(table));
         let folder = self.root.join(table.prefix());
         if !folder.is_dir() {
-            let mut fields: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
-            fields.extend(partitions.into_iter().map(|(name, data_type)| Field::new(name, data_type, false)));
+            let mut fields: Vec<_> = schema
+                .fields()
+                .iter()
+                .map(|field| field.as_ref().clone())
+                .collect();
+            fields.extend(
+                partitions
+                    .into_iter()
+                    .map(|(name, data_type)| Field::new(name, data_type, false)),
+            );
             return Ok(Arc::new(EmptyTable::new(Arc::new(Schema::new(fields)))));
         }
         let url = ListingTableUrl::try_new(directory_url(&folder)?, None)?;
         let options = ListingOptions::new(Arc::new(ParquetFormat::default()))
             .with_file_extension(".parquet")
             .with_table_partition_cols(partitions);
-        let config = ListingTableConfig::new(url).with_listing_options(options).with_schema(schema);
+        let config = ListingTableConfig::new(url)
+            .with_listing_options(options)
+            .with_schema(schema);
         Ok(Arc::new(ListingTable::try_new(config)?))
     }
 }
@@ -166,14 +202,44 @@ fn with_views(schema: &Schema) -> SchemaRef {
 
 fn directory_url(path: &Path) -> DataFusionResult<Url> {
     let absolute = std::path::absolute(path)?;
-    Url::from_directory_path(&absolute)
-        .map_err(|()| DataFusionError::Configuration(format!("{} is not a folder's path", absolute.display())))
+    Url::from_directory_path(&absolute).map_err(|()| {
+        DataFusionError::Configuration(format!("{} is not a folder's path", absolute.display()))
+    })
+}
+
+/// A Parquet file, or a folder of them, with the schema it has.
+async fn parquet_provider(
+    path: &Path,
+    context: &SessionContext,
+) -> DataFusionResult<Arc<dyn TableProvider>> {
+    let absolute = std::path::absolute(path)?;
+    let url = if absolute.is_dir() {
+        directory_url(&absolute)?
+    } else {
+        file_url(&absolute)?
+    };
+    let options =
+        ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension(".parquet");
+    let config =
+        ListingTableConfig::new(ListingTableUrl::try_new(url, None)?).with_listing_options(options);
+    let config = config.infer_schema(&context.state()).await?;
+    Ok(Arc::new(ListingTable::try_new(config)?))
+}
+
+fn file_url(path: &Path) -> DataFusionResult<Url> {
+    Url::from_file_path(path).map_err(|()| {
+        DataFusionError::Configuration(format!("{} is not a file's path", path.display()))
+    })
 }
 
 /// The country dimension, from the CSV that ships with the program.
 pub(super) fn country_region() -> DataFusionResult<Arc<dyn TableProvider>> {
-    let rows: Vec<(&str, &str)> =
-        COUNTRY_REGION_CSV.lines().skip(1).filter_map(|line| line.split_once(',')).map(|(code, region)| (code, region.trim())).collect();
+    let rows: Vec<(&str, &str)> = COUNTRY_REGION_CSV
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(','))
+        .map(|(code, region)| (code, region.trim()))
+        .collect();
     let schema = Arc::new(Schema::new(vec![
         Field::new("country", DataType::Utf8, false),
         Field::new("region", DataType::Utf8, false),
@@ -197,12 +263,18 @@ pub(super) struct LakeCatalog {
 
 impl fmt::Debug for LakeCatalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LakeCatalog").field("tables", &self.session.tables).finish_non_exhaustive()
+        f.debug_struct("LakeCatalog")
+            .field("tables", &self.session.tables)
+            .finish_non_exhaustive()
     }
 }
 
 impl CatalogProviderList for LakeCatalog {
-    fn register_catalog(&self, _: String, _: Arc<dyn CatalogProvider>) -> Option<Arc<dyn CatalogProvider>> {
+    fn register_catalog(
+        &self,
+        _: String,
+        _: Arc<dyn CatalogProvider>,
+    ) -> Option<Arc<dyn CatalogProvider>> {
         None
     }
 
@@ -228,17 +300,28 @@ impl CatalogProvider for LakeCatalog {
 #[async_trait]
 impl SchemaProvider for LakeCatalog {
     fn table_names(&self) -> Vec<String> {
-        self.session.tables.names().map(|names| names.into_iter().collect()).unwrap_or_default()
+        self.session
+            .tables
+            .names()
+            .map(|names| names.into_iter().collect())
+            .unwrap_or_default()
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.overlay.contains_key(name) || self.session.tables.exists(name).unwrap_or(false)
+        self.overlay.contains_key(name)
+            || self.session.files.contains_key(name)
+            || self.session.tables.exists(name).unwrap_or(false)
     }
 
     async fn table(&self, name: &str) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
         let name = name.to_lowercase();
         if let Some(table) = self.overlay.get(&name) {
             return Ok(Some(Arc::clone(table)));
+        }
+        if let Some(path) = self.session.files.get(&name) {
+            return parquet_provider(path, &self.session.context(self.clone()))
+                .await
+                .map(Some);
         }
         if let Some(table) = Tables::silver(&name) {
             return self.session.tables.silver_provider(table).map(Some);
@@ -251,11 +334,18 @@ impl SchemaProvider for LakeCatalog {
             let table = self.session.tables.open(&name).await?;
             return Ok(Some(delta_provider(&table, &context, None).await?));
         }
-        let Some(sql) = self.session.tables.views()?.remove(&name) else { return Ok(None) };
+        let Some(sql) = self.session.tables.views()?.remove(&name) else {
+            return Ok(None);
+        };
         if self.view_depth >= MAX_VIEW_DEPTH {
-            return Err(DataFusionError::Plan(format!("the view {name} uses itself")));
+            return Err(DataFusionError::Plan(format!(
+                "the view {name} uses itself"
+            )));
         }
-        let inner = Self { view_depth: self.view_depth + 1, ..self.clone() };
+        let inner = Self {
+            view_depth: self.view_depth + 1,
+            ..self.clone()
+        };
         let plan = self.session.plan_sql(&sql, inner).await?;
         Ok(Some(Arc::new(ViewTable::new(plan, Some(sql)))))
     }

@@ -62,7 +62,12 @@ impl Dialect for TrinoDialect {
 
     /// `a IS [NOT] DISTINCT FROM b AND c` is `(a IS [NOT] DISTINCT FROM b) AND c`; the parser's own
     /// rule takes `b AND c` as the right side (reference, pipeline anchors 12).
-    fn parse_infix(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+    fn parse_infix(
+        &self,
+        parser: &mut Parser,
+        expr: &Expr,
+        precedence: u8,
+    ) -> Option<Result<Expr, ParserError>> {
         if !parser.parse_keyword(Keyword::IS) {
             return None;
         }
@@ -88,21 +93,33 @@ mod tests {
     use super::*;
 
     fn parse(sql: &str) -> Expr {
-        Parser::new(&TrinoDialect).try_with_sql(sql).unwrap().parse_expr().unwrap()
+        Parser::new(&TrinoDialect)
+            .try_with_sql(sql)
+            .unwrap()
+            .parse_expr()
+            .unwrap()
     }
 
     #[test]
     fn a_null_safe_comparison_ends_before_and() {
-        let expected = parse("((a IS NOT DISTINCT FROM b) AND (c = d)) AND (e IS DISTINCT FROM f + 1)").to_string();
-        let given = parse("a IS NOT DISTINCT FROM b AND c = d AND e IS DISTINCT FROM f + 1").to_string();
+        let expected =
+            parse("((a IS NOT DISTINCT FROM b) AND (c = d)) AND (e IS DISTINCT FROM f + 1)")
+                .to_string();
+        let given =
+            parse("a IS NOT DISTINCT FROM b AND c = d AND e IS DISTINCT FROM f + 1").to_string();
         assert_eq!(given, expected.replace(['(', ')'], ""));
-        let Expr::BinaryOp { op, .. } = parse("a IS NOT DISTINCT FROM b AND c = d") else { panic!("not an AND") };
+        let Expr::BinaryOp { op, .. } = parse("a IS NOT DISTINCT FROM b AND c = d") else {
+            panic!("not an AND")
+        };
         assert_eq!(op.to_string(), "AND");
     }
 
     #[test]
     fn other_forms_of_is_still_parse() {
-        for text in ["a IS NULL AND b IS NOT NULL", "a IS NOT TRUE OR b IS UNKNOWN"] {
+        for text in [
+            "a IS NULL AND b IS NOT NULL",
+            "a IS NOT TRUE OR b IS UNKNOWN",
+        ] {
             assert_eq!(parse(text).to_string(), text);
         }
     }

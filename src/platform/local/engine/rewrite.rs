@@ -4,15 +4,16 @@
 
 use std::ops::ControlFlow;
 
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::{
     ast::{
-        BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-        FunctionArgumentList, FunctionArguments, Ident, NullTreatment, ObjectName, ObjectNamePart, OrderByExpr, OrderByOptions,
-        Query, Select, SelectItem, TimezoneInfo, Value, ValueWithSpan, VisitMut, VisitorMut,
+        BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+        FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, NullTreatment,
+        ObjectName, ObjectNamePart, OrderByExpr, OrderByOptions, Query, Select, SelectItem,
+        TimezoneInfo, Value, ValueWithSpan, VisitMut, VisitorMut,
     },
     tokenizer::Span,
 };
-use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 
 /// Rewrites every expression of a query.
 pub(super) fn query(query: &mut Query) {
@@ -35,7 +36,10 @@ impl VisitorMut for Trino {
             if let SelectItem::UnnamedExpr(expr) = item
                 && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
             {
-                *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: ident(&format!("_col{index}")) };
+                *item = SelectItem::ExprWithAlias {
+                    expr: expr.clone(),
+                    alias: ident(&format!("_col{index}")),
+                };
             }
         }
         ControlFlow::Continue(())
@@ -48,10 +52,21 @@ impl VisitorMut for Trino {
                     *expr = new;
                 }
             }
-            Expr::Cast { data_type, expr: inner, .. } => {
+            Expr::Cast {
+                data_type,
+                expr: inner,
+                ..
+            } => {
                 let length = plain_type(data_type);
                 if let Some(length) = length {
-                    let cut = call("trino_substr", vec![cast((**inner).clone(), DataType::Varchar(None)), number(1), number(length)]);
+                    let cut = call(
+                        "trino_substr",
+                        vec![
+                            cast((**inner).clone(), DataType::Varchar(None)),
+                            number(1),
+                            number(length),
+                        ],
+                    );
                     *expr = cut;
                 }
             }
@@ -59,13 +74,29 @@ impl VisitorMut for Trino {
                 plain_type(&mut typed.data_type);
             }
             // The parser has a form of its own for it, which is planned as DataFusion's function.
-            Expr::Substring { expr: inner, substring_from, substring_for, .. } => {
-                let mut args = vec![(**inner).clone(), substring_from.as_ref().map_or_else(|| number(1), |from| (**from).clone())];
+            Expr::Substring {
+                expr: inner,
+                substring_from,
+                substring_for,
+                ..
+            } => {
+                let mut args = vec![
+                    (**inner).clone(),
+                    substring_from
+                        .as_ref()
+                        .map_or_else(|| number(1), |from| (**from).clone()),
+                ];
                 args.extend(substring_for.as_ref().map(|length| (**length).clone()));
                 *expr = call("trino_substr", args);
             }
-            Expr::AtTimeZone { timestamp, time_zone } => {
-                *expr = call("at_timezone", vec![(**timestamp).clone(), (**time_zone).clone()]);
+            Expr::AtTimeZone {
+                timestamp,
+                time_zone,
+            } => {
+                *expr = call(
+                    "at_timezone",
+                    vec![(**timestamp).clone(), (**time_zone).clone()],
+                );
             }
             _ => {}
         }
@@ -84,7 +115,9 @@ fn plain_type(data_type: &mut DataType) -> Option<u64> {
         }
         // Trino's bare timestamp has three digits; six hold all of them, and are what tables store.
         DataType::Timestamp(precision @ None, TimezoneInfo::None) => *precision = Some(6),
-        DataType::Timestamp(precision @ (None | Some(3)), TimezoneInfo::WithTimeZone) => *precision = Some(6),
+        DataType::Timestamp(precision @ (None | Some(3)), TimezoneInfo::WithTimeZone) => {
+            *precision = Some(6)
+        }
         DataType::Varbinary(_) => *data_type = DataType::Bytea,
         DataType::JSON => *data_type = DataType::Varchar(None),
         _ => {}
@@ -101,7 +134,10 @@ fn name(text: &str) -> ObjectName {
 }
 
 fn value(value: Value) -> Expr {
-    Expr::Value(ValueWithSpan { value, span: Span::empty() })
+    Expr::Value(ValueWithSpan {
+        value,
+        span: Span::empty(),
+    })
 }
 
 fn number(number: u64) -> Expr {
@@ -113,8 +149,15 @@ fn text(text: &str) -> Expr {
 }
 
 fn arguments(args: Vec<Expr>) -> FunctionArguments {
-    let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
-    FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() })
+    let args = args
+        .into_iter()
+        .map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)))
+        .collect();
+    FunctionArguments::List(FunctionArgumentList {
+        duplicate_treatment: None,
+        args,
+        clauses: Vec::new(),
+    })
 }
 
 fn call(function: &str, args: Vec<Expr>) -> Expr {
@@ -131,7 +174,13 @@ fn call(function: &str, args: Vec<Expr>) -> Expr {
 }
 
 fn cast(expr: Expr, data_type: DataType) -> Expr {
-    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(expr),
+        data_type,
+        array: false,
+        format: None,
+    }
 }
 
 fn case(condition: Expr, then: Expr, otherwise: Option<Expr>) -> Expr {
@@ -139,7 +188,10 @@ fn case(condition: Expr, then: Expr, otherwise: Option<Expr>) -> Expr {
         case_token: AttachedToken::empty(),
         end_token: AttachedToken::empty(),
         operand: None,
-        conditions: vec![CaseWhen { condition, result: then }],
+        conditions: vec![CaseWhen {
+            condition,
+            result: then,
+        }],
         else_result: otherwise.map(Box::new),
     }
 }
@@ -150,7 +202,9 @@ fn nested(expr: Expr) -> Expr {
 
 /// The plain arguments of a call, unless it has something else, such as `*` or named ones.
 fn plain_args(function: &Function) -> Option<Vec<Expr>> {
-    let FunctionArguments::List(list) = &function.args else { return None };
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
     let args = list.args.iter().map(|arg| match arg {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
         _ => None,
@@ -162,13 +216,18 @@ fn with_args(function: &Function, new_name: &str, args: Vec<Expr>) -> Function {
     let mut new = function.clone();
     new.name = name(new_name);
     if let FunctionArguments::List(list) = &mut new.args {
-        list.args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
+        list.args = args
+            .into_iter()
+            .map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)))
+            .collect();
     }
     new
 }
 
 fn rewrite_function(function: &Function) -> Option<Expr> {
-    let [part] = function.name.0.as_slice() else { return None };
+    let [part] = function.name.0.as_slice() else {
+        return None;
+    };
     let called = part.as_ident()?.value.to_lowercase();
     let args = plain_args(function)?;
     aggregate(function, &called, &args).or_else(|| scalar(&called, args))
@@ -176,7 +235,11 @@ fn rewrite_function(function: &Function) -> Option<Expr> {
 
 fn aggregate(function: &Function, called: &str, args: &[Expr]) -> Option<Expr> {
     let new = match (called, args) {
-        ("count_if", [condition]) => with_args(function, "count", vec![case(condition.clone(), number(1), None)]),
+        ("count_if", [condition]) => with_args(
+            function,
+            "count",
+            vec![case(condition.clone(), number(1), None)],
+        ),
         ("arbitrary" | "any_value", [x]) => {
             let mut new = with_args(function, "first_value", vec![x.clone()]);
             new.null_treatment = Some(NullTreatment::IgnoreNulls);
@@ -184,7 +247,10 @@ fn aggregate(function: &Function, called: &str, args: &[Expr]) -> Option<Expr> {
         }
         ("max_by" | "min_by", [x, by]) => extreme_by(function, x, by, called == "min_by"),
         ("approx_distinct", [x]) | ("approx_distinct", [x, _]) => {
-            return Some(cast(Expr::Function(with_args(function, "approx_distinct", vec![x.clone()])), DataType::BigInt(None)));
+            return Some(cast(
+                Expr::Function(with_args(function, "approx_distinct", vec![x.clone()])),
+                DataType::BigInt(None),
+            ));
         }
         _ => return None,
     };
@@ -195,9 +261,17 @@ fn aggregate(function: &Function, called: &str, args: &[Expr]) -> Option<Expr> {
 fn extreme_by(function: &Function, x: &Expr, by: &Expr, ascending: bool) -> Function {
     let mut new = with_args(function, "first_value", vec![x.clone()]);
     if let FunctionArguments::List(list) = &mut new.args {
-        let options = OrderByOptions { asc: Some(ascending), nulls_first: Some(false) };
-        let order = OrderByExpr { expr: by.clone(), options, with_fill: None };
-        list.clauses.push(FunctionArgumentClause::OrderBy(vec![order]));
+        let options = OrderByOptions {
+            asc: Some(ascending),
+            nulls_first: Some(false),
+        };
+        let order = OrderByExpr {
+            expr: by.clone(),
+            options,
+            with_fill: None,
+        };
+        list.clauses
+            .push(FunctionArgumentClause::OrderBy(vec![order]));
     }
     let present = Expr::IsNotNull(Box::new(nested(by.clone())));
     new.filter = Some(Box::new(match new.filter.take() {
@@ -208,16 +282,34 @@ fn extreme_by(function: &Function, x: &Expr, by: &Expr, ascending: bool) -> Func
 }
 
 pub(super) fn and(left: Expr, right: Expr) -> Expr {
-    Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::And, right: Box::new(right) }
+    Expr::BinaryOp {
+        left: Box::new(left),
+        op: BinaryOperator::And,
+        right: Box::new(right),
+    }
 }
 
 fn scalar(called: &str, args: Vec<Expr>) -> Option<Expr> {
-    let parts = ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond"];
+    let parts = [
+        "year",
+        "quarter",
+        "month",
+        "week",
+        "day",
+        "hour",
+        "minute",
+        "second",
+        "millisecond",
+    ];
     if let ([x], true) = (args.as_slice(), parts.contains(&called)) {
         return Some(call("trino_part", vec![text(called), x.clone()]));
     }
     let renamed = match (called, args.len()) {
-        ("day_of_week" | "dow", 1) | ("day_of_year" | "doy", 1) | ("week_of_year", 1) | ("day_of_month", 1) | ("year_of_week" | "yow", 1) => {
+        ("day_of_week" | "dow", 1)
+        | ("day_of_year" | "doy", 1)
+        | ("week_of_year", 1)
+        | ("day_of_month", 1)
+        | ("year_of_week" | "yow", 1) => {
             let mut new = vec![text(called)];
             new.extend(args);
             return Some(call("trino_part", new));
@@ -228,23 +320,45 @@ fn scalar(called: &str, args: Vec<Expr>) -> Option<Expr> {
         }
         ("try", 1) => return Some(tolerant(args.into_iter().next()?)),
         ("concat", 2..) => {
-            let join = |left, right| Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::StringConcat, right: Box::new(right) };
+            let join = |left, right| Expr::BinaryOp {
+                left: Box::new(left),
+                op: BinaryOperator::StringConcat,
+                right: Box::new(right),
+            };
             return args.into_iter().map(nested).reduce(join).map(nested);
         }
         ("greatest" | "least", 1..) => {
-            let missing = args.iter().map(|arg| Expr::IsNull(Box::new(nested(arg.clone()))));
-            let any = missing.reduce(|left, right| Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::Or, right: Box::new(right) })?;
-            let function = if called == "greatest" { "trino_greatest" } else { "trino_least" };
+            let missing = args
+                .iter()
+                .map(|arg| Expr::IsNull(Box::new(nested(arg.clone()))));
+            let any = missing.reduce(|left, right| Expr::BinaryOp {
+                left: Box::new(left),
+                op: BinaryOperator::Or,
+                right: Box::new(right),
+            })?;
+            let function = if called == "greatest" {
+                "trino_greatest"
+            } else {
+                "trino_least"
+            };
             return Some(case(any, value(Value::Null), Some(call(function, args))));
         }
-        ("cardinality", 1) => return Some(cast(call("cardinality_of", args), DataType::BigInt(None))),
+        ("cardinality", 1) => {
+            return Some(cast(call("cardinality_of", args), DataType::BigInt(None)));
+        }
         ("mod", 2) => {
             let mut args = args.into_iter().map(nested);
             let (left, right) = (Box::new(args.next()?), Box::new(args.next()?));
-            return Some(nested(Expr::BinaryOp { left, op: BinaryOperator::Modulo, right }));
+            return Some(nested(Expr::BinaryOp {
+                left,
+                op: BinaryOperator::Modulo,
+                right,
+            }));
         }
         ("date", 1) => return Some(cast(args.into_iter().next()?, DataType::Date)),
-        ("json_parse" | "json_format", 1) => return Some(cast(args.into_iter().next()?, DataType::Varchar(None))),
+        ("json_parse" | "json_format", 1) => {
+            return Some(cast(args.into_iter().next()?, DataType::Varchar(None)));
+        }
         ("element_at", 2) => "array_element",
         ("split", 2) => "string_to_array",
         ("contains", 2) => "array_has",
@@ -268,7 +382,11 @@ fn tolerant(mut expr: Expr) -> Expr {
         fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
             match expr {
                 Expr::Cast { kind, .. } => *kind = CastKind::TryCast,
-                Expr::BinaryOp { op: BinaryOperator::Divide | BinaryOperator::Modulo, right, .. } => {
+                Expr::BinaryOp {
+                    op: BinaryOperator::Divide | BinaryOperator::Modulo,
+                    right,
+                    ..
+                } => {
                     **right = call("nullif", vec![(**right).clone(), number(0)]);
                 }
                 _ => {}

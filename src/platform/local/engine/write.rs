@@ -109,33 +109,58 @@ impl Target {
     /// Opens the newest version of a table that statements may change.
     pub(super) async fn open(session: &Session, name: &str) -> Result<Self, EngineError> {
         if Tables::silver(name).is_some() || name == COUNTRY_REGION {
-            return Err(refused("NOT_SUPPORTED", format!("'{name}' is written by the pipeline, not by statements")));
+            return Err(refused(
+                "NOT_SUPPORTED",
+                format!("'{name}' is written by the pipeline, not by statements"),
+            ));
         }
         if !session.tables.delta_exists(name) {
             if session.tables.views()?.contains_key(name) {
-                return Err(refused("NOT_SUPPORTED", format!("'{name}' is a view; change the table it reads")));
+                return Err(refused(
+                    "NOT_SUPPORTED",
+                    format!("'{name}' is a view; change the table it reads"),
+                ));
             }
-            return Err(refused("TABLE_NOT_FOUND", format!("Table '{name}' does not exist")));
+            return Err(refused(
+                "TABLE_NOT_FOUND",
+                format!("Table '{name}' does not exist"),
+            ));
         }
         let table = session.tables.open(name).await?;
         let snapshot = table.snapshot()?.snapshot();
         let schema = snapshot.arrow_schema();
         let partition_by = snapshot.metadata().partition_columns().to_vec();
-        Ok(Self { name: name.to_owned(), schema, partition_by, table })
+        Ok(Self {
+            name: name.to_owned(),
+            schema,
+            partition_by,
+            table,
+        })
     }
 
     /// Names of the columns, in order.
     pub(super) fn columns(&self) -> impl Iterator<Item = &str> {
-        self.schema.fields().iter().map(|field| field.name().as_str())
+        self.schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
     }
 
     /// The files that may hold rows for which `predicate` holds; all of them when that cannot be told.
-    pub(super) fn candidates(&self, context: &SessionContext, alias: &str, predicate: Option<Expr>) -> Result<Candidates, EngineError> {
+    pub(super) fn candidates(
+        &self,
+        context: &SessionContext,
+        alias: &str,
+        predicate: Option<Expr>,
+    ) -> Result<Candidates, EngineError> {
         let snapshot = self.table.snapshot()?.snapshot();
         let keep = predicate.and_then(|predicate| self.pruned(context, alias, predicate));
         let mut candidates = Candidates::default();
         for (index, file) in snapshot.log_data().iter().enumerate() {
-            if keep.as_ref().is_none_or(|keep| keep.get(index).copied().unwrap_or(true)) {
+            if keep
+                .as_ref()
+                .is_none_or(|keep| keep.get(index).copied().unwrap_or(true))
+            {
                 candidates.rows += file.num_records().unwrap_or(0) as u64;
                 candidates.removes.push(file.remove_action(true));
                 candidates.paths.push(file.path().into_owned());
@@ -150,15 +175,43 @@ impl Target {
         let state = context.state();
         let mut predicate = predicate;
         super::rewrite::expression(&mut predicate);
-        let logical = state.create_logical_expr_from_sql_expr(ExprWithAlias { expr: predicate, alias: None }, &schema).ok()?;
+        let logical = state
+            .create_logical_expr_from_sql_expr(
+                ExprWithAlias {
+                    expr: predicate,
+                    alias: None,
+                },
+                &schema,
+            )
+            .ok()?;
         let physical = state.create_physical_expr(logical, &schema).ok()?;
-        let pruning = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).try_build(physical).ok()?;
+        let pruning = PruningPredicateBuilder::new()
+            .with_file_schema(Arc::clone(&self.schema))
+            .try_build(physical)
+            .ok()?;
         pruning.prune(self.table.snapshot().ok()?.snapshot()).ok()
     }
 
     /// Writes the rows of a plan into new files of this table; they count only after [`Target::commit`].
-    pub(super) async fn write(&self, session: &Session, plan: &LogicalPlan, cancel: &CancellationToken) -> Result<Written, EngineError> {
-        write_plan(session, plan, self.table.object_store(), writer_config(Some(&self.table), Arc::clone(&self.schema), self.partition_by.clone())?, Arc::clone(&self.schema), cancel).await
+    pub(super) async fn write(
+        &self,
+        session: &Session,
+        plan: &LogicalPlan,
+        cancel: &CancellationToken,
+    ) -> Result<Written, EngineError> {
+        write_plan(
+            session,
+            plan,
+            self.table.object_store(),
+            writer_config(
+                Some(&self.table),
+                Arc::clone(&self.schema),
+                self.partition_by.clone(),
+            )?,
+            Arc::clone(&self.schema),
+            cancel,
+        )
+        .await
     }
 
     /// Removes files that turned out not to be needed.
@@ -185,22 +238,41 @@ impl Target {
         let commit = async move {
             let snapshot = self.table.snapshot()?;
             let log = self.table.log_store();
-            CommitBuilder::from(properties).with_actions(actions).build(Some(snapshot), log, operation).await?;
+            CommitBuilder::from(properties)
+                .with_actions(actions)
+                .build(Some(snapshot), log, operation)
+                .await?;
             Ok::<_, EngineError>(())
         };
-        tokio::spawn(commit).await.map_err(|error| datafusion::common::DataFusionError::External(Box::new(error)))?
+        tokio::spawn(commit)
+            .await
+            .map_err(|error| datafusion::common::DataFusionError::External(Box::new(error)))?
     }
 }
 
 /// How files of a table are written; `table` is `None` while it is being made.
-pub(super) fn writer_config(table: Option<&DeltaTable>, schema: SchemaRef, partition_by: Vec<String>) -> Result<WriterConfig, EngineError> {
+pub(super) fn writer_config(
+    table: Option<&DeltaTable>,
+    schema: SchemaRef,
+    partition_by: Vec<String>,
+) -> Result<WriterConfig, EngineError> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .build();
-    let table = table.map(|table| table.snapshot().map(|snapshot| snapshot.table_config())).transpose()?;
+    let table = table
+        .map(|table| table.snapshot().map(|snapshot| snapshot.table_config()))
+        .transpose()?;
     let (indexed, stats) = get_num_idx_cols_and_stats_columns(table, HashMap::new());
-    Ok(WriterConfig::new(schema, partition_by, Some(properties), NonZeroU64::new(TARGET_FILE_BYTES), None, indexed, stats))
+    Ok(WriterConfig::new(
+        schema,
+        partition_by,
+        Some(properties),
+        NonZeroU64::new(TARGET_FILE_BYTES),
+        None,
+        indexed,
+        stats,
+    ))
 }
 
 /// Writes a plan's rows, each of its parts by a writer of its own.
@@ -215,7 +287,11 @@ pub(super) async fn write_plan(
     let physical = session.physical(plan).await?;
     let mut tasks = JoinSet::new();
     for stream in session.streams(&physical)? {
-        tasks.spawn(write_stream(stream, DeltaWriter::new(Arc::clone(&store), config.clone()), Arc::clone(&schema)));
+        tasks.spawn(write_stream(
+            stream,
+            DeltaWriter::new(Arc::clone(&store), config.clone()),
+            Arc::clone(&schema),
+        ));
     }
     let mut written = Written::default();
     let mut failure = None;
@@ -232,14 +308,19 @@ pub(super) async fn write_plan(
             None => break,
             Some(Ok(Ok(part))) => {
                 written.adds.extend(part.adds);
-                written.counts.iter_mut().zip(part.counts).for_each(|(sum, count)| *sum += count);
+                written
+                    .counts
+                    .iter_mut()
+                    .zip(part.counts)
+                    .for_each(|(sum, count)| *sum += count);
             }
             Some(Ok(Err(error))) => {
                 failure = Some(error);
                 break;
             }
             Some(Err(error)) => {
-                failure = Some(datafusion::common::DataFusionError::External(Box::new(error)).into());
+                failure =
+                    Some(datafusion::common::DataFusionError::External(Box::new(error)).into());
                 break;
             }
         }
@@ -289,26 +370,52 @@ async fn write_stream(
 }
 
 /// The batch in the table's own types, its kind column counted and taken off.
-fn table_batch(batch: &RecordBatch, schema: &SchemaRef, counts: &mut [u64; 3]) -> Result<RecordBatch, EngineError> {
+fn table_batch(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+    counts: &mut [u64; 3],
+) -> Result<RecordBatch, EngineError> {
     match batch.column_by_name(KIND_COLUMN) {
         Some(kinds) => {
             let kinds = kinds.as_primitive::<Int32Type>();
             for kind in kinds.values() {
-                if let Some(count) = usize::try_from(*kind).ok().and_then(|kind| counts.get_mut(kind)) {
+                if let Some(count) = usize::try_from(*kind)
+                    .ok()
+                    .and_then(|kind| counts.get_mut(kind))
+                {
                     *count += 1;
                 }
             }
         }
         None => counts[RowKind::Inserted as usize] += batch.num_rows() as u64,
     }
-    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
-        if column.data_type() == field.data_type() { Ok(Arc::clone(column)) } else { strict_cast(column, field.data_type()) }
-    });
-    Ok(RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<Vec<_>, EngineError>>()?)?)
+    let columns = schema
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .map(|(field, column)| {
+            if column.data_type() == field.data_type() {
+                Ok(Arc::clone(column))
+            } else {
+                strict_cast(column, field.data_type())
+            }
+        });
+    Ok(RecordBatch::try_new(
+        Arc::clone(schema),
+        columns.collect::<Result<Vec<_>, EngineError>>()?,
+    )?)
 }
 
 /// A cast that fails where a value does not fit, instead of making it null.
-fn strict_cast(column: &Arc<dyn Array>, data_type: &DataType) -> Result<Arc<dyn Array>, EngineError> {
-    let options = arrow::compute::CastOptions { safe: false, ..Default::default() };
-    Ok(arrow::compute::cast_with_options(column, data_type, &options)?)
+fn strict_cast(
+    column: &Arc<dyn Array>,
+    data_type: &DataType,
+) -> Result<Arc<dyn Array>, EngineError> {
+    let options = arrow::compute::CastOptions {
+        safe: false,
+        ..Default::default()
+    };
+    Ok(arrow::compute::cast_with_options(
+        column, data_type, &options,
+    )?)
 }

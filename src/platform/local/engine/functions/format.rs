@@ -34,9 +34,29 @@ pub(super) enum Piece {
     Zone(&'static str),
 }
 
-const MONTHS: [&str; 12] =
-    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
-const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+const DAYS: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
 
 /// MySQL's specifiers, as Trino lists them. `%U %u %V %w %X` are refused by Trino too.
 pub(super) fn mysql(pattern: &str) -> Result<Vec<Piece>> {
@@ -47,7 +67,9 @@ pub(super) fn mysql(pattern: &str) -> Result<Vec<Piece>> {
             push_text(&mut pieces, c);
             continue;
         }
-        let Some(specifier) = chars.next() else { return invalid(format!("Invalid format: \"{pattern}\"")) };
+        let Some(specifier) = chars.next() else {
+            return invalid(format!("Invalid format: \"{pattern}\""));
+        };
         match specifier {
             'Y' => pieces.push(Piece::Year(4)),
             'y' => pieces.push(Piece::Year(2)),
@@ -73,7 +95,9 @@ pub(super) fn mysql(pattern: &str) -> Result<Vec<Piece>> {
             'T' => pieces.extend(mysql("%H:%i:%s")?),
             'r' => pieces.extend(mysql("%h:%i:%s %p")?),
             '%' => push_text(&mut pieces, '%'),
-            'D' | 'U' | 'u' | 'V' | 'w' | 'X' => return invalid(format!("%{specifier} not supported in date format string")),
+            'D' | 'U' | 'u' | 'V' | 'w' | 'X' => {
+                return invalid(format!("%{specifier} not supported in date format string"));
+            }
             other => push_text(&mut pieces, other),
         }
     }
@@ -118,7 +142,12 @@ pub(super) fn joda(pattern: &str) -> Result<Vec<Piece>> {
             ('Z', 1) => Piece::Zone("+0000"),
             ('Z', 2) => Piece::Zone("+00:00"),
             ('Z' | 'z', _) => Piece::Zone("UTC"),
-            _ => return invalid(format!("Illegal pattern component: {}", c.to_string().repeat(count))),
+            _ => {
+                return invalid(format!(
+                    "Illegal pattern component: {}",
+                    c.to_string().repeat(count)
+                ));
+            }
         });
     }
     Ok(pieces)
@@ -203,13 +232,22 @@ pub(super) fn read(pieces: &[Piece], text: &str) -> Result<DateTime> {
     let mut fields = Fields::default();
     let mut rest = text;
     for piece in pieces {
-        let Some(next) = fields.take(piece, rest) else { return invalid(format!("Invalid format: \"{text}\" is malformed at \"{rest}\"")) };
+        let Some(next) = fields.take(piece, rest) else {
+            return invalid(format!(
+                "Invalid format: \"{text}\" is malformed at \"{rest}\""
+            ));
+        };
         rest = next;
     }
     if !rest.is_empty() {
-        return invalid(format!("Invalid format: \"{text}\" is malformed at \"{rest}\""));
+        return invalid(format!(
+            "Invalid format: \"{text}\" is malformed at \"{rest}\""
+        ));
     }
-    fields.instant().map_or_else(|| invalid(format!("Invalid format: \"{text}\" is no date")), Ok)
+    fields.instant().map_or_else(
+        || invalid(format!("Invalid format: \"{text}\" is no date")),
+        Ok,
+    )
 }
 
 struct Fields {
@@ -226,13 +264,27 @@ struct Fields {
 
 impl Default for Fields {
     fn default() -> Self {
-        Self { year: 1970, month: 1, day: 1, day_of_year: None, hour: 0, afternoon: None, minute: 0, second: 0, nanos: 0 }
+        Self {
+            year: 1970,
+            month: 1,
+            day: 1,
+            day_of_year: None,
+            hour: 0,
+            afternoon: None,
+            minute: 0,
+            second: 0,
+            nanos: 0,
+        }
     }
 }
 
 /// Up to `most` digits at the start of a text, and the rest.
 fn digits(text: &str, most: usize) -> Option<(i64, &str)> {
-    let length = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
+    let length = text
+        .bytes()
+        .take(most)
+        .take_while(u8::is_ascii_digit)
+        .count();
     Some((text.get(..length)?.parse().ok()?, &text[length..]))
 }
 
@@ -241,7 +293,8 @@ fn named<'a>(text: &'a str, names: &[&str], short: bool) -> Option<(i64, &'a str
     let length = |name: &str| if short { 3 } else { name.len() };
     let found = names.iter().position(|name| {
         let wanted = &name[..length(name)];
-        text.get(..wanted.len()).is_some_and(|start| start.eq_ignore_ascii_case(wanted))
+        text.get(..wanted.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(wanted))
     })?;
     Some((i64::try_from(found).ok()?, &text[length(names[found])..]))
 }
@@ -251,7 +304,12 @@ impl Fields {
         let number = |most: usize| digits(text, most);
         let (value, rest) = match piece {
             Piece::Text(wanted) => return text.strip_prefix(wanted.as_str()),
-            Piece::Zone(_) => return text.strip_prefix("UTC").or_else(|| text.strip_prefix('Z')).or_else(|| text.strip_prefix("+00:00")),
+            Piece::Zone(_) => {
+                return text
+                    .strip_prefix("UTC")
+                    .or_else(|| text.strip_prefix('Z'))
+                    .or_else(|| text.strip_prefix("+00:00"));
+            }
             Piece::HalfDay => {
                 let (index, rest) = named(text, &["AM ", "PM "].map(|name| &name[..2]), false)?;
                 self.afternoon = Some(index == 1);
@@ -262,14 +320,25 @@ impl Fields {
                 self.month = index + 1;
                 return Some(rest);
             }
-            Piece::WeekdayName | Piece::WeekdayShort => return named(text, &DAYS, *piece == Piece::WeekdayShort).map(|(_, rest)| rest),
+            Piece::WeekdayName | Piece::WeekdayShort => {
+                return named(text, &DAYS, *piece == Piece::WeekdayShort).map(|(_, rest)| rest);
+            }
             Piece::Fraction(_) => {
                 let length = text.bytes().take(9).take_while(u8::is_ascii_digit).count();
                 let (value, rest) = digits(text, 9)?;
                 self.nanos = value * 10_i64.pow(u32::try_from(9 - length).ok()?);
                 return Some(rest);
             }
-            Piece::Year(2) => number(2).map(|(value, rest)| (if value < 70 { value + 2000 } else { value + 1900 }, rest))?,
+            Piece::Year(2) => number(2).map(|(value, rest)| {
+                (
+                    if value < 70 {
+                        value + 2000
+                    } else {
+                        value + 1900
+                    },
+                    rest,
+                )
+            })?,
             Piece::Year(_) | Piece::WeekYear(_) => number(4)?,
             Piece::DayOfYear(_) => number(3)?,
             _ => number(2)?,
@@ -292,12 +361,27 @@ impl Fields {
         let small = |value: i64| i8::try_from(value).ok();
         let year = i16::try_from(self.year).ok()?;
         let date = match self.day_of_year {
-            Some(day) => Date::new(year, 1, 1).ok()?.with().day_of_year(i16::try_from(day).ok()?).build().ok()?,
+            Some(day) => Date::new(year, 1, 1)
+                .ok()?
+                .with()
+                .day_of_year(i16::try_from(day).ok()?)
+                .build()
+                .ok()?,
             None => Date::new(year, small(self.month)?, small(self.day)?).ok()?,
         };
-        let hour = if self.afternoon == Some(true) { self.hour + 12 } else { self.hour };
+        let hour = if self.afternoon == Some(true) {
+            self.hour + 12
+        } else {
+            self.hour
+        };
         let nanos = i32::try_from(self.nanos).ok()?;
-        let time = jiff::civil::Time::new(small(hour)?, small(self.minute)?, small(self.second)?, nanos).ok()?;
+        let time = jiff::civil::Time::new(
+            small(hour)?,
+            small(self.minute)?,
+            small(self.second)?,
+            nanos,
+        )
+        .ok()?;
         Some(date.to_datetime(time))
     }
 }
@@ -319,10 +403,26 @@ mod tests {
     #[test]
     fn mysql_patterns_both_ways() {
         let pieces = mysql("%Y-%m-%d %H:%i:%s.%f %p").unwrap();
-        assert_eq!(written(&pieces, "2026-01-31T15:04:05.6"), "2026-01-31 15:04:05.600000 PM");
-        assert_eq!(read(&mysql("%d/%b/%y").unwrap(), "07/feb/24").unwrap(), at("2024-02-07T00:00"));
-        assert_eq!(written(&mysql("%W %e %M, %x-%v %j %l%%").unwrap(), "2027-01-01T00:00"), "Friday 1 January, 2026-53 001 12%");
-        for (pattern, text) in [("%Y-%m-%d", "2026-02-30"), ("%Y-%m-%d", "2026-02-03 "), ("%H:%i", "x:10")] {
+        assert_eq!(
+            written(&pieces, "2026-01-31T15:04:05.6"),
+            "2026-01-31 15:04:05.600000 PM"
+        );
+        assert_eq!(
+            read(&mysql("%d/%b/%y").unwrap(), "07/feb/24").unwrap(),
+            at("2024-02-07T00:00")
+        );
+        assert_eq!(
+            written(
+                &mysql("%W %e %M, %x-%v %j %l%%").unwrap(),
+                "2027-01-01T00:00"
+            ),
+            "Friday 1 January, 2026-53 001 12%"
+        );
+        for (pattern, text) in [
+            ("%Y-%m-%d", "2026-02-30"),
+            ("%Y-%m-%d", "2026-02-03 "),
+            ("%H:%i", "x:10"),
+        ] {
             assert!(read(&mysql(pattern).unwrap(), text).is_err(), "{text}");
         }
         assert!(mysql("%D").is_err());
@@ -331,7 +431,13 @@ mod tests {
     #[test]
     fn joda_patterns_both_ways() {
         let pieces = joda("yyyy-MM-dd'T'HH:mm:ss.SSS 'o''clock' EEE Z").unwrap();
-        assert_eq!(written(&pieces, "2026-01-31T15:04:05.6"), "2026-01-31T15:04:05.600 o'clock Sat +0000");
-        assert_eq!(read(&joda("d MMMM yyyy hh:mm a").unwrap(), "3 May 2026 12:30 am").unwrap(), at("2026-05-03T00:30"));
+        assert_eq!(
+            written(&pieces, "2026-01-31T15:04:05.6"),
+            "2026-01-31T15:04:05.600 o'clock Sat +0000"
+        );
+        assert_eq!(
+            read(&joda("d MMMM yyyy hh:mm a").unwrap(), "3 May 2026 12:30 am").unwrap(),
+            at("2026-05-03T00:30")
+        );
     }
 }

@@ -14,9 +14,24 @@ use super::{Repeated, Take, any_null, function, invalid, returns_text};
 pub(super) fn functions() -> Vec<ScalarUDF> {
     use Take::Text;
     vec![
-        function("json_extract_scalar", &[&[Text, Text]], returns_text, |columns, _| extract(columns, scalar)),
-        function("json_extract", &[&[Text, Text]], returns_text, |columns, _| extract(columns, |value| Some(value.to_string()))),
-        function("json_array_length", &[&[Text]], super::returns_bigint, array_length),
+        function(
+            "json_extract_scalar",
+            &[&[Text, Text]],
+            returns_text,
+            |columns, _| extract(columns, scalar),
+        ),
+        function(
+            "json_extract",
+            &[&[Text, Text]],
+            returns_text,
+            |columns, _| extract(columns, |value| Some(value.to_string())),
+        ),
+        function(
+            "json_array_length",
+            &[&[Text]],
+            super::returns_bigint,
+            array_length,
+        ),
     ]
 }
 
@@ -29,7 +44,9 @@ enum Step {
 /// `$`, `$.a.b[0]`, `$["a b"]`, `$['a']`.
 fn path(text: &str) -> Result<Vec<Step>> {
     let wrong = || invalid(format!("Invalid JSON path: '{text}'"));
-    let Some(mut rest) = text.trim().strip_prefix('$') else { return wrong() };
+    let Some(mut rest) = text.trim().strip_prefix('$') else {
+        return wrong();
+    };
     let mut steps = Vec::new();
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix('.') {
@@ -41,17 +58,27 @@ fn path(text: &str) -> Result<Vec<Step>> {
             rest = &after[end..];
             continue;
         }
-        let Some(after) = rest.strip_prefix('[') else { return wrong() };
+        let Some(after) = rest.strip_prefix('[') else {
+            return wrong();
+        };
         let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''));
         if let Some(quote) = quote {
             let inside = &after[1..];
-            let Some(end) = inside.find(quote) else { return wrong() };
+            let Some(end) = inside.find(quote) else {
+                return wrong();
+            };
             steps.push(Step::Key(inside[..end].to_owned()));
-            let Some(next) = inside[end + 1..].strip_prefix(']') else { return wrong() };
+            let Some(next) = inside[end + 1..].strip_prefix(']') else {
+                return wrong();
+            };
             rest = next;
         } else {
-            let Some((inside, next)) = after.split_once(']') else { return wrong() };
-            let Ok(index) = inside.trim().parse() else { return wrong() };
+            let Some((inside, next)) = after.split_once(']') else {
+                return wrong();
+            };
+            let Ok(index) = inside.trim().parse() else {
+                return wrong();
+            };
             steps.push(Step::Index(index));
             rest = next;
         }
@@ -87,7 +114,12 @@ fn extract(columns: &[ArrayRef], shown: impl Fn(&Value) -> Option<String>) -> Re
         }
         let steps = known.get(paths.value(row), path)?;
         let parsed: Option<Value> = serde_json::from_str(texts.value(row)).ok();
-        out.append_option(parsed.as_ref().and_then(|value| follow(value, steps)).and_then(&shown));
+        out.append_option(
+            parsed
+                .as_ref()
+                .and_then(|value| follow(value, steps))
+                .and_then(&shown),
+        );
     }
     Ok(Arc::new(out.finish()))
 }
@@ -96,7 +128,9 @@ fn array_length(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let texts = columns[0].as_string::<i32>();
     let lengths = texts.iter().map(|text| {
         let value: Value = serde_json::from_str(text?).ok()?;
-        value.as_array().and_then(|array| i64::try_from(array.len()).ok())
+        value
+            .as_array()
+            .and_then(|array| i64::try_from(array.len()).ok())
     });
     Ok(Arc::new(lengths.collect::<arrow::array::Int64Array>()))
 }
@@ -108,7 +142,15 @@ mod tests {
     #[test]
     fn paths_take_keys_and_indexes() {
         let steps = path("$.a[0]['b c'].d").unwrap();
-        assert_eq!(steps, [Step::Key("a".into()), Step::Index(0), Step::Key("b c".into()), Step::Key("d".into())]);
+        assert_eq!(
+            steps,
+            [
+                Step::Key("a".into()),
+                Step::Index(0),
+                Step::Key("b c".into()),
+                Step::Key("d".into())
+            ]
+        );
         for wrong in ["a", "$.", "$[", "$[x]", "$['a"] {
             assert!(path(wrong).is_err(), "{wrong}");
         }

@@ -4,7 +4,6 @@
 //! replaced (`split_part`, `date_trunc`, `from_unixtime`), because the SQL files mean Trino's.
 
 use std::{
-
     hash::{Hash, Hasher},
     sync::Arc,
 };
@@ -16,9 +15,13 @@ use arrow::{
 use datafusion::{
     common::{DataFusionError, Result, ScalarValue, exec_err, plan_err},
     execution::{FunctionRegistry, SessionState},
-    logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+    logical_expr::{
+        ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+        Volatility,
+    },
 };
 
+mod clock;
 mod format;
 mod json;
 mod text;
@@ -52,7 +55,10 @@ impl Take {
 
     /// Whether Trino would take such an argument.
     fn accepts(self, given: &DataType) -> bool {
-        let text = matches!(given, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 | DataType::Dictionary(_, _));
+        let text = matches!(
+            given,
+            DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 | DataType::Dictionary(_, _)
+        );
         let null = *given == DataType::Null;
         match self {
             Self::Any => true,
@@ -81,7 +87,9 @@ struct Trino {
 
 impl std::fmt::Debug for Trino {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Trino").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Trino")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -113,7 +121,11 @@ impl ScalarUDFImpl for Trino {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        let types: Vec<DataType> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        let types: Vec<DataType> = args
+            .arg_fields
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
         let data_type = (self.returns)(&types, args.scalar_arguments)?;
         Ok(Arc::new(Field::new(self.name, data_type, true)))
     }
@@ -121,31 +133,72 @@ impl ScalarUDFImpl for Trino {
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
         let takes = self.takes.iter().find(|takes| takes.len() == given.len());
         let Some(takes) = takes else {
-            return plan_err!("cannot coerce the arguments of {}: {} given", self.name, given.len());
+            return plan_err!(
+                "cannot coerce the arguments of {}: {} given",
+                self.name,
+                given.len()
+            );
         };
-        if let Some((take, wrong)) = takes.iter().zip(given).find(|(take, given)| !take.accepts(given)) {
-            return plan_err!("cannot coerce an argument of {}: {wrong} where {take:?} is needed", self.name);
+        if let Some((take, wrong)) = takes
+            .iter()
+            .zip(given)
+            .find(|(take, given)| !take.accepts(given))
+        {
+            return plan_err!(
+                "cannot coerce an argument of {}: {wrong} where {take:?} is needed",
+                self.name
+            );
         }
-        Ok(takes.iter().zip(given).map(|(take, given)| take.data_type(given)).collect())
+        Ok(takes
+            .iter()
+            .zip(given)
+            .map(|(take, given)| take.data_type(given))
+            .collect())
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let scalar = args
+            .args
+            .iter()
+            .all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows = if scalar { 1 } else { args.number_rows };
-        let columns = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<Vec<_>>>()?;
+        let columns = args
+            .args
+            .iter()
+            .map(|arg| arg.to_array(rows))
+            .collect::<Result<Vec<_>>>()?;
         let result = (self.body)(&columns, args.return_field.data_type())?;
-        if scalar { Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)) } else { Ok(ColumnarValue::Array(result)) }
+        if scalar {
+            Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
+                &result, 0,
+            )?))
+        } else {
+            Ok(ColumnarValue::Array(result))
+        }
     }
 }
 
-
-fn function(name: &'static str, takes: &'static [&'static [Take]], returns: Returns, body: Body) -> ScalarUDF {
-    ScalarUDF::new_from_impl(Trino { name, signature: Signature::user_defined(Volatility::Immutable), takes, returns, body })
+fn function(
+    name: &'static str,
+    takes: &'static [&'static [Take]],
+    returns: Returns,
+    body: Body,
+) -> ScalarUDF {
+    ScalarUDF::new_from_impl(Trino {
+        name,
+        signature: Signature::user_defined(Volatility::Immutable),
+        takes,
+        returns,
+        body,
+    })
 }
 
 /// Puts every function into a session.
 pub(super) fn register(state: &mut SessionState) -> Result<()> {
-    let all = text::functions().into_iter().chain(time::functions()).chain(json::functions());
+    let all = text::functions()
+        .into_iter()
+        .chain(time::functions())
+        .chain(json::functions());
     for function in all {
         state.register_udf(Arc::new(function))?;
     }
@@ -154,7 +207,8 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
 
 /// What `CAST(timestamp AS varchar)` means.
 pub(super) fn timestamp_text() -> Arc<ScalarUDF> {
-    static FUNCTION: std::sync::LazyLock<Arc<ScalarUDF>> = std::sync::LazyLock::new(|| Arc::new(time::timestamp_text_function()));
+    static FUNCTION: std::sync::LazyLock<Arc<ScalarUDF>> =
+        std::sync::LazyLock::new(|| Arc::new(time::timestamp_text_function()));
     Arc::clone(&FUNCTION)
 }
 
@@ -172,7 +226,10 @@ fn returns_instant(_: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataTyp
 }
 
 fn returns_zoned(_: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
-    Ok(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))
+    Ok(DataType::Timestamp(
+        TimeUnit::Microsecond,
+        Some("UTC".into()),
+    ))
 }
 
 /// A runtime refusal in Trino's words.
@@ -197,7 +254,9 @@ impl<T> Repeated<T> {
         }
         match &self.last {
             Some((_, value)) => Ok(value),
-            None => Err(DataFusionError::Internal("a value that was just made is missing".to_owned())),
+            None => Err(DataFusionError::Internal(
+                "a value that was just made is missing".to_owned(),
+            )),
         }
     }
 }

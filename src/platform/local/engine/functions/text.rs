@@ -17,14 +17,38 @@ use super::{Repeated, Take, any_null, function, invalid, returns_bigint, returns
 pub(super) fn functions() -> Vec<ScalarUDF> {
     use Take::{Any, Int, Text};
     vec![
-        function("trino_substr", &[&[Text, Int], &[Text, Int, Int]], returns_text, substr),
-        function("split_part", &[&[Text, Text, Int]], returns_text, split_part),
-        function("regexp_extract", &[&[Text, Text], &[Text, Text, Int]], returns_text, regexp_extract),
-        function("regexp_replace", &[&[Text, Text], &[Text, Text, Text]], returns_text, regexp_replace),
+        function(
+            "trino_substr",
+            &[&[Text, Int], &[Text, Int, Int]],
+            returns_text,
+            substr,
+        ),
+        function(
+            "split_part",
+            &[&[Text, Text, Int]],
+            returns_text,
+            split_part,
+        ),
+        function(
+            "regexp_extract",
+            &[&[Text, Text], &[Text, Text, Int]],
+            returns_text,
+            regexp_extract,
+        ),
+        function(
+            "regexp_replace",
+            &[&[Text, Text], &[Text, Text, Text]],
+            returns_text,
+            regexp_replace,
+        ),
         function("typeof", &[&[Any]], returns_text, type_of),
         function("cardinality_of", &[&[Any]], returns_bigint, cardinality),
-        function("trino_greatest", SAME, returns_first, |columns, _| extreme(columns, std::cmp::Ordering::Greater)),
-        function("trino_least", SAME, returns_first, |columns, _| extreme(columns, std::cmp::Ordering::Less)),
+        function("trino_greatest", SAME, returns_first, |columns, _| {
+            extreme(columns, std::cmp::Ordering::Greater)
+        }),
+        function("trino_least", SAME, returns_first, |columns, _| {
+            extreme(columns, std::cmp::Ordering::Less)
+        }),
     ]
 }
 
@@ -44,15 +68,26 @@ fn returns_first(types: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataT
     let common = types.iter().try_fold(DataType::Null, |common, next| {
         datafusion::logical_expr::type_coercion::binary::comparison_coercion(&common, next)
     });
-    common.ok_or_else(|| DataFusionError::Plan(format!("cannot coerce the arguments of greatest or least: {types:?}")))
+    common.ok_or_else(|| {
+        DataFusionError::Plan(format!(
+            "cannot coerce the arguments of greatest or least: {types:?}"
+        ))
+    })
 }
 
 /// The greatest or least of each row; the statement's rewrite has taken out rows with a null.
 fn extreme(columns: &[ArrayRef], wanted: std::cmp::Ordering) -> Result<ArrayRef> {
-    let types: Vec<_> = columns.iter().map(|column| column.data_type().clone()).collect();
+    let types: Vec<_> = columns
+        .iter()
+        .map(|column| column.data_type().clone())
+        .collect();
     let common = returns_first(&types, &[])?;
-    let mut columns = columns.iter().map(|column| arrow::compute::cast(column, &common));
-    let Some(first) = columns.next() else { return invalid("no argument") };
+    let mut columns = columns
+        .iter()
+        .map(|column| arrow::compute::cast(column, &common));
+    let Some(first) = columns.next() else {
+        return invalid("no argument");
+    };
     let mut best = first?;
     for next in columns {
         let next = next?;
@@ -67,8 +102,13 @@ fn extreme(columns: &[ArrayRef], wanted: std::cmp::Ordering) -> Result<ArrayRef>
 
 /// Characters from `start` (1 is the first, -1 the last); nothing when it is 0 or outside.
 fn substr(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    let (texts, starts) = (columns[0].as_string::<i32>(), columns[1].as_primitive::<Int64Type>());
-    let lengths = columns.get(2).map(|lengths| lengths.as_primitive::<Int64Type>());
+    let (texts, starts) = (
+        columns[0].as_string::<i32>(),
+        columns[1].as_primitive::<Int64Type>(),
+    );
+    let lengths = columns
+        .get(2)
+        .map(|lengths| lengths.as_primitive::<Int64Type>());
     let mut out = StringBuilder::with_capacity(texts.len(), 0);
     for row in 0..texts.len() {
         if any_null(columns, row) {
@@ -89,10 +129,16 @@ fn characters(text: &str, start: i64, length: i64) -> &str {
         usize::try_from(start - 1).unwrap_or(usize::MAX)
     } else {
         let back = usize::try_from(start.unsigned_abs()).unwrap_or(usize::MAX);
-        let Some(skip) = text.chars().count().checked_sub(back) else { return "" };
+        let Some(skip) = text.chars().count().checked_sub(back) else {
+            return "";
+        };
         skip
     };
-    let offset = |text: &str, count: usize| text.char_indices().nth(count).map_or(text.len(), |(at, _)| at);
+    let offset = |text: &str, count: usize| {
+        text.char_indices()
+            .nth(count)
+            .map_or(text.len(), |(at, _)| at)
+    };
     let rest = &text[offset(text, skip)..];
     &rest[..offset(rest, usize::try_from(length).unwrap_or(usize::MAX))]
 }
@@ -122,13 +168,16 @@ fn split_part(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
 }
 
 fn pattern(text: &str) -> Result<Regex> {
-    Regex::new(text).or_else(|error| invalid(format!("'{text}' is not a regular expression: {error}")))
+    Regex::new(text)
+        .or_else(|error| invalid(format!("'{text}' is not a regular expression: {error}")))
 }
 
 /// The first match, or a group of it; null without a match.
 fn regexp_extract(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let (texts, patterns) = (columns[0].as_string::<i32>(), columns[1].as_string::<i32>());
-    let groups = columns.get(2).map(|groups| groups.as_primitive::<Int64Type>());
+    let groups = columns
+        .get(2)
+        .map(|groups| groups.as_primitive::<Int64Type>());
     let mut out = StringBuilder::with_capacity(texts.len(), 0);
     let mut known = Repeated::new();
     for row in 0..texts.len() {
@@ -137,11 +186,21 @@ fn regexp_extract(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
             continue;
         }
         let regex = known.get(patterns.value(row), pattern)?;
-        let group = groups.map_or(Ok(0), |groups| usize::try_from(groups.value(row))).unwrap_or(usize::MAX);
+        let group = groups
+            .map_or(Ok(0), |groups| usize::try_from(groups.value(row)))
+            .unwrap_or(usize::MAX);
         if group >= regex.captures_len() {
-            return invalid(format!("Pattern has {} groups. Cannot access group {group}", regex.captures_len() - 1));
+            return invalid(format!(
+                "Pattern has {} groups. Cannot access group {group}",
+                regex.captures_len() - 1
+            ));
         }
-        out.append_option(regex.captures(texts.value(row)).and_then(|captures| captures.get(group)).map(|found| found.as_str()));
+        out.append_option(
+            regex
+                .captures(texts.value(row))
+                .and_then(|captures| captures.get(group))
+                .map(|found| found.as_str()),
+        );
     }
     Ok(Arc::new(out.finish()))
 }
@@ -149,7 +208,9 @@ fn regexp_extract(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
 /// Every match replaced; `$1` and `${name}` in the replacement stand for groups, `\$` for a dollar.
 fn regexp_replace(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let (texts, patterns) = (columns[0].as_string::<i32>(), columns[1].as_string::<i32>());
-    let replacements = columns.get(2).map(|replacements| replacements.as_string::<i32>());
+    let replacements = columns
+        .get(2)
+        .map(|replacements| replacements.as_string::<i32>());
     let mut out = StringBuilder::with_capacity(texts.len(), 0);
     let mut known = Repeated::new();
     for row in 0..texts.len() {
@@ -159,7 +220,9 @@ fn regexp_replace(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
         }
         let regex = known.get(patterns.value(row), pattern)?;
         let replacement = replacements.map_or("", |replacements| replacements.value(row));
-        out.append_value(regex.replace_all(texts.value(row), java_replacement(replacement).as_str()));
+        out.append_value(
+            regex.replace_all(texts.value(row), java_replacement(replacement).as_str()),
+        );
     }
     Ok(Arc::new(out.finish()))
 }
@@ -190,7 +253,9 @@ fn java_replacement(text: &str) -> String {
 
 fn type_of(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let name = super::super::ddl::type_name(columns[0].data_type());
-    Ok(Arc::new(arrow::array::StringArray::from_iter_values(std::iter::repeat_n(name, columns[0].len()))))
+    Ok(Arc::new(arrow::array::StringArray::from_iter_values(
+        std::iter::repeat_n(name, columns[0].len()),
+    )))
 }
 
 /// Elements of a list or pairs of a map.
