@@ -1,7 +1,7 @@
 //! `lakehand workflow check|graph|run FILE`: any state machine definition, without a platform.
 
 use std::{
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
