@@ -29,7 +29,10 @@ fn frames(criterion: &mut Criterion, name: &str, driver: &mut Driver, keys: &[&s
         })
         .collect();
     times.sort_unstable();
-    println!("{name}: p50 {:?}, p99 {:?}, worst {:?}", times[2_500], times[4_950], times[4_999]);
+    println!(
+        "{name}: p50 {:?}, p99 {:?}, worst {:?}",
+        times[2_500], times[4_950], times[4_999]
+    );
     criterion.bench_function(name, |bencher| bencher.iter(&mut frame));
 }
 
@@ -37,16 +40,28 @@ fn board(criterion: &mut Criterion) {
     let operations = ScriptedOperations::new(Scenario::Night, 10_000).expect("a temporary folder");
     let mut driver = Driver::open(operations, StartScreen::Board, SIZE).expect("a runtime");
     driver.wait(500);
-    frames(criterion, "board of 10,000 executions", &mut driver, &["j", "j", "<pgdn>", "k", "G", "g"]);
+    frames(
+        criterion,
+        "board of 10,000 executions",
+        &mut driver,
+        &["j", "j", "<pgdn>", "k", "G", "g"],
+    );
 }
 
 fn report(criterion: &mut Criterion) {
     let operations = ScriptedOperations::new(Scenario::Calm, 5).expect("a temporary folder");
-    let operations = operations.with_report_rows(1_000_000).expect("room for the report");
+    let operations = operations
+        .with_report_rows(1_000_000)
+        .expect("room for the report");
     let mut driver = Driver::open(operations, StartScreen::Board, SIZE).expect("a runtime");
     driver.press("6<enter>");
     // Includes reading the rows of each page: the driver runs effects before it draws.
-    frames(criterion, "report of 1,000,000 rows", &mut driver, &["j", "<pgdn>", "j", "l", "<pgup>", "h", "G", "g"]);
+    frames(
+        criterion,
+        "report of 1,000,000 rows",
+        &mut driver,
+        &["j", "<pgdn>", "j", "l", "<pgup>", "h", "G", "g"],
+    );
 }
 
 criterion_group!(benches, board, report);

@@ -148,7 +148,11 @@ pub struct NormaliseSettings {
 
 impl Default for NormaliseSettings {
     fn default() -> Self {
-        Self { memory_mb: 192, threads: 0, max_quarantine_share: 0.1 }
+        Self {
+            memory_mb: 192,
+            threads: 0,
+            max_quarantine_share: 0.1,
+        }
     }
 }
 

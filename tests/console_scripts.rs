@@ -43,31 +43,60 @@ impl Script {
 
     fn not_see(&mut self, text: &str) -> &mut Self {
         let screen = self.0.screen();
-        assert!(!screen.contains(text), "did not expect '{text}' on\n{screen}");
+        assert!(
+            !screen.contains(text),
+            "did not expect '{text}' on\n{screen}"
+        );
         self
     }
 
     fn calls(&self, name: &str) -> usize {
-        self.0.operations().calls().iter().filter(|call| call.split(' ').next() == Some(name)).count()
+        self.0
+            .operations()
+            .calls()
+            .iter()
+            .filter(|call| call.split(' ').next() == Some(name))
+            .count()
     }
 }
 
 #[test]
 fn a_failed_night_is_redriven() {
     let mut script = Script::open(Scenario::Night);
-    script.see("✗ daily-report failed at CheckQuality 2 h ago · redrive is safe (D)").see("affise.conversions");
-    script.press("<enter>").see("Failed   CheckQuality: QualityCheckFailed").see("Do       Collect the window again");
-    script.press("D").see("Redrive this execution?").see("CheckQuality, ReplaceWindow, ExportReport, Notify");
-    script.wait(400).press("<enter>").not_see("Redrive this execution?");
+    script
+        .see("✗ daily-report failed at CheckQuality 2 h ago · redrive is safe (D)")
+        .see("affise.conversions");
+    script
+        .press("<enter>")
+        .see("Failed   CheckQuality: QualityCheckFailed")
+        .see("Do       Collect the window again");
+    script
+        .press("D")
+        .see("Redrive this execution?")
+        .see("CheckQuality, ReplaceWindow, ExportReport, Notify");
+    script
+        .wait(400)
+        .press("<enter>")
+        .not_see("Redrive this execution?");
     assert_eq!(script.calls("redrive"), 0, "the default is Cancel");
-    script.press("D").wait(400).press("<right><enter>").see("RUNNING");
+    script
+        .press("D")
+        .wait(400)
+        .press("<right><enter>")
+        .see("RUNNING");
     assert_eq!(script.calls("redrive"), 1);
     script.press("D").see("it is still running");
     for _ in 0..4 {
         script.advance();
     }
-    script.see("✓ OK  daily-report").see("redriven 1×").not_see("Failed   CheckQuality");
-    script.press("1").see("✓ daily-report").see("1 stream is late: affise.conversions");
+    script
+        .see("✓ OK  daily-report")
+        .see("redriven 1×")
+        .not_see("Failed   CheckQuality");
+    script
+        .press("1")
+        .see("✓ daily-report")
+        .see("1 stream is late: affise.conversions");
 }
 
 #[test]
@@ -76,7 +105,9 @@ fn until_a_read_confirms_it_a_redrive_is_only_requested() {
     script.press("D").wait(400);
     script.0.hold();
     script.press("<tab><enter>").see("redrive …");
-    script.press("D").see("a change of this execution has just been requested");
+    script
+        .press("D")
+        .see("a change of this execution has just been requested");
     script.0.release(&[]);
     script.wait(3_000).see("● RUNNING").not_see("redrive …");
     assert_eq!(script.calls("redrive"), 1);
@@ -98,36 +129,75 @@ fn a_refused_redrive_says_why_and_is_no_longer_requested() {
     let mut script = Script::open(Scenario::Night);
     script.0.operations().break_calls("redrive", 1);
     script.press("D").wait(400).press("<right><enter>");
-    script.see("redrive did not work: redrive: the platform does not answer").not_see("redrive …");
-    script.press("!").see("the platform does not answer").see("lakehand runs redrive");
+    script
+        .see("redrive did not work: redrive: the platform does not answer")
+        .not_see("redrive …");
+    script
+        .press("!")
+        .see("the platform does not answer")
+        .see("lakehand runs redrive");
 }
 
 #[test]
 fn what_is_impossible_says_why() {
     let mut script = Script::open(Scenario::Calm);
-    script.press("D").see("it succeeded; start a new run with T");
+    script
+        .press("D")
+        .see("it succeeded; start a new run with T");
     script.press("X").see("it has ended");
-    let mut script = Script::on(ScriptedOperations::new(Scenario::Night, 60).unwrap().read_only());
-    script.see("READ-ONLY").press("D").see("the profile 'local' is read-only").press("T").see("start: the profile");
-    script.press(":").press("redrive").see("the profile 'local' is read-only");
+    let mut script = Script::on(
+        ScriptedOperations::new(Scenario::Night, 60)
+            .unwrap()
+            .read_only(),
+    );
+    script
+        .see("READ-ONLY")
+        .press("D")
+        .see("the profile 'local' is read-only")
+        .press("T")
+        .see("start: the profile");
+    script
+        .press(":")
+        .press("redrive")
+        .see("the profile 'local' is read-only");
 }
 
 #[test]
 fn a_workflow_is_started_with_its_window_and_stopped() {
     let mut script = Script::open(Scenario::Calm);
-    script.press("T").see("Start a workflow").see("lakehand run collect --from 2026-01-24 --to 2026-01-31");
-    script.press("<right><tab>").press("<bs><bs>31<tab><bs><bs>24").see("swap the two dates");
-    script.press("<s-tab><bs><bs>20<tab><tab><tab>").wait(400).press("<enter>").see("● RUNNING  daily-report").see("window 2026-01-20..2026-01-24");
+    script
+        .press("T")
+        .see("Start a workflow")
+        .see("lakehand run collect --from 2026-01-24 --to 2026-01-31");
+    script
+        .press("<right><tab>")
+        .press("<bs><bs>31<tab><bs><bs>24")
+        .see("swap the two dates");
+    script
+        .press("<s-tab><bs><bs>20<tab><tab><tab>")
+        .wait(400)
+        .press("<enter>")
+        .see("● RUNNING  daily-report")
+        .see("window 2026-01-20..2026-01-24");
     assert_eq!(script.calls("start"), 1);
     script.advance().see("ExtractOfferCaps");
-    script.press("X").see("Stop this execution?").wait(400).press("<right><enter>").wait(1_000).see("■ STOPPED");
+    script
+        .press("X")
+        .see("Stop this execution?")
+        .wait(400)
+        .press("<right><enter>")
+        .wait(1_000)
+        .see("■ STOPPED");
     script.press("D").see("Redrive this execution?");
 }
 
 #[test]
 fn an_empty_lake_offers_the_sample_and_leads_to_its_report() {
     let mut script = Script::open(Scenario::Empty);
-    script.see("Try it here with sample data?").wait(400).press("<enter>");
+    script
+        .see("Try it here with sample data?")
+        .wait(400)
+        .press("<enter>");
     assert_eq!(script.calls("start_sample"), 1);
     script.see("● RUNNING  collect");
     for _ in 0..3 {
@@ -137,9 +207,15 @@ fn an_empty_lake_offers_the_sample_and_leads_to_its_report() {
     for _ in 0..7 {
         script.advance();
     }
-    script.see("affiliate_manager").see("this is your report").see("row 1 of 240");
+    script
+        .see("affiliate_manager")
+        .see("this is your report")
+        .see("row 1 of 240");
     script.press("<esc>").see("Reports 1");
-    script.press("1").see("Today's data is there").not_see("Try it here");
+    script
+        .press("1")
+        .see("Today's data is there")
+        .not_see("Try it here");
 }
 
 #[test]
@@ -152,7 +228,9 @@ fn the_demo_starts_the_sample_at_once() {
     for _ in 0..12 {
         script.advance();
     }
-    script.see("Today's data is there").not_see("affiliate_manager");
+    script
+        .see("Today's data is there")
+        .not_see("affiliate_manager");
 }
 
 #[test]
@@ -163,7 +241,11 @@ fn the_first_frame_needs_no_answer_and_keys_work_while_nothing_answers() {
     driver.press("6?");
     assert!(driver.screen().contains("Keys of this screen"));
     driver.press("<esc>1").release(&[]);
-    assert!(driver.screen().contains("daily-report failed"), "{}", driver.screen());
+    assert!(
+        driver.screen().contains("daily-report failed"),
+        "{}",
+        driver.screen()
+    );
 }
 
 #[test]
@@ -173,7 +255,10 @@ fn late_answers_are_dropped() {
     // Three executions are opened one after the other; their answers come in the wrong order.
     script.press("<enter>1j<enter>1j<enter>");
     script.0.release(&[2, 1, 0]);
-    script.wait(1_000).see("✓ OK  collect").not_see("Failed   CheckQuality");
+    script
+        .wait(1_000)
+        .see("✓ OK  collect")
+        .not_see("Failed   CheckQuality");
 }
 
 #[test]
@@ -190,32 +275,105 @@ fn data_that_cannot_be_read_again_are_marked_stale_and_asked_for_again() {
 
 #[test]
 fn logs_open_at_the_error_and_can_be_searched() {
-    let mut script = Script::on(ScriptedOperations::new(Scenario::Night, 60).unwrap().with_log_lines(30_000));
-    script.press("<enter>3").see("CheckQuality").see("ERROR check 'no_duplicate_conversions' failed").see("line 7,500 of 7,500");
-    script.press("E").see("HTTP 429").press("e").see("line 7,500 of 7,500");
-    script.press("t").see("line 30,000 of 30,000").press("/page 17,<enter>").see("no line with").press("/page 17:<enter>").see("line 18 of 30,000");
-    script.press("&429<enter>").see("only '429'").press("G").see("following").press("k").not_see("following");
-    script.press("&<enter>").press("}").see("attempt 1 of 2").press("}").see("attempt 2 of 2").press("}").not_see("attempt 2 of 2");
-    assert_eq!(script.calls("logs"), 7, "thirty thousand lines are read in pages");
+    let mut script = Script::on(
+        ScriptedOperations::new(Scenario::Night, 60)
+            .unwrap()
+            .with_log_lines(30_000),
+    );
+    script
+        .press("<enter>3")
+        .see("CheckQuality")
+        .see("ERROR check 'no_duplicate_conversions' failed")
+        .see("line 7,500 of 7,500");
+    script
+        .press("E")
+        .see("HTTP 429")
+        .press("e")
+        .see("line 7,500 of 7,500");
+    script
+        .press("t")
+        .see("line 30,000 of 30,000")
+        .press("/page 17,<enter>")
+        .see("no line with")
+        .press("/page 17:<enter>")
+        .see("line 18 of 30,000");
+    script
+        .press("&429<enter>")
+        .see("only '429'")
+        .press("G")
+        .see("following")
+        .press("k")
+        .not_see("following");
+    script
+        .press("&<enter>")
+        .press("}")
+        .see("attempt 1 of 2")
+        .press("}")
+        .see("attempt 2 of 2")
+        .press("}")
+        .not_see("attempt 2 of 2");
+    assert_eq!(
+        script.calls("logs"),
+        7,
+        "thirty thousand lines are read in pages"
+    );
 }
 
 #[test]
 fn a_report_is_sorted_filtered_found_and_exported() {
-    let mut script = Script::on(ScriptedOperations::new(Scenario::Calm, 9).unwrap().with_report_rows(50_000).unwrap());
-    script.press("6<enter>").see("row 1 of 50,000").press("G").see("row 50,000 of 50,000").see("50,000  2026-01-31");
+    let mut script = Script::on(
+        ScriptedOperations::new(Scenario::Calm, 9)
+            .unwrap()
+            .with_report_rows(50_000)
+            .unwrap(),
+    );
+    script
+        .press("6<enter>")
+        .see("row 1 of 50,000")
+        .press("G")
+        .see("row 50,000 of 50,000")
+        .see("50,000  2026-01-31");
     script.press("g/sub-07919<enter>").see("row 2 of 50,000");
-    script.press("lllllll").press("s").see("click_count ▲").press("s").see("click_count ▼").press("s").not_see("▼");
-    script.press("&country:DE !sub-<enter>").see("only 'country:DE !sub-'").see("=1+1␊second line ␛[31m");
-    script.press("C").see("no column is hidden").press("c").see("1 hidden").not_see("click_count").press("C").see("click_count");
-    script.press("x").see("Export what I see").press("j<enter>").see("written to");
+    script
+        .press("lllllll")
+        .press("s")
+        .see("click_count ▲")
+        .press("s")
+        .see("click_count ▼")
+        .press("s")
+        .not_see("▼");
+    script
+        .press("&country:DE !sub-<enter>")
+        .see("only 'country:DE !sub-'")
+        .see("=1+1␊second line ␛[31m");
+    script
+        .press("C")
+        .see("no column is hidden")
+        .press("c")
+        .see("1 hidden")
+        .not_see("click_count")
+        .press("C")
+        .see("click_count");
+    script
+        .press("x")
+        .see("Export what I see")
+        .press("j<enter>")
+        .see("written to");
     script.press("<esc>").see("Reports 6");
 }
 
 #[test]
 fn copying_goes_through_the_terminal() {
     let mut script = Script::open(Scenario::Night);
-    script.press("y").see("Command").press("j<enter>").see("copied");
-    assert_eq!(script.0.terminal(), ["copy lakehand runs show daily-report:daily-report-20260131-001000"]);
+    script
+        .press("y")
+        .see("Command")
+        .press("j<enter>")
+        .see("copied");
+    assert_eq!(
+        script.0.terminal(),
+        ["copy lakehand runs show daily-report:daily-report-20260131-001000"]
+    );
 }
 
 #[test]
@@ -229,29 +387,55 @@ fn leaving_asks_nothing_unless_a_change_is_under_way() {
     let mut script = Script::open(Scenario::Night);
     script.press("D").wait(400);
     script.0.hold();
-    script.press("<right><enter>").press("q").see("a change has no answer yet");
+    script
+        .press("<right><enter>")
+        .press("q")
+        .see("a change has no answer yet");
     assert!(script.0.terminal().is_empty());
 }
 
 #[test]
 fn screens_have_a_history() {
     let mut script = Script::open(Scenario::Night);
-    script.press("<enter>6!").see("Activity").press("[").see("Reports 6").press("[").see("Failed   CheckQuality").press("]").see("Reports 6");
+    script
+        .press("<enter>6!")
+        .see("Activity")
+        .press("[")
+        .see("Reports 6")
+        .press("[")
+        .see("Failed   CheckQuality")
+        .press("]")
+        .see("Reports 6");
     script.press("1-").see("Reports 6");
 }
 
 #[test]
 fn help_and_palette_come_from_the_registry() {
     let mut script = Script::open(Scenario::Night);
-    script.press("?").see("Redrive: continue a failed execution").press("redr").not_see("Page down").press("<esc>");
+    script
+        .press("?")
+        .see("Redrive: continue a failed execution")
+        .press("redr")
+        .not_see("Page down")
+        .press("<esc>");
     script.press(":acti").press("<enter>").see("─ Activity");
-    script.press(":redrive").see("nothing fits").press("<esc>").press("1:redrive<enter>").see("Redrive this execution?");
+    script
+        .press(":redrive")
+        .see("nothing fits")
+        .press("<esc>")
+        .press("1:redrive<enter>")
+        .see("Redrive this execution?");
 }
 
 #[test]
 fn the_selection_stays_on_its_execution_when_others_come() {
     let mut script = Script::open(Scenario::Calm);
     script.press("jjj").see("✓ collect-20260130-231000");
-    script.press("T").wait(400).press("<tab><tab><tab><tab><enter>").press("1").wait(3_000);
+    script
+        .press("T")
+        .wait(400)
+        .press("<tab><tab><tab><tab><enter>")
+        .press("1")
+        .wait(3_000);
     script.see("● RUNNING").see("✓ collect-20260130-231000");
 }

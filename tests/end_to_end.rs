@@ -18,7 +18,11 @@ const SEED: u64 = 11;
 
 fn lakehand(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lakehand"));
-    command.env("LAKEHAND_HOME", home).env_remove("LAKEHAND_PROFILE").args(arguments).stdin(Stdio::null());
+    command
+        .env("LAKEHAND_HOME", home)
+        .env_remove("LAKEHAND_PROFILE")
+        .args(arguments)
+        .stdin(Stdio::null());
     command
 }
 
@@ -27,20 +31,30 @@ fn run(home: &Path, arguments: &[&str]) -> Output {
 }
 
 fn demo_arguments(scale: u64) -> Vec<String> {
-    let words = format!("demo --headless --output json --seed {SEED} --scale {scale} --today {TODAY}");
+    let words =
+        format!("demo --headless --output json --seed {SEED} --scale {scale} --today {TODAY}");
     words.split(' ').map(str::to_owned).collect()
 }
 
 fn demo(home: &Path, scale: u64, more: &[&str]) -> Value {
     let arguments = demo_arguments(scale);
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(more.iter().copied()).collect();
+    let arguments: Vec<&str> = arguments
+        .iter()
+        .map(String::as_str)
+        .chain(more.iter().copied())
+        .collect();
     let output = run(home, &arguments);
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
 fn report(home: &Path) -> String {
     let output = run(home, &["reports", "get", "latest"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -63,7 +77,10 @@ fn cells(csv: &str) -> Vec<Vec<String>> {
             c => cell.push(c),
         }
     }
-    assert!(cell.is_empty() && row.is_empty() && !quoted, "the file does not end with a line");
+    assert!(
+        cell.is_empty() && row.is_empty() && !quoted,
+        "the file does not end with a line"
+    );
     rows
 }
 
@@ -72,7 +89,16 @@ fn cents(text: &str) -> i64 {
     (text.parse::<f64>().unwrap() * 100.0).round() as i64
 }
 
-type Key = (Date, u32, u32, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>);
+type Key = (
+    Date,
+    u32,
+    u32,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
 
 #[derive(Default)]
 struct Figures {
@@ -87,8 +113,15 @@ fn filled(text: Option<&str>) -> Option<String> {
 }
 
 fn manager_name(managers: &[Manager], reference: ManagerReference) -> String {
-    let ManagerReference::Object(place) = reference else { return String::new() };
-    format!("{} {}", managers[place].first_name, managers[place].last_name).trim().to_owned()
+    let ManagerReference::Object(place) = reference else {
+        return String::new();
+    };
+    format!(
+        "{} {}",
+        managers[place].first_name, managers[place].last_name
+    )
+    .trim()
+    .to_owned()
 }
 
 /// The rows of the sub5 report by plain loops over the truth, sorted.
@@ -97,38 +130,69 @@ fn expected_rows(truth: &Truth, from: Date, to: Date) -> Vec<Vec<String>> {
     let key = |day: Date, click: &lakehand::simulator::truth::Click| -> Key {
         let country = click.country.map(str::to_owned);
         let (sub5, sub6) = (filled(click.sub5()), filled(click.sub6()));
-        (day, click.affiliate_id, click.offer_id, country, sub5, sub6, filled(click.os), filled(click.os_version))
+        (
+            day,
+            click.affiliate_id,
+            click.offer_id,
+            country,
+            sub5,
+            sub6,
+            filled(click.os),
+            filled(click.os_version),
+        )
     };
-    for click in truth.clicks().filter(|click| (from..=to).contains(&click.created_at().date())) {
-        let figures = groups.entry(key(click.created_at().date(), &click)).or_default();
+    for click in truth
+        .clicks()
+        .filter(|click| (from..=to).contains(&click.created_at().date()))
+    {
+        let figures = groups
+            .entry(key(click.created_at().date(), &click))
+            .or_default();
         figures.clicks += 1;
         figures.unique += u64::from(click.unique);
     }
-    for conversion in truth.conversions().filter(|conversion| (from..=to).contains(&conversion.created_at().date())) {
+    for conversion in truth
+        .conversions()
+        .filter(|conversion| (from..=to).contains(&conversion.created_at().date()))
+    {
         if conversion.status == ConversionStatus::Confirmed {
-            let figures = groups.entry(key(conversion.created_at().date(), &conversion.click)).or_default();
+            let figures = groups
+                .entry(key(conversion.created_at().date(), &conversion.click))
+                .or_default();
             figures.confirmed += 1;
             figures.revenue_cents += conversion.revenue.cents();
         }
     }
-    let mut rows: Vec<_> = groups.into_iter().filter(|(_, f)| f.confirmed > 0).map(|(key, f)| named_row(truth, key, &f)).collect();
+    let mut rows: Vec<_> = groups
+        .into_iter()
+        .filter(|(_, f)| f.confirmed > 0)
+        .map(|(key, f)| named_row(truth, key, &f))
+        .collect();
     rows.sort();
     rows
 }
 
 fn named_row(truth: &Truth, key: Key, figures: &Figures) -> Vec<String> {
     let (day, affiliate_id, offer_id, country, sub5, sub6, _, _) = key;
-    let affiliate = truth.affiliate(affiliate_id).filter(|affiliate| affiliate.listed);
+    let affiliate = truth
+        .affiliate(affiliate_id)
+        .filter(|affiliate| affiliate.listed);
     let offer = truth.offer(offer_id).filter(|offer| offer.listed);
     let advertiser = offer.map(|offer| &truth.advertisers()[offer.advertiser]);
     let name = |name: Option<&str>, login: &str| filled(name).unwrap_or_else(|| login.to_owned());
     vec![
         day.to_string(),
         affiliate_id.to_string(),
-        affiliate.map_or(String::new(), |affiliate| name(affiliate.name.as_deref(), &affiliate.login)),
-        affiliate.map_or(String::new(), |affiliate| manager_name(truth.managers(), affiliate.manager)),
+        affiliate.map_or(String::new(), |affiliate| {
+            name(affiliate.name.as_deref(), &affiliate.login)
+        }),
+        affiliate.map_or(String::new(), |affiliate| {
+            manager_name(truth.managers(), affiliate.manager)
+        }),
         advertiser.map_or(String::new(), |advertiser| advertiser.title.clone()),
-        advertiser.map_or(String::new(), |advertiser| manager_name(truth.managers(), advertiser.manager)),
+        advertiser.map_or(String::new(), |advertiser| {
+            manager_name(truth.managers(), advertiser.manager)
+        }),
         offer.map_or(String::new(), |offer| offer.title.clone()),
         offer_id.to_string(),
         country.unwrap_or_default(),
@@ -162,7 +226,10 @@ fn assert_report_is_true(csv: &str, scale: u64) {
     let truth = Truth::new(SEED, scale, TODAY);
     let expected = expected_rows(&truth, date(2026, 11, 13), TODAY);
     let actual = actual_rows(csv);
-    assert!(expected.len() > 20, "the sample is too small to show anything");
+    assert!(
+        expected.len() > 20,
+        "the sample is too small to show anything"
+    );
     for (place, (expected, actual)) in expected.iter().zip(&actual).enumerate() {
         assert_eq!(expected, actual, "row {place}");
     }
@@ -180,9 +247,28 @@ fn the_demo_ends_in_a_report_whose_every_figure_is_true() {
     assert_eq!(made["report"]["rows"], cells(&csv).len() - 1);
 
     // The same window again: the same bytes in another file.
-    let again = run(home.path(), &["run", "daily-report", "--from", "2026-11-13", "--to", "2026-11-20", "--wait", "--output", "json"]);
-    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
-    let list: Value = serde_json::from_slice(&run(home.path(), &["reports", "list", "--output", "json"]).stdout).unwrap();
+    let again = run(
+        home.path(),
+        &[
+            "run",
+            "daily-report",
+            "--from",
+            "2026-11-13",
+            "--to",
+            "2026-11-20",
+            "--wait",
+            "--output",
+            "json",
+        ],
+    );
+    assert!(
+        again.status.success(),
+        "{}",
+        String::from_utf8_lossy(&again.stderr)
+    );
+    let list: Value =
+        serde_json::from_slice(&run(home.path(), &["reports", "list", "--output", "json"]).stdout)
+            .unwrap();
     assert_eq!(list.as_array().unwrap().len(), 2);
     assert_eq!(list[0]["sha256"], list[1]["sha256"]);
 }
@@ -193,15 +279,30 @@ fn the_same_window_twice_at_once_is_the_same_report() {
     assert_eq!(demo(home.path(), 2500, &[])["status"], "SUCCEEDED");
     let before = report(home.path());
     let start = || {
-        lakehand(home.path(), &["run", "daily-report", "--from", "2026-11-13", "--to", "2026-11-20", "--wait"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+        lakehand(
+            home.path(),
+            &[
+                "run",
+                "daily-report",
+                "--from",
+                "2026-11-13",
+                "--to",
+                "2026-11-20",
+                "--wait",
+            ],
+        )
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
     };
     let both = [start(), start()].map(|child| child.wait_with_output().unwrap());
     for output in both {
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     assert_eq!(report(home.path()), before);
 }
@@ -216,7 +317,12 @@ fn a_run_killed_at_any_moment_is_redriven_to_the_same_report() {
     // Moments spread over the whole run, at uneven distances, so that they fall into every stage.
     for step in 1..=6_u32 {
         let home = tempfile::tempdir().unwrap();
-        let mut child = lakehand(home.path(), &[]).args(demo_arguments(1500)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = lakehand(home.path(), &[])
+            .args(demo_arguments(1500))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         std::thread::sleep(whole * (step * 13 + step * step) / 120);
         child.kill().unwrap();
         child.wait().unwrap();
@@ -228,24 +334,51 @@ fn a_run_killed_at_any_moment_is_redriven_to_the_same_report() {
 /// Redrives what was interrupted, and starts what was not reached.
 fn finish(home: &Path) {
     for workflow in ["collect", "daily-report"] {
-        let list: Value = serde_json::from_slice(&run(home, &["runs", "list", "--workflow", workflow, "--output", "json"]).stdout).unwrap();
+        let list: Value = serde_json::from_slice(
+            &run(
+                home,
+                &["runs", "list", "--workflow", workflow, "--output", "json"],
+            )
+            .stdout,
+        )
+        .unwrap();
         let newest = &list[0];
         let output = match newest["status"].as_str() {
             Some("SUCCEEDED") => continue,
             None => {
-                if run(home, &["demo", "--help"]).status.success() && !home.join("data/local/std/_state/sample.json").exists() {
+                if run(home, &["demo", "--help"]).status.success()
+                    && !home.join("data/local/std/_state/sample.json").exists()
+                {
                     // Killed before the lake was marked as a sample: begin anew.
                     let arguments = demo_arguments(1500);
                     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
                     run(home, &arguments)
                 } else {
-                    run(home, &["run", workflow, "--from", "2026-11-13", "--to", "2026-11-20", "--wait"])
+                    run(
+                        home,
+                        &[
+                            "run",
+                            workflow,
+                            "--from",
+                            "2026-11-13",
+                            "--to",
+                            "2026-11-20",
+                            "--wait",
+                        ],
+                    )
                 }
             }
-            Some("INTERRUPTED" | "FAILED") => run(home, &["runs", "redrive", newest["id"].as_str().unwrap()]),
+            Some("INTERRUPTED" | "FAILED") => {
+                run(home, &["runs", "redrive", newest["id"].as_str().unwrap()])
+            }
             Some(other) => panic!("{workflow} is {other} after its process was killed"),
         };
-        assert!(output.status.success(), "{workflow}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{workflow}: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
@@ -265,14 +398,27 @@ fn faults_end_in_a_true_report_or_in_a_named_failure() {
             assert_report_is_true(&report(home.path()), 1500);
         } else {
             let failed = made["executions"].as_array().unwrap().last().unwrap();
-            assert!(failed["root_cause"]["error"].as_str().is_some_and(|error| error.ends_with("Error") || error.ends_with("Refused")), "{plan}: {failed}");
-            assert!(failed["root_cause"]["cause"].as_str().is_some_and(|cause| cause.len() > 20), "{plan}: {failed}");
+            assert!(
+                failed["root_cause"]["error"]
+                    .as_str()
+                    .is_some_and(|error| error.ends_with("Error") || error.ends_with("Refused")),
+                "{plan}: {failed}"
+            );
+            assert!(
+                failed["root_cause"]["cause"]
+                    .as_str()
+                    .is_some_and(|cause| cause.len() > 20),
+                "{plan}: {failed}"
+            );
         }
     }
     let home = tempfile::tempdir().unwrap();
     let made = demo(home.path(), 1500, &["--faults", "wrong-key"]);
     assert_eq!(made["status"], "FAILED");
-    assert_eq!(made["executions"][0]["root_cause"]["error"], "BadCredentials");
+    assert_eq!(
+        made["executions"][0]["root_cause"]["error"],
+        "BadCredentials"
+    );
 }
 
 #[test]
@@ -296,7 +442,11 @@ fn no_secret_is_left_behind() {
                 continue;
             }
             let bytes = std::fs::read(&path).unwrap();
-            let bytes = if path.extension().is_some_and(|end| end == "zst") { zstd::decode_all(&bytes[..]).unwrap() } else { bytes };
+            let bytes = if path.extension().is_some_and(|end| end == "zst") {
+                zstd::decode_all(&bytes[..]).unwrap()
+            } else {
+                bytes
+            };
             assert!(!holds(&bytes), "{}", path.display());
             read += 1;
         }
@@ -311,23 +461,52 @@ fn the_verbs_answer_with_the_documented_exit_codes() {
     assert_eq!(code(&["status"]), 0);
     assert_eq!(code(&["config", "check"]), 0);
     assert_eq!(code(&["no-such-verb"]), 2);
-    assert_eq!(code(&["run", "daily-report", "--from", "2026-02-02", "--to", "2026-02-01", "--wait"]), 2);
+    assert_eq!(
+        code(&[
+            "run",
+            "daily-report",
+            "--from",
+            "2026-02-02",
+            "--to",
+            "2026-02-01",
+            "--wait"
+        ]),
+        2
+    );
     assert_eq!(code(&["runs", "show", "nothing:here"]), 3);
     assert_eq!(code(&["reports", "get", "nothing.csv"]), 3);
     assert_eq!(code(&["run", "no-such-workflow", "--wait"]), 3);
     assert_eq!(code(&[]), 2, "the console needs a terminal");
-    std::fs::write(home.path().join("config.toml"), "[profiles.local]\ncolour = 1\n").unwrap();
+    std::fs::write(
+        home.path().join("config.toml"),
+        "[profiles.local]\ncolour = 1\n",
+    )
+    .unwrap();
     assert_eq!(code(&["status"]), 2);
-    let error: Value = serde_json::from_slice(&run(home.path(), &["status", "--output", "json"]).stderr).unwrap();
-    assert!(error["error"]["message"].as_str().unwrap().contains("config.toml:2:1"));
+    let error: Value =
+        serde_json::from_slice(&run(home.path(), &["status", "--output", "json"]).stderr).unwrap();
+    assert!(
+        error["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("config.toml:2:1")
+    );
 }
 
 #[test]
 fn a_closed_pipe_is_quiet() {
     let home = tempfile::tempdir().unwrap();
-    let mut child = lakehand(home.path(), &["completions", "bash"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = lakehand(home.path(), &["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     std::thread::sleep(Duration::from_millis(50));
     let output = child.wait_with_output().unwrap();
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

@@ -36,7 +36,14 @@ struct Session {
 impl Session {
     fn open(variables: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let pty = native_pty_system().openpty(PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 }).unwrap();
+        let pty = native_pty_system()
+            .openpty(PtySize {
+                rows: 24,
+                cols: 80,
+                pixel_width: 0,
+                pixel_height: 0,
+            })
+            .unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_lakehand"));
         command.env("LAKEHAND_HOME", home.path());
         command.env("TERM", "xterm-256color");
@@ -50,7 +57,10 @@ impl Session {
         }
         let child = pty.slave.spawn_command(command).unwrap();
         drop(pty.slave);
-        let (parser, bytes) = (Arc::new(Mutex::new(vt100::Parser::new(cells(24), cells(80), 0))), Arc::new(Mutex::new(Vec::new())));
+        let (parser, bytes) = (
+            Arc::new(Mutex::new(vt100::Parser::new(cells(24), cells(80), 0))),
+            Arc::new(Mutex::new(Vec::new())),
+        );
         let mut reader = pty.master.try_clone_reader().unwrap();
         let (screen, all) = (parser.clone(), bytes.clone());
         let stop_reading = Arc::new(AtomicBool::new(false));
@@ -66,7 +76,15 @@ impl Session {
             }
         });
         let writer = Some(pty.master.take_writer().unwrap());
-        let mut session = Self { child, master: Some(pty.master), writer, stop_reading, parser, bytes, _home: home };
+        let mut session = Self {
+            child,
+            master: Some(pty.master),
+            writer,
+            stop_reading,
+            parser,
+            bytes,
+            _home: home,
+        };
         session.see("Lakehand");
         session
     }
@@ -78,13 +96,19 @@ impl Session {
     fn until(&mut self, what: &str, holds: impl Fn(&mut Self) -> bool) {
         let end = Instant::now() + PATIENCE;
         while !holds(self) {
-            assert!(Instant::now() < end, "{what} did not happen; the screen is\n{}", self.screen());
+            assert!(
+                Instant::now() < end,
+                "{what} did not happen; the screen is\n{}",
+                self.screen()
+            );
             thread::sleep(Duration::from_millis(15));
         }
     }
 
     fn see(&mut self, text: &str) -> &mut Self {
-        self.until(&format!("'{text}'"), |session| session.screen().contains(text));
+        self.until(&format!("'{text}'"), |session| {
+            session.screen().contains(text)
+        });
         self
     }
 
@@ -96,26 +120,42 @@ impl Session {
     }
 
     fn resize(&mut self, columns: u16, rows: u16) -> &mut Self {
-        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
-        self.parser.lock().unwrap().screen_mut().set_size(cells(rows), cells(columns));
+        let size = PtySize {
+            rows,
+            cols: columns,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        self.parser
+            .lock()
+            .unwrap()
+            .screen_mut()
+            .set_size(cells(rows), cells(columns));
         self.master.as_ref().unwrap().resize(size).unwrap();
         self
     }
 
     /// Presses Escape and waits until what it closes has gone: Escape and a key in one go would be Alt and that key.
     fn escape(&mut self, from: &str) -> &mut Self {
-        self.press("\x1b").until(&format!("'{from}' closes"), |session| !session.screen().contains(from));
+        self.press("\x1b")
+            .until(&format!("'{from}' closes"), |session| {
+                !session.screen().contains(from)
+            });
         self
     }
 
     /// Past the offer of a first start.
     fn on_the_board(&mut self) -> &mut Self {
-        self.see("Try it here with sample data?").escape("Try it here")
+        self.see("Try it here with sample data?")
+            .escape("Try it here")
     }
 
     fn signal(&self, name: &str) {
         let pid = self.child.process_id().unwrap().to_string();
-        let status = std::process::Command::new("kill").args([format!("-{name}"), pid]).status().unwrap();
+        let status = std::process::Command::new("kill")
+            .args([format!("-{name}"), pid])
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 
@@ -127,7 +167,11 @@ impl Session {
                 thread::sleep(Duration::from_millis(100));
                 return status.exit_code();
             }
-            assert!(Instant::now() < end, "the console did not end; the screen is\n{}", self.screen());
+            assert!(
+                Instant::now() < end,
+                "the console did not end; the screen is\n{}",
+                self.screen()
+            );
             thread::sleep(Duration::from_millis(15));
         }
     }
@@ -149,7 +193,12 @@ impl Session {
         let Some(name) = self.master.as_ref().and_then(|master| master.tty_name()) else {
             return true;
         };
-        let output = std::process::Command::new("stty").arg("-F").arg(name).arg("-a").output().unwrap();
+        let output = std::process::Command::new("stty")
+            .arg("-F")
+            .arg(name)
+            .arg("-a")
+            .output()
+            .unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.contains(" icanon") && text.contains(" echo ")
     }
@@ -158,8 +207,16 @@ impl Session {
     fn process(&self) -> (u64, char) {
         let pid = self.child.process_id().unwrap();
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-        (fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap(), fields[0].chars().next().unwrap())
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect();
+        (
+            fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap(),
+            fields[0].chars().next().unwrap(),
+        )
     }
 }
 
@@ -172,8 +229,17 @@ impl Drop for Session {
 #[test]
 fn keys_resize_and_quit() {
     let mut session = Session::open(&[]);
-    session.on_the_board().press("?").see("Keys of this screen").escape("Keys of this screen").press("6").see("written");
-    session.resize(120, 40).press("!").see("the same as a command");
+    session
+        .on_the_board()
+        .press("?")
+        .see("Keys of this screen")
+        .escape("Keys of this screen")
+        .press("6")
+        .see("written");
+    session
+        .resize(120, 40)
+        .press("!")
+        .see("the same as a command");
     session.resize(40, 10).see("too small");
     session.resize(80, 24).see("Activity").press("1q");
     assert_eq!(session.exit_code(), 0);
@@ -184,9 +250,20 @@ fn keys_resize_and_quit() {
 fn the_mouse_is_captured_on_request_and_given_back() {
     let mut session = Session::open(&[]);
     session.on_the_board();
-    let mode = |session: &Session| session.parser.lock().unwrap().screen().mouse_protocol_mode();
+    let mode = |session: &Session| {
+        session
+            .parser
+            .lock()
+            .unwrap()
+            .screen()
+            .mouse_protocol_mode()
+    };
     let before = mode(&session);
-    session.press("%").until("the mouse mode changes", move |session| mode(session) != before);
+    session
+        .press("%")
+        .until("the mouse mode changes", move |session| {
+            mode(session) != before
+        });
     session.press("\x03\x03");
     assert_eq!(session.exit_code(), 0);
     session.is_restored();
@@ -204,7 +281,13 @@ fn a_panic_gives_the_terminal_back_first() {
 #[test]
 fn without_the_variable_nothing_panics() {
     let mut session = Session::open(&[]);
-    session.on_the_board().press("\x1b[24~").press("?").see("Keys of this screen").escape("Keys of this screen").press("q");
+    session
+        .on_the_board()
+        .press("\x1b[24~")
+        .press("?")
+        .see("Keys of this screen")
+        .escape("Keys of this screen")
+        .press("q");
     assert_eq!(session.exit_code(), 0);
 }
 
@@ -240,12 +323,23 @@ fn control_z_stops_it_and_it_comes_back() {
     for by_signal in [false, true] {
         let mut session = Session::open(&[]);
         session.on_the_board();
-        if by_signal { session.signal("TSTP") } else { drop(session.press("\x1a")) }
+        if by_signal {
+            session.signal("TSTP")
+        } else {
+            drop(session.press("\x1a"))
+        }
         session.until("it stops", |session| session.process().1 == 'T');
         session.is_restored();
         session.signal("CONT");
-        session.until("it is back", |session| session.parser.lock().unwrap().screen().alternate_screen());
-        session.see("Lakehand").press("?").see("Keys of this screen").escape("Keys of this screen").press("q");
+        session.until("it is back", |session| {
+            session.parser.lock().unwrap().screen().alternate_screen()
+        });
+        session
+            .see("Lakehand")
+            .press("?")
+            .see("Keys of this screen")
+            .escape("Keys of this screen")
+            .press("q");
         assert_eq!(session.exit_code(), 0);
         session.is_restored();
     }
@@ -260,8 +354,16 @@ fn idle_costs_nothing() {
     thread::sleep(Duration::from_secs(5));
     let (after, rewritten) = (session.process().0, session.bytes.lock().unwrap().len());
     // A tick is 10 ms; the clock of the header or one poll may fall into the five seconds.
-    assert!(after - before <= 2, "{} ticks of processor time in five idle seconds", after - before);
-    assert!(rewritten - written <= 400, "{} bytes drawn in five idle seconds", rewritten - written);
+    assert!(
+        after - before <= 2,
+        "{} ticks of processor time in five idle seconds",
+        after - before
+    );
+    assert!(
+        rewritten - written <= 400,
+        "{} bytes drawn in five idle seconds",
+        rewritten - written
+    );
 }
 
 #[test]
@@ -270,7 +372,10 @@ fn without_colours_the_selection_is_still_visible() {
     session.see("Try it here with sample data?");
     let bytes = String::from_utf8_lossy(&session.bytes.lock().unwrap()).into_owned();
     assert!(bytes.contains("\x1b[7m"), "nothing is reversed");
-    let coloured = (31..=37).chain(91..=97).any(|code| bytes.contains(&format!("\x1b[{code}m"))) || bytes.contains("\x1b[38;5;");
+    let coloured = (31..=37)
+        .chain(91..=97)
+        .any(|code| bytes.contains(&format!("\x1b[{code}m")))
+        || bytes.contains("\x1b[38;5;");
     assert!(!coloured, "something is coloured");
 }
 
@@ -279,7 +384,12 @@ fn frames_are_drawn_at_once() {
     let mut session = Session::open(&[]);
     session.on_the_board();
     let bytes = session.bytes.lock().unwrap().clone();
-    let count = |wanted: &[u8]| bytes.windows(wanted.len()).filter(|window| *window == wanted).count();
+    let count = |wanted: &[u8]| {
+        bytes
+            .windows(wanted.len())
+            .filter(|window| *window == wanted)
+            .count()
+    };
     assert!(count(b"\x1b[?2026h") > 0);
     assert_eq!(count(b"\x1b[?2026h"), count(b"\x1b[?2026l"));
 }

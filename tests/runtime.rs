@@ -49,7 +49,10 @@ impl Resources for Worker {
     }
 
     async fn run(&self, call: TaskCall) -> Result<Value, TaskFailure> {
-        call.log.line(Level::Info, &format!("{} works on {}", call.stage, call.parameters));
+        call.log.line(
+            Level::Info,
+            &format!("{} works on {}", call.stage, call.parameters),
+        );
         call.log.progress("half way");
         tokio::select! {
             () = tokio::time::sleep(self.pause) => {}
@@ -102,18 +105,35 @@ fn open(folder: &Path, pause: Duration) -> LocalWorkflows {
         read_only: false,
     });
     let store = StateStore::open(&profile.state_file()).unwrap();
-    let definitions = Definitions::of(profile, Arc::new(|text: &str| Ok(text.to_owned())), &[("work", &definition())]);
-    LocalWorkflows::new(store, definitions, Arc::new(Worker { pause }), Arc::new(SystemClock)).unwrap()
+    let definitions = Definitions::of(
+        profile,
+        Arc::new(|text: &str| Ok(text.to_owned())),
+        &[("work", &definition())],
+    );
+    LocalWorkflows::new(
+        store,
+        definitions,
+        Arc::new(Worker { pause }),
+        Arc::new(SystemClock),
+    )
+    .unwrap()
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(work)
 }
 
 /// Starts the execution, or goes on with it, and runs it to its end.
 #[test]
 fn as_a_child() {
-    let Ok(folder) = std::env::var(CHILD) else { return };
+    let Ok(folder) = std::env::var(CHILD) else {
+        return;
+    };
     let pause = Duration::from_millis(std::env::var(PAUSE).unwrap().parse().unwrap());
     block_on(async {
         let workflows = open(Path::new(&folder), pause);
@@ -121,7 +141,12 @@ fn as_a_child() {
         match workflows.describe(&id).await {
             Err(error) if error.kind == OpsErrorKind::NotFound => {
                 let name = Some("one".to_owned());
-                let request = StartRequest { workflow: "work".into(), window: None, input: json!({}), name };
+                let request = StartRequest {
+                    workflow: "work".into(),
+                    window: None,
+                    input: json!({}),
+                    name,
+                };
                 workflows.start(request).await.unwrap();
             }
             Ok(summary) if summary.status == ExecutionStatus::Succeeded => return,
@@ -146,7 +171,13 @@ fn child(folder: &Path, pause_ms: u64) -> Child {
 /// Returns the child's output, which must stay open as long as it writes.
 fn wait_until_under_way(child: &mut Child) -> impl Sized + use<> {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.by_ref().map_while(Result::ok).any(|line| line.ends_with("under way")), "the child did not start");
+    assert!(
+        lines
+            .by_ref()
+            .map_while(Result::ok)
+            .any(|line| line.ends_with("under way")),
+        "the child did not start"
+    );
     lines
 }
 
@@ -162,7 +193,10 @@ async fn events(workflows: &LocalWorkflows) -> Vec<String> {
     for (place, event) in events.iter().enumerate() {
         assert_eq!(event.id, place as u64 + 1, "an event is missing or doubled");
     }
-    events.iter().map(|event| serde_json::to_string(event).unwrap()).collect()
+    events
+        .iter()
+        .map(|event| serde_json::to_string(event).unwrap())
+        .collect()
 }
 
 async fn output(workflows: &LocalWorkflows) -> Option<String> {
@@ -179,7 +213,10 @@ fn killed_at_twenty_random_moments_and_redriven_it_ends_as_if_nothing_had_been()
     let mut rounds = 0;
     while killed_in_the_middle < 20 {
         rounds += 1;
-        assert!(rounds < 100, "it was killed in the middle only {killed_in_the_middle} times");
+        assert!(
+            rounds < 100,
+            "it was killed in the middle only {killed_in_the_middle} times"
+        );
         let folder = tempfile::tempdir().unwrap();
         killed_in_the_middle += kill_until_it_ends(folder.path(), &expected);
     }
@@ -198,9 +235,16 @@ fn kill_until_it_ends(folder: &Path, expected: &str) -> u32 {
         let status = block_on(async {
             let workflows = open(folder, Duration::ZERO);
             let now = events(&workflows).await;
-            assert!(now.len() >= past.len() && now[..past.len()] == past[..], "events were lost or changed");
+            assert!(
+                now.len() >= past.len() && now[..past.len()] == past[..],
+                "events were lost or changed"
+            );
             past = now;
-            workflows.describe(&ID.into()).await.ok().map(|summary| summary.status)
+            workflows
+                .describe(&ID.into())
+                .await
+                .ok()
+                .map(|summary| summary.status)
         });
         match status {
             None => assert!(past.is_empty()),
@@ -215,7 +259,10 @@ fn kill_until_it_ends(folder: &Path, expected: &str) -> u32 {
     block_on(async {
         let workflows = open(folder, Duration::ZERO);
         assert_eq!(events(&workflows).await[..past.len()], past[..]);
-        assert_eq!(workflows.describe(&ID.into()).await.unwrap().status, ExecutionStatus::Succeeded);
+        assert_eq!(
+            workflows.describe(&ID.into()).await.unwrap().status,
+            ExecutionStatus::Succeeded
+        );
         assert_eq!(output(&workflows).await.as_deref(), Some(expected));
     });
     interrupted
@@ -229,9 +276,15 @@ fn a_second_process_reads_is_refused_a_redrive_and_can_stop() {
     block_on(async {
         let workflows = open(folder.path(), Duration::ZERO);
         let id: ExecutionId = ID.into();
-        assert_eq!(workflows.describe(&id).await.unwrap().status, ExecutionStatus::Running);
+        assert_eq!(
+            workflows.describe(&id).await.unwrap().status,
+            ExecutionStatus::Running
+        );
         assert!(!events(&workflows).await.is_empty());
-        assert_eq!(workflows.redrive(&id).await.unwrap_err().kind, OpsErrorKind::Conflict);
+        assert_eq!(
+            workflows.redrive(&id).await.unwrap_err().kind,
+            OpsErrorKind::Conflict
+        );
         workflows.stop(&id, "from outside").await.unwrap();
         let ended = workflows.wait(&id).await.unwrap();
         assert_eq!(ended.status, ExecutionStatus::Aborted);

@@ -2,7 +2,10 @@
 
 use clap::Args;
 
-use super::{App, CliError, VerbResult, run::{WindowArgs, start_and_wait}};
+use super::{
+    App, CliError, VerbResult,
+    run::{WindowArgs, start_and_wait},
+};
 use crate::{
     ops::{StartRequest, WorkflowName},
     pipeline::dataset::Stream,
@@ -22,10 +25,17 @@ pub struct CollectArgs {
 /// # Errors
 /// When there is no such source, or it cannot be started.
 pub async fn run(app: &App, args: &CollectArgs) -> VerbResult {
-    let streams: Vec<String> = Stream::ALL.into_iter().filter(|s| s.source() == args.source || s.name() == args.source).map(Stream::name).collect();
+    let streams: Vec<String> = Stream::ALL
+        .into_iter()
+        .filter(|s| s.source() == args.source || s.name() == args.source)
+        .map(Stream::name)
+        .collect();
     if streams.is_empty() {
         let known = Stream::ALL.map(Stream::name).join(", ");
-        return Err(CliError::not_found(format!("there is no source or stream '{}'", args.source), format!("use affise, or one of {known}")));
+        return Err(CliError::not_found(
+            format!("there is no source or stream '{}'", args.source),
+            format!("use affise, or one of {known}"),
+        ));
     }
     let request = StartRequest {
         workflow: WorkflowName::from("collect"),

@@ -29,7 +29,10 @@ pub fn run(verb: &ConfigVerb, output: OutputFormat) -> VerbResult {
             print_as(output, &value, |out| {
                 writeln!(out, "{}", home.config_file().display())?;
                 if !exists {
-                    writeln!(out, "(no such file: the built-in profile `local` is in force)")?;
+                    writeln!(
+                        out,
+                        "(no such file: the built-in profile `local` is in force)"
+                    )?;
                 }
                 writeln!(out, "data: {}", home.data_dir().display())
             })?;
@@ -39,14 +42,21 @@ pub fn run(verb: &ConfigVerb, output: OutputFormat) -> VerbResult {
             let profiles: Vec<_> = config.profile_names().collect();
             let value = serde_json::json!({ "ok": true, "config": config.path(), "from_file": config.from_file(), "profiles": profiles });
             print_as(output, &value, |out| {
-                let place = if config.from_file() { config.path().display().to_string() } else { "the built-in configuration".to_owned() };
+                let place = if config.from_file() {
+                    config.path().display().to_string()
+                } else {
+                    "the built-in configuration".to_owned()
+                };
                 writeln!(out, "{place} is right; profiles: {}", profiles.join(", "))
             })?;
         }
         ConfigVerb::Show => {
             let config = Config::load(&home)?;
-            let text = config.show().map_err(|error| CliError::platform(error.to_string(), ""))?;
-            let value: toml::Value = toml::from_str(&text).map_err(|error| CliError::platform(error.to_string(), ""))?;
+            let text = config
+                .show()
+                .map_err(|error| CliError::platform(error.to_string(), ""))?;
+            let value: toml::Value =
+                toml::from_str(&text).map_err(|error| CliError::platform(error.to_string(), ""))?;
             print_as(output, &value, |out| write!(out, "{text}"))?;
         }
     }

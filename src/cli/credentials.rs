@@ -32,10 +32,16 @@ pub async fn run(app: &App, verb: &CredentialsVerb) -> VerbResult {
     match verb {
         CredentialsVerb::Set { path, file } => {
             if app.profile.read_only {
-                return Err(CliError::not_possible(format!("the profile {} is read-only", app.profile.name), "choose another profile, or set read_only = false"));
+                return Err(CliError::not_possible(
+                    format!("the profile {} is read-only", app.profile.name),
+                    "choose another profile, or set read_only = false",
+                ));
             }
             let version = store.put(path, read_value(file.as_deref())?).await?;
-            app.print(&serde_json::json!({ "path": path, "version": version }), |out| writeln!(out, "{path} is set, version {version}"))?;
+            app.print(
+                &serde_json::json!({ "path": path, "version": version }),
+                |out| writeln!(out, "{path} is set, version {version}"),
+            )?;
         }
         CredentialsVerb::List => {
             let path = &app.profile.affise.api_key_parameter;
@@ -45,7 +51,13 @@ pub async fn run(app: &App, verb: &CredentialsVerb) -> VerbResult {
                 Err(error) => return Err(error.into()),
             };
             let list = serde_json::json!([{ "path": path, "present": present }]);
-            app.print(&list, |out| writeln!(out, "{path}  {}", if present { "present" } else { "MISSING" }))?;
+            app.print(&list, |out| {
+                writeln!(
+                    out,
+                    "{path}  {}",
+                    if present { "present" } else { "MISSING" }
+                )
+            })?;
         }
     }
     Ok(Ended::Well)
@@ -56,7 +68,10 @@ fn read_value(file: Option<&std::path::Path>) -> Result<SecretString, CliError> 
     match file {
         Some(file) => text = std::fs::read_to_string(file)?,
         None if io::stdin().is_terminal() => {
-            return Err(CliError::usage("the value would be echoed on this terminal", "pipe it in: `lakehand credentials set PATH < file`, or use --file"));
+            return Err(CliError::usage(
+                "the value would be echoed on this terminal",
+                "pipe it in: `lakehand credentials set PATH < file`, or use --file",
+            ));
         }
         None => {
             io::stdin().read_to_string(&mut text)?;
@@ -64,7 +79,10 @@ fn read_value(file: Option<&std::path::Path>) -> Result<SecretString, CliError> 
     }
     let value = text.trim_end_matches(['\r', '\n']);
     if value.is_empty() {
-        return Err(CliError::usage("the value is empty; nothing was changed", "give the credential on standard input or with --file"));
+        return Err(CliError::usage(
+            "the value is empty; nothing was changed",
+            "give the credential on standard input or with --file",
+        ));
     }
     Ok(SecretString::from(value))
 }

@@ -72,12 +72,26 @@ struct Made<'a> {
 pub async fn run(app: &App, args: &DemoArgs, ascii: bool) -> VerbResult {
     let today = match args.today {
         Some(day) => day,
-        None => app.platform.now().to_zoned(app.profile.time_zone.clone()).date(),
+        None => app
+            .platform
+            .now()
+            .to_zoned(app.profile.time_zone.clone())
+            .date(),
     };
     let data = args.data.as_ref().map(std::path::absolute).transpose()?;
-    let spec = SampleSpec { seed: args.seed, scale: args.scale, today, data, faults: args.faults.clone() };
+    let spec = SampleSpec {
+        seed: args.seed,
+        scale: args.scale,
+        today,
+        data,
+        faults: args.faults.clone(),
+    };
     mark(&app.platform, &spec).await?;
-    if args.headless { headless(app, &spec).await } else { super::console::open(app, ascii, super::console::Start::Demo).await }
+    if args.headless {
+        headless(app, &spec).await
+    } else {
+        super::console::open(app, ascii, super::console::Start::Demo).await
+    }
 }
 
 async fn headless(app: &App, spec: &SampleSpec) -> VerbResult {
@@ -87,16 +101,42 @@ async fn headless(app: &App, spec: &SampleSpec) -> VerbResult {
         let operations = app.platform.operations();
         let id: ExecutionId = operations.start(request(workflow, window)).await?;
         executions.push(follow(operations.as_ref(), &id).await?);
-        if executions.last().is_some_and(|detail| detail.summary.status != ExecutionStatus::Succeeded) {
+        if executions
+            .last()
+            .is_some_and(|detail| detail.summary.status != ExecutionStatus::Succeeded)
+        {
             break;
         }
     }
-    let succeeded = executions.len() == 2 && executions.iter().all(|detail| detail.summary.status == ExecutionStatus::Succeeded);
-    let report = if succeeded { app.platform.operations().reports().await?.into_iter().next() } else { None };
+    let succeeded = executions.len() == 2
+        && executions
+            .iter()
+            .all(|detail| detail.summary.status == ExecutionStatus::Succeeded);
+    let report = if succeeded {
+        app.platform
+            .operations()
+            .reports()
+            .await?
+            .into_iter()
+            .next()
+    } else {
+        None
+    };
     let status = if succeeded { "SUCCEEDED" } else { "FAILED" };
-    let made = Made { status, sample: spec, window, lake: app.platform.operations().identity().lake, executions: &executions, report };
+    let made = Made {
+        status,
+        sample: spec,
+        window,
+        lake: app.platform.operations().identity().lake,
+        executions: &executions,
+        report,
+    };
     app.print(&made, |out| write_made(out, &made))?;
-    Ok(if succeeded { Ended::Well } else { Ended::Failed })
+    Ok(if succeeded {
+        Ended::Well
+    } else {
+        Ended::Failed
+    })
 }
 
 fn write_made(out: &mut dyn Write, made: &Made<'_>) -> std::io::Result<()> {
@@ -106,8 +146,16 @@ fn write_made(out: &mut dyn Write, made: &Made<'_>) -> std::io::Result<()> {
     }
     writeln!(out, "lake    {}", made.lake)?;
     if let Some(report) = &made.report {
-        writeln!(out, "report  {}  {} rows, {} bytes", report.name, report.rows, report.bytes)?;
-        writeln!(out, "        read it with `lakehand reports show {}`, or all of it with `lakehand reports get {}`", report.name, report.name)?;
+        writeln!(
+            out,
+            "report  {}  {} rows, {} bytes",
+            report.name, report.rows, report.bytes
+        )?;
+        writeln!(
+            out,
+            "        read it with `lakehand reports show {}`, or all of it with `lakehand reports get {}`",
+            report.name, report.name
+        )?;
     }
     Ok(())
 }

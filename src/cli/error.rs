@@ -31,13 +31,19 @@ pub enum CliError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// Ctrl-C or SIGTERM.
-    #[error("interrupted; what was started and not finished can be redriven, `lakehand runs list` shows it")]
+    #[error(
+        "interrupted; what was started and not finished can be redriven, `lakehand runs list` shows it"
+    )]
     Interrupted,
 }
 
 impl CliError {
     fn told(code: u8, message: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self::Told { code, message: message.into(), advice: advice.into() }
+        Self::Told {
+            code,
+            message: message.into(),
+            advice: advice.into(),
+        }
     }
 
     /// Wrong usage or configuration: exit code 2.
@@ -63,7 +69,9 @@ impl CliError {
     /// Prints the error to standard error and gives its exit code. A closed pipe is quiet success.
     pub(super) fn report(&self, output: OutputFormat) -> ExitCode {
         let (code, advice) = match self {
-            Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+            Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                return ExitCode::SUCCESS;
+            }
             Self::Io(_) => (5, "check the disk and the permissions of the folder"),
             Self::Interrupted => (130, ""),
             Self::Told { code, advice, .. } => (*code, advice.as_str()),
@@ -76,7 +84,10 @@ impl CliError {
                     eprintln!("  help: {}", lines_for_terminal(advice));
                 }
             }
-            OutputFormat::Json => eprintln!("{}", serde_json::json!({ "error": { "code": code, "message": message, "advice": advice } })),
+            OutputFormat::Json => eprintln!(
+                "{}",
+                serde_json::json!({ "error": { "code": code, "message": message, "advice": advice } })
+            ),
         }
         ExitCode::from(code)
     }
@@ -84,7 +95,10 @@ impl CliError {
 
 /// Keeps line breaks of our own making and neutralises every other control character.
 fn lines_for_terminal(text: &str) -> String {
-    text.lines().map(for_terminal).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(for_terminal)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 impl From<OpsError> for CliError {
@@ -137,14 +151,22 @@ impl From<CsvError> for CliError {
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
-        let code = if matches!(error, StoreError::NotFound { .. }) { 3 } else { 5 };
+        let code = if matches!(error, StoreError::NotFound { .. }) {
+            3
+        } else {
+            5
+        };
         Self::told(code, error.to_string(), "")
     }
 }
 
 impl From<ParameterError> for CliError {
     fn from(error: ParameterError) -> Self {
-        let code = if matches!(error, ParameterError::Missing { .. }) { 3 } else { 5 };
+        let code = if matches!(error, ParameterError::Missing { .. }) {
+            3
+        } else {
+            5
+        };
         Self::told(code, error.to_string(), "")
     }
 }

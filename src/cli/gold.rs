@@ -26,6 +26,8 @@ pub async fn run(app: &App, verb: &GoldVerb) -> VerbResult {
     let window = window.or_default(app)?;
     let context = app.platform.job_context("gold-build").await?;
     let summary = gold::build(&context, *table, window).await?;
-    app.print(&summary, |out| writeln!(out, "{} {window}: {} rows", table.name(), summary.rows))?;
+    app.print(&summary, |out| {
+        writeln!(out, "{} {window}: {} rows", table.name(), summary.rows)
+    })?;
     Ok(Ended::Well)
 }

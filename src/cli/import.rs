@@ -50,8 +50,14 @@ fn print(out: &mut dyn Write, stream: Stream, summary: &NormaliseSummary) -> io:
         summary.rows_quarantined,
     )?;
     for change in &summary.partitions {
-        let day = change.day.map_or_else(|| "whole table".to_owned(), |day| day.to_string());
-        writeln!(out, "  {day}: {} new, {} updated, {} rows now", change.new, change.updated, change.rows)?;
+        let day = change
+            .day
+            .map_or_else(|| "whole table".to_owned(), |day| day.to_string());
+        writeln!(
+            out,
+            "  {day}: {} new, {} updated, {} rows now",
+            change.new, change.updated, change.rows
+        )?;
     }
     for (reason, rows) in summary.quarantine_reasons.iter().take(SHOWN) {
         writeln!(out, "  put aside: {rows} rows, {}", for_terminal(reason))?;
@@ -59,22 +65,47 @@ fn print(out: &mut dyn Write, stream: Stream, summary: &NormaliseSummary) -> io:
     for file in &summary.quarantine_files {
         writeln!(out, "  put aside into {}", for_terminal(file))?;
     }
-    for note in summary.unknown_fields.iter().chain(&summary.drift).take(SHOWN) {
+    for note in summary
+        .unknown_fields
+        .iter()
+        .chain(&summary.drift)
+        .take(SHOWN)
+    {
         print_note(out, note)?;
     }
     if summary.duplicate_keys > 0 {
-        writeln!(out, "  {} keys came twice in one object; the last value was taken", summary.duplicate_keys)?;
+        writeln!(
+            out,
+            "  {} keys came twice in one object; the last value was taken",
+            summary.duplicate_keys
+        )?;
     }
     if summary.money_mismatches > 0 {
-        writeln!(out, "  {} rows whose income less payouts is not their earnings", summary.money_mismatches)?;
+        writeln!(
+            out,
+            "  {} rows whose income less payouts is not their earnings",
+            summary.money_mismatches
+        )?;
     }
     if summary.secret_rows > 0 {
-        writeln!(out, "  {} rows had secrets, which were removed", summary.secret_rows)?;
+        writeln!(
+            out,
+            "  {} rows had secrets, which were removed",
+            summary.secret_rows
+        )?;
     }
     Ok(())
 }
 
 fn print_note(out: &mut dyn Write, note: &FieldNote) -> io::Result<()> {
-    let (field, what, first) = (for_terminal(&note.field), for_terminal(&note.what), for_terminal(&note.first));
-    writeln!(out, "  field {field}: {what} in {} rows, first at {first}", note.rows)
+    let (field, what, first) = (
+        for_terminal(&note.field),
+        for_terminal(&note.what),
+        for_terminal(&note.first),
+    );
+    writeln!(
+        out,
+        "  field {field}: {what} in {} rows, first at {first}",
+        note.rows
+    )
 }

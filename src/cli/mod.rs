@@ -56,7 +56,13 @@ pub use error::CliError;
 #[command(name = "lakehand", version, max_term_width = 100)]
 pub struct Cli {
     /// Profile of the configuration file.
-    #[arg(long, short = 'p', global = true, env = "LAKEHAND_PROFILE", value_name = "NAME")]
+    #[arg(
+        long,
+        short = 'p',
+        global = true,
+        env = "LAKEHAND_PROFILE",
+        value_name = "NAME"
+    )]
     profile: Option<String>,
     /// How results are printed.
     #[arg(long, global = true, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
@@ -146,7 +152,11 @@ impl App {
     ///
     /// # Errors
     /// When standard output fails; a closed pipe ends the program quietly.
-    pub fn print<T: serde::Serialize>(&self, value: &T, text: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CliError> {
+    pub fn print<T: serde::Serialize>(
+        &self,
+        value: &T,
+        text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), CliError> {
         print_as(self.output, value, text)
     }
 }
@@ -195,7 +205,12 @@ fn dispatch(cli: Cli) -> VerbResult {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| CliError::platform(format!("could not start the worker threads: {error}"), "free memory or processes and try again"))?;
+        .map_err(|error| {
+            CliError::platform(
+                format!("could not start the worker threads: {error}"),
+                "free memory or processes and try again",
+            )
+        })?;
     let ended = runtime.block_on(run_verb(cli));
     // Blocking readers must not hold the exit up.
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
@@ -225,7 +240,10 @@ async fn run_verb(cli: Cli) -> VerbResult {
 /// Resolves on Ctrl-C or SIGTERM, unless the console has the terminal: it handles its own signals.
 async fn interrupted(console: Arc<std::sync::atomic::AtomicBool>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut int), Ok(mut term)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
         return std::future::pending().await;
     };
     loop {
@@ -249,7 +267,11 @@ fn open(profile: Option<&str>, output: OutputFormat, verb: &Option<Verb>) -> Res
     let platform = Platform::open(Arc::clone(&profile))?;
     #[cfg(feature = "simulator")]
     sample::install(&platform);
-    Ok(App { profile, platform, output })
+    Ok(App {
+        profile,
+        platform,
+        output,
+    })
 }
 
 async fn with_platform(app: &App, verb: Option<Verb>, ascii: bool) -> VerbResult {
@@ -298,27 +320,44 @@ mod console {
     #[cfg(feature = "console")]
     pub async fn open(app: &App, ascii: bool, start: Start) -> VerbResult {
         use crate::console::{ConsoleOptions, StartScreen};
-        app.platform.console_is_open().store(true, std::sync::atomic::Ordering::Relaxed);
+        app.platform
+            .console_is_open()
+            .store(true, std::sync::atomic::Ordering::Relaxed);
         let start = match start {
             Start::Board => StartScreen::Board,
             #[cfg(feature = "simulator")]
             Start::Demo => StartScreen::Demo,
         };
-        let options = ConsoleOptions { start, ascii, ..ConsoleOptions::default() };
+        let options = ConsoleOptions {
+            start,
+            ascii,
+            ..ConsoleOptions::default()
+        };
         crate::console::run(app.platform.operations(), options)
             .await
             .map(|()| Ended::Well)
-            .map_err(|error| CliError::platform(error.to_string(), "check the terminal, or use a verb such as `lakehand status`"))
+            .map_err(|error| {
+                CliError::platform(
+                    error.to_string(),
+                    "check the terminal, or use a verb such as `lakehand status`",
+                )
+            })
     }
 
     #[cfg(not(feature = "console"))]
     pub async fn open(_app: &App, _ascii: bool, _start: Start) -> VerbResult {
-        Err(CliError::usage("this build has no console", "use a verb such as `lakehand status`"))
+        Err(CliError::usage(
+            "this build has no console",
+            "use a verb such as `lakehand status`",
+        ))
     }
 }
 
 impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
-        Self::usage(error.to_string(), "`config.example.toml` shows every setting; `lakehand config check` checks the file")
+        Self::usage(
+            error.to_string(),
+            "`config.example.toml` shows every setting; `lakehand config check` checks the file",
+        )
     }
 }

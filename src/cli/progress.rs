@@ -19,7 +19,10 @@ const POLL: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// When the platform cannot be asked.
-pub async fn follow(operations: &dyn Operations, id: &ExecutionId) -> Result<ExecutionDetail, CliError> {
+pub async fn follow(
+    operations: &dyn Operations,
+    id: &ExecutionId,
+) -> Result<ExecutionDetail, CliError> {
     let mut shown = Shown::new();
     let mut last_event = 0;
     loop {
@@ -38,7 +41,10 @@ pub async fn follow(operations: &dyn Operations, id: &ExecutionId) -> Result<Exe
 ///
 /// # Errors
 /// When the platform cannot be asked.
-pub async fn wait(operations: &dyn Operations, id: &ExecutionId) -> Result<ExecutionDetail, crate::ops::OpsError> {
+pub async fn wait(
+    operations: &dyn Operations,
+    id: &ExecutionId,
+) -> Result<ExecutionDetail, crate::ops::OpsError> {
     loop {
         let detail = operations.execution(id, u64::MAX >> 1).await?;
         if detail.summary.status.is_ended() {
@@ -57,7 +63,11 @@ struct Shown {
 
 impl Shown {
     fn new() -> Self {
-        Self { live: io::stderr().is_terminal(), stages: HashMap::new(), transient: false }
+        Self {
+            live: io::stderr().is_terminal(),
+            stages: HashMap::new(),
+            transient: false,
+        }
     }
 
     fn update(&mut self, detail: &ExecutionDetail) {
@@ -66,24 +76,46 @@ impl Shown {
         }
         let mut err = io::stderr().lock();
         for stage in &detail.stages {
-            if stage.status == StageStatus::NotReached || self.stages.get(&stage.name) == Some(&stage.status) {
+            if stage.status == StageStatus::NotReached
+                || self.stages.get(&stage.name) == Some(&stage.status)
+            {
                 continue;
             }
             self.stages.insert(stage.name.clone(), stage.status.clone());
-            if matches!(stage.status, StageStatus::Running) || !matches!(stage.kind.as_str(), "Task" | "Map" | "Parallel") {
+            if matches!(stage.status, StageStatus::Running)
+                || !matches!(stage.kind.as_str(), "Task" | "Map" | "Parallel")
+            {
                 continue;
             }
             let (mark, word) = mark(&stage.status);
             let indent = "  ".repeat(usize::from(stage.depth));
-            let error = stage.error.as_deref().map(|error| format!("  {error}")).unwrap_or_default();
+            let error = stage
+                .error
+                .as_deref()
+                .map(|error| format!("  {error}"))
+                .unwrap_or_default();
             let clear = if self.transient { "\r\x1b[2K" } else { "" };
-            let _ = writeln!(err, "{clear}{indent}{mark} {}  {word}{error}", for_terminal(&stage.name));
+            let _ = writeln!(
+                err,
+                "{clear}{indent}{mark} {}  {word}{error}",
+                for_terminal(&stage.name)
+            );
             self.transient = false;
         }
-        let running = detail.stages.iter().rev().find(|stage| matches!(stage.status, StageStatus::Running | StageStatus::Waiting { .. }));
+        let running = detail.stages.iter().rev().find(|stage| {
+            matches!(
+                stage.status,
+                StageStatus::Running | StageStatus::Waiting { .. }
+            )
+        });
         if let Some(stage) = running {
             let progress = stage.progress.as_deref().unwrap_or("…");
-            let _ = write!(err, "\r\x1b[2K· {}  {}", for_terminal(&stage.name), for_terminal(progress));
+            let _ = write!(
+                err,
+                "\r\x1b[2K· {}  {}",
+                for_terminal(&stage.name),
+                for_terminal(progress)
+            );
             let _ = err.flush();
             self.transient = true;
         }

@@ -2,7 +2,10 @@
 
 use std::io::{self, Read, Write};
 
-use arrow::{array::RecordBatch, util::display::{ArrayFormatter, FormatOptions}};
+use arrow::{
+    array::RecordBatch,
+    util::display::{ArrayFormatter, FormatOptions},
+};
 use clap::{Args, ValueEnum};
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
@@ -56,7 +59,13 @@ pub async fn run(app: &App, args: &QueryArgs) -> VerbResult {
         print_rows(rows, format).await?;
     } else {
         let summary = engine.execute(&sql, &cancel).await?;
-        app.print(&summary, |out| writeln!(out, "{}: {} rows in {} ms", summary.statement, summary.rows, summary.elapsed_ms))?;
+        app.print(&summary, |out| {
+            writeln!(
+                out,
+                "{}: {} rows in {} ms",
+                summary.statement, summary.rows, summary.elapsed_ms
+            )
+        })?;
     }
     Ok(Ended::Well)
 }
@@ -66,9 +75,15 @@ fn is_query(sql: &str) -> bool {
     let mut rest = sql.trim_start();
     loop {
         rest = if let Some(comment) = rest.strip_prefix("--") {
-            comment.split_once('\n').map_or("", |(_, after)| after).trim_start()
+            comment
+                .split_once('\n')
+                .map_or("", |(_, after)| after)
+                .trim_start()
         } else if let Some(comment) = rest.strip_prefix("/*") {
-            comment.split_once("*/").map_or("", |(_, after)| after).trim_start()
+            comment
+                .split_once("*/")
+                .map_or("", |(_, after)| after)
+                .trim_start()
         } else if let Some(inner) = rest.strip_prefix('(') {
             inner.trim_start()
         } else {
@@ -76,7 +91,11 @@ fn is_query(sql: &str) -> bool {
         };
     }
     let word: String = rest.chars().take_while(char::is_ascii_alphabetic).collect();
-    ["select", "with", "values", "show", "describe", "explain", "table"].iter().any(|w| word.eq_ignore_ascii_case(w))
+    [
+        "select", "with", "values", "show", "describe", "explain", "table",
+    ]
+    .iter()
+    .any(|w| word.eq_ignore_ascii_case(w))
 }
 
 async fn print_rows(mut rows: QueryRows, format: RowFormat) -> Result<(), CliError> {
@@ -96,7 +115,12 @@ async fn print_rows(mut rows: QueryRows, format: RowFormat) -> Result<(), CliErr
             while let Some(batch) = rows.batches.next().await {
                 batches.push(batch?);
             }
-            let header: Vec<String> = rows.schema.fields().iter().map(|field| field.name().clone()).collect();
+            let header: Vec<String> = rows
+                .schema
+                .fields()
+                .iter()
+                .map(|field| field.name().clone())
+                .collect();
             write_table(&mut out, &header, &batches)?;
         }
     }
@@ -106,8 +130,17 @@ async fn print_rows(mut rows: QueryRows, format: RowFormat) -> Result<(), CliErr
 
 fn cells(batch: &RecordBatch) -> Result<Vec<ArrayFormatter<'_>>, CliError> {
     let options = FormatOptions::default();
-    let formatters: Result<Vec<_>, _> = batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options.clone())).collect();
-    formatters.map_err(|error| CliError::platform(format!("could not show the rows: {error}"), "try --format csv"))
+    let formatters: Result<Vec<_>, _> = batch
+        .columns()
+        .iter()
+        .map(|column| ArrayFormatter::try_new(column.as_ref(), &options.clone()))
+        .collect();
+    formatters.map_err(|error| {
+        CliError::platform(
+            format!("could not show the rows: {error}"),
+            "try --format csv",
+        )
+    })
 }
 
 fn write_json(out: &mut dyn Write, batch: &RecordBatch) -> Result<(), CliError> {
@@ -116,14 +149,18 @@ fn write_json(out: &mut dyn Write, batch: &RecordBatch) -> Result<(), CliError> 
     let formatters = cells(batch)?;
     for row in 0..batch.num_rows() {
         let mut object = serde_json::Map::new();
-        for ((field, column), formatter) in schema.fields().iter().zip(batch.columns()).zip(&formatters) {
+        for ((field, column), formatter) in
+            schema.fields().iter().zip(batch.columns()).zip(&formatters)
+        {
             let text = || formatter.value(row).to_string();
             let value = if column.is_null(row) {
                 serde_json::Value::Null
             } else {
                 match field.data_type() {
                     DataType::Boolean => serde_json::Value::Bool(text() == "true"),
-                    t if t.is_integer() || t.is_floating() => serde_json::from_str(&text()).unwrap_or_else(|_| text().into()),
+                    t if t.is_integer() || t.is_floating() => {
+                        serde_json::from_str(&text()).unwrap_or_else(|_| text().into())
+                    }
                     _ => text().into(),
                 }
             };
@@ -135,20 +172,44 @@ fn write_json(out: &mut dyn Write, batch: &RecordBatch) -> Result<(), CliError> 
     Ok(())
 }
 
-fn write_table(out: &mut dyn Write, header: &[String], batches: &[RecordBatch]) -> Result<(), CliError> {
+fn write_table(
+    out: &mut dyn Write,
+    header: &[String],
+    batches: &[RecordBatch],
+) -> Result<(), CliError> {
     let mut lines: Vec<Vec<String>> = vec![header.to_vec()];
     for batch in batches {
         let formatters = cells(batch)?;
         for row in 0..batch.num_rows() {
-            let line = batch.columns().iter().zip(&formatters).map(|(column, formatter)| {
-                if column.is_null(row) { "NULL".to_owned() } else { for_terminal(&formatter.value(row).to_string()).into_owned() }
-            });
+            let line = batch
+                .columns()
+                .iter()
+                .zip(&formatters)
+                .map(|(column, formatter)| {
+                    if column.is_null(row) {
+                        "NULL".to_owned()
+                    } else {
+                        for_terminal(&formatter.value(row).to_string()).into_owned()
+                    }
+                });
             lines.push(line.collect());
         }
     }
-    let widths: Vec<usize> = (0..header.len()).map(|c| lines.iter().map(|line| line[c].chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..header.len())
+        .map(|c| {
+            lines
+                .iter()
+                .map(|line| line[c].chars().count())
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
     for line in &lines {
-        let padded: Vec<String> = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let padded: Vec<String> = line
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
         writeln!(out, "{}", padded.join("  ").trim_end())?;
     }
     Ok(())
@@ -160,10 +221,20 @@ mod tests {
 
     #[test]
     fn rows_or_a_change_is_told_by_the_first_word() {
-        for sql in ["select 1", " -- a\n /* b */ (SELECT 1)", "WITH x AS (SELECT 1) SELECT * FROM x", "show tables"] {
+        for sql in [
+            "select 1",
+            " -- a\n /* b */ (SELECT 1)",
+            "WITH x AS (SELECT 1) SELECT * FROM x",
+            "show tables",
+        ] {
             assert!(is_query(sql), "{sql}");
         }
-        for sql in ["delete from t", "-- select\nupdate t set a = 1", "create table t as select 1", ""] {
+        for sql in [
+            "delete from t",
+            "-- select\nupdate t set a = 1",
+            "create table t as select 1",
+            "",
+        ] {
             assert!(!is_query(sql), "{sql}");
         }
     }

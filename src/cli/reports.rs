@@ -11,7 +11,10 @@ use csv_core::ReadRecordResult;
 use super::{App, CliError, Ended, VerbResult, run::WindowArgs};
 use crate::{
     ops::{ReportName, ReportSummary},
-    pipeline::{export::{self, Report}, text::for_terminal},
+    pipeline::{
+        export::{self, Report},
+        text::for_terminal,
+    },
 };
 
 /// Verbs on reports.
@@ -62,7 +65,13 @@ pub async fn run(app: &App, verb: &ReportsVerb) -> VerbResult {
             let window = window.or_default(app)?;
             let context = app.platform.job_context("reports-export").await?;
             let made = export::export(&context, Report::Sub5, window).await?;
-            app.print(&made, |out| writeln!(out, "{}  {} rows, {} bytes", made.name, made.rows, made.bytes))?;
+            app.print(&made, |out| {
+                writeln!(
+                    out,
+                    "{}  {} rows, {} bytes",
+                    made.name, made.rows, made.bytes
+                )
+            })?;
         }
     }
     Ok(Ended::Well)
@@ -72,17 +81,37 @@ async fn resolve(app: &App, name: &str) -> Result<ReportName, CliError> {
     if name != "latest" {
         return Ok(ReportName::from(name));
     }
-    let newest = app.platform.operations().reports().await?.into_iter().next();
-    newest.map(|report| report.name).ok_or_else(|| CliError::not_found("there is no report yet", "`lakehand run daily-report --wait` makes one"))
+    let newest = app
+        .platform
+        .operations()
+        .reports()
+        .await?
+        .into_iter()
+        .next();
+    newest.map(|report| report.name).ok_or_else(|| {
+        CliError::not_found(
+            "there is no report yet",
+            "`lakehand run daily-report --wait` makes one",
+        )
+    })
 }
 
 fn write_list(out: &mut dyn Write, reports: &[ReportSummary]) -> io::Result<()> {
     for report in reports {
-        let window = report.window.map_or(String::new(), |window| window.to_string());
-        writeln!(out, "{}  {:.0}  {window:<24} {:>9} rows {:>12} bytes", report.name, report.created, report.rows, report.bytes)?;
+        let window = report
+            .window
+            .map_or(String::new(), |window| window.to_string());
+        writeln!(
+            out,
+            "{}  {:.0}  {window:<24} {:>9} rows {:>12} bytes",
+            report.name, report.created, report.rows, report.bytes
+        )?;
     }
     if reports.is_empty() {
-        writeln!(out, "no reports yet; `lakehand run daily-report --wait` makes one")?;
+        writeln!(
+            out,
+            "no reports yet; `lakehand run daily-report --wait` makes one"
+        )?;
     }
     Ok(())
 }
@@ -90,12 +119,29 @@ fn write_list(out: &mut dyn Write, reports: &[ReportSummary]) -> io::Result<()> 
 /// Prints the head of a CSV file as aligned columns, or as JSON objects.
 fn show(app: &App, file: &std::path::Path, rows: usize) -> Result<(), CliError> {
     let records = read_head(BufReader::new(File::open(file)?), rows + 1)?;
-    let Some((header, body)) = records.split_first() else { return Ok(()) };
-    let objects: Vec<serde_json::Map<String, serde_json::Value>> =
-        body.iter().map(|row| header.iter().cloned().zip(row.iter().map(|cell| cell.clone().into())).collect()).collect();
+    let Some((header, body)) = records.split_first() else {
+        return Ok(());
+    };
+    let objects: Vec<serde_json::Map<String, serde_json::Value>> = body
+        .iter()
+        .map(|row| {
+            header
+                .iter()
+                .cloned()
+                .zip(row.iter().map(|cell| cell.clone().into()))
+                .collect()
+        })
+        .collect();
     app.print(&objects, |out| {
         let widths: Vec<usize> = (0..header.len())
-            .map(|column| records.iter().filter_map(|row| row.get(column)).map(|cell| for_terminal(cell).chars().count().min(40)).max().unwrap_or(0))
+            .map(|column| {
+                records
+                    .iter()
+                    .filter_map(|row| row.get(column))
+                    .map(|cell| for_terminal(cell).chars().count().min(40))
+                    .max()
+                    .unwrap_or(0)
+            })
             .collect();
         for row in &records {
             for (cell, width) in row.iter().zip(&widths) {
@@ -116,7 +162,8 @@ fn read_head(mut input: impl BufRead, count: usize) -> io::Result<Vec<Vec<String
     let (mut text_end, mut ends_end) = (0, 0);
     while records.len() < count {
         let bytes = input.fill_buf()?;
-        let (result, read, written, ended) = reader.read_record(bytes, &mut text[text_end..], &mut ends[ends_end..]);
+        let (result, read, written, ended) =
+            reader.read_record(bytes, &mut text[text_end..], &mut ends[ends_end..]);
         input.consume(read);
         text_end += written;
         ends_end += ended;
@@ -127,7 +174,9 @@ fn read_head(mut input: impl BufRead, count: usize) -> io::Result<Vec<Vec<String
             ReadRecordResult::End => break,
             ReadRecordResult::Record => {
                 let starts = std::iter::once(0).chain(ends[..ends_end].iter().copied());
-                let cell = |(from, to): (usize, &usize)| String::from_utf8_lossy(&text[from..*to]).into_owned();
+                let cell = |(from, to): (usize, &usize)| {
+                    String::from_utf8_lossy(&text[from..*to]).into_owned()
+                };
                 records.push(starts.zip(&ends[..ends_end]).map(cell).collect());
                 (text_end, ends_end) = (0, 0);
             }
@@ -145,7 +194,14 @@ mod tests {
         let long = "x".repeat(200_000);
         let file = format!("a,b\n\"1,\n2\",\"say \"\"hi\"\"\"\n,{long}\nlast,row\n");
         let head = read_head(file.as_bytes(), 3).unwrap();
-        assert_eq!(head, [vec!["a", "b"], vec!["1,\n2", "say \"hi\""], vec!["", long.as_str()]]);
+        assert_eq!(
+            head,
+            [
+                vec!["a", "b"],
+                vec!["1,\n2", "say \"hi\""],
+                vec!["", long.as_str()]
+            ]
+        );
         assert_eq!(read_head(file.as_bytes(), 99).unwrap().len(), 4);
         assert!(read_head(&b""[..], 5).unwrap().is_empty());
     }

@@ -49,7 +49,10 @@ impl WindowArgs {
         match (self.from, self.to) {
             (None, None) => Ok(None),
             (Some(from), Some(to)) => Ok(Some(Window::new(from, to)?)),
-            _ => Err(CliError::usage("a window has two ends", "give both --from and --to, or neither for today and the seven days before it")),
+            _ => Err(CliError::usage(
+                "a window has two ends",
+                "give both --from and --to, or neither for today and the seven days before it",
+            )),
         }
     }
 
@@ -73,10 +76,23 @@ pub async fn run(app: &App, args: &RunArgs) -> VerbResult {
     let input: serde_json::Value = serde_json::from_str(&args.input)
         .ok()
         .filter(serde_json::Value::is_object)
-        .ok_or_else(|| CliError::usage("--input is not a JSON object", "write it like --input '{\"streams\": [\"affise.clicks\"]}'"))?;
-    let request =
-        StartRequest { workflow: WorkflowName::from(args.workflow.as_str()), window: args.window.window()?, input, name: args.name.clone() };
-    if args.wait { start_and_wait(app, request).await } else { start_detached(app, request).await }
+        .ok_or_else(|| {
+            CliError::usage(
+                "--input is not a JSON object",
+                "write it like --input '{\"streams\": [\"affise.clicks\"]}'",
+            )
+        })?;
+    let request = StartRequest {
+        workflow: WorkflowName::from(args.workflow.as_str()),
+        window: args.window.window()?,
+        input,
+        name: args.name.clone(),
+    };
+    if args.wait {
+        start_and_wait(app, request).await
+    } else {
+        start_detached(app, request).await
+    }
 }
 
 /// Starts an execution in this process and follows it to its end.
@@ -88,24 +104,51 @@ pub async fn start_and_wait(app: &App, request: StartRequest) -> VerbResult {
     let id = operations.start(request).await?;
     let detail = progress::follow(operations.as_ref(), &id).await?;
     app.print(&detail, |out| write_detail(out, &detail))?;
-    Ok(if detail.summary.status == ExecutionStatus::Succeeded { Ended::Well } else { Ended::Failed })
+    Ok(if detail.summary.status == ExecutionStatus::Succeeded {
+        Ended::Well
+    } else {
+        Ended::Failed
+    })
 }
 
 /// Starts an execution in a process of its own, which goes on when this one ends.
 async fn start_detached(app: &App, request: StartRequest) -> VerbResult {
     let name = match request.name {
         Some(name) => name,
-        None => format!("{}-{}", request.workflow, app.platform.now().strftime("%Y%m%dT%H%M%S%.3fZ")).replace('.', "-"),
+        None => format!(
+            "{}-{}",
+            request.workflow,
+            app.platform.now().strftime("%Y%m%dT%H%M%S%.3fZ")
+        )
+        .replace('.', "-"),
     };
     let operations = app.platform.operations();
     let mut command = std::process::Command::new(std::env::current_exe()?);
-    command.args(["--profile", &app.profile.name, "run", request.workflow.as_ref(), "--wait", "--name", &name]);
+    command.args([
+        "--profile",
+        &app.profile.name,
+        "run",
+        request.workflow.as_ref(),
+        "--wait",
+        "--name",
+        &name,
+    ]);
     command.args(["--input", &request.input.to_string()]);
     if let Some(window) = request.window {
-        command.args(["--from", &window.from().to_string(), "--to", &window.to().to_string()]);
+        command.args([
+            "--from",
+            &window.from().to_string(),
+            "--to",
+            &window.to().to_string(),
+        ]);
     }
     // Its own process group: Ctrl-C in this terminal does not reach it.
-    let mut child = command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let mut child = command
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
     for _ in 0..200 {
         let started = operations.executions(Some(&request.workflow), 50).await?;
         if let Some(summary) = started.into_iter().find(|summary| summary.name == name) {
@@ -118,18 +161,28 @@ async fn start_detached(app: &App, request: StartRequest) -> VerbResult {
             }
             let code = status.code().unwrap_or(5);
             let message = text.trim().trim_start_matches("error: ").to_owned();
-            return Err(if code == 4 { CliError::not_possible(message, "") } else { CliError::platform(message, "") });
+            return Err(if code == 4 {
+                CliError::not_possible(message, "")
+            } else {
+                CliError::platform(message, "")
+            });
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    Err(CliError::platform(format!("the execution {name} did not appear within ten seconds"), "look with `lakehand runs list`"))
+    Err(CliError::platform(
+        format!("the execution {name} did not appear within ten seconds"),
+        "look with `lakehand runs list`",
+    ))
 }
 
 fn announce(app: &App, id: &ExecutionId) -> VerbResult {
     app.print(&serde_json::json!({ "execution": id }), |out| {
         writeln!(out, "{id}")?;
         if app.output == OutputFormat::Text {
-            writeln!(out, "watch it with `lakehand runs show {id}` or in the console")?;
+            writeln!(
+                out,
+                "watch it with `lakehand runs show {id}` or in the console"
+            )?;
         }
         Ok(())
     })?;

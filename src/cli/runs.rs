@@ -10,7 +10,10 @@ use super::{
     status::word,
 };
 use crate::{
-    ops::{ExecutionDetail, ExecutionId, ExecutionStatus, ExecutionSummary, Redrive, StageStatus, WorkflowName},
+    ops::{
+        ExecutionDetail, ExecutionId, ExecutionStatus, ExecutionSummary, Redrive, StageStatus,
+        WorkflowName,
+    },
     pipeline::text::for_terminal,
 };
 
@@ -75,11 +78,16 @@ pub async fn run(app: &App, verb: &RunsVerb) -> VerbResult {
             app.print(&detail, |out| write_detail(out, &detail))?;
             Ok(Ended::Well)
         }
-        RunsVerb::Logs { id, stage, follow } => logs(app, &resolve(app, id).await?, stage.as_deref(), *follow).await,
+        RunsVerb::Logs { id, stage, follow } => {
+            logs(app, &resolve(app, id).await?, stage.as_deref(), *follow).await
+        }
         RunsVerb::Stop { id, reason } => {
             let id = resolve(app, id).await?;
             operations.stop(&id, reason).await?;
-            app.print(&serde_json::json!({ "execution": id, "requested": "stop" }), |out| writeln!(out, "asked {id} to stop"))?;
+            app.print(
+                &serde_json::json!({ "execution": id, "requested": "stop" }),
+                |out| writeln!(out, "asked {id} to stop"),
+            )?;
             Ok(Ended::Well)
         }
         RunsVerb::Redrive { id } => {
@@ -87,7 +95,11 @@ pub async fn run(app: &App, verb: &RunsVerb) -> VerbResult {
             operations.redrive(&id).await?;
             let detail = follow(operations.as_ref(), &id).await?;
             app.print(&detail, |out| write_detail(out, &detail))?;
-            Ok(if detail.summary.status == ExecutionStatus::Succeeded { Ended::Well } else { Ended::Failed })
+            Ok(if detail.summary.status == ExecutionStatus::Succeeded {
+                Ended::Well
+            } else {
+                Ended::Failed
+            })
         }
     }
 }
@@ -98,7 +110,12 @@ async fn resolve(app: &App, id: &str) -> Result<ExecutionId, CliError> {
     }
     let newest = app.platform.operations().executions(None, 1).await?;
     let newest = newest.into_iter().next();
-    newest.map(|summary| summary.id).ok_or_else(|| CliError::not_found("there is no execution yet", "start one with `lakehand run collect`"))
+    newest.map(|summary| summary.id).ok_or_else(|| {
+        CliError::not_found(
+            "there is no execution yet",
+            "start one with `lakehand run collect`",
+        )
+    })
 }
 
 async fn logs(app: &App, id: &ExecutionId, stage: Option<&str>, follow: bool) -> VerbResult {
@@ -107,7 +124,12 @@ async fn logs(app: &App, id: &ExecutionId, stage: Option<&str>, follow: bool) ->
     let mut after = 0;
     loop {
         // The status is read before the lines: lines written before the end are not missed.
-        let ended = operations.execution(id, u64::MAX >> 1).await?.summary.status.is_ended();
+        let ended = operations
+            .execution(id, u64::MAX >> 1)
+            .await?
+            .summary
+            .status
+            .is_ended();
         loop {
             let lines = operations.logs(id, stage, after, PAGE).await?;
             after = lines.last().map_or(after, |line| line.line);
@@ -120,8 +142,18 @@ async fn logs(app: &App, id: &ExecutionId, stage: Option<&str>, follow: bool) ->
                     }
                     super::OutputFormat::Text => {
                         let level = format!("{:?}", line.level).to_uppercase();
-                        let attempt = if line.attempt > 1 { format!(" (try {})", line.attempt) } else { String::new() };
-                        writeln!(out, "{:.3} {level:<5} {}{attempt}: {}", line.at, for_terminal(&line.stage), for_terminal(&line.message))?;
+                        let attempt = if line.attempt > 1 {
+                            format!(" (try {})", line.attempt)
+                        } else {
+                            String::new()
+                        };
+                        writeln!(
+                            out,
+                            "{:.3} {level:<5} {}{attempt}: {}",
+                            line.at,
+                            for_terminal(&line.stage),
+                            for_terminal(&line.message)
+                        )?;
                     }
                 }
             }
@@ -139,11 +171,27 @@ async fn logs(app: &App, id: &ExecutionId, stage: Option<&str>, follow: bool) ->
 fn write_list(out: &mut dyn Write, executions: &[ExecutionSummary]) -> io::Result<()> {
     for e in executions {
         let window = e.window.map_or(String::new(), |window| window.to_string());
-        let error = e.error.as_deref().map_or(String::new(), |error| format!("{}: {}", e.current_stage.as_deref().unwrap_or("?"), for_terminal(error)));
-        writeln!(out, "{:<11} {:.0}  {:<24} {}  {error}", word(e), e.started, window, e.id)?;
+        let error = e.error.as_deref().map_or(String::new(), |error| {
+            format!(
+                "{}: {}",
+                e.current_stage.as_deref().unwrap_or("?"),
+                for_terminal(error)
+            )
+        });
+        writeln!(
+            out,
+            "{:<11} {:.0}  {:<24} {}  {error}",
+            word(e),
+            e.started,
+            window,
+            e.id
+        )?;
     }
     if executions.is_empty() {
-        writeln!(out, "no executions yet; `lakehand demo` makes the first ones")?;
+        writeln!(
+            out,
+            "no executions yet; `lakehand demo` makes the first ones"
+        )?;
     }
     Ok(())
 }
@@ -156,7 +204,12 @@ pub fn write_detail(out: &mut dyn Write, detail: &ExecutionDetail) -> io::Result
     let summary = &detail.summary;
     writeln!(out, "{}  {}", summary.id, word(summary))?;
     if let Some(cause) = &detail.root_cause {
-        writeln!(out, "root cause  {} in {}", for_terminal(&cause.error), for_terminal(&cause.stage))?;
+        writeln!(
+            out,
+            "root cause  {} in {}",
+            for_terminal(&cause.error),
+            for_terminal(&cause.stage)
+        )?;
         writeln!(out, "            {}", for_terminal(&cause.cause))?;
         for (label, text) in [("meaning", &cause.meaning), ("remedy", &cause.remedy)] {
             if let Some(text) = text {
@@ -166,20 +219,37 @@ pub fn write_detail(out: &mut dyn Write, detail: &ExecutionDetail) -> io::Result
     }
     if summary.status != ExecutionStatus::Succeeded {
         match &detail.redrive {
-            Redrive::Possible { stages, safety } => writeln!(out, "redrive     possible, runs {} again: {safety}", stages.join(", "))?,
+            Redrive::Possible { stages, safety } => writeln!(
+                out,
+                "redrive     possible, runs {} again: {safety}",
+                stages.join(", ")
+            )?,
             Redrive::NotPossible { reason } => writeln!(out, "redrive     not possible: {reason}")?,
         }
     }
-    for stage in detail.stages.iter().filter(|stage| stage.status != StageStatus::NotReached) {
+    for stage in detail
+        .stages
+        .iter()
+        .filter(|stage| stage.status != StageStatus::NotReached)
+    {
         let (symbol, word) = mark(&stage.status);
         let took = match (stage.started, stage.ended) {
             (Some(from), Some(to)) => format!("{:.1} s", to.duration_since(from).as_secs_f64()),
             _ => String::new(),
         };
-        let tries = if stage.attempts > 1 { format!("{} tries", stage.attempts) } else { String::new() };
+        let tries = if stage.attempts > 1 {
+            format!("{} tries", stage.attempts)
+        } else {
+            String::new()
+        };
         let indent = "  ".repeat(usize::from(stage.depth));
         let progress = stage.progress.as_deref().unwrap_or("");
-        writeln!(out, "  {indent}{symbol} {:<32} {word:<14} {took:>8}  {tries} {}", for_terminal(&stage.name), for_terminal(progress))?;
+        writeln!(
+            out,
+            "  {indent}{symbol} {:<32} {word:<14} {took:>8}  {tries} {}",
+            for_terminal(&stage.name),
+            for_terminal(progress)
+        )?;
     }
     Ok(())
 }

@@ -46,7 +46,12 @@ impl SampleSpec {
     /// The days a sample run covers: today and the seven days before it.
     pub fn window(&self) -> Result<Window, CliError> {
         let from = self.today.checked_sub(Window::DEFAULT_DAYS_BACK.days());
-        let from = from.map_err(|_| CliError::usage(format!("--today {} leaves the calendar", self.today), "choose a later day"))?;
+        let from = from.map_err(|_| {
+            CliError::usage(
+                format!("--today {} leaves the calendar", self.today),
+                "choose a later day",
+            )
+        })?;
         Ok(Window::new(from, self.today)?)
     }
 }
@@ -68,7 +73,11 @@ pub async fn spec_of(lake: &Lake) -> Result<Option<SampleSpec>, StoreError> {
 /// # Errors
 /// When a file cannot be removed.
 pub fn remove(profile: &Profile) -> std::io::Result<()> {
-    if profile.std_dir().join(MARK).exists() { Platform::delete_lake(profile) } else { Ok(()) }
+    if profile.std_dir().join(MARK).exists() {
+        Platform::delete_lake(profile)
+    } else {
+        Ok(())
+    }
 }
 
 /// Makes an empty lake, or a sample lake of the same spec, a sample lake.
@@ -80,16 +89,24 @@ pub async fn mark(platform: &Platform, spec: &SampleSpec) -> Result<(), CliError
     match spec_of(lake).await? {
         Some(present) if present == *spec => Ok(()),
         Some(present) => Err(CliError::not_possible(
-            format!("this lake already holds other sample data (seed {}, scale {}, today {})", present.seed, present.scale, present.today),
+            format!(
+                "this lake already holds other sample data (seed {}, scale {}, today {})",
+                present.seed, present.scale, present.today
+            ),
             "add --fresh to replace it, or set LAKEHAND_HOME to another folder",
         )),
         None if platform.lake_is_empty().await? => {
             let bytes = serde_json::to_vec(spec).map_err(std::io::Error::from)?;
-            lake.std.put(MARK, bytes.into(), PutCondition::IfAbsent).await?;
+            lake.std
+                .put(MARK, bytes.into(), PutCondition::IfAbsent)
+                .await?;
             Ok(())
         }
         None => Err(CliError::not_possible(
-            format!("the lake of profile {} holds collected data; sample data would mix with it", platform.profile().name),
+            format!(
+                "the lake of profile {} holds collected data; sample data would mix with it",
+                platform.profile().name
+            ),
             "set LAKEHAND_HOME to another folder, or choose an empty profile with --profile",
         )),
     }
@@ -104,28 +121,47 @@ struct SampleSource {
 
 /// Lets a platform collect from sample lakes.
 pub fn install(platform: &Platform) {
-    platform.set_stand_in(Arc::new(SampleSource { platform: platform.downgrade(), running: Mutex::new(None) }));
+    platform.set_stand_in(Arc::new(SampleSource {
+        platform: platform.downgrade(),
+        running: Mutex::new(None),
+    }));
 }
 
 #[async_trait]
 impl StandIn for SampleSource {
     async fn affise(&self) -> Result<Option<(String, SecretString)>, String> {
         let platform = self.platform.upgrade().map_err(|error| error.to_string())?;
-        let Some(spec) = spec_of(platform.lake()).await.map_err(|error| error.to_string())? else { return Ok(None) };
+        let Some(spec) = spec_of(platform.lake())
+            .await
+            .map_err(|error| error.to_string())?
+        else {
+            return Ok(None);
+        };
         let mut running = self.running.lock().await;
         if running.as_ref().is_none_or(|(present, _)| *present != spec) {
             *running = Some((spec.clone(), start_simulator(&spec).await?));
         }
         let key = SecretString::from(simulator::DEMO_API_KEY);
-        Ok(running.as_ref().map(|(_, simulator)| (simulator.base_url(), key)))
+        Ok(running
+            .as_ref()
+            .map(|(_, simulator)| (simulator.base_url(), key)))
     }
 
     async fn start_sample(&self) -> OpsResult<ExecutionId> {
         let platform = self.platform.upgrade()?;
-        let today = platform.now().to_zoned(platform.profile().time_zone.clone()).date();
+        let today = platform
+            .now()
+            .to_zoned(platform.profile().time_zone.clone())
+            .date();
         let spec = match spec_of(platform.lake()).await {
             Ok(Some(present)) => present,
-            _ => SampleSpec { seed: super::demo::SEED, scale: super::demo::SCALE, today, data: None, faults: None },
+            _ => SampleSpec {
+                seed: super::demo::SEED,
+                scale: super::demo::SCALE,
+                today,
+                data: None,
+                faults: None,
+            },
         };
         mark(&platform, &spec).await.map_err(told)?;
         let window = spec.window().map_err(told)?;
@@ -134,7 +170,9 @@ impl StandIn for SampleSource {
         let collect = id.clone();
         tokio::spawn(async move {
             let ended = super::progress::wait(operations.as_ref(), &collect).await;
-            if ended.is_ok_and(|detail| detail.summary.status == crate::ops::ExecutionStatus::Succeeded) {
+            if ended
+                .is_ok_and(|detail| detail.summary.status == crate::ops::ExecutionStatus::Succeeded)
+            {
                 // Should it fail to start, the Board shows collect done and no report: nothing is hidden.
                 let _ = operations.start(request("daily-report", window)).await;
             }
@@ -145,12 +183,19 @@ impl StandIn for SampleSource {
 
 /// A start request for a window, without further input.
 pub fn request(workflow: &str, window: Window) -> StartRequest {
-    StartRequest { workflow: WorkflowName::from(workflow), window: Some(window), input: serde_json::json!({}), name: None }
+    StartRequest {
+        workflow: WorkflowName::from(workflow),
+        window: Some(window),
+        input: serde_json::json!({}),
+        name: None,
+    }
 }
 
 async fn start_simulator(spec: &SampleSpec) -> Result<RunningSimulator, String> {
     let faults = match &spec.faults {
-        Some(text) => text.parse::<FaultPlan>().map_err(|error| error.to_string())?,
+        Some(text) => text
+            .parse::<FaultPlan>()
+            .map_err(|error| error.to_string())?,
         None => FaultPlan::default(),
     };
     let options = simulator::Options {
@@ -161,10 +206,16 @@ async fn start_simulator(spec: &SampleSpec) -> Result<RunningSimulator, String> 
         faults,
         ..simulator::Options::default()
     };
-    simulator::start(options).await.map_err(|error| error.to_string())
+    simulator::start(options)
+        .await
+        .map_err(|error| error.to_string())
 }
 
 fn told(error: CliError) -> OpsError {
-    let advice = if let CliError::Told { advice, .. } = &error { advice.clone() } else { String::new() };
+    let advice = if let CliError::Told { advice, .. } = &error {
+        advice.clone()
+    } else {
+        String::new()
+    };
     OpsError::new(OpsErrorKind::NotPossible, error.to_string(), advice)
 }

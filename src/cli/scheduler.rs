@@ -24,12 +24,26 @@ pub async fn run(app: &App, _args: &SchedulerArgs) -> VerbResult {
     let mut now = app.platform.now();
     loop {
         let Some((at, due)) = schedule::next_due(&app.profile.schedules, zone, now) else {
-            return Err(CliError::usage(format!("the profile {} has no schedules", app.profile.name), "add [[profiles.<name>.schedules]] to the configuration"));
+            return Err(CliError::usage(
+                format!("the profile {} has no schedules", app.profile.name),
+                "add [[profiles.<name>.schedules]] to the configuration",
+            ));
         };
-        let names: Vec<_> = due.iter().map(|schedule| schedule.workflow.as_str()).collect();
-        app.print(&serde_json::json!({ "next": at, "workflows": names }), |out| {
-            writeln!(out, "next: {} at {}", names.join(", "), at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z"))
-        })?;
+        let names: Vec<_> = due
+            .iter()
+            .map(|schedule| schedule.workflow.as_str())
+            .collect();
+        app.print(
+            &serde_json::json!({ "next": at, "workflows": names }),
+            |out| {
+                writeln!(
+                    out,
+                    "next: {} at {}",
+                    names.join(", "),
+                    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z")
+                )
+            },
+        )?;
         loop {
             let wait = at.duration_since(app.platform.now());
             if wait.is_negative() || wait.is_zero() {
@@ -45,10 +59,17 @@ pub async fn run(app: &App, _args: &SchedulerArgs) -> VerbResult {
                 name: Some(schedule::execution_name(schedule, at)),
             };
             match app.platform.operations().start(request).await {
-                Ok(id) => app.print(&serde_json::json!({ "started": id }), |out| writeln!(out, "started {id}"))?,
+                Ok(id) => app.print(&serde_json::json!({ "started": id }), |out| {
+                    writeln!(out, "started {id}")
+                })?,
                 // Another scheduler was first: that is what the name is for.
                 Err(error) if error.kind == OpsErrorKind::Conflict => {}
-                Err(error) => writeln!(std::io::stderr(), "could not start {}: {error}; {}", schedule.workflow, error.advice)?,
+                Err(error) => writeln!(
+                    std::io::stderr(),
+                    "could not start {}: {error}; {}",
+                    schedule.workflow,
+                    error.advice
+                )?,
             }
         }
         now = at;

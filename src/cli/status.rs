@@ -21,17 +21,30 @@ pub struct StatusArgs {}
 pub async fn run(app: &App, _args: &StatusArgs) -> VerbResult {
     let board = app.platform.operations().board().await?;
     app.print(&board, |out| write_board(out, &board))?;
-    let failed = board.workflows.iter().any(|card| card.executions.first().is_some_and(|e| needs_attention(e.status)));
+    let failed = board.workflows.iter().any(|card| {
+        card.executions
+            .first()
+            .is_some_and(|e| needs_attention(e.status))
+    });
     Ok(if failed { Ended::Failed } else { Ended::Well })
 }
 
 fn needs_attention(status: ExecutionStatus) -> bool {
-    matches!(status, ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted | ExecutionStatus::Interrupted)
+    matches!(
+        status,
+        ExecutionStatus::Failed
+            | ExecutionStatus::TimedOut
+            | ExecutionStatus::Aborted
+            | ExecutionStatus::Interrupted
+    )
 }
 
 fn write_board(out: &mut dyn Write, board: &Board) -> io::Result<()> {
     if board.lake_is_empty {
-        writeln!(out, "The lake is empty. `lakehand demo` fills it with sample data; `lakehand run collect` collects your own.\n")?;
+        writeln!(
+            out,
+            "The lake is empty. `lakehand demo` fills it with sample data; `lakehand run collect` collects your own.\n"
+        )?;
     }
     for card in &board.workflows {
         let latest = card.executions.first();
@@ -46,7 +59,13 @@ fn write_board(out: &mut dyn Write, board: &Board) -> io::Result<()> {
                 .collect();
             writeln!(out, "{:<14} {}  {}", "", execution.name, stages.join(" "))?;
             if let Some(error) = &execution.error {
-                writeln!(out, "{:<14} {}: {}", "", execution.current_stage.as_deref().unwrap_or("?"), for_terminal(error))?;
+                writeln!(
+                    out,
+                    "{:<14} {}: {}",
+                    "",
+                    execution.current_stage.as_deref().unwrap_or("?"),
+                    for_terminal(error)
+                )?;
             }
         }
         if let Some(next) = card.next_run {
@@ -55,13 +74,26 @@ fn write_board(out: &mut dyn Write, board: &Board) -> io::Result<()> {
     }
     writeln!(out)?;
     for stream in &board.freshness {
-        let collected = stream.collected.map_or("never".to_owned(), |at| format!("{at:.0}"));
-        let newest = stream.newest_day.map_or(String::new(), |day| format!("newest day {day}"));
+        let collected = stream
+            .collected
+            .map_or("never".to_owned(), |at| format!("{at:.0}"));
+        let newest = stream
+            .newest_day
+            .map_or(String::new(), |day| format!("newest day {day}"));
         let late = if stream.late { "LATE" } else { "" };
-        writeln!(out, "{:<20} collected {collected:<22} {newest:<23} {late} {}", stream.stream, stream.note.as_deref().unwrap_or(""))?;
+        writeln!(
+            out,
+            "{:<20} collected {collected:<22} {newest:<23} {late} {}",
+            stream.stream,
+            stream.note.as_deref().unwrap_or("")
+        )?;
     }
     if let Some(report) = &board.latest_report {
-        writeln!(out, "\nlatest report  {}  {} rows, {} bytes", report.name, report.rows, report.bytes)?;
+        writeln!(
+            out,
+            "\nlatest report  {}  {} rows, {} bytes",
+            report.name, report.rows, report.bytes
+        )?;
     }
     Ok(())
 }

@@ -46,7 +46,9 @@ pub enum ConfigError {
         known: String,
     },
     /// The machine names no home for the user.
-    #[error("no home folder is known for this user; set LAKEHAND_HOME to a folder that Lakehand may use")]
+    #[error(
+        "no home folder is known for this user; set LAKEHAND_HOME to a folder that Lakehand may use"
+    )]
     NoHome,
 }
 
@@ -67,14 +69,20 @@ impl Home {
             return Ok(Self::below(Path::new(&home)));
         }
         let dirs = directories::ProjectDirs::from("", "", "lakehand").ok_or(ConfigError::NoHome)?;
-        Ok(Self { config_file: dirs.config_dir().join("config.toml"), data_dir: dirs.data_dir().to_path_buf() })
+        Ok(Self {
+            config_file: dirs.config_dir().join("config.toml"),
+            data_dir: dirs.data_dir().to_path_buf(),
+        })
     }
 
     /// Both below `folder`: `config.toml` and `data/`.
     #[must_use]
     pub fn below(folder: &Path) -> Self {
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
-        Self { config_file: folder.join("config.toml"), data_dir: folder.join("data") }
+        Self {
+            config_file: folder.join("config.toml"),
+            data_dir: folder.join("data"),
+        }
     }
 
     /// The configuration file; it need not exist.
@@ -146,7 +154,10 @@ impl Config {
         match fs::read_to_string(home.config_file()) {
             Ok(text) => Self::parse(&text, home),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::built_in(home),
-            Err(source) => Err(ConfigError::Unreadable { path: home.config_file().to_path_buf(), source }),
+            Err(source) => Err(ConfigError::Unreadable {
+                path: home.config_file().to_path_buf(),
+                source,
+            }),
         }
     }
 
@@ -165,9 +176,15 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Invalid`] with line and column.
     pub fn parse(text: &str, home: &Home) -> Result<Self, ConfigError> {
-        let place = Place { path: home.config_file(), text };
+        let place = Place {
+            path: home.config_file(),
+            text,
+        };
         let file: ConfigFile = toml::from_str(text).map_err(|error| {
-            place.invalid(error.span().map_or(0, |span| span.start), error.message().to_owned())
+            place.invalid(
+                error.span().map_or(0, |span| span.start),
+                error.message().to_owned(),
+            )
         })?;
         let mut profiles = BTreeMap::new();
         for (name, profile) in file.profiles {
@@ -175,18 +192,30 @@ impl Config {
             profiles.insert(name, checked);
         }
         if !profiles.contains_key("local") {
-            profiles.insert("local".to_owned(), place.profile("local", ProfileFile::default(), home)?);
+            profiles.insert(
+                "local".to_owned(),
+                place.profile("local", ProfileFile::default(), home)?,
+            );
         }
         let default_profile = match file.profile {
             Some(name) if !profiles.contains_key(name.get_ref()) => {
                 let known: Vec<_> = profiles.keys().map(String::as_str).collect();
-                let message = format!("there is no profile '{}'; this file defines: {}", name.get_ref(), known.join(", "));
+                let message = format!(
+                    "there is no profile '{}'; this file defines: {}",
+                    name.get_ref(),
+                    known.join(", ")
+                );
                 return Err(place.invalid(name.span().start, message));
             }
             Some(name) => name.into_inner(),
             None => "local".to_owned(),
         };
-        Ok(Self { path: home.config_file().to_path_buf(), from_file: true, default_profile, profiles })
+        Ok(Self {
+            path: home.config_file().to_path_buf(),
+            from_file: true,
+            default_profile,
+            profiles,
+        })
     }
 
     /// The file this was read from, or would be.
@@ -212,11 +241,13 @@ impl Config {
     /// [`ConfigError::UnknownProfile`].
     pub fn profile(&self, name: Option<&str>) -> Result<&Profile, ConfigError> {
         let name = name.unwrap_or(&self.default_profile);
-        self.profiles.get(name).ok_or_else(|| ConfigError::UnknownProfile {
-            name: name.to_owned(),
-            path: self.path.clone(),
-            known: self.profile_names().collect::<Vec<_>>().join(", "),
-        })
+        self.profiles
+            .get(name)
+            .ok_or_else(|| ConfigError::UnknownProfile {
+                name: name.to_owned(),
+                path: self.path.clone(),
+                known: self.profile_names().collect::<Vec<_>>().join(", "),
+            })
     }
 
     /// The effective settings as TOML, every default filled in; holds no secret, since none may be here.
@@ -224,8 +255,14 @@ impl Config {
     /// # Errors
     /// None in practice: all settings have a TOML form.
     pub fn show(&self) -> Result<String, toml::ser::Error> {
-        let profiles: BTreeMap<&str, ProfileShown<'_>> = self.profiles.iter().map(|(name, p)| (name.as_str(), shown(p))).collect();
-        toml::to_string(&serde_json::json!({ "profile": self.default_profile, "profiles": profiles }))
+        let profiles: BTreeMap<&str, ProfileShown<'_>> = self
+            .profiles
+            .iter()
+            .map(|(name, p)| (name.as_str(), shown(p)))
+            .collect();
+        toml::to_string(
+            &serde_json::json!({ "profile": self.default_profile, "profiles": profiles }),
+        )
     }
 }
 
@@ -279,10 +316,18 @@ impl Place<'_> {
     }
 
     /// Project and env become parts of AWS names: letters, digits and hyphens.
-    fn resource_word(&self, word: Option<Spanned<String>>, default: &str) -> Result<String, ConfigError> {
-        let Some(word) = word else { return Ok(default.to_owned()) };
+    fn resource_word(
+        &self,
+        word: Option<Spanned<String>>,
+        default: &str,
+    ) -> Result<String, ConfigError> {
+        let Some(word) = word else {
+            return Ok(default.to_owned());
+        };
         let text = word.get_ref();
-        let fits = !text.is_empty() && text.len() <= 32 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let fits = !text.is_empty()
+            && text.len() <= 32
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if fits {
             Ok(word.into_inner())
         } else {
@@ -291,20 +336,33 @@ impl Place<'_> {
     }
 
     fn time_zone(&self, name: Option<Spanned<String>>) -> Result<TimeZone, ConfigError> {
-        let Some(name) = name else { return Ok(TimeZone::UTC) };
+        let Some(name) = name else {
+            return Ok(TimeZone::UTC);
+        };
         TimeZone::get(name.get_ref()).map_err(|_| {
             self.invalid(name.span().start, format!("'{}' is not a time zone; use an IANA name such as \"Europe/Berlin\" or \"UTC\"", name.get_ref()))
         })
     }
 
-    fn affise(&self, settings: Option<Spanned<AffiseSettings>>) -> Result<AffiseSettings, ConfigError> {
-        let Some(settings) = settings else { return Ok(AffiseSettings::default()) };
+    fn affise(
+        &self,
+        settings: Option<Spanned<AffiseSettings>>,
+    ) -> Result<AffiseSettings, ConfigError> {
+        let Some(settings) = settings else {
+            return Ok(AffiseSettings::default());
+        };
         let at = settings.span().start;
         let mut s = settings.into_inner();
         // A trailing slash leads to `//3.0/…`, which Affise answers with 404.
         s.base_url.truncate(s.base_url.trim_end_matches('/').len());
-        let complaint = if !s.base_url.is_empty() && url::Url::parse(&s.base_url).map_or(true, |u| !matches!(u.scheme(), "http" | "https")) {
-            Some(format!("base_url '{}' is not an http(s) address such as \"https://api-<tenant>.affise.com\"", s.base_url))
+        let complaint = if !s.base_url.is_empty()
+            && url::Url::parse(&s.base_url)
+                .map_or(true, |u| !matches!(u.scheme(), "http" | "https"))
+        {
+            Some(format!(
+                "base_url '{}' is not an http(s) address such as \"https://api-<tenant>.affise.com\"",
+                s.base_url
+            ))
         } else if !(s.requests_per_second > 0.0 && s.requests_per_second <= 1000.0) {
             Some("requests_per_second must be above 0 and at most 1000".to_owned())
         } else if s.concurrency == 0 || s.concurrency > 64 {
@@ -321,8 +379,13 @@ impl Place<'_> {
         complaint.map_or(Ok(s), |message| Err(self.invalid(at, message)))
     }
 
-    fn normalise(&self, settings: Option<Spanned<NormaliseSettings>>) -> Result<NormaliseSettings, ConfigError> {
-        let Some(settings) = settings else { return Ok(NormaliseSettings::default()) };
+    fn normalise(
+        &self,
+        settings: Option<Spanned<NormaliseSettings>>,
+    ) -> Result<NormaliseSettings, ConfigError> {
+        let Some(settings) = settings else {
+            return Ok(NormaliseSettings::default());
+        };
         let s = *settings.get_ref();
         let complaint = if s.memory_mb < 32 {
             Some("memory_mb must be at least 32")
@@ -331,14 +394,24 @@ impl Place<'_> {
         } else {
             None
         };
-        complaint.map_or(Ok(s), |message| Err(self.invalid(settings.span().start, message.to_owned())))
+        complaint.map_or(Ok(s), |message| {
+            Err(self.invalid(settings.span().start, message.to_owned()))
+        })
     }
 }
 
 /// The daily report at 09:00 and 14:00, as the design has it, and the collection an hour before.
 fn default_schedules() -> Vec<Schedule> {
-    let at = |workflow: &str, hour| Schedule { workflow: workflow.to_owned(), at: jiff::civil::time(hour, 0, 0, 0) };
-    vec![at("collect", 8), at("daily-report", 9), at("collect", 13), at("daily-report", 14)]
+    let at = |workflow: &str, hour| Schedule {
+        workflow: workflow.to_owned(),
+        at: jiff::civil::time(hour, 0, 0, 0),
+    };
+    vec![
+        at("collect", 8),
+        at("daily-report", 9),
+        at("collect", 13),
+        at("daily-report", 14),
+    ]
 }
 
 #[cfg(test)]
@@ -366,13 +439,22 @@ mod tests {
     #[test]
     fn mistakes_are_named_with_line_and_column() {
         let unknown = refused("[profiles.local]\n\ncolour = 'red'\n");
-        assert!(unknown.contains("config.toml:3:1: ") && unknown.contains("unknown field `colour`"), "{unknown}");
+        assert!(
+            unknown.contains("config.toml:3:1: ") && unknown.contains("unknown field `colour`"),
+            "{unknown}"
+        );
         let zone = refused("[profiles.prod]\ntime_zone = 'Mars/Olympus'\n");
-        assert!(zone.contains(":2:13: 'Mars/Olympus' is not a time zone"), "{zone}");
+        assert!(
+            zone.contains(":2:13: 'Mars/Olympus' is not a time zone"),
+            "{zone}"
+        );
         let kind = refused("[profiles.local.affise]\nconcurrency = 'many'\n");
         assert!(kind.contains(":2:15: "), "{kind}");
         let default = refused("profile = 'prd'\n");
-        assert!(default.contains(":1:11: there is no profile 'prd'"), "{default}");
+        assert!(
+            default.contains(":1:11: there is no profile 'prd'"),
+            "{default}"
+        );
         assert!(refused("[profiles.local.affise]\novern = 1").contains(":2:1: "));
         assert!(refused("[profiles.local.affise]\noverlap_hours = 1\n").contains("at least 2"));
     }
@@ -394,7 +476,11 @@ mod tests {
         let example = include_str!("../../config.example.toml");
         let uncommented: String = example
             .lines()
-            .map(|line| line.strip_prefix("# ").filter(|l| l.starts_with('[') || l.contains(" = ")).unwrap_or(line))
+            .map(|line| {
+                line.strip_prefix("# ")
+                    .filter(|l| l.starts_with('[') || l.contains(" = "))
+                    .unwrap_or(line)
+            })
             .filter(|line| !line.starts_with('#'))
             .collect::<Vec<_>>()
             .join("\n");
@@ -404,9 +490,15 @@ mod tests {
         let settings: toml::Table = toml::from_str(&built_in.show().unwrap()).unwrap();
         let local = settings["profiles"]["local"].as_table().unwrap();
         for (key, value) in local {
-            assert!(example.contains(key), "config.example.toml does not mention {key}");
+            assert!(
+                example.contains(key),
+                "config.example.toml does not mention {key}"
+            );
             for inner in value.as_table().into_iter().flat_map(toml::Table::keys) {
-                assert!(example.contains(inner), "config.example.toml does not mention {key}.{inner}");
+                assert!(
+                    example.contains(inner),
+                    "config.example.toml does not mention {key}.{inner}"
+                );
             }
         }
     }

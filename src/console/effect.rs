@@ -5,7 +5,8 @@ use std::{path::PathBuf, sync::Arc};
 use super::table::{ExportFormat, Index, Order, OrderSpec, Record, Source, find::FindSpec};
 use crate::{
     ops::{
-        Board, ExecutionDetail, ExecutionId, ExecutionSummary, LogLine, OpsError, OpsResult, ReportName, ReportSummary, StartRequest,
+        Board, ExecutionDetail, ExecutionId, ExecutionSummary, LogLine, OpsError, OpsResult,
+        ReportName, ReportSummary, StartRequest,
     },
     pipeline::window::Window,
 };
@@ -172,7 +173,9 @@ impl Answer {
             Self::Arranged(Ok(None)) => "file order".to_owned(),
             Self::Found(Ok(Some(row))) => format!("row {}", count(*row as u64 + 1)),
             Self::Found(Ok(None)) => "not found".to_owned(),
-            Self::Exported(Ok((path, rows))) => format!("{} in {}", plural(*rows, "row"), path.display()),
+            Self::Exported(Ok((path, rows))) => {
+                format!("{} in {}", plural(*rows, "row"), path.display())
+            }
             Self::Started(Ok(id)) => id.to_string(),
             Self::Done(Ok(())) => "done".to_owned(),
             other => other.error().map(ToString::to_string).unwrap_or_default(),
@@ -245,9 +248,16 @@ impl Request {
     /// What it is about.
     pub(crate) fn target(&self) -> String {
         match self {
-            Self::Execution(id, _) | Self::Preview(id) | Self::Logs(id, _) | Self::Redrive(id) | Self::Stop(id, _) => id.to_string(),
+            Self::Execution(id, _)
+            | Self::Preview(id)
+            | Self::Logs(id, _)
+            | Self::Redrive(id)
+            | Self::Stop(id, _) => id.to_string(),
             Self::OpenReport(name) => name.to_string(),
-            Self::Index(source) | Self::Arrange(source, ..) | Self::Find(source, ..) | Self::Export(source, ..) => source.name().to_owned(),
+            Self::Index(source)
+            | Self::Arrange(source, ..)
+            | Self::Find(source, ..)
+            | Self::Export(source, ..) => source.name().to_owned(),
             Self::Start(request) => match request.window {
                 Some(window) => format!("{} {window}", request.workflow),
                 None => request.workflow.to_string(),
@@ -261,7 +271,9 @@ impl Request {
         Some(match self {
             Self::Board => "lakehand status".to_owned(),
             Self::Executions(limit) => format!("lakehand runs list --limit {limit}"),
-            Self::Execution(id, _) | Self::Preview(id) => format!("lakehand runs show {}", quoted(id.as_ref())),
+            Self::Execution(id, _) | Self::Preview(id) => {
+                format!("lakehand runs show {}", quoted(id.as_ref()))
+            }
             Self::Logs(id, _) => format!("lakehand runs logs {}", quoted(id.as_ref())),
             Self::Reports => "lakehand reports list".to_owned(),
             Self::OpenReport(name) => format!("lakehand reports show {}", quoted(name.as_ref())),
@@ -275,20 +287,36 @@ impl Request {
 
     /// Whether it belongs on the Activity screen: what only steers the terminal or pages through rows does not.
     pub(crate) fn is_recorded(&self) -> bool {
-        !matches!(self, Self::Rows(_) | Self::Mouse(_) | Self::Redraw | Self::Suspend | Self::Quit | Self::Panic)
+        !matches!(
+            self,
+            Self::Rows(_)
+                | Self::Mouse(_)
+                | Self::Redraw
+                | Self::Suspend
+                | Self::Quit
+                | Self::Panic
+        )
     }
 }
 
 /// `lakehand run daily-report --from … --to …`.
 fn start_line(request: &StartRequest) -> String {
     let days = |window: Window| format!(" --from {} --to {}", window.from(), window.to());
-    format!("lakehand run {}{}", quoted(request.workflow.as_ref()), request.window.map(days).unwrap_or_default())
+    format!(
+        "lakehand run {}{}",
+        quoted(request.workflow.as_ref()),
+        request.window.map(days).unwrap_or_default()
+    )
 }
 
 /// A word as a shell takes it.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 #[cfg(test)]
@@ -298,16 +326,30 @@ mod tests {
     #[test]
     fn a_cli_line_can_be_pasted_into_a_shell() {
         let id = ExecutionId::from("daily-report:it's; rm -rf /");
-        assert_eq!(Request::Redrive(id).cli().unwrap(), r"lakehand runs redrive 'daily-report:it'\''s; rm -rf /'");
+        assert_eq!(
+            Request::Redrive(id).cli().unwrap(),
+            r"lakehand runs redrive 'daily-report:it'\''s; rm -rf /'"
+        );
         let window = Window::parse("2026-01-01", "2026-01-02").unwrap();
-        let start = StartRequest { workflow: "collect".into(), window: Some(window), input: serde_json::json!({}), name: None };
-        assert_eq!(Request::Start(start).cli().unwrap(), "lakehand run collect --from 2026-01-01 --to 2026-01-02");
+        let start = StartRequest {
+            workflow: "collect".into(),
+            window: Some(window),
+            input: serde_json::json!({}),
+            name: None,
+        };
+        assert_eq!(
+            Request::Start(start).cli().unwrap(),
+            "lakehand run collect --from 2026-01-01 --to 2026-01-02"
+        );
     }
 
     #[test]
     fn what_changes_the_world_is_classed_so() {
         assert_eq!(Request::Redrive("x".into()).risk(), Risk::Danger);
-        assert_eq!(Request::Stop("x".into(), String::new()).risk(), Risk::Danger);
+        assert_eq!(
+            Request::Stop("x".into(), String::new()).risk(),
+            Risk::Danger
+        );
         assert_eq!(Request::StartSample.risk(), Risk::Write);
         assert_eq!(Request::Board.risk(), Risk::Read);
     }

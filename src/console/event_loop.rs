@@ -52,7 +52,9 @@ impl Loop {
     /// When the terminal fails, or a signal asked to end.
     pub(crate) async fn run(mut self, first: Vec<Effect>) -> Result<(), ConsoleError> {
         self.fit_size()?;
-        self.screen.draw(&self.state).map_err(ConsoleError::terminal)?;
+        self.screen
+            .draw(&self.state)
+            .map_err(ConsoleError::terminal)?;
         let mut input = read_input()?;
         let mut leaving = self.perform(first)?;
         let mut drawn_at = Instant::now();
@@ -73,7 +75,9 @@ impl Loop {
             // A frame sooner than a sixtieth of a second after the last one would not be seen.
             tokio::time::sleep_until(drawn_at + FRAME).await;
             self.fit_size()?;
-            self.screen.draw(&self.state).map_err(ConsoleError::terminal)?;
+            self.screen
+                .draw(&self.state)
+                .map_err(ConsoleError::terminal)?;
             drawn_at = Instant::now();
         }
         Ok(())
@@ -83,7 +87,10 @@ impl Loop {
     async fn wait(&mut self, input: &mut UnboundedReceiver<TerminalEvent>) -> Woken {
         let wake = wake_at(&self.state).map(|at| {
             let rest = at.duration_since(Timestamp::now());
-            Instant::now() + Duration::try_from(rest).unwrap_or(Duration::ZERO).max(Duration::from_millis(10))
+            Instant::now()
+                + Duration::try_from(rest)
+                    .unwrap_or(Duration::ZERO)
+                    .max(Duration::from_millis(10))
         });
         let timer = async {
             match wake {
@@ -104,13 +111,30 @@ impl Loop {
     fn take(&mut self, woken: Woken) -> Result<bool, ConsoleError> {
         match woken {
             Woken::Event(kind) => {
-                let effects = update(&mut self.state, Event { at: Timestamp::now(), kind });
+                let effects = update(
+                    &mut self.state,
+                    Event {
+                        at: Timestamp::now(),
+                        kind,
+                    },
+                );
                 self.perform(effects)
             }
             Woken::Signal(Signal::End(number)) => Err(ConsoleError::Signal(number)),
-            Woken::Signal(Signal::Suspend) => self.screen.suspend().map(|()| false).map_err(ConsoleError::terminal),
-            Woken::Signal(Signal::Continued) => self.screen.resume().map(|()| false).map_err(ConsoleError::terminal),
-            Woken::TerminalGone => Err(ConsoleError::terminal(io::Error::new(io::ErrorKind::BrokenPipe, "the terminal has gone"))),
+            Woken::Signal(Signal::Suspend) => self
+                .screen
+                .suspend()
+                .map(|()| false)
+                .map_err(ConsoleError::terminal),
+            Woken::Signal(Signal::Continued) => self
+                .screen
+                .resume()
+                .map(|()| false)
+                .map_err(ConsoleError::terminal),
+            Woken::TerminalGone => Err(ConsoleError::terminal(io::Error::new(
+                io::ErrorKind::BrokenPipe,
+                "the terminal has gone",
+            ))),
         }
     }
 
@@ -137,9 +161,23 @@ impl Loop {
                 }
             };
             let advice = "make the window larger or use the command line";
-            let answer = Answer::Done(result.map_err(|error| OpsError::new(OpsErrorKind::Platform, error.to_string(), advice)));
-            let answered = Answered { request: effect.request, stamp: effect.stamp, took: Duration::ZERO, answer };
-            let more = update(&mut self.state, Event { at: Timestamp::now(), kind: EventKind::Answered(Box::new(answered)) });
+            let answer =
+                Answer::Done(result.map_err(|error| {
+                    OpsError::new(OpsErrorKind::Platform, error.to_string(), advice)
+                }));
+            let answered = Answered {
+                request: effect.request,
+                stamp: effect.stamp,
+                took: Duration::ZERO,
+                answer,
+            };
+            let more = update(
+                &mut self.state,
+                Event {
+                    at: Timestamp::now(),
+                    kind: EventKind::Answered(Box::new(answered)),
+                },
+            );
             leaving |= self.perform(more)?;
         }
         Ok(leaving)
@@ -149,7 +187,8 @@ impl Loop {
     async fn wait_for_quick_answers(&mut self) -> Result<(), ConsoleError> {
         let patience = Instant::now() + PATIENCE;
         while self.state.waits_for_rows() {
-            let Ok(Some(answered)) = tokio::time::timeout_at(patience, self.answers.recv()).await else {
+            let Ok(Some(answered)) = tokio::time::timeout_at(patience, self.answers.recv()).await
+            else {
                 return Ok(());
             };
             self.take(Woken::Event(EventKind::Answered(Box::new(answered))))?;
@@ -161,7 +200,13 @@ impl Loop {
     fn fit_size(&mut self) -> Result<(), ConsoleError> {
         let (columns, rows) = self.screen.size().map_err(ConsoleError::terminal)?;
         if self.state.size != (columns, rows) {
-            let effects = update(&mut self.state, Event { at: Timestamp::now(), kind: EventKind::Resize(columns, rows) });
+            let effects = update(
+                &mut self.state,
+                Event {
+                    at: Timestamp::now(),
+                    kind: EventKind::Resize(columns, rows),
+                },
+            );
             self.perform(effects)?;
         }
         Ok(())
@@ -181,7 +226,10 @@ fn read_input() -> Result<UnboundedReceiver<TerminalEvent>, ConsoleError> {
             }
         }
     };
-    std::thread::Builder::new().name("keys".to_owned()).spawn(read).map_err(ConsoleError::terminal)?;
+    std::thread::Builder::new()
+        .name("keys".to_owned())
+        .spawn(read)
+        .map_err(ConsoleError::terminal)?;
     Ok(receiver)
 }
 

@@ -17,7 +17,11 @@ pub(crate) fn count(value: u64) -> String {
 
 /// `1 row`, `2 rows`.
 pub(crate) fn plural(value: u64, noun: &str) -> String {
-    format!("{} {noun}{}", count(value), if value == 1 { "" } else { "s" })
+    format!(
+        "{} {noun}{}",
+        count(value),
+        if value == 1 { "" } else { "s" }
+    )
 }
 
 /// Bytes in steps of 1,000: `532 B`, `12.4 kB`, `1.3 GB`.
@@ -51,7 +55,11 @@ pub(crate) fn duration(elapsed: SignedDuration) -> String {
 /// How long something has run so far, in whole seconds, so that the label changes once a second.
 pub(crate) fn running(started: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(started).as_secs().max(0);
-    if seconds < 60 { format!("{seconds} s") } else { duration(SignedDuration::from_secs(seconds)) }
+    if seconds < 60 {
+        format!("{seconds} s")
+    } else {
+        duration(SignedDuration::from_secs(seconds))
+    }
 }
 
 /// A coarse age: `now`, `5 min`, `3 h`, `2 d`. Changes at most once a minute, so it costs nothing while idle.
@@ -98,12 +106,16 @@ pub(crate) fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
 
 /// Hours, minutes, seconds and milliseconds in the profile's zone.
 pub(crate) fn clock(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%H:%M:%S%.3f").to_string()
+    at.to_zoned(zone.clone())
+        .strftime("%H:%M:%S%.3f")
+        .to_string()
 }
 
 /// Date and time to the second in the profile's zone.
 pub(crate) fn full(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    at.to_zoned(zone.clone())
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
 }
 
 #[cfg(test)]
@@ -134,7 +146,11 @@ mod tests {
         assert_eq!(ago(at("2026-02-01T01:59:30Z"), now), "just now");
         assert_eq!(ago(at("2026-02-01T01:20:00Z"), now), "40 min ago");
         assert_eq!(age(at("2026-01-28T02:00:00Z"), now), "4 d");
-        assert_eq!(age(at("2026-02-02T02:00:00Z"), now), "now", "a clock that runs ahead is not an error");
+        assert_eq!(
+            age(at("2026-02-02T02:00:00Z"), now),
+            "now",
+            "a clock that runs ahead is not an error"
+        );
         assert_eq!(until(at("2026-02-01T08:00:00Z"), now), "in 6 h");
     }
 
@@ -142,8 +158,17 @@ mod tests {
     fn moments_are_shown_in_the_profiles_zone() {
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
         let now: Timestamp = "2026-02-01T02:00:00Z".parse().unwrap();
-        assert_eq!(moment("2026-01-31T23:30:00Z".parse().unwrap(), now, &berlin), "00:30");
-        assert_eq!(moment("2026-01-31T22:30:00Z".parse().unwrap(), now, &berlin), "01-31 23:30");
-        assert_eq!(moment("2025-12-31T12:00:00Z".parse().unwrap(), now, &berlin), "2025-12-31");
+        assert_eq!(
+            moment("2026-01-31T23:30:00Z".parse().unwrap(), now, &berlin),
+            "00:30"
+        );
+        assert_eq!(
+            moment("2026-01-31T22:30:00Z".parse().unwrap(), now, &berlin),
+            "01-31 23:30"
+        );
+        assert_eq!(
+            moment("2025-12-31T12:00:00Z".parse().unwrap(), now, &berlin),
+            "2025-12-31"
+        );
     }
 }

@@ -16,7 +16,13 @@ pub(crate) struct Fresh<T> {
 
 impl<T> Default for Fresh<T> {
     fn default() -> Self {
-        Self { value: None, fetched_at: None, asked_at: None, error: None, failures: 0 }
+        Self {
+            value: None,
+            fetched_at: None,
+            asked_at: None,
+            error: None,
+            failures: 0,
+        }
     }
 }
 
@@ -66,8 +72,14 @@ impl<T> Fresh<T> {
     /// When to ask again: `every` after the last question, doubled per failure up to a minute (never given up).
     pub(crate) fn due(&self, every: SignedDuration) -> Option<Timestamp> {
         let asked = self.asked_at?;
-        let backed_off = every.as_millis().saturating_mul(1 << self.failures.min(6)).min(60_000).max(every.as_millis());
-        asked.checked_add(SignedDuration::from_millis(i64::try_from(backed_off).ok()?)).ok()
+        let backed_off = every
+            .as_millis()
+            .saturating_mul(1 << self.failures.min(6))
+            .min(60_000)
+            .max(every.as_millis());
+        asked
+            .checked_add(SignedDuration::from_millis(i64::try_from(backed_off).ok()?))
+            .ok()
     }
 }
 
@@ -89,6 +101,9 @@ mod tests {
         assert_eq!(fresh.value(), Some(&7));
         assert_eq!(fresh.fetched_at(), Some(start));
         assert!(fresh.error().is_some());
-        assert_eq!(fresh.due(second), Some(start + SignedDuration::from_secs(60)));
+        assert_eq!(
+            fresh.due(second),
+            Some(start + SignedDuration::from_secs(60))
+        );
     }
 }

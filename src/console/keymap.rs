@@ -14,17 +14,26 @@ pub struct Key {
 impl Key {
     /// A printable character.
     pub const fn char(character: char) -> Self {
-        Self { code: KeyCode::Char(character), control: false }
+        Self {
+            code: KeyCode::Char(character),
+            control: false,
+        }
     }
 
     /// Control and a lower-case letter.
     pub const fn control(letter: char) -> Self {
-        Self { code: KeyCode::Char(letter), control: true }
+        Self {
+            code: KeyCode::Char(letter),
+            control: true,
+        }
     }
 
     /// A named key.
     pub const fn code(code: KeyCode) -> Self {
-        Self { code, control: false }
+        Self {
+            code,
+            control: false,
+        }
     }
 
     /// The Enter key.
@@ -63,7 +72,9 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self.code {
             KeyCode::Char(' ') => "Space",
-            KeyCode::Char(letter) if self.control => return write!(f, "^{}", letter.to_ascii_uppercase()),
+            KeyCode::Char(letter) if self.control => {
+                return write!(f, "^{}", letter.to_ascii_uppercase());
+            }
             KeyCode::Char(letter) => return write!(f, "{letter}"),
             KeyCode::Enter => "Enter",
             KeyCode::Esc => "Esc",
@@ -93,9 +104,21 @@ mod tests {
     #[test]
     fn pressed_keys_have_one_normal_form() {
         let pressed = |code, modifiers| Key::of(KeyEvent::new(code, modifiers));
-        assert_eq!(pressed(KeyCode::Char('D'), KeyModifiers::SHIFT), Key::char('D'));
-        assert_eq!(pressed(KeyCode::Char('P'), KeyModifiers::CONTROL | KeyModifiers::SHIFT), Key::control('p'));
-        assert_eq!(pressed(KeyCode::Tab, KeyModifiers::SHIFT), Key::code(KeyCode::BackTab));
+        assert_eq!(
+            pressed(KeyCode::Char('D'), KeyModifiers::SHIFT),
+            Key::char('D')
+        );
+        assert_eq!(
+            pressed(
+                KeyCode::Char('P'),
+                KeyModifiers::CONTROL | KeyModifiers::SHIFT
+            ),
+            Key::control('p')
+        );
+        assert_eq!(
+            pressed(KeyCode::Tab, KeyModifiers::SHIFT),
+            Key::code(KeyCode::BackTab)
+        );
         assert_eq!(Key::control('p').to_string(), "^P");
         assert_eq!(Key::control('p').typed(), None);
         assert_eq!(Key::char('ß').typed(), Some('ß'));

@@ -65,7 +65,9 @@ pub struct ConsoleOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
     /// There is no terminal, or it failed.
-    #[error("the console needs a terminal and cannot use this one: {0}; every screen has a command that prints the same, see lakehand --help")]
+    #[error(
+        "the console needs a terminal and cannot use this one: {0}; every screen has a command that prints the same, see lakehand --help"
+    )]
     Terminal(#[source] io::Error),
     /// A signal asked the console to end; the number is the system's.
     #[error("ended by signal {0}")]
@@ -95,14 +97,23 @@ impl ConsoleError {
 /// # Errors
 /// [`ConsoleError::Terminal`] when standard output is no terminal or it goes away, [`ConsoleError::Signal`] after
 /// SIGTERM, SIGHUP or SIGINT. The terminal has been given back in every case.
-pub async fn run(operations: Arc<dyn Operations>, options: ConsoleOptions) -> Result<(), ConsoleError> {
+pub async fn run(
+    operations: Arc<dyn Operations>,
+    options: ConsoleOptions,
+) -> Result<(), ConsoleError> {
     if !io::IsTerminal::is_terminal(&io::stdout()) {
-        return Err(ConsoleError::terminal(io::Error::new(io::ErrorKind::Unsupported, "standard output is not a terminal")));
+        return Err(ConsoleError::terminal(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "standard output is not a terminal",
+        )));
     }
     let identity = operations.identity();
     // First the listening, then the terminal: a signal in between must not leave it in raw mode.
     let signals = signals::Signals::listen().map_err(ConsoleError::terminal)?;
-    let usage = terminal::Usage { mouse: options.mouse, plain: options.plain };
+    let usage = terminal::Usage {
+        mouse: options.mouse,
+        plain: options.plain,
+    };
     let screen = terminal::Screen::enter(usage).map_err(ConsoleError::terminal)?;
     let mut state = state::State::new(state::Setup {
         zone: TimeZone::get(&identity.time_zone).unwrap_or(TimeZone::UTC),
@@ -115,10 +126,21 @@ pub async fn run(operations: Arc<dyn Operations>, options: ConsoleOptions) -> Re
         test_panic: std::env::var_os("LAKEHAND_TEST_PANIC").is_some_and(|value| value == "1"),
     });
     let (sender, answers) = tokio::sync::mpsc::unbounded_channel();
-    let folders = runner::Folders { export: PathBuf::from("."), state: options.state_folder };
+    let folders = runner::Folders {
+        export: PathBuf::from("."),
+        state: options.state_folder,
+    };
     let runner = runner::Runner::new(operations, folders, sender);
     let effects = begin(&mut state, options.start);
-    event_loop::Loop { state, screen, runner, answers, signals }.run(effects).await
+    event_loop::Loop {
+        state,
+        screen,
+        runner,
+        answers,
+        signals,
+    }
+    .run(effects)
+    .await
 }
 
 /// The first effects of a start.
@@ -145,7 +167,10 @@ fn glyphs(ascii: bool, utf8: bool) -> state::Glyphs {
 /// Whether the locale's character set is UTF-8, by the variables in their order of precedence. Without any of
 /// them modern terminals know UTF-8 all the same.
 fn locale_is_utf8() -> bool {
-    let set = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|name| std::env::var(name).ok()).find(|value| !value.is_empty());
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|value| !value.is_empty());
     match set {
         Some(value) => value.to_ascii_lowercase().replace('-', "").contains("utf8"),
         None => true,

@@ -44,14 +44,28 @@ pub(crate) struct Runner {
 
 /// The risks that the profile allows.
 pub(crate) fn allowed(read_only: bool) -> &'static [Risk] {
-    if read_only { &[Risk::Read] } else { &[Risk::Read, Risk::Write, Risk::Danger] }
+    if read_only {
+        &[Risk::Read]
+    } else {
+        &[Risk::Read, Risk::Write, Risk::Danger]
+    }
 }
 
 impl Runner {
     /// A runner for these operations.
-    pub(crate) fn new(operations: Arc<dyn Operations>, folders: Folders, answers: UnboundedSender<Answered>) -> Self {
+    pub(crate) fn new(
+        operations: Arc<dyn Operations>,
+        folders: Folders,
+        answers: UnboundedSender<Answered>,
+    ) -> Self {
         let allowed = allowed(operations.identity().read_only);
-        Self { operations, allowed, folders, answers, cancels: Arc::default() }
+        Self {
+            operations,
+            allowed,
+            folders,
+            answers,
+            cancels: Arc::default(),
+        }
     }
 
     /// Starts an effect; its answer comes as an event.
@@ -68,14 +82,24 @@ impl Runner {
         let cancel = self.begin(&key);
         let kept = request.clone();
         let send = |answer: Answer| {
-            let answered = Answered { request: kept.clone(), stamp, took: started.elapsed(), answer };
+            let answered = Answered {
+                request: kept.clone(),
+                stamp,
+                took: started.elapsed(),
+                answer,
+            };
             // The console has gone: nobody waits any more.
             let _ = self.answers.send(answered);
         };
         let answer = match self.refusal(&request) {
             Some(error) => refused(&request, error),
             None => {
-                let work = std::panic::AssertUnwindSafe(self.perform(request.clone(), cancel.clone(), &send)).catch_unwind();
+                let work = std::panic::AssertUnwindSafe(self.perform(
+                    request.clone(),
+                    cancel.clone(),
+                    &send,
+                ))
+                .catch_unwind();
                 match tokio::time::timeout(LIMIT, work).await {
                     Ok(Ok(answer)) => answer,
                     Ok(Err(_)) => refused(&request, broken(request.name())),
@@ -113,50 +137,95 @@ impl Runner {
         (!self.allowed.contains(&request.risk())).then(|| {
             OpsError::new(
                 OpsErrorKind::ReadOnly,
-                format!("{} of {} was refused: the profile is read-only", request.name(), request.target()),
+                format!(
+                    "{} of {} was refused: the profile is read-only",
+                    request.name(),
+                    request.target()
+                ),
                 "use a profile that may change things",
             )
         })
     }
 
-    async fn perform(&self, request: Request, cancel: Cancel, send: &(impl Fn(Answer) + Sync)) -> Answer {
+    async fn perform(
+        &self,
+        request: Request,
+        cancel: Cancel,
+        send: &(impl Fn(Answer) + Sync),
+    ) -> Answer {
         let operations = &self.operations;
         match request {
             Request::Board => Answer::Board(operations.board().await.map(Arc::new)),
-            Request::Executions(limit) => Answer::Executions(operations.executions(None, limit).await.map(Arc::new)),
-            Request::Execution(id, after) => Answer::Execution(operations.execution(&id, after).await.map(Arc::new)),
-            Request::Preview(id) => Answer::Execution(operations.execution(&id, u64::MAX).await.map(Arc::new)),
-            Request::Logs(id, after) => Answer::Logs(operations.logs(&id, None, after, LINES_PER_READ).await),
+            Request::Executions(limit) => {
+                Answer::Executions(operations.executions(None, limit).await.map(Arc::new))
+            }
+            Request::Execution(id, after) => {
+                Answer::Execution(operations.execution(&id, after).await.map(Arc::new))
+            }
+            Request::Preview(id) => {
+                Answer::Execution(operations.execution(&id, u64::MAX).await.map(Arc::new))
+            }
+            Request::Logs(id, after) => {
+                Answer::Logs(operations.logs(&id, None, after, LINES_PER_READ).await)
+            }
             Request::Reports => Answer::Reports(operations.reports().await.map(Arc::new)),
             Request::Start(request) => Answer::Started(operations.start(request).await),
             Request::StartSample => Answer::Started(operations.start_sample().await),
             Request::Redrive(id) => Answer::Done(operations.redrive(&id).await),
             Request::Stop(id, reason) => Answer::Done(operations.stop(&id, &reason).await),
-            Request::OpenReport(name) => Answer::Opened(match operations.report_file(&name).await {
-                Ok(path) => blocking("open", name.to_string(), move || Source::open(&path, name.as_ref())).await.map(Arc::new),
-                Err(error) => Err(error),
-            }),
+            Request::OpenReport(name) => {
+                Answer::Opened(match operations.report_file(&name).await {
+                    Ok(path) => blocking("open", name.to_string(), move || {
+                        Source::open(&path, name.as_ref())
+                    })
+                    .await
+                    .map(Arc::new),
+                    Err(error) => Err(error),
+                })
+            }
             Request::Index(source) => self.index(source, cancel, send).await,
             Request::Rows(rows) => {
                 let name = rows.source.name().to_owned();
-                let read = move || table::read_block(&rows.source, &rows.index, rows.order.as_deref(), rows.block);
+                let read = move || {
+                    table::read_block(&rows.source, &rows.index, rows.order.as_deref(), rows.block)
+                };
                 Answer::Rows(blocking("read", name, read).await.map(Arc::new))
             }
             Request::Arrange(source, index, spec) => {
                 let name = source.name().to_owned();
-                let arranged = blocking("sort and filter", name, move || table::arrange(&source, &index, &spec, &cancel)).await;
+                let arranged = blocking("sort and filter", name, move || {
+                    table::arrange(&source, &index, &spec, &cancel)
+                })
+                .await;
                 Answer::Arranged(arranged.map(|order| order.map(Arc::new)))
             }
             Request::Find(source, index, order, spec) => {
                 let name = source.name().to_owned();
-                Answer::Found(blocking("search", name, move || find(&source, &index, order.as_deref(), &spec, &cancel)).await)
+                Answer::Found(
+                    blocking("search", name, move || {
+                        find(&source, &index, order.as_deref(), &spec, &cancel)
+                    })
+                    .await,
+                )
             }
-            Request::Export(source, index, order, request) => self.export(source, index, order, request, cancel).await,
-            Request::Copy(_) | Request::Mouse(_) | Request::Redraw | Request::Suspend | Request::Quit | Request::Panic => Answer::Done(Ok(())),
+            Request::Export(source, index, order, request) => {
+                self.export(source, index, order, request, cancel).await
+            }
+            Request::Copy(_)
+            | Request::Mouse(_)
+            | Request::Redraw
+            | Request::Suspend
+            | Request::Quit
+            | Request::Panic => Answer::Done(Ok(())),
         }
     }
 
-    async fn index(&self, source: Arc<Source>, cancel: Cancel, send: &(impl Fn(Answer) + Sync)) -> Answer {
+    async fn index(
+        &self,
+        source: Arc<Source>,
+        cancel: Cancel,
+        send: &(impl Fn(Answer) + Sync),
+    ) -> Answer {
         let (progress, mut grown) = tokio::sync::mpsc::unbounded_channel();
         let name = source.name().to_owned();
         let work = blocking("index", name, move || {
@@ -174,13 +243,28 @@ impl Runner {
     }
 
     /// Into the export folder, or into the state folder when that one cannot be written.
-    async fn export(&self, source: Arc<Source>, index: Arc<Index>, order: Option<Arc<Order>>, request: ExportRequest, cancel: Cancel) -> Answer {
+    async fn export(
+        &self,
+        source: Arc<Source>,
+        index: Arc<Index>,
+        order: Option<Arc<Order>>,
+        request: ExportRequest,
+        cancel: Cancel,
+    ) -> Answer {
         let name = source.name().to_owned();
         let folders = self.folders.clone();
         let work = move || {
             let into = |folder: &PathBuf| {
                 let target = (folder.as_path(), request.file_name.as_str());
-                table::export(&source, &index, order.as_deref(), &request.columns, request.format, target, &cancel)
+                table::export(
+                    &source,
+                    &index,
+                    order.as_deref(),
+                    &request.columns,
+                    request.format,
+                    target,
+                    &cancel,
+                )
             };
             match (into(&folders.export), &folders.state) {
                 (Err(error), Some(folder)) if error.kind() != io::ErrorKind::Interrupted => {
@@ -195,25 +279,45 @@ impl Runner {
 }
 
 /// Runs work on files away from the screen; a failure says what was tried.
-async fn blocking<T: Send + 'static>(verb: &'static str, name: String, work: impl FnOnce() -> io::Result<T> + Send + 'static) -> OpsResult<T> {
+async fn blocking<T: Send + 'static>(
+    verb: &'static str,
+    name: String,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> OpsResult<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => {
             let message = format!("cannot {verb} {name}: {error}");
-            Err(OpsError::new(OpsErrorKind::Platform, message, "check that the file is there and readable, then press r"))
+            Err(OpsError::new(
+                OpsErrorKind::Platform,
+                message,
+                "check that the file is there and readable, then press r",
+            ))
         }
         Err(_) => Err(broken(verb)),
     }
 }
 
 fn broken(what: &str) -> OpsError {
-    OpsError::new(OpsErrorKind::Platform, format!("'{what}' broke inside Lakehand"), "this is a bug; the log file has the details, please report it")
+    OpsError::new(
+        OpsErrorKind::Platform,
+        format!("'{what}' broke inside Lakehand"),
+        "this is a bug; the log file has the details, please report it",
+    )
 }
 
 fn too_slow(request: &Request) -> OpsError {
     let seconds = LIMIT.as_secs();
-    let message = format!("{} {} gave no answer in {seconds} s", request.name(), request.target());
-    let advice = if request.risk() == Risk::Read { "it is asked again by itself" } else { "whether it took effect is unknown; look at the Board before repeating it" };
+    let message = format!(
+        "{} {} gave no answer in {seconds} s",
+        request.name(),
+        request.target()
+    );
+    let advice = if request.risk() == Risk::Read {
+        "it is asked again by itself"
+    } else {
+        "whether it took effect is unknown; look at the Board before repeating it"
+    };
     OpsError::new(OpsErrorKind::Platform, message, advice)
 }
 

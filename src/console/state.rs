@@ -7,7 +7,10 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use super::{
     actions::Reason,
     effect::{Effect, Request, RequestKey},
-    screens::{activity::ActivityState, board::BoardState, logs::LogsState, overlay::Overlay, reports::ReportsState, run::RunState, table::TableState},
+    screens::{
+        activity::ActivityState, board::BoardState, logs::LogsState, overlay::Overlay,
+        reports::ReportsState, run::RunState, table::TableState,
+    },
     theme::Theme,
 };
 use crate::ops::{ExecutionId, ExecutionStatus, ExecutionSummary, Identity, Redrive, WorkflowName};
@@ -150,7 +153,11 @@ impl State {
             now: setup.now,
             zone: setup.zone,
             size: setup.size,
-            theme: if setup.mono { Theme::mono() } else { Theme::colours() },
+            theme: if setup.mono {
+                Theme::mono()
+            } else {
+                Theme::colours()
+            },
             glyphs: setup.glyphs,
             mouse: setup.mouse,
             focused: true,
@@ -187,9 +194,13 @@ impl State {
     /// Sends a request; an earlier one of the same key is forgotten, its answer will be late.
     pub(crate) fn ask_anew(&mut self, request: Request, effects: &mut Vec<Effect>) {
         self.next_stamp += 1;
-        self.in_flight.insert(request.key(), (self.next_stamp, self.now));
+        self.in_flight
+            .insert(request.key(), (self.next_stamp, self.now));
         self.activity.asked(&request, self.next_stamp, self.now);
-        effects.push(Effect { request, stamp: self.next_stamp });
+        effects.push(Effect {
+            request,
+            stamp: self.next_stamp,
+        });
     }
 
     /// Sends a request that has no answer worth waiting for: copying, redrawing, leaving.
@@ -205,13 +216,22 @@ impl State {
     /// Forgets every question that only reads.
     pub(crate) fn forget_reads(&mut self) -> usize {
         let before = self.in_flight.len();
-        self.in_flight.retain(|key, _| matches!(key, RequestKey::For("redrive" | "stop" | "start", _) | RequestKey::Only("start the sample")));
+        self.in_flight.retain(|key, _| {
+            matches!(
+                key,
+                RequestKey::For("redrive" | "stop" | "start", _)
+                    | RequestKey::Only("start the sample")
+            )
+        });
         before - self.in_flight.len()
     }
 
     /// Whether the answer is the one awaited; `last` when nothing more will come for this question.
     pub(crate) fn is_awaited(&mut self, key: &RequestKey, stamp: u64, last: bool) -> bool {
-        let awaited = self.in_flight.get(key).is_some_and(|(expected, _)| *expected == stamp);
+        let awaited = self
+            .in_flight
+            .get(key)
+            .is_some_and(|(expected, _)| *expected == stamp);
         if awaited && last {
             self.in_flight.remove(key);
         }
@@ -230,12 +250,20 @@ impl State {
 
     /// Whether rows of an open report are being read: worth waiting a moment for before drawing.
     pub(crate) fn waits_for_rows(&self) -> bool {
-        self.in_flight.keys().any(|key| matches!(key, RequestKey::Block(..)))
+        self.in_flight
+            .keys()
+            .any(|key| matches!(key, RequestKey::Block(..)))
     }
 
     /// Writes that have no answer yet.
     pub(crate) fn writes_in_flight(&self) -> usize {
-        let write = |key: &&RequestKey| matches!(key, RequestKey::For("redrive" | "stop" | "start", _) | RequestKey::Only("start the sample"));
+        let write = |key: &&RequestKey| {
+            matches!(
+                key,
+                RequestKey::For("redrive" | "stop" | "start", _)
+                    | RequestKey::Only("start the sample")
+            )
+        };
         self.in_flight.keys().filter(write).count()
     }
 
@@ -271,7 +299,10 @@ impl State {
     /// Whether the profile lets anything be changed.
     pub(crate) fn may_change(&self) -> Result<(), Reason> {
         if self.identity.read_only {
-            return Err(format!("the profile '{}' is read-only", self.identity.profile));
+            return Err(format!(
+                "the profile '{}' is read-only",
+                self.identity.profile
+            ));
         }
         Ok(())
     }
@@ -292,8 +323,12 @@ impl State {
             return Err("a change of this execution has just been requested".to_owned());
         }
         match execution.status {
-            ExecutionStatus::Running => return Err("it is still running; stop it first (X)".to_owned()),
-            ExecutionStatus::Succeeded => return Err("it succeeded; start a new run with T".to_owned()),
+            ExecutionStatus::Running => {
+                return Err("it is still running; stop it first (X)".to_owned());
+            }
+            ExecutionStatus::Succeeded => {
+                return Err("it succeeded; start a new run with T".to_owned());
+            }
             _ => {}
         }
         let detail = match self.screen {
@@ -321,14 +356,30 @@ impl State {
 
     /// The workflows that can be started.
     pub(crate) fn startable(&self) -> Result<Vec<WorkflowName>, Reason> {
-        let names: Vec<_> = self.board.board().map(|board| board.workflows.iter().map(|card| card.name.clone()).collect()).unwrap_or_default();
-        if names.is_empty() { Err("no workflow is known yet".to_owned()) } else { Ok(names) }
+        let names: Vec<_> = self
+            .board
+            .board()
+            .map(|board| {
+                board
+                    .workflows
+                    .iter()
+                    .map(|card| card.name.clone())
+                    .collect()
+            })
+            .unwrap_or_default();
+        if names.is_empty() {
+            Err("no workflow is known yet".to_owned())
+        } else {
+            Ok(names)
+        }
     }
 
     /// A read shows how an execution stands; forgets what that confirms.
     pub(crate) fn confirm(&mut self, execution: &ExecutionSummary) {
         let confirmed = match self.requested.get(&execution.id) {
-            Some(Requested::Redrive(before)) => execution.redrives > *before || execution.status == ExecutionStatus::Running,
+            Some(Requested::Redrive(before)) => {
+                execution.redrives > *before || execution.status == ExecutionStatus::Running
+            }
             Some(Requested::Stop) => execution.status.is_ended(),
             None => false,
         };

@@ -15,7 +15,10 @@ use crossterm::{
     event::{DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange},
     execute, queue,
     style::ResetColor,
-    terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+    terminal::{
+        BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+        disable_raw_mode, enable_raw_mode,
+    },
 };
 use ratatui::{
     backend::{Backend, ClearType, CrosstermBackend},
@@ -78,7 +81,14 @@ impl Screen {
         crossterm::style::force_color_output(true);
         take(usage)?;
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout()));
-        Ok(Self { backend, shown: Buffer::default(), next: Buffer::default(), caret: None, everything: true, usage })
+        Ok(Self {
+            backend,
+            shown: Buffer::default(),
+            next: Buffer::default(),
+            caret: None,
+            everything: true,
+            usage,
+        })
     }
 
     /// Columns and rows.
@@ -142,7 +152,10 @@ impl Screen {
     /// When the text is too long for terminals, or the terminal has gone.
     pub(crate) fn copy(&mut self, text: &str) -> io::Result<()> {
         if text.len() > MOST_COPIED {
-            let message = format!("{} bytes are more than terminals take ({MOST_COPIED}); export it instead", text.len());
+            let message = format!(
+                "{} bytes are more than terminals take ({MOST_COPIED}); export it instead",
+                text.len()
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         let multiplexer = match (std::env::var_os("TMUX"), std::env::var("TERM")) {
@@ -196,7 +209,15 @@ pub(crate) fn leave() {
     let mut out = stdout();
     // The terminal may have gone (SIGHUP): there is nothing left to do about a failure here.
     let _ = out.write_all(MOUSE_OFF.as_bytes());
-    let _ = queue!(out, EndSynchronizedUpdate, DisableFocusChange, DisableBracketedPaste, ResetColor, LeaveAlternateScreen, Show);
+    let _ = queue!(
+        out,
+        EndSynchronizedUpdate,
+        DisableFocusChange,
+        DisableBracketedPaste,
+        ResetColor,
+        LeaveAlternateScreen,
+        Show
+    );
     let _ = out.flush();
     let _ = disable_raw_mode();
 }
@@ -208,7 +229,9 @@ fn install_panic_hook() {
     }
     let earlier = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if DRAWING_THREAD.get() == Some(&std::thread::current().id()) || !ENTERED.load(Ordering::SeqCst) {
+        if DRAWING_THREAD.get() == Some(&std::thread::current().id())
+            || !ENTERED.load(Ordering::SeqCst)
+        {
             leave();
             earlier(panic);
         } else {
@@ -240,7 +263,10 @@ fn clipboard_sequence(text: &str, multiplexer: Multiplexer) -> String {
     match multiplexer {
         Multiplexer::None => plain,
         // tmux passes on what is wrapped with doubled escapes; when passing is off, it takes the plain one.
-        Multiplexer::Tmux => format!("{plain}\x1bPtmux;{}\x1b\\", plain.replace('\x1b', "\x1b\x1b")),
+        Multiplexer::Tmux => format!(
+            "{plain}\x1bPtmux;{}\x1b\\",
+            plain.replace('\x1b', "\x1b\x1b")
+        ),
         Multiplexer::Screen => format!("\x1bP{plain}\x1b\\"),
     }
 }
@@ -251,8 +277,17 @@ mod tests {
 
     #[test]
     fn the_clipboard_sequence_is_wrapped_for_multiplexers() {
-        assert_eq!(clipboard_sequence("hi", Multiplexer::None), "\x1b]52;c;aGk=\x07");
-        assert!(clipboard_sequence("hi", Multiplexer::Tmux).ends_with("\x1bPtmux;\x1b\x1b]52;c;aGk=\x07\x1b\\"));
-        assert_eq!(clipboard_sequence("hi", Multiplexer::Screen), "\x1bP\x1b]52;c;aGk=\x07\x1b\\");
+        assert_eq!(
+            clipboard_sequence("hi", Multiplexer::None),
+            "\x1b]52;c;aGk=\x07"
+        );
+        assert!(
+            clipboard_sequence("hi", Multiplexer::Tmux)
+                .ends_with("\x1bPtmux;\x1b\x1b]52;c;aGk=\x07\x1b\\")
+        );
+        assert_eq!(
+            clipboard_sequence("hi", Multiplexer::Screen),
+            "\x1bP\x1b]52;c;aGk=\x07\x1b\\"
+        );
     }
 }

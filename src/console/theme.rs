@@ -100,7 +100,11 @@ pub(crate) struct Mark {
 /// The mark of an execution; a failure that a later success put right is "fixed", neither green nor red.
 pub(crate) fn execution_mark(theme: &Theme, execution: &ExecutionSummary) -> Mark {
     if execution.superseded && needs_care(execution.status) {
-        return Mark { symbol: "↺", word: "FIXED", style: theme.fixed };
+        return Mark {
+            symbol: "↺",
+            word: "FIXED",
+            style: theme.fixed,
+        };
     }
     status_mark(theme, execution.status)
 }
@@ -115,14 +119,21 @@ pub(crate) fn status_mark(theme: &Theme, status: ExecutionStatus) -> Mark {
         ExecutionStatus::Aborted => ("■", "STOPPED", theme.warn),
         ExecutionStatus::Interrupted => ("↯", "CUT OFF", theme.bad),
     };
-    Mark { symbol, word, style }
+    Mark {
+        symbol,
+        word,
+        style,
+    }
 }
 
 /// Whether this is an end that somebody should look at.
 pub(crate) fn needs_care(status: ExecutionStatus) -> bool {
     matches!(
         status,
-        ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Interrupted | ExecutionStatus::Aborted
+        ExecutionStatus::Failed
+            | ExecutionStatus::TimedOut
+            | ExecutionStatus::Interrupted
+            | ExecutionStatus::Aborted
     )
 }
 
@@ -138,7 +149,11 @@ pub(crate) fn stage_mark(theme: &Theme, status: &StageStatus) -> Mark {
         StageStatus::Aborted => ("■", "STOPPED", theme.warn),
         StageStatus::Interrupted => ("↯", "CUT OFF", theme.bad),
     };
-    Mark { symbol, word, style }
+    Mark {
+        symbol,
+        word,
+        style,
+    }
 }
 
 /// The ASCII twin of a mark or line of ours.
@@ -156,7 +171,9 @@ fn ascii_twin(symbol: &str) -> Option<&'static str> {
         "…" => "~",
         "─" | "━" | "╌" => "-",
         "│" | "┃" | "┆" | "▏" => "|",
-        "╭" | "╮" | "╰" | "╯" | "├" | "┤" | "┬" | "┴" | "┼" | "┌" | "┐" | "└" | "┘" | "╞" => "+",
+        "╭" | "╮" | "╰" | "╯" | "├" | "┤" | "┬" | "┴" | "┼" | "┌" | "┐" | "└" | "┘" | "╞" => {
+            "+"
+        }
         "▶" | "▸" | "→" | "›" => ">",
         "◀" | "←" | "‹" => "<",
         "↑" | "▲" => "^",

@@ -34,7 +34,9 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
     let mut effects = Vec::new();
     state.now = event.at;
     match event.kind {
-        EventKind::Key(key) if key.kind != KeyEventKind::Release => pressed(state, key, &mut effects),
+        EventKind::Key(key) if key.kind != KeyEventKind::Release => {
+            pressed(state, key, &mut effects)
+        }
         EventKind::Mouse(mouse) => moused(state, mouse, &mut effects),
         EventKind::Paste(text) => overlay::paste(state, &text),
         EventKind::Resize(columns, rows) => resized(state, columns, rows, &mut effects),
@@ -72,7 +74,11 @@ pub(crate) fn begin_run(state: &mut State, id: ExecutionId, effects: &mut Vec<Ef
 }
 
 /// Begins with a report.
-pub(crate) fn begin_report(state: &mut State, name: crate::ops::ReportName, effects: &mut Vec<Effect>) {
+pub(crate) fn begin_report(
+    state: &mut State,
+    name: crate::ops::ReportName,
+    effects: &mut Vec<Effect>,
+) {
     table::open(state, name, effects);
 }
 
@@ -86,7 +92,9 @@ fn pressed(state: &mut State, event: KeyEvent, effects: &mut Vec<Effect>) {
     // These work whatever lies over the screen.
     let terminal = [ActionId::Redraw, ActionId::Suspend, ActionId::TestPanic];
     let action = actions::for_key(state, key);
-    if let Some(action) = action.filter(|action| terminal.contains(&action.id) && key.typed().is_none()) {
+    if let Some(action) =
+        action.filter(|action| terminal.contains(&action.id) && key.typed().is_none())
+    {
         act(state, action, effects);
     } else if state.overlay.is_some() {
         overlay::key(state, event, effects);
@@ -154,7 +162,14 @@ fn everywhere(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) {
         ActionId::RefreshAll => refresh_all(state, effects),
         ActionId::ToggleMouse => {
             state.mouse = !state.mouse;
-            state.toast(if state.mouse { "mouse on; Shift-drag selects text" } else { "mouse off: select text as usual" }, Tone::Info);
+            state.toast(
+                if state.mouse {
+                    "mouse on; Shift-drag selects text"
+                } else {
+                    "mouse off: select text as usual"
+                },
+                Tone::Info,
+            );
             let mouse = state.mouse;
             state.tell(Request::Mouse(mouse), effects);
         }
@@ -186,10 +201,19 @@ fn back(state: &mut State) {
 }
 
 fn history(state: &mut State, back: bool) {
-    let target = if back { state.back.pop() } else { state.forward.pop() };
-    if let Some(target) = target.filter(|target| *target != Screen::Table || state.table.is_some()) {
+    let target = if back {
+        state.back.pop()
+    } else {
+        state.forward.pop()
+    };
+    if let Some(target) = target.filter(|target| *target != Screen::Table || state.table.is_some())
+    {
         let here = state.screen;
-        if back { state.forward.push(here) } else { state.back.push(here) }
+        if back {
+            state.forward.push(here)
+        } else {
+            state.back.push(here)
+        }
         state.screen = target;
     }
 }
@@ -206,20 +230,28 @@ fn quit(state: &mut State, effects: &mut Vec<Effect>) {
 
 /// Once: cancels what is being read. Twice: leaves.
 fn interrupt(state: &mut State, effects: &mut Vec<Effect>) {
-    let again = state.interrupted_at.is_some_and(|at| state.now.duration_since(at) < SignedDuration::from_secs(3));
+    let again = state
+        .interrupted_at
+        .is_some_and(|at| state.now.duration_since(at) < SignedDuration::from_secs(3));
     if again {
         state.tell(Request::Quit, effects);
         return;
     }
     let cancelled = state.forget_reads();
     state.interrupted_at = Some(state.now);
-    let text = if cancelled > 0 { format!("{cancelled} cancelled; ^C again quits") } else { "^C again quits".to_owned() };
+    let text = if cancelled > 0 {
+        format!("{cancelled} cancelled; ^C again quits")
+    } else {
+        "^C again quits".to_owned()
+    };
     state.toast(text, Tone::Info);
 }
 
 /// A screen is reached: what is old is read again.
 fn arrived(state: &mut State, effects: &mut Vec<Effect>) {
-    let old = |fetched: Option<Timestamp>| fetched.is_none_or(|at| state.now.duration_since(at) > SignedDuration::from_secs(1));
+    let old = |fetched: Option<Timestamp>| {
+        fetched.is_none_or(|at| state.now.duration_since(at) > SignedDuration::from_secs(1))
+    };
     let stale = match state.screen {
         Screen::Board => old(state.board.fetched_at()),
         Screen::Reports => old(state.reports.fetched_at()),
@@ -291,7 +323,11 @@ fn moused(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) {
     let by_id = |id| actions::of_id(id);
     match mouse.kind {
         MouseEventKind::ScrollDown | MouseEventKind::ScrollUp => {
-            let id = if mouse.kind == MouseEventKind::ScrollDown { ActionId::Down } else { ActionId::Up };
+            let id = if mouse.kind == MouseEventKind::ScrollDown {
+                ActionId::Down
+            } else {
+                ActionId::Up
+            };
             if let Some(action) = by_id(id) {
                 (0..3).for_each(|_| act(state, action, effects));
             }
@@ -318,7 +354,12 @@ fn moused(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) {
 
 /// Takes an answer, unless a newer question has replaced its own.
 fn answered(state: &mut State, answered: Answered, effects: &mut Vec<Effect>) {
-    let Answered { request, stamp, took, answer } = answered;
+    let Answered {
+        request,
+        stamp,
+        took,
+        answer,
+    } = answered;
     let last = !matches!(answer, Answer::Indexed(Ok(_), false));
     let awaited = state.is_awaited(&request.key(), stamp, last);
     if last {
@@ -330,17 +371,36 @@ fn answered(state: &mut State, answered: Answered, effects: &mut Vec<Effect>) {
     match (request, answer) {
         (_, Answer::Board(answer)) => board::answered_board(state, answer),
         (_, Answer::Executions(answer)) => board::answered_executions(state, answer),
-        (Request::Preview(id), Answer::Execution(answer)) => board::answered_preview(state, &id, answer),
-        (Request::Execution(id, after), Answer::Execution(answer)) => run::answered(state, &id, after, answer),
+        (Request::Preview(id), Answer::Execution(answer)) => {
+            board::answered_preview(state, &id, answer)
+        }
+        (Request::Execution(id, after), Answer::Execution(answer)) => {
+            run::answered(state, &id, after, answer)
+        }
         (Request::Logs(id, _), Answer::Logs(answer)) => logs::answered(state, &id, answer, effects),
         (_, Answer::Reports(answer)) => reports::answered(state, answer),
-        (Request::OpenReport(name), Answer::Opened(answer)) => table::answered_opened(state, &name, answer, effects),
-        (Request::Index(source), Answer::Indexed(answer, whole)) => table::answered_index(state, &source, answer, whole, effects),
+        (Request::OpenReport(name), Answer::Opened(answer)) => {
+            table::answered_opened(state, &name, answer, effects)
+        }
+        (Request::Index(source), Answer::Indexed(answer, whole)) => {
+            table::answered_index(state, &source, answer, whole, effects)
+        }
         (Request::Rows(rows), Answer::Rows(answer)) => table::answered_rows(state, &rows, answer),
-        (Request::Arrange(source, _, spec), Answer::Arranged(answer)) => table::answered_order(state, &source, &spec, answer, effects),
-        (Request::Find(source, ..), Answer::Found(answer)) => table::answered_found(state, &source, answer, effects),
+        (Request::Arrange(source, _, spec), Answer::Arranged(answer)) => {
+            table::answered_order(state, &source, &spec, answer, effects)
+        }
+        (Request::Find(source, ..), Answer::Found(answer)) => {
+            table::answered_found(state, &source, answer, effects)
+        }
         (_, Answer::Exported(Ok((path, rows)))) => {
-            state.toast(format!("{} written to {}", super::format::plural(rows, "row"), path.display()), Tone::Info);
+            state.toast(
+                format!(
+                    "{} written to {}",
+                    super::format::plural(rows, "row"),
+                    path.display()
+                ),
+                Tone::Info,
+            );
         }
         (request, Answer::Started(answer)) => started(state, &request, answer, effects),
         (request, answer) => done(state, &request, &answer, effects),
@@ -348,7 +408,12 @@ fn answered(state: &mut State, answered: Answered, effects: &mut Vec<Effect>) {
 }
 
 /// A workflow or the sample was started, or not.
-fn started(state: &mut State, request: &Request, answer: crate::ops::OpsResult<ExecutionId>, effects: &mut Vec<Effect>) {
+fn started(
+    state: &mut State,
+    request: &Request,
+    answer: crate::ops::OpsResult<ExecutionId>,
+    effects: &mut Vec<Effect>,
+) {
     match answer {
         Ok(id) => {
             if matches!(request, Request::StartSample) && state.demo.is_some() {
@@ -360,7 +425,11 @@ fn started(state: &mut State, request: &Request, answer: crate::ops::OpsResult<E
         }
         Err(error) => {
             state.demo = state.demo.take().filter(|demo| *demo != Demo::Starting);
-            state.problem(format!("{} did not work: {error}. {}", request.name(), error.advice));
+            state.problem(format!(
+                "{} did not work: {error}. {}",
+                request.name(),
+                error.advice
+            ));
         }
     }
 }
@@ -371,7 +440,11 @@ fn done(state: &mut State, request: &Request, answer: &Answer, effects: &mut Vec
         if let Request::Redrive(id) | Request::Stop(id, _) = request {
             state.requested.remove(id);
         }
-        state.problem(format!("{} did not work: {error}. {}", request.name(), error.advice));
+        state.problem(format!(
+            "{} did not work: {error}. {}",
+            request.name(),
+            error.advice
+        ));
         return;
     }
     match request {
@@ -381,7 +454,10 @@ fn done(state: &mut State, request: &Request, answer: &Answer, effects: &mut Vec
             run::refresh(state, effects);
         }
         Request::Copy(text) => {
-            let text = format!("copied {}", super::format::plural(text.chars().count() as u64, "character"));
+            let text = format!(
+                "copied {}",
+                super::format::plural(text.chars().count() as u64, "character")
+            );
             state.toast(text, Tone::Info);
         }
         _ => {}
@@ -414,7 +490,10 @@ fn poll_due(state: &State) -> Option<Timestamp> {
     let due = match state.screen {
         Screen::Board => state.board.due(board::interval(state)),
         Screen::Run => run::due(state),
-        Screen::Logs => [logs::due(state), run::due(state)].into_iter().flatten().min(),
+        Screen::Logs => [logs::due(state), run::due(state)]
+            .into_iter()
+            .flatten()
+            .min(),
         Screen::Reports => state.reports.due(),
         Screen::Table | Screen::Activity => None,
     }?;
@@ -427,7 +506,13 @@ fn poll_due(state: &State) -> Option<Timestamp> {
 
 /// The first time the lake is seen empty, the sample is offered.
 fn offer(state: &mut State) {
-    let empty = state.board.board().is_some_and(|board| board.lake_is_empty && board.workflows.iter().all(|card| card.executions.is_empty()));
+    let empty = state.board.board().is_some_and(|board| {
+        board.lake_is_empty
+            && board
+                .workflows
+                .iter()
+                .all(|card| card.executions.is_empty())
+    });
     let free = state.screen == Screen::Board && state.overlay.is_none() && state.demo.is_none();
     if empty && free && !state.sample_was_offered && state.may_change().is_ok() {
         state.sample_was_offered = true;
@@ -440,35 +525,53 @@ fn lead(state: &mut State, effects: &mut Vec<Effect>) {
     let shown = |state: &State, id: &ExecutionId| state.run.id() == Some(id);
     let status = state.run.detail().map(|detail| detail.summary.status);
     match state.demo.clone() {
-        Some(Demo::Collecting(id)) if shown(state, &id) && status == Some(ExecutionStatus::Succeeded) => {
+        Some(Demo::Collecting(id))
+            if shown(state, &id) && status == Some(ExecutionStatus::Succeeded) =>
+        {
             state.toast("collected; now the daily report", Tone::Info);
             state.demo = Some(Demo::AwaitingReport(state.now));
             board::refresh(state, effects);
         }
-        Some(Demo::AwaitingReport(since)) => match board::newest_of(state, "daily-report", state.demo_began) {
-            Some(id) => {
-                state.demo = Some(Demo::Reporting(id.clone()));
-                run::open(state, id, effects);
+        Some(Demo::AwaitingReport(since)) => {
+            match board::newest_of(state, "daily-report", state.demo_began) {
+                Some(id) => {
+                    state.demo = Some(Demo::Reporting(id.clone()));
+                    run::open(state, id, effects);
+                }
+                None => poll_lead(state, since, Screen::Board, effects),
             }
-            None => poll_lead(state, since, Screen::Board, effects),
-        },
-        Some(Demo::Reporting(id)) if shown(state, &id) && status == Some(ExecutionStatus::Succeeded) => {
+        }
+        Some(Demo::Reporting(id))
+            if shown(state, &id) && status == Some(ExecutionStatus::Succeeded) =>
+        {
             state.demo = Some(Demo::OpeningReport(state.now));
             reports::refresh(state, effects);
         }
         Some(Demo::OpeningReport(since)) => {
             let fresh = state.reports.fetched_at().is_some_and(|at| at > since);
-            match state.reports.newest().map(|report| report.name.clone()).filter(|_| fresh) {
+            match state
+                .reports
+                .newest()
+                .map(|report| report.name.clone())
+                .filter(|_| fresh)
+            {
                 Some(name) => {
                     state.demo = None;
                     table::open(state, name, effects);
                     state.back = vec![Screen::Board, Screen::Reports];
-                    state.toast("this is your report; Esc leads to the list, 1 to the Board", Tone::Info);
+                    state.toast(
+                        "this is your report; Esc leads to the list, 1 to the Board",
+                        Tone::Info,
+                    );
                 }
                 None => poll_lead(state, since, Screen::Reports, effects),
             }
         }
-        Some(Demo::Collecting(_) | Demo::Reporting(_)) if status.is_some_and(|status| status.is_ended() && status != ExecutionStatus::Succeeded) => {
+        Some(Demo::Collecting(_) | Demo::Reporting(_))
+            if status.is_some_and(|status| {
+                status.is_ended() && status != ExecutionStatus::Succeeded
+            }) =>
+        {
             // The Run screen shows why; nothing more follows by itself.
             state.demo = None;
         }
@@ -483,9 +586,17 @@ fn poll_lead(state: &mut State, since: Timestamp, what: Screen, effects: &mut Ve
         state.problem("the daily report did not start; see the Board (1)");
         return;
     }
-    let asked = if what == Screen::Board { state.board.due(LEAD_EVERY) } else { state.reports.due_after(LEAD_EVERY) };
+    let asked = if what == Screen::Board {
+        state.board.due(LEAD_EVERY)
+    } else {
+        state.reports.due_after(LEAD_EVERY)
+    };
     if asked.is_none_or(|due| due <= state.now) {
-        if what == Screen::Board { board::refresh(state, effects) } else { reports::refresh(state, effects) }
+        if what == Screen::Board {
+            board::refresh(state, effects)
+        } else {
+            reports::refresh(state, effects)
+        }
     }
 }
 
@@ -494,18 +605,36 @@ const LEAD_EVERY: SignedDuration = SignedDuration::from_millis(500);
 /// When the next tick is needed; `None`: never, until something happens. Nothing visible, no timer.
 pub(crate) fn wake_at(state: &State) -> Option<Timestamp> {
     let toasts = state.toasts.iter().map(|toast| toast.until).min();
-    let lead = matches!(state.demo, Some(Demo::AwaitingReport(_) | Demo::OpeningReport(_))).then(|| state.now.checked_add(LEAD_EVERY).ok()).flatten();
+    let lead = matches!(
+        state.demo,
+        Some(Demo::AwaitingReport(_) | Demo::OpeningReport(_))
+    )
+    .then(|| state.now.checked_add(LEAD_EVERY).ok())
+    .flatten();
     // A poll that is due but under way does not wake: its answer will.
     let poll = poll_due(state).filter(|due| *due > state.now);
     let preview = board::wake_at(state).filter(|due| *due > state.now);
-    [toasts, lead, poll, preview, label_change(state), spinner(state)].into_iter().flatten().min()
+    [
+        toasts,
+        lead,
+        poll,
+        preview,
+        label_change(state),
+        spinner(state),
+    ]
+    .into_iter()
+    .flatten()
+    .min()
 }
 
 /// When a visible label changes: each second while something visible runs, else at the next minute.
 fn label_change(state: &State) -> Option<Timestamp> {
     let runs = match state.screen {
         Screen::Board => state.board.is_running(),
-        Screen::Run | Screen::Logs => state.run.detail().is_some_and(|detail| detail.summary.status == ExecutionStatus::Running),
+        Screen::Run | Screen::Logs => state
+            .run
+            .detail()
+            .is_some_and(|detail| detail.summary.status == ExecutionStatus::Running),
         _ => false,
     };
     if !state.focused && !runs {
@@ -519,11 +648,16 @@ fn label_change(state: &State) -> Option<Timestamp> {
 fn spinner(state: &State) -> Option<Timestamp> {
     let since = state.waiting_since()?;
     let appears = since.checked_add(SPINNER_AFTER).ok()?;
-    if appears > state.now { Some(appears) } else { state.now.checked_add(SPINNER_STEP).ok() }
+    if appears > state.now {
+        Some(appears)
+    } else {
+        state.now.checked_add(SPINNER_STEP).ok()
+    }
 }
 
 /// Whether something takes long enough for a spinner, and its step.
 pub(crate) fn spinner_step(state: &State) -> Option<usize> {
     let waited = state.now.duration_since(state.waiting_since()?);
-    (waited >= SPINNER_AFTER).then(|| usize::try_from(waited.as_millis() / SPINNER_STEP.as_millis()).unwrap_or(0))
+    (waited >= SPINNER_AFTER)
+        .then(|| usize::try_from(waited.as_millis() / SPINNER_STEP.as_millis()).unwrap_or(0))
 }

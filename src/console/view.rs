@@ -47,9 +47,17 @@ fn draw(state: &State, buffer: &mut Buffer) -> Option<Position> {
         Screen::Activity => activity::view(state, buffer),
     }
     let (columns, rows) = state.size;
-    footer::draw(state, buffer, Rect::new(0, rows.saturating_sub(1), columns, 1));
+    footer::draw(
+        state,
+        buffer,
+        Rect::new(0, rows.saturating_sub(1), columns, 1),
+    );
     let caret = overlay::view(state, buffer);
-    toast::draw(state, buffer, Rect::new(0, 1, columns, rows.saturating_sub(2)));
+    toast::draw(
+        state,
+        buffer,
+        Rect::new(0, 1, columns, rows.saturating_sub(2)),
+    );
     caret
 }
 
@@ -57,7 +65,10 @@ fn too_small(state: &State, buffer: &mut Buffer) {
     let area = buffer.area;
     let lines = [
         "This window is too small for Lakehand.".to_owned(),
-        format!("It needs {} columns and {} rows; this is {} by {}.", SMALLEST.0, SMALLEST.1, state.size.0, state.size.1),
+        format!(
+            "It needs {} columns and {} rows; this is {} by {}.",
+            SMALLEST.0, SMALLEST.1, state.size.0, state.size.1
+        ),
         "Make it larger, or use the command line: lakehand status".to_owned(),
     ];
     let wrapped = lines.iter().flat_map(|line| wrapped(line, area.width));
@@ -95,13 +106,33 @@ fn header(state: &State, buffer: &mut Buffer) {
     let mut pen = Pen::new(buffer, area, 0);
     pen = pen.put(NAME, theme.strong);
     let x = pen.x();
-    let tabs: usize = TABS.iter().map(|(_, _, key, title)| key.len() + title.len() + 3).sum();
+    let tabs: usize = TABS
+        .iter()
+        .map(|(_, _, key, title)| key.len() + title.len() + 3)
+        .sum();
     // What is at the right end must not run into the tabs.
-    let right = Rect { x: x + u16::try_from(tabs).unwrap_or(0), width: state.size.0.saturating_sub(x + u16::try_from(tabs).unwrap_or(0)), ..area };
+    let right = Rect {
+        x: x + u16::try_from(tabs).unwrap_or(0),
+        width: state
+            .size
+            .0
+            .saturating_sub(x + u16::try_from(tabs).unwrap_or(0)),
+        ..area
+    };
     for (screen, _, key, title) in TABS {
-        let here = screen == state.screen || (screen == Screen::Reports && state.screen == Screen::Table);
-        let (key_style, style) = if here { (theme.selection.patch(theme.strong), theme.selection.patch(theme.strong)) } else { (theme.accent, theme.muted) };
-        pen = pen.put(&format!(" {key}"), key_style).put(&format!(" {title} "), style);
+        let here =
+            screen == state.screen || (screen == Screen::Reports && state.screen == Screen::Table);
+        let (key_style, style) = if here {
+            (
+                theme.selection.patch(theme.strong),
+                theme.selection.patch(theme.strong),
+            )
+        } else {
+            (theme.accent, theme.muted)
+        };
+        pen = pen
+            .put(&format!(" {key}"), key_style)
+            .put(&format!(" {title} "), style);
     }
     status(state, buffer, right);
 }
@@ -109,7 +140,11 @@ fn header(state: &State, buffer: &mut Buffer) {
 /// Profile, clock, age, spinner: at the right end, what matters most last to go.
 fn status(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
-    let clock = state.now.to_zoned(state.zone.clone()).strftime("%H:%M").to_string();
+    let clock = state
+        .now
+        .to_zoned(state.zone.clone())
+        .strftime("%H:%M")
+        .to_string();
     let mut pen = Pen::new(buffer, area, 0).right(&format!("{clock} "), theme.muted);
     if let Some(step) = spinner_step(state) {
         const TURNS: [&str; 4] = ["|", "/", "-", "\\"];
@@ -117,14 +152,21 @@ fn status(state: &State, buffer: &mut Buffer, area: Rect) {
     }
     let (fetched, failed) = fetched(state);
     match fetched {
-        Some(at) if failed => pen = pen.right(&format!("STALE {} ", age(at, state.now)), theme.warn),
-        Some(at) if age(at, state.now) != "now" => pen = pen.right(&format!("read {} ago ", age(at, state.now)), theme.muted),
+        Some(at) if failed => {
+            pen = pen.right(&format!("STALE {} ", age(at, state.now)), theme.warn)
+        }
+        Some(at) if age(at, state.now) != "now" => {
+            pen = pen.right(&format!("read {} ago ", age(at, state.now)), theme.muted)
+        }
         _ => {}
     }
     if state.identity.read_only {
         pen = pen.right("READ-ONLY ", theme.warn);
     }
-    pen.right(&format!("{} · {}  ", state.identity.profile, state.identity.region), theme.muted);
+    pen.right(
+        &format!("{} · {}  ", state.identity.profile, state.identity.region),
+        theme.muted,
+    );
 }
 
 /// When the data of this screen came, and whether the last question failed.

@@ -12,8 +12,12 @@ impl Operator {
         let names = self.parts.workflows.list().await?;
         let cards = futures::future::try_join_all(names.into_iter().map(|name| self.card(name)));
         let fresh = freshness::freshness(&self.parts.lake, now);
-        let (workflows, freshness, reports) = futures::future::try_join3(cards, fresh, self.read_reports()).await?;
-        let lake_is_empty = reports.is_empty() && freshness.iter().all(|stream| stream.collected.is_none() && stream.newest_day.is_none());
+        let (workflows, freshness, reports) =
+            futures::future::try_join3(cards, fresh, self.read_reports()).await?;
+        let lake_is_empty = reports.is_empty()
+            && freshness
+                .iter()
+                .all(|stream| stream.collected.is_none() && stream.newest_day.is_none());
         Ok(Board {
             as_of: now,
             today: now.to_zoned(self.parts.profile.time_zone.clone()).date(),
@@ -29,7 +33,12 @@ impl Operator {
         let definition = workflows.definition(&name).await?;
         let executions = workflows.executions(Some(&name), EXECUTIONS).await?;
         let stages = match executions.first() {
-            Some(newest) => self.stages_of(newest).await?.into_iter().filter(|stage: &Stage| stage.depth == 0).collect(),
+            Some(newest) => self
+                .stages_of(newest)
+                .await?
+                .into_iter()
+                .filter(|stage: &Stage| stage.depth == 0)
+                .collect(),
             None => super::runs::unreached_stages(&definition),
         };
         let (schedules, zone) = (&self.parts.profile.schedules, &self.parts.profile.time_zone);

@@ -26,16 +26,33 @@ pub async fn freshness(lake: &Lake, now: Timestamp) -> OpsResult<Vec<Freshness>>
 }
 
 async fn one(lake: &Lake, stream: Stream, now: Timestamp) -> OpsResult<Freshness> {
-    let watermark = Watermark::load(&lake.std, stream).await.map_err(|error| unreadable(stream, &error.to_string()))?;
+    let watermark = Watermark::load(&lake.std, stream)
+        .await
+        .map_err(|error| unreadable(stream, &error.to_string()))?;
     let collected = newest_unit(&lake.std, "collect", stream).await?;
     let normalised = newest_unit(&lake.std, "normalise", stream).await?;
-    let done = collected.as_ref().filter(|unit| unit.status == UnitStatus::Done);
-    let at = [watermark.map(|watermark| watermark.moved_at), done.and_then(|unit| unit.ended_at)].into_iter().flatten().max();
-    let note = [collected.as_ref(), normalised.as_ref()].into_iter().flatten().find_map(note_of);
+    let done = collected
+        .as_ref()
+        .filter(|unit| unit.status == UnitStatus::Done);
+    let at = [
+        watermark.map(|watermark| watermark.moved_at),
+        done.and_then(|unit| unit.ended_at),
+    ]
+    .into_iter()
+    .flatten()
+    .max();
+    let note = [collected.as_ref(), normalised.as_ref()]
+        .into_iter()
+        .flatten()
+        .find_map(note_of);
     Ok(Freshness {
         stream: stream.name(),
         collected: at,
-        newest_day: if stream.by_event_day() { newest_day(&lake.std, stream).await? } else { None },
+        newest_day: if stream.by_event_day() {
+            newest_day(&lake.std, stream).await?
+        } else {
+            None
+        },
         rows: done.map(|unit| unit.rows),
         late: at.is_some_and(|at| now.duration_since(at) > PROMISED),
         note,
@@ -47,14 +64,23 @@ fn note_of(unit: &UnitRecord) -> Option<String> {
     match &unit.status {
         UnitStatus::Done | UnitStatus::Planned | UnitStatus::Running => None,
         UnitStatus::Waiting { why } => Some(format!("{} waits: {why}", unit.stage)),
-        UnitStatus::Failed { error_type, message } => Some(format!("{} failed: {error_type}: {message}", unit.stage)),
-        UnitStatus::Parked { until, why } => Some(format!("{} is parked until {until}: {why}", unit.stage)),
+        UnitStatus::Failed {
+            error_type,
+            message,
+        } => Some(format!("{} failed: {error_type}: {message}", unit.stage)),
+        UnitStatus::Parked { until, why } => {
+            Some(format!("{} is parked until {until}: {why}", unit.stage))
+        }
         UnitStatus::Cancelled => Some(format!("{} was stopped", unit.stage)),
     }
 }
 
 /// The record that was written last; only that one is read.
-async fn newest_unit(store: &Arc<dyn ObjectStore>, stage: &str, stream: Stream) -> OpsResult<Option<UnitRecord>> {
+async fn newest_unit(
+    store: &Arc<dyn ObjectStore>,
+    stage: &str,
+    stream: Stream,
+) -> OpsResult<Option<UnitRecord>> {
     let prefix = format!("{STATE_PREFIX}units/{stage}/{stream}/");
     let read = async {
         let mut listing = store.list(&prefix).await?;
@@ -70,8 +96,14 @@ async fn newest_unit(store: &Arc<dyn ObjectStore>, stage: &str, stream: Stream) 
             None => Ok(None),
         }
     };
-    let bytes = read.await.map_err(|error: StoreError| unreadable(stream, &error.to_string()))?;
-    bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(|error| unreadable(stream, &error.to_string()))).transpose()
+    let bytes = read
+        .await
+        .map_err(|error: StoreError| unreadable(stream, &error.to_string()))?;
+    bytes
+        .map(|bytes| {
+            serde_json::from_slice(&bytes).map_err(|error| unreadable(stream, &error.to_string()))
+        })
+        .transpose()
 }
 
 /// The newest day that has a folder in silver.
@@ -81,12 +113,17 @@ async fn newest_day(store: &Arc<dyn ObjectStore>, stream: Stream) -> OpsResult<O
         let mut listing = store.list(&prefix).await?;
         let mut newest = None;
         while let Some(object) = listing.try_next().await? {
-            let day = object.key.strip_prefix(&prefix).and_then(|rest| rest.split('/').next()).and_then(|day| parse_date(day).ok());
+            let day = object
+                .key
+                .strip_prefix(&prefix)
+                .and_then(|rest| rest.split('/').next())
+                .and_then(|day| parse_date(day).ok());
             newest = newest.max(day);
         }
         Ok(newest)
     };
-    read.await.map_err(|error: StoreError| unreadable(stream, &error.to_string()))
+    read.await
+        .map_err(|error: StoreError| unreadable(stream, &error.to_string()))
 }
 
 fn unreadable(stream: Stream, why: &str) -> OpsError {

@@ -49,7 +49,11 @@ pub enum OpsErrorKind {
 impl OpsError {
     /// A failure of `kind`.
     pub fn new(kind: OpsErrorKind, message: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), advice: advice.into() }
+        Self {
+            kind,
+            message: message.into(),
+            advice: advice.into(),
+        }
     }
 }
 
@@ -65,11 +69,21 @@ pub trait Operations: Send + Sync + std::fmt::Debug {
     /// The Board: every workflow's stages and last executions, freshness, next runs, latest report.
     async fn board(&self) -> OpsResult<Board>;
     /// Executions, newest first, at most `limit`, of one workflow or of all.
-    async fn executions(&self, workflow: Option<&WorkflowName>, limit: usize) -> OpsResult<Vec<ExecutionSummary>>;
+    async fn executions(
+        &self,
+        workflow: Option<&WorkflowName>,
+        limit: usize,
+    ) -> OpsResult<Vec<ExecutionSummary>>;
     /// One execution: stages, root cause, graph, redrive eligibility. Events after `after_event` only.
     async fn execution(&self, id: &ExecutionId, after_event: u64) -> OpsResult<ExecutionDetail>;
     /// Log lines of an execution (of one stage, or of all), after `after_line`, at most `limit`.
-    async fn logs(&self, id: &ExecutionId, stage: Option<&str>, after_line: u64, limit: usize) -> OpsResult<Vec<LogLine>>;
+    async fn logs(
+        &self,
+        id: &ExecutionId,
+        stage: Option<&str>,
+        after_line: u64,
+        limit: usize,
+    ) -> OpsResult<Vec<LogLine>>;
     /// Starts a workflow; a repeated start under the same name is refused, not doubled.
     async fn start(&self, request: StartRequest) -> OpsResult<ExecutionId>;
     /// Asks a running execution to stop; ends as aborted.

@@ -13,8 +13,8 @@ use futures::TryStreamExt;
 use serde::Deserialize;
 
 use super::{
-    Board, ExecutionDetail, ExecutionId, ExecutionSummary, Identity, LogLine, Operations, OpsError, OpsErrorKind, OpsResult, ReportName,
-    ReportSummary, Stage, StartRequest, WorkflowName,
+    Board, ExecutionDetail, ExecutionId, ExecutionSummary, Identity, LogLine, Operations, OpsError,
+    OpsErrorKind, OpsResult, ReportName, ReportSummary, Stage, StartRequest, WorkflowName,
     ports::{Logs, Workflows},
     reports::ReportCache,
     runs::{self, Folded},
@@ -80,7 +80,11 @@ impl Operator {
     /// An operator over these parts.
     #[must_use]
     pub fn new(parts: OperatorParts) -> Self {
-        Self { parts, reports: ReportCache::default(), folded: Mutex::default() }
+        Self {
+            parts,
+            reports: ReportCache::default(),
+            folded: Mutex::default(),
+        }
     }
 
     /// Changes are refused for a read-only profile, here and nowhere else.
@@ -90,18 +94,28 @@ impl Operator {
         }
         Err(OpsError::new(
             OpsErrorKind::ReadOnly,
-            format!("the profile {} is read-only: {what} was refused", self.parts.profile.name),
+            format!(
+                "the profile {} is read-only: {what} was refused",
+                self.parts.profile.name
+            ),
             "choose another profile, or set read_only = false in its configuration",
         ))
     }
 
     async fn known(&self, id: &ExecutionId) -> OpsResult<Arc<Known>> {
-        let kept = |kept: &VecDeque<(ExecutionId, Arc<Known>)>| kept.iter().find(|(kept, _)| kept == id).map(|(_, known)| Arc::clone(known));
+        let kept = |kept: &VecDeque<(ExecutionId, Arc<Known>)>| {
+            kept.iter()
+                .find(|(kept, _)| kept == id)
+                .map(|(_, known)| Arc::clone(known))
+        };
         if let Some(known) = kept(&self.folded.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(known);
         }
         let definition = self.parts.workflows.definition_of(id).await?;
-        let fresh = Arc::new(Known { definition, folded: tokio::sync::Mutex::default() });
+        let fresh = Arc::new(Known {
+            definition,
+            folded: tokio::sync::Mutex::default(),
+        });
         let mut all = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
         // Somebody else may have read it in the meantime.
         if let Some(known) = kept(&all) {
@@ -118,7 +132,11 @@ impl Operator {
     pub(super) async fn stages_of(&self, summary: &ExecutionSummary) -> OpsResult<Vec<Stage>> {
         let known = self.known(&summary.id).await?;
         let mut folded = known.folded.lock().await;
-        let new = self.parts.workflows.history(&summary.id, folded.timeline.head.last_event).await?;
+        let new = self
+            .parts
+            .workflows
+            .history(&summary.id, folded.timeline.head.last_event)
+            .await?;
         folded.extend(&new);
         let progress = self.progress_of(summary).await?;
         Ok(folded.stages(&known.definition, summary, &progress))
@@ -139,19 +157,22 @@ impl Operator {
             let mut listing = store.list(&format!("{STATE_PREFIX}leases/")).await?;
             while let Some(object) = listing.try_next().await? {
                 let (bytes, _) = store.get(&object.key).await?;
-                if serde_json::from_slice::<Held>(&bytes).is_ok_and(|held| held.owner == id.as_ref()) {
+                if serde_json::from_slice::<Held>(&bytes)
+                    .is_ok_and(|held| held.owner == id.as_ref())
+                {
                     store.delete(&object.key).await?;
                 }
             }
             Ok(())
         };
-        free.await.map_err(|error: crate::pipeline::ports::StoreError| {
-            OpsError::new(
-                OpsErrorKind::Platform,
-                format!("{id} was stopped, but what it held could not be freed: {error}"),
-                "the lease ends by itself; until then other executions on the table wait",
-            )
-        })
+        free.await
+            .map_err(|error: crate::pipeline::ports::StoreError| {
+                OpsError::new(
+                    OpsErrorKind::Platform,
+                    format!("{id} was stopped, but what it held could not be freed: {error}"),
+                    "the lease ends by itself; until then other executions on the table wait",
+                )
+            })
     }
 }
 
@@ -165,7 +186,11 @@ impl Operations for Operator {
         self.read_board().await
     }
 
-    async fn executions(&self, workflow: Option<&WorkflowName>, limit: usize) -> OpsResult<Vec<ExecutionSummary>> {
+    async fn executions(
+        &self,
+        workflow: Option<&WorkflowName>,
+        limit: usize,
+    ) -> OpsResult<Vec<ExecutionSummary>> {
         self.parts.workflows.executions(workflow, limit).await
     }
 
@@ -175,7 +200,11 @@ impl Operations for Operator {
         let mut folded = known.folded.lock().await;
         let last = folded.timeline.head.last_event;
         // One read serves both: what the caller lacks, and what the fold lacks.
-        let mut events = self.parts.workflows.history(id, after_event.min(last)).await?;
+        let mut events = self
+            .parts
+            .workflows
+            .history(id, after_event.min(last))
+            .await?;
         folded.extend(&events);
         events.retain(|event| event.id > after_event);
         let (input, output) = self.parts.workflows.payloads(id).await?;
@@ -184,8 +213,10 @@ impl Operations for Operator {
             stage: summary.current_stage.clone().unwrap_or_default(),
             error: "Lakehand.Interrupted".to_owned(),
             cause: "the process that ran it ended without notice; nothing is lost".to_owned(),
-            meaning: triage::remedy_for("Lakehand.Interrupted", "", "").map(|row| row.cause.clone()),
-            remedy: triage::remedy_for("Lakehand.Interrupted", "", "").map(|row| row.remedy.clone()),
+            meaning: triage::remedy_for("Lakehand.Interrupted", "", "")
+                .map(|row| row.cause.clone()),
+            remedy: triage::remedy_for("Lakehand.Interrupted", "", "")
+                .map(|row| row.remedy.clone()),
             retry_helps: Some(true),
         };
         Ok(ExecutionDetail {
@@ -204,7 +235,13 @@ impl Operations for Operator {
         })
     }
 
-    async fn logs(&self, id: &ExecutionId, stage: Option<&str>, after_line: u64, limit: usize) -> OpsResult<Vec<LogLine>> {
+    async fn logs(
+        &self,
+        id: &ExecutionId,
+        stage: Option<&str>,
+        after_line: u64,
+        limit: usize,
+    ) -> OpsResult<Vec<LogLine>> {
         self.parts.logs.lines(id, stage, after_line, limit).await
     }
 
@@ -213,8 +250,13 @@ impl Operations for Operator {
         let names_a_window = request.input.get("window").is_some();
         if request.window.is_none() && !names_a_window {
             let (now, zone) = (self.parts.clock.now(), &self.parts.profile.time_zone);
-            let window = Window::default_at(now, zone)
-                .map_err(|error| OpsError::new(OpsErrorKind::InvalidInput, error.to_string(), "give --from and --to"))?;
+            let window = Window::default_at(now, zone).map_err(|error| {
+                OpsError::new(
+                    OpsErrorKind::InvalidInput,
+                    error.to_string(),
+                    "give --from and --to",
+                )
+            })?;
             request.window = Some(window);
         }
         self.parts.workflows.start(request).await

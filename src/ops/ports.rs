@@ -5,7 +5,9 @@ use std::{collections::HashMap, sync::Arc};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{ExecutionId, ExecutionStatus, ExecutionSummary, LogLine, OpsResult, StartRequest, WorkflowName};
+use super::{
+    ExecutionId, ExecutionStatus, ExecutionSummary, LogLine, OpsResult, StartRequest, WorkflowName,
+};
 use crate::workflow::{definition::Definition, history::HistoryEvent};
 
 /// State machines and their executions: Step Functions, or the embedded interpreter.
@@ -18,13 +20,21 @@ pub trait Workflows: Send + Sync + std::fmt::Debug {
     /// The definition an execution was started with.
     async fn definition_of(&self, id: &ExecutionId) -> OpsResult<Arc<Definition>>;
     /// Executions, newest first.
-    async fn executions(&self, workflow: Option<&WorkflowName>, limit: usize) -> OpsResult<Vec<ExecutionSummary>>;
+    async fn executions(
+        &self,
+        workflow: Option<&WorkflowName>,
+        limit: usize,
+    ) -> OpsResult<Vec<ExecutionSummary>>;
     /// One execution's header.
     async fn describe(&self, id: &ExecutionId) -> OpsResult<ExecutionSummary>;
     /// When a workflow last succeeded. Looks through the newest executions where a platform knows no better.
     async fn last_success(&self, workflow: &WorkflowName) -> OpsResult<Option<Timestamp>> {
         let newest = self.executions(Some(workflow), 100).await?;
-        Ok(newest.into_iter().filter(|one| one.status == ExecutionStatus::Succeeded).filter_map(|one| one.ended).max())
+        Ok(newest
+            .into_iter()
+            .filter(|one| one.status == ExecutionStatus::Succeeded)
+            .filter_map(|one| one.ended)
+            .max())
     }
     /// Input and, once ended, output as JSON text.
     async fn payloads(&self, id: &ExecutionId) -> OpsResult<(String, Option<String>)>;
@@ -42,7 +52,13 @@ pub trait Workflows: Send + Sync + std::fmt::Debug {
 #[async_trait]
 pub trait Logs: Send + Sync + std::fmt::Debug {
     /// Lines after `after_line`, oldest first.
-    async fn lines(&self, id: &ExecutionId, stage: Option<&str>, after_line: u64, limit: usize) -> OpsResult<Vec<LogLine>>;
+    async fn lines(
+        &self,
+        id: &ExecutionId,
+        stage: Option<&str>,
+        after_line: u64,
+        limit: usize,
+    ) -> OpsResult<Vec<LogLine>>;
     /// The newest line of progress of every stage, by stage name, where a platform keeps it.
     async fn progress(&self, id: &ExecutionId) -> OpsResult<HashMap<String, String>> {
         let _ = id;

@@ -58,22 +58,33 @@ impl Operator {
             Ok(reports)
         };
         let mut reports = read.await.map_err(|error: StoreError| {
-            OpsError::new(OpsErrorKind::Platform, format!("could not list the reports: {error}"), "check the lake's folder and its permissions")
+            OpsError::new(
+                OpsErrorKind::Platform,
+                format!("could not list the reports: {error}"),
+                "check the lake's folder and its permissions",
+            )
         })?;
-        reports.sort_by(|left, right| (right.created, &right.name).cmp(&(left.created, &left.name)));
+        reports
+            .sort_by(|left, right| (right.created, &right.name).cmp(&(left.created, &left.name)));
         Ok(reports)
     }
 
     /// The CSV behind a report's name, as a file on this machine.
     pub(super) async fn fetch_report(&self, name: &ReportName) -> OpsResult<PathBuf> {
         let reports = self.read_reports().await?;
-        let report = reports.iter().find(|report| report.name == *name).ok_or_else(|| {
-            OpsError::new(
-                OpsErrorKind::NotFound,
-                format!("there is no report '{}'", crate::pipeline::text::for_terminal(name.as_ref())),
-                "`lakehand reports list` shows what there is",
-            )
-        })?;
+        let report = reports
+            .iter()
+            .find(|report| report.name == *name)
+            .ok_or_else(|| {
+                OpsError::new(
+                    OpsErrorKind::NotFound,
+                    format!(
+                        "there is no report '{}'",
+                        crate::pipeline::text::for_terminal(name.as_ref())
+                    ),
+                    "`lakehand reports list` shows what there is",
+                )
+            })?;
         let store = &self.parts.lake.std;
         let key = format!("{PREFIX}{}/{}", report.report, report.name);
         if let Some(path) = store.local_path(&key) {
@@ -82,29 +93,64 @@ impl Operator {
         self.download(store, &key, report).await
     }
 
-    async fn download(&self, store: &Arc<dyn ObjectStore>, key: &str, report: &ReportSummary) -> OpsResult<PathBuf> {
+    async fn download(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        key: &str,
+        report: &ReportSummary,
+    ) -> OpsResult<PathBuf> {
         let folder = self.parts.profile.data_dir.join("downloads");
         let path = folder.join(report.name.to_string());
         let failed = |why: String| {
-            OpsError::new(OpsErrorKind::Platform, format!("could not download {}: {why}", report.name), "check the network and the free disk space")
+            OpsError::new(
+                OpsErrorKind::Platform,
+                format!("could not download {}: {why}", report.name),
+                "check the network and the free disk space",
+            )
         };
-        let mut bytes = store.get_stream(key).await.map_err(|error| failed(error.to_string()))?;
-        tokio::fs::create_dir_all(&folder).await.map_err(|error| failed(error.to_string()))?;
+        let mut bytes = store
+            .get_stream(key)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        tokio::fs::create_dir_all(&folder)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
         let part = path.with_extension("part");
-        let mut file = tokio::fs::File::create(&part).await.map_err(|error| failed(error.to_string()))?;
-        while let Some(piece) = bytes.try_next().await.map_err(|error| failed(error.to_string()))? {
-            tokio::io::AsyncWriteExt::write_all(&mut file, &piece).await.map_err(|error| failed(error.to_string()))?;
+        let mut file = tokio::fs::File::create(&part)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        while let Some(piece) = bytes
+            .try_next()
+            .await
+            .map_err(|error| failed(error.to_string()))?
+        {
+            tokio::io::AsyncWriteExt::write_all(&mut file, &piece)
+                .await
+                .map_err(|error| failed(error.to_string()))?;
         }
-        file.sync_all().await.map_err(|error| failed(error.to_string()))?;
-        tokio::fs::rename(&part, &path).await.map_err(|error| failed(error.to_string()))?;
+        file.sync_all()
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        tokio::fs::rename(&part, &path)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
         Ok(path)
     }
 }
 
 impl ReportCache {
     /// The report of a manifest; `None` for one that cannot be read, which must not hide the others.
-    async fn read(&self, store: &Arc<dyn ObjectStore>, object: &ObjectMeta) -> Result<Option<ReportSummary>, StoreError> {
-        let known = self.by_key.lock().unwrap_or_else(PoisonError::into_inner).get(&object.key).cloned();
+    async fn read(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        object: &ObjectMeta,
+    ) -> Result<Option<ReportSummary>, StoreError> {
+        let known = self
+            .by_key
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&object.key)
+            .cloned();
         if let Some((etag, report)) = known
             && etag == object.etag
         {
@@ -130,7 +176,11 @@ fn summary(object: &ObjectMeta, bytes: &[u8]) -> Option<ReportSummary> {
     let manifest: Manifest = serde_json::from_slice(bytes).ok()?;
     let (folder, file) = object.key.strip_prefix(PREFIX)?.rsplit_once('/')?;
     let stem = file.strip_suffix(MANIFEST)?;
-    let name = if stem.ends_with(".csv") { stem.to_owned() } else { format!("{stem}.csv") };
+    let name = if stem.ends_with(".csv") {
+        stem.to_owned()
+    } else {
+        format!("{stem}.csv")
+    };
     Some(ReportSummary {
         name: name.into(),
         report: manifest.report.unwrap_or_else(|| folder.to_owned()),
@@ -158,7 +208,10 @@ mod tests {
         let manifest = br#"{"rows":12,"bytes":345,"sha256":"ab","window":{"from":"2026-01-24","to":"2026-01-31"},"columns":["a"],"more":1}"#;
         let report = summary(&object, manifest).unwrap();
         assert_eq!(report.name, "sub5-20260131-0900.csv".into());
-        assert_eq!((report.report.as_str(), report.rows, report.bytes), ("sub5", 12, 345));
+        assert_eq!(
+            (report.report.as_str(), report.rows, report.bytes),
+            ("sub5", 12, 345)
+        );
         assert_eq!(report.created, object.modified);
         assert!(summary(&object, b"{}").is_none());
     }

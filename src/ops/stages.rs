@@ -39,18 +39,29 @@ pub fn stage_depth(timeline: &Timeline, index: usize) -> u16 {
 /// repeated. So: the newest caught failure with the error and message that the execution ended with.
 #[must_use]
 pub fn failed_stage(timeline: &Timeline) -> Option<usize> {
-    let own = timeline.root_cause().map(|cause| (cause.stage, cause.error, cause.message));
+    let own = timeline
+        .root_cause()
+        .map(|cause| (cause.stage, cause.error, cause.message));
     let (last, error, message) = match own {
         Some(own) => own,
         // Stopped or out of time: what was under way then.
-        None => return timeline.stages.iter().rposition(|stage| matches!(stage.status, StageStatus::Aborted | StageStatus::Failed)),
+        None => {
+            return timeline.stages.iter().rposition(|stage| {
+                matches!(stage.status, StageStatus::Aborted | StageStatus::Failed)
+            });
+        }
     };
     let same = |index: &usize| {
         let failure = timeline.stages[*index].failure.as_ref();
         failure.is_some_and(|failure| {
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            unwrap_cause(&text(&failure.error), &text(&failure.cause)) == (error.clone(), message.clone())
+            unwrap_cause(&text(&failure.error), &text(&failure.cause))
+                == (error.clone(), message.clone())
         })
     };
-    (0..last).rev().filter(|index| timeline.stages[*index].status == StageStatus::Caught).find(same).or(Some(last))
+    (0..last)
+        .rev()
+        .filter(|index| timeline.stages[*index].status == StageStatus::Caught)
+        .find(same)
+        .or(Some(last))
 }

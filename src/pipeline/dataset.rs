@@ -120,10 +120,13 @@ impl FromStr for Stream {
     type Err = UnknownStream;
     /// Accepts `affise.clicks`; also `clicks` while only one source has it.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|stream| stream.name() == text || stream.short() == text).ok_or_else(|| UnknownStream {
-            given: text.to_owned(),
-            known: Self::ALL.map(Self::name).join(", "),
-        })
+        Self::ALL
+            .into_iter()
+            .find(|stream| stream.name() == text || stream.short() == text)
+            .ok_or_else(|| UnknownStream {
+                given: text.to_owned(),
+                known: Self::ALL.map(Self::name).join(", "),
+            })
     }
 }
 
@@ -241,6 +244,11 @@ impl FromStr for GoldTable {
         Self::ALL
             .into_iter()
             .find(|table| table.name() == text)
-            .ok_or_else(|| format!("there is no gold table '{text}'; known tables: {}", Self::ALL.map(Self::name).join(", ")))
+            .ok_or_else(|| {
+                format!(
+                    "there is no gold table '{text}'; known tables: {}",
+                    Self::ALL.map(Self::name).join(", ")
+                )
+            })
     }
 }

@@ -51,7 +51,9 @@ pub enum StoreError {
         key: String,
     },
     /// A conditional write met another version.
-    #[error("{key} was changed by somebody else in the meantime; read it again and repeat the step")]
+    #[error(
+        "{key} was changed by somebody else in the meantime; read it again and repeat the step"
+    )]
     Conflict {
         /// Key written.
         key: String,
@@ -93,9 +95,19 @@ pub trait ObjectStore: Send + Sync + fmt::Debug {
     /// An object of any size, in pieces.
     async fn get_stream(&self, key: &str) -> Result<ByteStream, StoreError>;
     /// Writes a small object.
-    async fn put(&self, key: &str, bytes: Bytes, condition: PutCondition) -> Result<ETag, StoreError>;
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        condition: PutCondition,
+    ) -> Result<ETag, StoreError>;
     /// Publishes a finished file that was written under [`ObjectStore::staging`]; consumes it.
-    async fn put_file(&self, key: &str, file: PathBuf, condition: PutCondition) -> Result<ETag, StoreError>;
+    async fn put_file(
+        &self,
+        key: &str,
+        file: PathBuf,
+        condition: PutCondition,
+    ) -> Result<ETag, StoreError>;
     /// Every object whose key starts with `prefix`, in key order, streamed.
     async fn list(&self, prefix: &str) -> Result<MetaStream, StoreError>;
     /// Removes an object; removing what is not there is no error.
@@ -122,7 +134,9 @@ pub struct Lake {
 #[derive(Debug, thiserror::Error)]
 pub enum ParameterError {
     /// It was never set.
-    #[error("the credential {path} is not set; set it with `lakehand credentials set {path}` or on the Credentials screen")]
+    #[error(
+        "the credential {path} is not set; set it with `lakehand credentials set {path}` or on the Credentials screen"
+    )]
     Missing {
         /// Parameter path.
         path: String,
@@ -160,7 +174,9 @@ pub enum QueryError {
         message: String,
     },
     /// Another writer committed first.
-    #[error("ICEBERG_COMMIT_ERROR: {message}; look for a second execution on the table, then repeat the step")]
+    #[error(
+        "ICEBERG_COMMIT_ERROR: {message}; look for a second execution on the table, then repeat the step"
+    )]
     Conflict {
         /// What the engine said.
         message: String,
@@ -203,7 +219,11 @@ pub struct QueryRows {
 #[async_trait]
 pub trait QueryEngine: Send + Sync + fmt::Debug {
     /// Runs one statement to its end; every statement that changes data is one commit.
-    async fn execute(&self, sql: &str, cancel: &CancellationToken) -> Result<QuerySummary, QueryError>;
+    async fn execute(
+        &self,
+        sql: &str,
+        cancel: &CancellationToken,
+    ) -> Result<QuerySummary, QueryError>;
     /// Runs one SELECT and streams its rows.
     async fn query(&self, sql: &str, cancel: &CancellationToken) -> Result<QueryRows, QueryError>;
 }

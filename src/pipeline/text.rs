@@ -33,7 +33,10 @@ mod tests {
 
     #[test]
     fn nothing_that_steers_a_terminal_passes() {
-        assert_eq!(for_terminal("\u{1b}[2J\u{202e}x\ny\u{9b}1m"), "␛[2J\u{fffd}x␊y\u{fffd}1m");
+        assert_eq!(
+            for_terminal("\u{1b}[2J\u{202e}x\ny\u{9b}1m"),
+            "␛[2J\u{fffd}x␊y\u{fffd}1m"
+        );
         assert!(matches!(for_terminal("日本語 🚀 =1+1"), Cow::Borrowed(_)));
     }
 }

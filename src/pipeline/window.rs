@@ -31,7 +31,10 @@ impl TryFrom<RawWindow> for Window {
 
 impl From<Window> for RawWindow {
     fn from(window: Window) -> Self {
-        Self { from: window.from, to: window.to }
+        Self {
+            from: window.from,
+            to: window.to,
+        }
     }
 }
 
@@ -53,7 +56,9 @@ pub enum WindowError {
         text: String,
     },
     /// The range leaves the calendar.
-    #[error("the window around {day} leaves the calendar; choose dates between the years 1 and 9999")]
+    #[error(
+        "the window around {day} leaves the calendar; choose dates between the years 1 and 9999"
+    )]
     OutOfCalendar {
         /// The day the range was counted from.
         day: Date,
@@ -69,7 +74,11 @@ impl Window {
     /// # Errors
     /// [`WindowError::Reversed`] when `from` is after `to`.
     pub fn new(from: Date, to: Date) -> Result<Self, WindowError> {
-        if from > to { Err(WindowError::Reversed { from, to }) } else { Ok(Self { from, to }) }
+        if from > to {
+            Err(WindowError::Reversed { from, to })
+        } else {
+            Ok(Self { from, to })
+        }
     }
 
     /// One day.
@@ -125,7 +134,9 @@ impl Window {
     /// Every day, oldest first.
     pub fn days(&self) -> impl Iterator<Item = Date> + use<> {
         let last = self.to;
-        self.from.series(1.day()).take_while(move |day| *day <= last)
+        self.from
+            .series(1.day())
+            .take_while(move |day| *day <= last)
     }
 
     /// The two halves of a window of at least two days, oldest first; `None` for a single day.
@@ -137,7 +148,16 @@ impl Window {
         }
         let middle = self.days().nth(count / 2 - 1)?;
         let next = middle.tomorrow().ok()?;
-        Some((Self { from: self.from, to: middle }, Self { from: next, to: self.to }))
+        Some((
+            Self {
+                from: self.from,
+                to: middle,
+            },
+            Self {
+                from: next,
+                to: self.to,
+            },
+        ))
     }
 
     /// The instants `[start, end)` that the window's days cover in `zone`; a day has 23, 24 or 25 hours.
@@ -146,7 +166,10 @@ impl Window {
     /// [`WindowError::OutOfCalendar`] when the day after the last one does not exist.
     pub fn instants(&self, zone: &TimeZone) -> Result<(Timestamp, Timestamp), WindowError> {
         let start = zone.to_zoned(self.from.at(0, 0, 0, 0));
-        let after = self.to.tomorrow().map_err(|_| WindowError::OutOfCalendar { day: self.to })?;
+        let after = self
+            .to
+            .tomorrow()
+            .map_err(|_| WindowError::OutOfCalendar { day: self.to })?;
         let end = zone.to_zoned(after.at(0, 0, 0, 0));
         match (start, end) {
             (Ok(start), Ok(end)) => Ok((start.timestamp(), end.timestamp())),
@@ -168,8 +191,14 @@ impl fmt::Display for Window {
 pub fn parse_date(text: &str) -> Result<Date, WindowError> {
     let bytes = text.as_bytes();
     let shaped = bytes.len() == 10 && bytes[4] == b'-' && bytes[7] == b'-';
-    let date = if shaped { text.parse::<Date>().ok() } else { None };
-    date.ok_or_else(|| WindowError::NotADate { text: text.to_owned() })
+    let date = if shaped {
+        text.parse::<Date>().ok()
+    } else {
+        None
+    };
+    date.ok_or_else(|| WindowError::NotADate {
+        text: text.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -184,7 +213,10 @@ mod tests {
         let late_evening_utc: Timestamp = "2026-03-01T23:30:00Z".parse().unwrap();
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
         let window = Window::default_at(late_evening_utc, &berlin).unwrap();
-        assert_eq!(window, Window::new(date(2026, 2, 23), date(2026, 3, 2)).unwrap());
+        assert_eq!(
+            window,
+            Window::new(date(2026, 2, 23), date(2026, 3, 2)).unwrap()
+        );
         assert_eq!(window.len_days(), 8);
     }
 
@@ -197,9 +229,15 @@ mod tests {
 
     #[test]
     fn refuses_reversed_and_sloppy_dates() {
-        assert!(matches!(Window::parse("2026-02-02", "2026-02-01"), Err(WindowError::Reversed { .. })));
+        assert!(matches!(
+            Window::parse("2026-02-02", "2026-02-01"),
+            Err(WindowError::Reversed { .. })
+        ));
         for text in ["2026-2-1", "2026-02-30", "20260201", "", "2026-02-01 "] {
-            assert!(matches!(parse_date(text), Err(WindowError::NotADate { .. })), "{text}");
+            assert!(
+                matches!(parse_date(text), Err(WindowError::NotADate { .. })),
+                "{text}"
+            );
         }
     }
 

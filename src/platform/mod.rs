@@ -7,9 +7,7 @@ use secrecy::SecretString;
 
 use crate::{
     ops::{OpsError, OpsErrorKind},
-    pipeline::{
-        ports::{ParameterError, ParameterStore, StoreError},
-    },
+    pipeline::ports::{ParameterError, ParameterStore, StoreError},
 };
 
 #[cfg(feature = "local")]
@@ -53,7 +51,11 @@ pub enum PlatformError {
 
 impl From<PlatformError> for OpsError {
     fn from(error: PlatformError) -> Self {
-        Self::new(OpsErrorKind::Platform, error.to_string(), "check the disk and the permissions of the data folder; `lakehand config path` names it")
+        Self::new(
+            OpsErrorKind::Platform,
+            error.to_string(),
+            "check the disk and the permissions of the data folder; `lakehand config path` names it",
+        )
     }
 }
 
@@ -68,7 +70,11 @@ struct Overridden {
 #[async_trait]
 impl ParameterStore for Overridden {
     async fn get(&self, path: &str) -> Result<SecretString, ParameterError> {
-        if path == self.path { Ok(self.value.clone()) } else { self.inner.get(path).await }
+        if path == self.path {
+            Ok(self.value.clone())
+        } else {
+            self.inner.get(path).await
+        }
     }
 
     async fn put(&self, path: &str, value: SecretString) -> Result<u64, ParameterError> {

@@ -63,9 +63,14 @@ impl ActivityState {
         }
         let target = request.target();
         let same = self.calls.iter().take(8).position(|call| {
-            call.risk == Risk::Read && request.risk() == Risk::Read && call.name == request.name() && call.target == target
+            call.risk == Risk::Read
+                && request.risk() == Risk::Read
+                && call.name == request.name()
+                && call.target == target
         });
-        let times = same.and_then(|position| self.calls.remove(position)).map_or(1, |call| call.times + 1);
+        let times = same
+            .and_then(|position| self.calls.remove(position))
+            .map_or(1, |call| call.times + 1);
         self.calls.push_front(Call {
             stamp,
             at,
@@ -100,12 +105,20 @@ impl ActivityState {
 
 fn rows(state: &State) -> Rect {
     let body = state.body();
-    Rect { x: 1, y: body.y + 2, width: body.width.saturating_sub(2), height: body.height.saturating_sub(2) }
+    Rect {
+        x: 1,
+        y: body.y + 2,
+        width: body.width.saturating_sub(2),
+        height: body.height.saturating_sub(2),
+    }
 }
 
 /// Does an action; `false` if it is none of this screen's.
 pub(crate) fn act(state: &mut State, action: ActionId) -> bool {
-    let (length, height) = (state.activity.calls.len(), usize::from(rows(state).height).max(1));
+    let (length, height) = (
+        state.activity.calls.len(),
+        usize::from(rows(state).height).max(1),
+    );
     state.activity.cursor.act(action, length, height)
 }
 
@@ -113,8 +126,18 @@ pub(crate) fn act(state: &mut State, action: ActionId) -> bool {
 pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool) {
     let wanted = text.to_lowercase();
     let calls = &state.activity.calls;
-    let holds = |at: usize| calls.get(at).is_some_and(|call| call.name.contains(&wanted) || call.target.to_lowercase().contains(&wanted));
-    match super::run::next(calls.len(), state.activity.cursor.selected(), forward, inclusive, holds) {
+    let holds = |at: usize| {
+        calls.get(at).is_some_and(|call| {
+            call.name.contains(&wanted) || call.target.to_lowercase().contains(&wanted)
+        })
+    };
+    match super::run::next(
+        calls.len(),
+        state.activity.cursor.selected(),
+        forward,
+        inclusive,
+        holds,
+    ) {
         Some(position) => {
             let (length, height) = (calls.len(), usize::from(rows(state).height).max(1));
             state.activity.cursor.select(position, length, height);
@@ -139,8 +162,23 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
     let title = format!(" Activity {} ", count(state.activity.calls.len() as u64));
     Pen::new(buffer, body, 0).gap(1).put(&title, theme.heading);
     let widths = grid::widths(&COLUMNS, area.width);
-    grid::titles(buffer, Rect { y: body.y + 1, height: 1, ..area }, &COLUMNS, &widths, theme);
-    for (line, position) in state.activity.cursor.visible(state.activity.calls.len(), area.height.into()).enumerate() {
+    grid::titles(
+        buffer,
+        Rect {
+            y: body.y + 1,
+            height: 1,
+            ..area
+        },
+        &COLUMNS,
+        &widths,
+        theme,
+    );
+    for (line, position) in state
+        .activity
+        .cursor
+        .visible(state.activity.calls.len(), area.height.into())
+        .enumerate()
+    {
         let Some(call) = state.activity.calls.get(position) else {
             continue;
         };
@@ -150,22 +188,53 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
             Outcome::Failed(text) => (Cow::Borrowed(text.as_str()), theme.bad),
             Outcome::Late => (Cow::Borrowed("came late, dropped"), theme.muted),
         };
-        let times = if call.times > 1 { format!("{} ×{}", call.name, count(call.times)) } else { call.name.to_owned() };
-        let took = call.took.and_then(|took| SignedDuration::try_from(took).ok()).map(|took| {
-            if took.as_millis() < 100 { format!("{} ms", took.as_millis()) } else { duration(took) }
-        });
+        let times = if call.times > 1 {
+            format!("{} ×{}", call.name, count(call.times))
+        } else {
+            call.name.to_owned()
+        };
+        let took = call
+            .took
+            .and_then(|took| SignedDuration::try_from(took).ok())
+            .map(|took| {
+                if took.as_millis() < 100 {
+                    format!("{} ms", took.as_millis())
+                } else {
+                    duration(took)
+                }
+            });
         let cells = [
             (Cow::Owned(clock(call.at, &state.zone)), theme.muted),
-            (Cow::Owned(times), if call.risk > Risk::Read { theme.warn } else { theme.text }),
+            (
+                Cow::Owned(times),
+                if call.risk > Risk::Read {
+                    theme.warn
+                } else {
+                    theme.text
+                },
+            ),
             (Cow::Borrowed(call.target.as_str()), theme.text),
             (Cow::Owned(took.unwrap_or_default()), theme.muted),
             (result, style),
-            (Cow::Borrowed(call.cli.as_deref().unwrap_or_default()), theme.muted),
+            (
+                Cow::Borrowed(call.cli.as_deref().unwrap_or_default()),
+                theme.muted,
+            ),
         ];
         let line = u16::try_from(line).unwrap_or(u16::MAX);
         grid::row(buffer, area, line, &COLUMNS, &widths, &cells);
         if position == state.activity.cursor.selected() {
-            grid::select(buffer, Rect { x: body.x, width: body.width, ..area }, line, true, theme);
+            grid::select(
+                buffer,
+                Rect {
+                    x: body.x,
+                    width: body.width,
+                    ..area
+                },
+                line,
+                true,
+                theme,
+            );
         }
     }
 }

@@ -42,12 +42,27 @@ pub(crate) fn ask_redrive(state: &mut State) {
     let Ok((execution, stages, safety)) = state.redrive_target() else {
         return;
     };
-    let again = if stages.is_empty() { "what did not finish".to_owned() } else { stages.join(", ") };
-    let mut facts = vec![("Execution", execution.id.to_string()), ("Runs again", again), ("Safe because", safety.to_owned())];
+    let again = if stages.is_empty() {
+        "what did not finish".to_owned()
+    } else {
+        stages.join(", ")
+    };
+    let mut facts = vec![
+        ("Execution", execution.id.to_string()),
+        ("Runs again", again),
+        ("Safe because", safety.to_owned()),
+    ];
     let request = Request::Redrive(execution.id.clone());
     let requested = Some(Requested::Redrive(execution.redrives));
     facts.extend(request.cli().map(|line| ("Same as", line)));
-    ask(state, "Redrive this execution?", facts, request, requested, "Redrive");
+    ask(
+        state,
+        "Redrive this execution?",
+        facts,
+        request,
+        requested,
+        "Redrive",
+    );
 }
 
 /// Asks whether to stop.
@@ -55,19 +70,56 @@ pub(crate) fn ask_stop(state: &mut State) {
     let Ok(execution) = state.stop_target() else {
         return;
     };
-    let stage = execution.current_stage.clone().unwrap_or_else(|| "between two stages".to_owned());
+    let stage = execution
+        .current_stage
+        .clone()
+        .unwrap_or_else(|| "between two stages".to_owned());
     let mut facts = vec![("Execution", execution.id.to_string()), ("It is at", stage)];
-    facts.push(("Afterwards", "it ends as stopped; a redrive goes on from what did not finish".to_owned()));
+    facts.push((
+        "Afterwards",
+        "it ends as stopped; a redrive goes on from what did not finish".to_owned(),
+    ));
     let request = Request::Stop(execution.id.clone(), "stopped from the console".to_owned());
     facts.extend(request.cli().map(|line| ("Same as", line)));
-    ask(state, "Stop this execution?", facts, request, Some(Requested::Stop), "Stop");
+    ask(
+        state,
+        "Stop this execution?",
+        facts,
+        request,
+        Some(Requested::Stop),
+        "Stop",
+    );
 }
 
-fn ask(state: &mut State, title: &'static str, mut facts: Vec<(&'static str, String)>, request: Request, requested: Option<Requested>, yes: &'static str) {
+fn ask(
+    state: &mut State,
+    title: &'static str,
+    mut facts: Vec<(&'static str, String)>,
+    request: Request,
+    requested: Option<Requested>,
+    yes: &'static str,
+) {
     let identity = &state.identity;
-    facts.insert(1, ("Profile", format!("{} · {} · {}", identity.profile, identity.account, identity.region)));
+    facts.insert(
+        1,
+        (
+            "Profile",
+            format!(
+                "{} · {} · {}",
+                identity.profile, identity.account, identity.region
+            ),
+        ),
+    );
     let guard = Guard::opened(state.now);
-    state.overlay = Some(Overlay::Confirm(Confirm { title, facts, request, requested, labels: ["Cancel", yes], on_yes: false, guard }));
+    state.overlay = Some(Overlay::Confirm(Confirm {
+        title,
+        facts,
+        request,
+        requested,
+        labels: ["Cancel", yes],
+        on_yes: false,
+        guard,
+    }));
 }
 
 /// Offers the sample to somebody who starts with an empty lake.
@@ -90,13 +142,22 @@ pub(crate) fn offer_sample(state: &mut State) {
 }
 
 /// A key in a confirmation.
-pub(super) fn confirm_key(state: &mut State, mut confirm: Confirm, key: Key, effects: &mut Vec<Effect>) {
+pub(super) fn confirm_key(
+    state: &mut State,
+    mut confirm: Confirm,
+    key: Key,
+    effects: &mut Vec<Effect>,
+) {
     let counts = confirm.guard.lets_through(state.now);
     match key.key_code() {
         KeyCode::Esc => return,
         _ if !counts => {}
         KeyCode::Char('q' | 'n') => return,
-        KeyCode::Left | KeyCode::Right | KeyCode::Tab | KeyCode::BackTab | KeyCode::Char('h' | 'l' | 'j' | 'k') => confirm.on_yes = !confirm.on_yes,
+        KeyCode::Left
+        | KeyCode::Right
+        | KeyCode::Tab
+        | KeyCode::BackTab
+        | KeyCode::Char('h' | 'l' | 'j' | 'k') => confirm.on_yes = !confirm.on_yes,
         KeyCode::Enter => {
             if confirm.on_yes {
                 send(state, confirm, effects);
@@ -124,31 +185,69 @@ fn send(state: &mut State, confirm: Confirm, effects: &mut Vec<Effect>) {
 }
 
 /// Draws a confirmation.
-pub(super) fn view_confirm(state: &State, confirm: &Confirm, buffer: &mut Buffer) -> Option<Position> {
+pub(super) fn view_confirm(
+    state: &State,
+    confirm: &Confirm,
+    buffer: &mut Buffer,
+) -> Option<Position> {
     let theme = &state.theme;
     let columns = state.size.0.saturating_sub(4).min(88);
-    let label = confirm.facts.iter().map(|(label, _)| width(label)).max().unwrap_or(0);
+    let label = confirm
+        .facts
+        .iter()
+        .map(|(label, _)| width(label))
+        .max()
+        .unwrap_or(0);
     let label = u16::try_from(label + 2).unwrap_or(2);
     let mut lines: Vec<(&str, String, Style)> = Vec::new();
     for (name, text) in &confirm.facts {
-        let style = if *name == "Same as" { theme.muted } else { theme.text };
-        for (row, line) in wrapped(text, columns.saturating_sub(4 + label)).into_iter().take(5).enumerate() {
+        let style = if *name == "Same as" {
+            theme.muted
+        } else {
+            theme.text
+        };
+        for (row, line) in wrapped(text, columns.saturating_sub(4 + label))
+            .into_iter()
+            .take(5)
+            .enumerate()
+        {
             lines.push((if row == 0 { name } else { "" }, line, style));
         }
     }
     let rows = u16::try_from(lines.len()).unwrap_or(u16::MAX);
-    let border = if confirm.request.risk() == Risk::Danger { theme.warn } else { theme.accent };
-    let inside = frame(buffer, centred(screen(state), columns, rows.saturating_add(6)), confirm.title, border, theme);
+    let border = if confirm.request.risk() == Risk::Danger {
+        theme.warn
+    } else {
+        theme.accent
+    };
+    let inside = frame(
+        buffer,
+        centred(screen(state), columns, rows.saturating_add(6)),
+        confirm.title,
+        border,
+        theme,
+    );
     for (row, (name, line, style)) in lines.iter().enumerate() {
         let row = u16::try_from(row).unwrap_or(u16::MAX).saturating_add(1);
         if row + 2 < inside.height {
-            Pen::new(buffer, inside, row).cell(name, label, theme.muted).put(line, *style);
+            Pen::new(buffer, inside, row)
+                .cell(name, label, theme.muted)
+                .put(line, *style);
         }
     }
     if inside.height > 1 {
         let row = inside.height - 2;
-        buttons(buffer, inside, row, &confirm.labels, usize::from(confirm.on_yes), theme);
-        Pen::new(buffer, inside, row).gap(30).right("← → choose  Enter  Esc", theme.muted);
+        buttons(
+            buffer,
+            inside,
+            row,
+            &confirm.labels,
+            usize::from(confirm.on_yes),
+            theme,
+        );
+        Pen::new(buffer, inside, row)
+            .gap(30)
+            .right("← → choose  Enter  Esc", theme.muted);
     }
     None
 }
@@ -178,7 +277,11 @@ pub(crate) fn choose_export(state: &mut State) {
         item("JSON, an array of objects", ExportFormat::Json),
         item("Markdown, for a ticket or a chat", ExportFormat::Markdown),
     ];
-    state.overlay = Some(Overlay::Choice(Choice { title: "Export what I see", items, selected: 0 }));
+    state.overlay = Some(Overlay::Choice(Choice {
+        title: "Export what I see",
+        items,
+        selected: 0,
+    }));
 }
 
 /// Asks what to copy; with one thing only, copies it.
@@ -188,25 +291,53 @@ pub(crate) fn choose_copy(state: &mut State) {
         state.problem("there is nothing to copy here");
         return;
     }
-    let items = items.into_iter().map(|(label, text)| (format!("{label:<14}{}", text.chars().take(200).collect::<String>()), Chosen::Copy(text))).collect();
-    state.overlay = Some(Overlay::Choice(Choice { title: "Copy", items, selected: 0 }));
+    let items = items
+        .into_iter()
+        .map(|(label, text)| {
+            (
+                format!("{label:<14}{}", text.chars().take(200).collect::<String>()),
+                Chosen::Copy(text),
+            )
+        })
+        .collect();
+    state.overlay = Some(Overlay::Choice(Choice {
+        title: "Copy",
+        items,
+        selected: 0,
+    }));
 }
 
 fn copyable(state: &State) -> Vec<(&'static str, String)> {
     let mut items = Vec::new();
     if let Some(execution) = state.target() {
         items.push(("Execution", execution.id.to_string()));
-        items.extend(Request::Execution(execution.id.clone(), 0).cli().map(|line| ("Command", line)));
+        items.extend(
+            Request::Execution(execution.id.clone(), 0)
+                .cli()
+                .map(|line| ("Command", line)),
+        );
         items.extend(execution.error.clone().map(|error| ("Error", error)));
     }
     match state.screen {
         Screen::Run => {
-            if let Some(cause) = state.run.detail().and_then(|detail| detail.root_cause.as_ref()) {
-                items.push(("Cause", format!("{}: {}: {}", cause.stage, cause.error, cause.cause)));
+            if let Some(cause) = state
+                .run
+                .detail()
+                .and_then(|detail| detail.root_cause.as_ref())
+            {
+                items.push((
+                    "Cause",
+                    format!("{}: {}: {}", cause.stage, cause.error, cause.cause),
+                ));
             }
             items.push(("Input, output", state.run.payload_text()));
         }
-        Screen::Logs => items.extend(state.logs.selected().map(|line| ("Line", line.message.clone()))),
+        Screen::Logs => items.extend(
+            state
+                .logs
+                .selected()
+                .map(|line| ("Line", line.message.clone())),
+        ),
         Screen::Reports => {
             if let Some(report) = state.reports.selected() {
                 items.push(("Report", report.name.to_string()));
@@ -215,23 +346,56 @@ fn copyable(state: &State) -> Vec<(&'static str, String)> {
             }
         }
         Screen::Table => {
-            items.extend(state.table.as_ref().and_then(|table| table.selected_cell()).map(|(_, cell)| ("Cell", cell.to_owned())));
-            items.extend(state.table.as_ref().and_then(|table| table.selected_row()).map(|(_, record)| ("Row", record.cells.join("\t"))));
-            items.extend(state.table.as_ref().and_then(|table| table.path()).map(|path| ("File", path)));
+            items.extend(
+                state
+                    .table
+                    .as_ref()
+                    .and_then(|table| table.selected_cell())
+                    .map(|(_, cell)| ("Cell", cell.to_owned())),
+            );
+            items.extend(
+                state
+                    .table
+                    .as_ref()
+                    .and_then(|table| table.selected_row())
+                    .map(|(_, record)| ("Row", record.cells.join("\t"))),
+            );
+            items.extend(
+                state
+                    .table
+                    .as_ref()
+                    .and_then(|table| table.path())
+                    .map(|path| ("File", path)),
+            );
         }
-        Screen::Activity => items.extend(state.activity.selected().and_then(|call| call.cli.clone()).map(|line| ("Command", line))),
+        Screen::Activity => items.extend(
+            state
+                .activity
+                .selected()
+                .and_then(|call| call.cli.clone())
+                .map(|line| ("Command", line)),
+        ),
         Screen::Board => {}
     }
     items
 }
 
 /// A key in a choice.
-pub(super) fn choice_key(state: &mut State, mut choice: Choice, key: Key, effects: &mut Vec<Effect>) {
+pub(super) fn choice_key(
+    state: &mut State,
+    mut choice: Choice,
+    key: Key,
+    effects: &mut Vec<Effect>,
+) {
     let last = choice.items.len().saturating_sub(1);
     match key.key_code() {
         KeyCode::Esc | KeyCode::Char('q') => return,
-        KeyCode::Down | KeyCode::Char('j') | KeyCode::Tab => choice.selected = (choice.selected + 1).min(last),
-        KeyCode::Up | KeyCode::Char('k') | KeyCode::BackTab => choice.selected = choice.selected.saturating_sub(1),
+        KeyCode::Down | KeyCode::Char('j') | KeyCode::Tab => {
+            choice.selected = (choice.selected + 1).min(last)
+        }
+        KeyCode::Up | KeyCode::Char('k') | KeyCode::BackTab => {
+            choice.selected = choice.selected.saturating_sub(1)
+        }
         KeyCode::Enter => {
             match choice.items.swap_remove(choice.selected.min(last)).1 {
                 Chosen::Copy(text) => state.ask_anew(Request::Copy(text), effects),
@@ -252,8 +416,21 @@ fn export(state: &mut State, format: ExportFormat, effects: &mut Vec<Effect>) {
         return;
     };
     let stem = table.name.as_ref().trim_end_matches(".csv");
-    let safe: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
-    let request = ExportRequest { format, columns, file_name: format!("{safe}-seen") };
+    let safe: String = stem
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    let request = ExportRequest {
+        format,
+        columns,
+        file_name: format!("{safe}-seen"),
+    };
     state.toast("exporting …", Tone::Info);
     state.ask_anew(Request::Export(source, index, order, request), effects);
 }
@@ -261,16 +438,35 @@ fn export(state: &mut State, format: ExportFormat, effects: &mut Vec<Effect>) {
 /// Draws a choice.
 pub(super) fn view_choice(state: &State, choice: &Choice, buffer: &mut Buffer) -> Option<Position> {
     let theme = &state.theme;
-    let widest = choice.items.iter().map(|(label, _)| width(label)).max().unwrap_or(20);
+    let widest = choice
+        .items
+        .iter()
+        .map(|(label, _)| width(label))
+        .max()
+        .unwrap_or(20);
     let columns = u16::try_from(widest + 8).unwrap_or(90).clamp(40, 90);
     let rows = u16::try_from(choice.items.len()).unwrap_or(u16::MAX);
-    let inside = frame(buffer, centred(screen(state), columns, rows.saturating_add(4)), choice.title, theme.accent, theme);
+    let inside = frame(
+        buffer,
+        centred(screen(state), columns, rows.saturating_add(4)),
+        choice.title,
+        theme.accent,
+        theme,
+    );
     for (row, (label, _)) in choice.items.iter().enumerate() {
         let line = u16::try_from(row).unwrap_or(u16::MAX).saturating_add(1);
         let chosen = row == choice.selected;
-        Pen::new(buffer, inside, line).put(if chosen { "▸ " } else { "  " }, theme.accent).put(label, theme.text);
+        Pen::new(buffer, inside, line)
+            .put(if chosen { "▸ " } else { "  " }, theme.accent)
+            .put(label, theme.text);
         if chosen && line < inside.height {
-            tint(buffer, inside.x, inside.y + line, inside.width, theme.selection);
+            tint(
+                buffer,
+                inside.x,
+                inside.y + line,
+                inside.width,
+                theme.selection,
+            );
         }
     }
     None
@@ -286,9 +482,17 @@ pub(crate) struct TextView {
 
 /// Shows the selected cell whole.
 pub(crate) fn show_cell(state: &mut State) {
-    let shown = state.table.as_ref().and_then(|table| table.selected_cell()).map(|(title, cell)| (title.to_owned(), cell.to_owned()));
+    let shown = state
+        .table
+        .as_ref()
+        .and_then(|table| table.selected_cell())
+        .map(|(title, cell)| (title.to_owned(), cell.to_owned()));
     if let Some((title, text)) = shown {
-        state.overlay = Some(Overlay::Text(TextView { title, text, top: 0 }));
+        state.overlay = Some(Overlay::Text(TextView {
+            title,
+            text,
+            top: 0,
+        }));
     }
 }
 
@@ -297,14 +501,29 @@ pub(crate) fn show_line(state: &mut State) {
     let Some(line) = state.logs.selected() else {
         return;
     };
-    let pretty = serde_json::from_str::<serde_json::Value>(&line.message).ok().filter(|value| value.is_object() || value.is_array());
-    let text = pretty.and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| line.message.clone());
-    let title = format!("{} · attempt {} · line {}", line.stage, line.attempt, line.line);
-    state.overlay = Some(Overlay::Text(TextView { title, text, top: 0 }));
+    let pretty = serde_json::from_str::<serde_json::Value>(&line.message)
+        .ok()
+        .filter(|value| value.is_object() || value.is_array());
+    let text = pretty
+        .and_then(|value| serde_json::to_string_pretty(&value).ok())
+        .unwrap_or_else(|| line.message.clone());
+    let title = format!(
+        "{} · attempt {} · line {}",
+        line.stage, line.attempt, line.line
+    );
+    state.overlay = Some(Overlay::Text(TextView {
+        title,
+        text,
+        top: 0,
+    }));
 }
 
 fn text_area(state: &State) -> Rect {
-    centred(screen(state), state.size.0.saturating_sub(6).min(120), state.size.1.saturating_sub(4))
+    centred(
+        screen(state),
+        state.size.0.saturating_sub(6).min(120),
+        state.size.1.saturating_sub(4),
+    )
 }
 
 /// A key while reading.
@@ -337,9 +556,23 @@ pub(super) fn view_text(state: &State, text: &TextView, buffer: &mut Buffer) -> 
     let theme = &state.theme;
     let area = text_area(state);
     let lines = wrapped(&text.text, area.width.saturating_sub(4));
-    let needed = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(3).max(5);
-    let inside = frame(buffer, centred(screen(state), area.width, area.height.min(needed)), &text.title, theme.accent, theme);
-    for (row, line) in lines.iter().skip(text.top).take(usize::from(inside.height.saturating_sub(1))).enumerate() {
+    let needed = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(3)
+        .max(5);
+    let inside = frame(
+        buffer,
+        centred(screen(state), area.width, area.height.min(needed)),
+        &text.title,
+        theme.accent,
+        theme,
+    );
+    for (row, line) in lines
+        .iter()
+        .skip(text.top)
+        .take(usize::from(inside.height.saturating_sub(1)))
+        .enumerate()
+    {
         Pen::new(buffer, inside, u16::try_from(row).unwrap_or(u16::MAX)).put(line, theme.text);
     }
     if inside.height > 0 {

@@ -32,16 +32,27 @@ fn fitting<'s>(state: &'s State, help: &Help) -> Vec<&'static Action> {
     let wanted = help.input.text().to_lowercase();
     let fits = |action: &&'static Action| {
         let keys = keys_of(action).to_lowercase();
-        wanted.split_whitespace().all(|word| action.title.to_lowercase().contains(word) || keys.contains(word))
+        wanted
+            .split_whitespace()
+            .all(|word| action.title.to_lowercase().contains(word) || keys.contains(word))
     };
     let mut found: Vec<_> = actions::of_screen(state).filter(fits).collect();
     // What belongs to this screen comes before what is the same everywhere.
-    found.sort_by_key(|action| actions::scopes(state.screen).iter().position(|scope| *scope == action.scope));
+    found.sort_by_key(|action| {
+        actions::scopes(state.screen)
+            .iter()
+            .position(|scope| *scope == action.scope)
+    });
     found
 }
 
 fn keys_of(action: &Action) -> String {
-    action.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    action
+        .keys
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn area(state: &State) -> Rect {
@@ -62,8 +73,12 @@ pub(super) fn key(state: &mut State, mut help: Help, key: Key) {
         KeyCode::Char('q') if help.input.text().is_empty() => return,
         KeyCode::Down => help.cursor.step(1, length, height),
         KeyCode::Up => help.cursor.step(-1, length, height),
-        KeyCode::PageDown => help.cursor.step(isize::try_from(height).unwrap_or(1), length, height),
-        KeyCode::PageUp => help.cursor.step(-isize::try_from(height).unwrap_or(1), length, height),
+        KeyCode::PageDown => help
+            .cursor
+            .step(isize::try_from(height).unwrap_or(1), length, height),
+        KeyCode::PageUp => help
+            .cursor
+            .step(-isize::try_from(height).unwrap_or(1), length, height),
         _ => {
             if help.input.key(key) {
                 help.cursor = Cursor::default();
@@ -76,21 +91,49 @@ pub(super) fn key(state: &mut State, mut help: Help, key: Key) {
 /// Draws the help.
 pub(super) fn view(state: &State, help: &Help, buffer: &mut Buffer) -> Position {
     let theme = &state.theme;
-    let inside = frame(buffer, area(state), "Keys of this screen", theme.accent, theme);
+    let inside = frame(
+        buffer,
+        area(state),
+        "Keys of this screen",
+        theme.accent,
+        theme,
+    );
     Pen::new(buffer, inside, 0).put("filter ", theme.muted);
-    let caret = help.input.draw(buffer, inside.x + 7, inside.y, inside.width.saturating_sub(7), theme.text);
+    let caret = help.input.draw(
+        buffer,
+        inside.x + 7,
+        inside.y,
+        inside.width.saturating_sub(7),
+        theme.text,
+    );
     let found = fitting(state, help);
-    let list = Rect { y: inside.y + 2, height: inside.height.saturating_sub(2), ..inside };
+    let list = Rect {
+        y: inside.y + 2,
+        height: inside.height.saturating_sub(2),
+        ..inside
+    };
     if found.is_empty() {
         Pen::new(buffer, list, 0).put("nothing fits", theme.muted);
     }
-    for (line, position) in help.cursor.visible(found.len(), list.height.into()).enumerate() {
+    for (line, position) in help
+        .cursor
+        .visible(found.len(), list.height.into())
+        .enumerate()
+    {
         let (action, line) = (found[position], u16::try_from(line).unwrap_or(u16::MAX));
         let reason = (action.enabled)(state).err();
-        let style = if reason.is_some() { theme.muted } else { theme.text };
-        let pen = Pen::new(buffer, list, line).cell(&keys_of(action), 12, theme.accent).gap(1);
+        let style = if reason.is_some() {
+            theme.muted
+        } else {
+            theme.text
+        };
+        let pen = Pen::new(buffer, list, line)
+            .cell(&keys_of(action), 12, theme.accent)
+            .gap(1);
         let pen = match action.cli {
-            Cli::Twin(words) if list.width >= 90 => pen.right(&format!("lakehand {words}"), theme.muted),
+            Cli::Twin(words) if list.width >= 90 => {
+                pen.right(&format!("lakehand {words}"), theme.muted)
+            }
             _ => pen,
         };
         let pen = match reason {
@@ -100,7 +143,13 @@ pub(super) fn view(state: &State, help: &Help, buffer: &mut Buffer) -> Position 
         };
         pen.put(action.title, style);
         if position == help.cursor.selected() && help.cursor.selected() > 0 {
-            crate::console::widgets::text::tint(buffer, list.x, list.y + line, list.width, theme.selection_away);
+            crate::console::widgets::text::tint(
+                buffer,
+                list.x,
+                list.y + line,
+                list.width,
+                theme.selection_away,
+            );
         }
     }
     caret

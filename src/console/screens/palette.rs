@@ -57,7 +57,10 @@ fn fitting(state: &State, palette: &Palette) -> Vec<&'static Action> {
     let wanted = palette.input.text().trim().to_lowercase();
     let mut found: Vec<_> = actions::of_screen(state)
         .filter_map(|action| {
-            let best = [action.title, action.short].iter().filter_map(|text| score(&wanted, text)).min()?;
+            let best = [action.title, action.short]
+                .iter()
+                .filter_map(|text| score(&wanted, text))
+                .min()?;
             Some(((action.enabled)(state).is_err(), best, action))
         })
         .collect();
@@ -103,21 +106,47 @@ pub(super) fn key(state: &mut State, mut palette: Palette, key: Key, effects: &m
 /// Draws the palette.
 pub(super) fn view(state: &State, palette: &Palette, buffer: &mut Buffer) -> Position {
     let theme = &state.theme;
-    let inside = frame(buffer, area(state), "What do you want to do?", theme.accent, theme);
+    let inside = frame(
+        buffer,
+        area(state),
+        "What do you want to do?",
+        theme.accent,
+        theme,
+    );
     Pen::new(buffer, inside, 0).put("› ", theme.accent);
-    let caret = palette.input.draw(buffer, inside.x + 2, inside.y, inside.width.saturating_sub(2), theme.text);
+    let caret = palette.input.draw(
+        buffer,
+        inside.x + 2,
+        inside.y,
+        inside.width.saturating_sub(2),
+        theme.text,
+    );
     let found = fitting(state, palette);
-    let list = Rect { y: inside.y + 2, height: inside.height.saturating_sub(2), ..inside };
+    let list = Rect {
+        y: inside.y + 2,
+        height: inside.height.saturating_sub(2),
+        ..inside
+    };
     if found.is_empty() {
         Pen::new(buffer, list, 0).put("nothing fits", theme.muted);
     }
-    for (line, position) in palette.cursor.visible(found.len(), list.height.into()).enumerate() {
+    for (line, position) in palette
+        .cursor
+        .visible(found.len(), list.height.into())
+        .enumerate()
+    {
         let (action, line) = (found[position], u16::try_from(line).unwrap_or(u16::MAX));
-        let key = action.keys.first().map(ToString::to_string).unwrap_or_default();
+        let key = action
+            .keys
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         let pen = Pen::new(buffer, list, line).cell(&key, 6, theme.accent);
         match (action.enabled)(state) {
             Ok(()) => pen.put(action.title, theme.text),
-            Err(reason) => pen.right(&format!("  {reason}"), theme.warn).put(action.title, theme.muted),
+            Err(reason) => pen
+                .right(&format!("  {reason}"), theme.warn)
+                .put(action.title, theme.muted),
         };
         if position == palette.cursor.selected() {
             tint(buffer, list.x, list.y + line, list.width, theme.selection);

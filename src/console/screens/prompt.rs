@@ -12,7 +12,10 @@ use crate::console::{
     keymap::Key,
     state::State,
     update,
-    widgets::{input::Input, text::{Pen, tint}},
+    widgets::{
+        input::Input,
+        text::{Pen, tint},
+    },
 };
 
 /// What the line is for.
@@ -34,7 +37,10 @@ pub(crate) struct Prompt {
 impl Prompt {
     /// A line with what was typed last time.
     pub(crate) fn new(purpose: Purpose, text: &str) -> Self {
-        Self { purpose, input: Input::with(text) }
+        Self {
+            purpose,
+            input: Input::with(text),
+        }
     }
 }
 
@@ -74,9 +80,13 @@ pub(super) fn view(state: &State, prompt: &Prompt, buffer: &mut Buffer) -> Posit
         Purpose::Find => (" / ", "Enter finds, n and N go on, Esc leaves "),
         Purpose::Filter => (" & ", "words, !not, column:word; empty shows all "),
     };
-    let pen = Pen::new(buffer, area, 0).right(hint, theme.muted).put(label, theme.accent);
+    let pen = Pen::new(buffer, area, 0)
+        .right(hint, theme.muted)
+        .put(label, theme.accent);
     let (x, left) = (pen.x(), pen.left());
-    let caret = prompt.input.draw(buffer, x, area.y, left.min(60), theme.strong);
+    let caret = prompt
+        .input
+        .draw(buffer, x, area.y, left.min(60), theme.strong);
     tint(buffer, 0, area.y, 3, theme.strong);
     caret
 }

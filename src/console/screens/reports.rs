@@ -40,7 +40,10 @@ impl ReportsState {
 
     /// The newest report.
     pub(crate) fn newest(&self) -> Option<&ReportSummary> {
-        self.answer.value()?.iter().max_by_key(|report| report.created)
+        self.answer
+            .value()?
+            .iter()
+            .max_by_key(|report| report.created)
     }
 
     /// When the list was read.
@@ -64,27 +67,41 @@ impl ReportsState {
     }
 
     fn at(&self, position: usize) -> Option<&ReportSummary> {
-        self.answer.value()?.get(*self.shown.get(position)? as usize)
+        self.answer
+            .value()?
+            .get(*self.shown.get(position)? as usize)
     }
 
     fn arrange(&mut self) {
         let all: &[ReportSummary] = self.answer.value().map_or(&[], |all| all.as_slice());
         let fits = |row: &u32| {
             let report = &all[*row as usize];
-            let window = report.window.map(|window| window.to_string()).unwrap_or_default();
+            let window = report
+                .window
+                .map(|window| window.to_string())
+                .unwrap_or_default();
             let text = format!("{} {} {window}", report.name, report.report).to_lowercase();
-            self.filter.split_whitespace().all(|word| match word.strip_prefix('!') {
-                Some(word) => !text.contains(word),
-                None => text.contains(word),
-            })
+            self.filter
+                .split_whitespace()
+                .all(|word| match word.strip_prefix('!') {
+                    Some(word) => !text.contains(word),
+                    None => text.contains(word),
+                })
         };
-        self.shown = (0..u32::try_from(all.len()).unwrap_or(u32::MAX)).filter(fits).collect();
+        self.shown = (0..u32::try_from(all.len()).unwrap_or(u32::MAX))
+            .filter(fits)
+            .collect();
     }
 }
 
 fn list(state: &State) -> Rect {
     let body = state.body();
-    Rect { x: 1, y: body.y + 2, width: body.width.saturating_sub(2), height: body.height.saturating_sub(2) }
+    Rect {
+        x: 1,
+        y: body.y + 2,
+        width: body.width.saturating_sub(2),
+        height: body.height.saturating_sub(2),
+    }
 }
 
 fn height(state: &State) -> usize {
@@ -104,9 +121,19 @@ pub(crate) fn answered(state: &mut State, answer: OpsResult<Arc<Vec<ReportSummar
     let selected = state.reports.selected().map(|report| report.name.clone());
     state.reports.answer.answered(now, answer);
     state.reports.arrange();
-    let position = selected.and_then(|name| (0..state.reports.shown.len()).find(|at| state.reports.at(*at).is_some_and(|report| report.name == name)));
+    let position = selected.and_then(|name| {
+        (0..state.reports.shown.len()).find(|at| {
+            state
+                .reports
+                .at(*at)
+                .is_some_and(|report| report.name == name)
+        })
+    });
     let (length, height) = (state.reports.shown.len(), height(state));
-    state.reports.cursor.select(position.unwrap_or(0), length, height);
+    state
+        .reports
+        .cursor
+        .select(position.unwrap_or(0), length, height);
 }
 
 /// Does an action; `false` if it is none of this screen's.
@@ -137,8 +164,18 @@ pub(crate) fn filter(state: &mut State, text: &str) {
 pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool) {
     let wanted = text.to_lowercase();
     let reports = &state.reports;
-    let holds = |position: usize| reports.at(position).is_some_and(|report| report.name.as_ref().to_lowercase().contains(&wanted));
-    match super::run::next(reports.shown.len(), reports.cursor.selected(), forward, inclusive, holds) {
+    let holds = |position: usize| {
+        reports
+            .at(position)
+            .is_some_and(|report| report.name.as_ref().to_lowercase().contains(&wanted))
+    };
+    match super::run::next(
+        reports.shown.len(),
+        reports.cursor.selected(),
+        forward,
+        inclusive,
+        holds,
+    ) {
         Some(position) => {
             let (length, height) = (state.reports.shown.len(), height(state));
             state.reports.cursor.select(position, length, height);
@@ -178,32 +215,68 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
     let total = state.reports.answer.value().map_or(0, |all| all.len());
     let title = match state.reports.filter.as_str() {
         "" => format!("Reports {}", count(total as u64)),
-        filter => format!("Reports {} of {} with '{filter}'", count(state.reports.shown.len() as u64), count(total as u64)),
+        filter => format!(
+            "Reports {} of {} with '{filter}'",
+            count(state.reports.shown.len() as u64),
+            count(total as u64)
+        ),
     };
     rule(buffer, body.x, body.y, body.width, theme.rule);
-    Pen::new(buffer, body, 0).gap(1).put(&format!(" {title} "), theme.heading);
+    Pen::new(buffer, body, 0)
+        .gap(1)
+        .put(&format!(" {title} "), theme.heading);
     let widths = grid::widths(&COLUMNS, area.width);
-    let titles = Rect { y: body.y + 1, height: 1, ..area };
+    let titles = Rect {
+        y: body.y + 1,
+        height: 1,
+        ..area
+    };
     grid::titles(buffer, titles, &COLUMNS, &widths, theme);
     if state.reports.shown.is_empty() {
         Pen::new(buffer, area, 0).put(&empty(state), theme.muted);
     }
-    for (line, position) in state.reports.cursor.visible(state.reports.shown.len(), area.height.into()).enumerate() {
+    for (line, position) in state
+        .reports
+        .cursor
+        .visible(state.reports.shown.len(), area.height.into())
+        .enumerate()
+    {
         let Some(report) = state.reports.at(position) else {
             continue;
         };
         let cells = [
             (Cow::Borrowed(report.name.as_ref()), theme.text),
-            (Cow::Owned(moment(report.created, state.now, &state.zone)), theme.text),
+            (
+                Cow::Owned(moment(report.created, state.now, &state.zone)),
+                theme.text,
+            ),
             (Cow::Owned(ago(report.created, state.now)), theme.muted),
             (Cow::Owned(count(report.rows)), theme.text),
             (Cow::Owned(bytes(report.bytes)), theme.muted),
-            (Cow::Owned(report.window.map(|window| window.to_string()).unwrap_or_default()), theme.muted),
+            (
+                Cow::Owned(
+                    report
+                        .window
+                        .map(|window| window.to_string())
+                        .unwrap_or_default(),
+                ),
+                theme.muted,
+            ),
         ];
         let line = u16::try_from(line).unwrap_or(u16::MAX);
         grid::row(buffer, area, line, &COLUMNS, &widths, &cells);
         if position == state.reports.cursor.selected() {
-            grid::select(buffer, Rect { x: body.x, width: body.width, ..area }, line, true, theme);
+            grid::select(
+                buffer,
+                Rect {
+                    x: body.x,
+                    width: body.width,
+                    ..area
+                },
+                line,
+                true,
+                theme,
+            );
         }
     }
 }

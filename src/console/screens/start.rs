@@ -32,7 +32,13 @@ enum Field {
     Start,
 }
 
-const FIELDS: [Field; 5] = [Field::Workflow, Field::From, Field::To, Field::Cancel, Field::Start];
+const FIELDS: [Field; 5] = [
+    Field::Workflow,
+    Field::From,
+    Field::To,
+    Field::Cancel,
+    Field::Start,
+];
 
 /// The open form.
 #[derive(Debug, Clone)]
@@ -57,13 +63,22 @@ impl StartForm {
 
     /// What would be started, or what is wrong with the dates.
     fn request(&self) -> Result<StartRequest, String> {
-        let workflow = self.workflows.get(self.chosen).cloned().ok_or("no workflow is chosen")?;
+        let workflow = self
+            .workflows
+            .get(self.chosen)
+            .cloned()
+            .ok_or("no workflow is chosen")?;
         let (from, to) = (self.from.text().trim(), self.to.text().trim());
         let window = match (from.is_empty(), to.is_empty()) {
             (true, true) => None,
             _ => Some(Window::parse(from, to).map_err(|error| error.to_string())?),
         };
-        Ok(StartRequest { workflow, window, input: serde_json::json!({}), name: None })
+        Ok(StartRequest {
+            workflow,
+            window,
+            input: serde_json::json!({}),
+            name: None,
+        })
     }
 }
 
@@ -73,14 +88,24 @@ pub(crate) fn open(state: &mut State) {
         return;
     };
     let target = state.target();
-    let chosen = target.and_then(|execution| workflows.iter().position(|name| *name == execution.workflow)).unwrap_or(0);
+    let chosen = target
+        .and_then(|execution| {
+            workflows
+                .iter()
+                .position(|name| *name == execution.workflow)
+        })
+        .unwrap_or(0);
     let today = state.board.board().map(|board| board.today);
     let default = today.and_then(|today| {
-        let from = today.checked_sub(jiff::Span::new().days(Window::DEFAULT_DAYS_BACK)).ok()?;
+        let from = today
+            .checked_sub(jiff::Span::new().days(Window::DEFAULT_DAYS_BACK))
+            .ok()?;
         Window::new(from, today).ok()
     });
     let window = target.and_then(|execution| execution.window).or(default);
-    let day = |day: Option<jiff::civil::Date>| Input::with(&day.map(|day| day.to_string()).unwrap_or_default());
+    let day = |day: Option<jiff::civil::Date>| {
+        Input::with(&day.map(|day| day.to_string()).unwrap_or_default())
+    };
     state.overlay = Some(Overlay::Start(StartForm {
         workflows,
         chosen,
@@ -94,7 +119,10 @@ pub(crate) fn open(state: &mut State) {
 /// A key in the form.
 pub(super) fn key(state: &mut State, mut form: StartForm, key: Key, effects: &mut Vec<Effect>) {
     let counts = form.guard.lets_through(state.now);
-    let position = FIELDS.iter().position(|field| *field == form.field).unwrap_or(0);
+    let position = FIELDS
+        .iter()
+        .position(|field| *field == form.field)
+        .unwrap_or(0);
     let turn = |by: usize| FIELDS[(position + by) % FIELDS.len()];
     match (key.key_code(), form.field) {
         (KeyCode::Esc, _) => return,
@@ -104,15 +132,25 @@ pub(super) fn key(state: &mut State, mut form: StartForm, key: Key, effects: &mu
         (KeyCode::Enter, Field::Cancel) => return,
         (KeyCode::Enter, Field::Start) => match form.request() {
             Ok(request) => {
-                state.toast(format!("start of {} requested", request.workflow), Tone::Info);
+                state.toast(
+                    format!("start of {} requested", request.workflow),
+                    Tone::Info,
+                );
                 state.ask(Request::Start(request), effects);
                 return;
             }
             Err(problem) => state.problem(problem),
         },
         (KeyCode::Enter, _) => form.field = turn(1),
-        (KeyCode::Left | KeyCode::Char('h'), Field::Workflow) => form.chosen = form.chosen.checked_sub(1).unwrap_or(form.workflows.len().saturating_sub(1)),
-        (KeyCode::Right | KeyCode::Char('l' | ' '), Field::Workflow) => form.chosen = (form.chosen + 1) % form.workflows.len().max(1),
+        (KeyCode::Left | KeyCode::Char('h'), Field::Workflow) => {
+            form.chosen = form
+                .chosen
+                .checked_sub(1)
+                .unwrap_or(form.workflows.len().saturating_sub(1))
+        }
+        (KeyCode::Right | KeyCode::Char('l' | ' '), Field::Workflow) => {
+            form.chosen = (form.chosen + 1) % form.workflows.len().max(1)
+        }
         (KeyCode::Left | KeyCode::Right, Field::Cancel) => form.field = Field::Start,
         (KeyCode::Left | KeyCode::Right, Field::Start) => form.field = Field::Cancel,
         (_, Field::From) => drop(form.from.key(key)),
@@ -127,19 +165,39 @@ pub(super) fn key(state: &mut State, mut form: StartForm, key: Key, effects: &mu
 pub(super) fn view(state: &State, form: &StartForm, buffer: &mut Buffer) -> Option<Position> {
     let theme = &state.theme;
     let screen = Rect::new(0, 0, state.size.0, state.size.1);
-    let inside = frame(buffer, centred(screen, 70, 13), "Start a workflow", theme.accent, theme);
-    let name = form.workflows.get(form.chosen).map(ToString::to_string).unwrap_or_default();
+    let inside = frame(
+        buffer,
+        centred(screen, 70, 13),
+        "Start a workflow",
+        theme.accent,
+        theme,
+    );
+    let name = form
+        .workflows
+        .get(form.chosen)
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let label = |buffer: &mut Buffer, row: u16, text: &str| {
         Pen::new(buffer, inside, row).cell(text, 12, theme.muted);
     };
     label(buffer, 1, "Workflow");
     let count = form.workflows.len();
-    Pen::new(buffer, inside, 1).gap(12).put(&format!("‹ {name} ›"), theme.strong).gap(2).put(&format!("{} of {count}", form.chosen + 1), theme.muted);
+    Pen::new(buffer, inside, 1)
+        .gap(12)
+        .put(&format!("‹ {name} ›"), theme.strong)
+        .gap(2)
+        .put(&format!("{} of {count}", form.chosen + 1), theme.muted);
     label(buffer, 3, "From");
-    let from = form.from.draw(buffer, inside.x + 12, inside.y + 3, 12, theme.text);
+    let from = form
+        .from
+        .draw(buffer, inside.x + 12, inside.y + 3, 12, theme.text);
     label(buffer, 4, "To");
-    let to = form.to.draw(buffer, inside.x + 12, inside.y + 4, 12, theme.text);
-    Pen::new(buffer, inside, 4).gap(26).put("included; empty: the default window", theme.muted);
+    let to = form
+        .to
+        .draw(buffer, inside.x + 12, inside.y + 4, 12, theme.text);
+    Pen::new(buffer, inside, 4)
+        .gap(26)
+        .put("included; empty: the default window", theme.muted);
     let (row, columns) = match form.field {
         Field::Workflow => (1, 4 + u16::try_from(name.len()).unwrap_or(0)),
         Field::From => (3, 12),
@@ -147,10 +205,19 @@ pub(super) fn view(state: &State, form: &StartForm, buffer: &mut Buffer) -> Opti
         _ => (0, 0),
     };
     if columns > 0 {
-        tint(buffer, inside.x + 12, inside.y + row, columns, theme.selection);
+        tint(
+            buffer,
+            inside.x + 12,
+            inside.y + row,
+            columns,
+            theme.selection,
+        );
     }
     let (text, style) = match form.request() {
-        Ok(request) => (Request::Start(request).cli().unwrap_or_default(), theme.muted),
+        Ok(request) => (
+            Request::Start(request).cli().unwrap_or_default(),
+            theme.muted,
+        ),
         Err(problem) => (problem, theme.warn),
     };
     for (line, text) in wrapped(&text, inside.width).iter().take(2).enumerate() {
@@ -162,7 +229,9 @@ pub(super) fn view(state: &State, form: &StartForm, buffer: &mut Buffer) -> Opti
         _ => usize::MAX,
     };
     buttons(buffer, inside, 9, &["Cancel", "Start"], focused, theme);
-    Pen::new(buffer, inside, 9).gap(30).right("Tab next field  Esc", theme.muted);
+    Pen::new(buffer, inside, 9)
+        .gap(30)
+        .right("Tab next field  Esc", theme.muted);
     match form.field {
         Field::From => Some(from),
         Field::To => Some(to),

@@ -41,7 +41,11 @@ impl Driver {
     ///
     /// # Errors
     /// When the runtime or a temporary folder cannot be made.
-    pub fn open(operations: ScriptedOperations, start: StartScreen, size: (u16, u16)) -> io::Result<Self> {
+    pub fn open(
+        operations: ScriptedOperations,
+        start: StartScreen,
+        size: (u16, u16),
+    ) -> io::Result<Self> {
         let mut driver = Self::closed(operations, size)?;
         let effects = begin(&mut driver.state, start);
         driver.send(effects);
@@ -52,7 +56,11 @@ impl Driver {
     ///
     /// # Errors
     /// As [`Driver::open`].
-    pub fn open_held(operations: ScriptedOperations, start: StartScreen, size: (u16, u16)) -> io::Result<Self> {
+    pub fn open_held(
+        operations: ScriptedOperations,
+        start: StartScreen,
+        size: (u16, u16),
+    ) -> io::Result<Self> {
         let mut driver = Self::closed(operations, size)?;
         driver.holding = true;
         let effects = begin(&mut driver.state, start);
@@ -75,10 +83,25 @@ impl Driver {
         });
         let folder = tempfile::tempdir()?;
         let (sender, answers) = tokio::sync::mpsc::unbounded_channel();
-        let folders = Folders { export: folder.path().to_owned(), state: None };
+        let folders = Folders {
+            export: folder.path().to_owned(),
+            state: None,
+        };
         let runner = Runner::new(operations.clone(), folders, sender);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { state, operations, runner, answers, runtime, waiting: Vec::new(), holding: false, terminal: Vec::new(), _folder: folder })
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        Ok(Self {
+            state,
+            operations,
+            runner,
+            answers,
+            runtime,
+            waiting: Vec::new(),
+            holding: false,
+            terminal: Vec::new(),
+            _folder: folder,
+        })
     }
 
     /// The scripted operations.
@@ -219,7 +242,15 @@ impl Driver {
         let mut queue = std::collections::VecDeque::from(effects);
         while let Some(effect) = queue.pop_front() {
             if self.on_terminal(&effect.request) {
-                self.answered(Answered { request: effect.request, stamp: effect.stamp, took: Duration::ZERO, answer: Answer::Done(Ok(())) }, &mut queue);
+                self.answered(
+                    Answered {
+                        request: effect.request,
+                        stamp: effect.stamp,
+                        took: Duration::ZERO,
+                        answer: Answer::Done(Ok(())),
+                    },
+                    &mut queue,
+                );
                 continue;
             }
             if self.holding {
@@ -229,20 +260,36 @@ impl Driver {
             self.runtime.block_on(self.runner.run(effect));
             while let Ok(answered) = self.answers.try_recv() {
                 // A script is the same on every machine: calls take no time.
-                self.answered(Answered { took: Duration::from_millis(7), ..answered }, &mut queue);
+                self.answered(
+                    Answered {
+                        took: Duration::from_millis(7),
+                        ..answered
+                    },
+                    &mut queue,
+                );
             }
         }
     }
 
     fn answered(&mut self, answered: Answered, queue: &mut std::collections::VecDeque<Effect>) {
         let at = self.state.now;
-        queue.extend(update(&mut self.state, Event { at, kind: EventKind::Answered(Box::new(answered)) }));
+        queue.extend(update(
+            &mut self.state,
+            Event {
+                at,
+                kind: EventKind::Answered(Box::new(answered)),
+            },
+        ));
     }
 
     fn on_terminal(&mut self, request: &Request) -> bool {
         let done = match request {
             Request::Copy(text) => format!("copy {text}"),
-            Request::Quit | Request::Suspend | Request::Redraw | Request::Mouse(_) | Request::Panic => request.name().to_owned(),
+            Request::Quit
+            | Request::Suspend
+            | Request::Redraw
+            | Request::Mouse(_)
+            | Request::Panic => request.name().to_owned(),
             _ => return false,
         };
         self.terminal.push(done);
@@ -276,7 +323,10 @@ fn parse_keys(keys: &str) -> Vec<KeyEvent> {
     let mut events = Vec::new();
     let mut rest = keys;
     while let Some(first) = rest.chars().next() {
-        let named = rest.strip_prefix('<').and_then(|inner| inner.split_once('>')).and_then(|(name, after)| Some((named_key(name)?, after)));
+        let named = rest
+            .strip_prefix('<')
+            .and_then(|inner| inner.split_once('>'))
+            .and_then(|(name, after)| Some((named_key(name)?, after)));
         match named {
             Some((key, after)) => {
                 events.push(key);
@@ -293,7 +343,10 @@ fn parse_keys(keys: &str) -> Vec<KeyEvent> {
 
 fn named_key(name: &str) -> Option<KeyEvent> {
     if let Some(letter) = name.strip_prefix('^') {
-        return Some(KeyEvent::new(KeyCode::Char(letter.chars().next()?), KeyModifiers::CONTROL));
+        return Some(KeyEvent::new(
+            KeyCode::Char(letter.chars().next()?),
+            KeyModifiers::CONTROL,
+        ));
     }
     let code = match name {
         "enter" => KeyCode::Enter,

@@ -13,8 +13,9 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use super::super::format;
 use crate::{
     ops::{
-        Board, ExecutionDetail, ExecutionId, ExecutionStatus, ExecutionSummary, Freshness, Identity, LogLine, Operations, OpsError, OpsErrorKind,
-        OpsResult, Redrive, ReportName, ReportSummary, RootCause, Stage, StageStatus, StartRequest, WorkflowCard, WorkflowName,
+        Board, ExecutionDetail, ExecutionId, ExecutionStatus, ExecutionSummary, Freshness,
+        Identity, LogLine, Operations, OpsError, OpsErrorKind, OpsResult, Redrive, ReportName,
+        ReportSummary, RootCause, Stage, StageStatus, StartRequest, WorkflowCard, WorkflowName,
     },
     pipeline::{jobs::Level, window::Window},
     workflow::{
@@ -53,15 +54,29 @@ const DAILY_REPORT: Plan = &[
     ("NotifyFailure", StateType::Task),
     ("ReportFailed", StateType::Fail),
 ];
-const STREAMS: [&str; 5] = ["offers", "affiliates", "advertisers", "clicks", "conversions"];
+const STREAMS: [&str; 5] = [
+    "offers",
+    "affiliates",
+    "advertisers",
+    "clicks",
+    "conversions",
+];
 
 /// Stages that a success passes through.
 fn way(workflow: &str) -> usize {
-    if workflow == "collect" { COLLECT.len() } else { 7 }
+    if workflow == "collect" {
+        COLLECT.len()
+    } else {
+        7
+    }
 }
 
 fn plan(workflow: &str) -> Plan {
-    if workflow == "collect" { COLLECT } else { DAILY_REPORT }
+    if workflow == "collect" {
+        COLLECT
+    } else {
+        DAILY_REPORT
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -115,7 +130,10 @@ impl ScriptedOperations {
             world.fill(scenario, executions);
             write_report(&folder.path().join("report.csv"), 240)?;
         }
-        Ok(Self { world: Mutex::new(world), folder })
+        Ok(Self {
+            world: Mutex::new(world),
+            folder,
+        })
     }
 
     /// The profile refuses changes.
@@ -180,11 +198,19 @@ impl ScriptedOperations {
     /// Notes a call; fails when the script says so.
     fn called(&self, name: &str, target: &str) -> OpsResult<MutexGuard<'_, World>> {
         let mut world = self.lock();
-        world.calls.push(if target.is_empty() { name.to_owned() } else { format!("{name} {target}") });
+        world.calls.push(if target.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{name} {target}")
+        });
         match world.broken.get_mut(name) {
             Some(left) if *left > 0 => {
                 *left -= 1;
-                Err(OpsError::new(OpsErrorKind::Platform, format!("{name}: the platform does not answer"), "wait and try again"))
+                Err(OpsError::new(
+                    OpsErrorKind::Platform,
+                    format!("{name}: the platform does not answer"),
+                    "wait and try again",
+                ))
             }
             _ => Ok(world),
         }
@@ -195,13 +221,20 @@ impl World {
     fn fill(&mut self, scenario: Scenario, count: usize) {
         let hour = SignedDuration::from_hours(1);
         for number in 0..count {
-            let workflow = if number % 3 == 2 { "daily-report" } else { "collect" };
-            let started = self.now - hour * i32::try_from(number).unwrap_or(i32::MAX) - SignedDuration::from_mins(2);
+            let workflow = if number % 3 == 2 {
+                "daily-report"
+            } else {
+                "collect"
+            };
+            let started = self.now
+                - hour * i32::try_from(number).unwrap_or(i32::MAX)
+                - SignedDuration::from_mins(2);
             let failed = scenario == Scenario::Night && number == 2;
             let fixed = number % 11 == 8;
             self.push(workflow, started, failed || fixed, fixed);
         }
-        let created = self.now - SignedDuration::from_hours(if scenario == Scenario::Night { 13 } else { 1 });
+        let created =
+            self.now - SignedDuration::from_hours(if scenario == Scenario::Night { 13 } else { 1 });
         for back in 0..6 {
             let created = created - SignedDuration::from_hours(24 * back);
             self.report(created);
@@ -211,21 +244,40 @@ impl World {
     fn push(&mut self, workflow: &str, started: Timestamp, failed: bool, superseded: bool) {
         let ended = started + SignedDuration::from_millis(72_400);
         let name = format!("{}-{}", workflow, started.strftime("%Y%m%d-%H%M%S"));
-        let step = if failed { 3.min(way(workflow) - 1) } else { way(workflow) };
+        let step = if failed {
+            3.min(way(workflow) - 1)
+        } else {
+            way(workflow)
+        };
         let summary = ExecutionSummary {
             id: format!("{workflow}:{name}").into(),
             name,
             workflow: workflow.into(),
-            status: if failed { ExecutionStatus::Failed } else { ExecutionStatus::Succeeded },
+            status: if failed {
+                ExecutionStatus::Failed
+            } else {
+                ExecutionStatus::Succeeded
+            },
             started,
             ended: Some(ended),
             window: window_of(started),
             redrives: 0,
             current_stage: failed.then(|| plan(workflow)[step].0.to_owned()),
-            error: failed.then(|| if workflow == "collect" { "TransientSourceError" } else { "QualityCheckFailed" }.to_owned()),
+            error: failed.then(|| {
+                if workflow == "collect" {
+                    "TransientSourceError"
+                } else {
+                    "QualityCheckFailed"
+                }
+                .to_owned()
+            }),
             superseded,
         };
-        self.executions.push(Execution { summary, step, sample: false });
+        self.executions.push(Execution {
+            summary,
+            step,
+            sample: false,
+        });
     }
 
     fn report(&mut self, created: Timestamp) {
@@ -237,7 +289,10 @@ impl World {
             rows: 240,
             bytes: 31_245,
             created,
-            execution: self.executions.first().map(|execution| execution.summary.id.to_string()),
+            execution: self
+                .executions
+                .first()
+                .map(|execution| execution.summary.id.to_string()),
             sha256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824".to_owned(),
         });
     }
@@ -259,7 +314,14 @@ impl World {
             error: None,
             superseded: false,
         };
-        self.executions.insert(0, Execution { summary, step: 0, sample });
+        self.executions.insert(
+            0,
+            Execution {
+                summary,
+                step: 0,
+                sample,
+            },
+        );
         id
     }
 
@@ -267,7 +329,11 @@ impl World {
     fn advance(&mut self) -> bool {
         let now = self.now;
         let mut finished = Vec::new();
-        for execution in self.executions.iter_mut().filter(|execution| execution.summary.status == ExecutionStatus::Running) {
+        for execution in self
+            .executions
+            .iter_mut()
+            .filter(|execution| execution.summary.status == ExecutionStatus::Running)
+        {
             execution.step += 1;
             let summary = &mut execution.summary;
             if execution.step >= way(summary.workflow.as_ref()) {
@@ -277,7 +343,8 @@ impl World {
                 summary.error = None;
                 finished.push((summary.workflow.clone(), execution.sample));
             } else {
-                summary.current_stage = Some(plan(summary.workflow.as_ref())[execution.step].0.to_owned());
+                summary.current_stage =
+                    Some(plan(summary.workflow.as_ref())[execution.step].0.to_owned());
             }
         }
         let mut reported = false;
@@ -291,27 +358,53 @@ impl World {
                 _ => {}
             }
         }
-        self.reports.sort_by_key(|report| std::cmp::Reverse(report.created));
+        self.reports
+            .sort_by_key(|report| std::cmp::Reverse(report.created));
         reported
     }
 
     fn find(&mut self, id: &ExecutionId) -> OpsResult<&mut Execution> {
-        let found = self.executions.iter_mut().find(|execution| execution.summary.id == *id);
-        found.ok_or_else(|| OpsError::new(OpsErrorKind::NotFound, format!("there is no execution {id}"), "list them with runs list"))
+        let found = self
+            .executions
+            .iter_mut()
+            .find(|execution| execution.summary.id == *id);
+        found.ok_or_else(|| {
+            OpsError::new(
+                OpsErrorKind::NotFound,
+                format!("there is no execution {id}"),
+                "list them with runs list",
+            )
+        })
     }
 
     fn card(&self, workflow: &str, description: &str, next: i64) -> WorkflowCard {
-        let own: Vec<&Execution> = self.executions.iter().filter(|execution| execution.summary.workflow.as_ref() == workflow).collect();
+        let own: Vec<&Execution> = self
+            .executions
+            .iter()
+            .filter(|execution| execution.summary.workflow.as_ref() == workflow)
+            .collect();
         let stages = match own.first() {
             Some(newest) => stages(newest, false),
-            None => plan(workflow).iter().map(|(name, kind)| stage(name, *kind, StageStatus::NotReached)).collect(),
+            None => plan(workflow)
+                .iter()
+                .map(|(name, kind)| stage(name, *kind, StageStatus::NotReached))
+                .collect(),
         };
-        let success = own.iter().find(|execution| execution.summary.status == ExecutionStatus::Succeeded);
+        let success = own
+            .iter()
+            .find(|execution| execution.summary.status == ExecutionStatus::Succeeded);
         WorkflowCard {
             name: WorkflowName::from(workflow),
             description: description.to_owned(),
-            stages: stages.into_iter().filter(|stage| stage.depth == 0).collect(),
-            executions: own.iter().take(20).map(|execution| execution.summary.clone()).collect(),
+            stages: stages
+                .into_iter()
+                .filter(|stage| stage.depth == 0)
+                .collect(),
+            executions: own
+                .iter()
+                .take(20)
+                .map(|execution| execution.summary.clone())
+                .collect(),
             next_run: Some(self.now + SignedDuration::from_mins(next)),
             last_success: success.and_then(|execution| execution.summary.ended),
         }
@@ -321,7 +414,11 @@ impl World {
         let never = self.executions.is_empty();
         let stream = |(position, name): (usize, &str)| {
             let late = self.late && name == "conversions";
-            let minutes = if late { 1_640 } else { 12 + 7 * i64::try_from(position).unwrap_or(0) };
+            let minutes = if late {
+                1_640
+            } else {
+                12 + 7 * i64::try_from(position).unwrap_or(0)
+            };
             Freshness {
                 stream: format!("affise.{name}"),
                 collected: (!never).then(|| self.now - SignedDuration::from_mins(minutes)),
@@ -382,7 +479,12 @@ fn stages(execution: &Execution, inner: bool) -> Vec<Stage> {
         let outer = this.clone();
         all.push(this);
         if nested {
-            all.extend(STREAMS.iter().enumerate().map(|(number, stream)| inside(&outer, number, stream)));
+            all.extend(
+                STREAMS
+                    .iter()
+                    .enumerate()
+                    .map(|(number, stream)| inside(&outer, number, stream)),
+            );
         }
     }
     all
@@ -392,14 +494,25 @@ fn fill(stage: &mut Stage, execution: &Execution, position: usize) {
     if stage.status == StageStatus::NotReached {
         return;
     }
-    let began = execution.summary.started + SignedDuration::from_secs(9) * i32::try_from(position).unwrap_or(0);
+    let began = execution.summary.started
+        + SignedDuration::from_secs(9) * i32::try_from(position).unwrap_or(0);
     stage.started = Some(began);
-    stage.input = Some(r#"{"window":{"from":"2026-01-24","to":"2026-01-31"},"profile":"local"}"#.into());
+    stage.input =
+        Some(r#"{"window":{"from":"2026-01-24","to":"2026-01-31"},"profile":"local"}"#.into());
     match stage.status {
         StageStatus::Succeeded => {
             stage.ended = Some(began + SignedDuration::from_millis(8_600));
-            stage.output = Some(format!(r#"{{"rows":{},"note":"tab\tand \"quotes\""}}"#, 12_500 * (position + 1)).into());
-            stage.progress = Some(format!("{} rows", format::count(12_500 * (position as u64 + 1))));
+            stage.output = Some(
+                format!(
+                    r#"{{"rows":{},"note":"tab\tand \"quotes\""}}"#,
+                    12_500 * (position + 1)
+                )
+                .into(),
+            );
+            stage.progress = Some(format!(
+                "{} rows",
+                format::count(12_500 * (position as u64 + 1))
+            ));
         }
         StageStatus::Failed => {
             stage.ended = execution.summary.ended;
@@ -411,15 +524,22 @@ fn fill(stage: &mut Stage, execution: &Execution, position: usize) {
 }
 
 fn inside(outer: &Stage, number: usize, stream: &str) -> Stage {
-    let began = outer.started.map(|at| at + SignedDuration::from_millis(300 * i64::try_from(number).unwrap_or(0)));
-    let ended = outer.ended.map(|at| at - SignedDuration::from_millis(700 * i64::try_from(number).unwrap_or(0)));
+    let began = outer
+        .started
+        .map(|at| at + SignedDuration::from_millis(300 * i64::try_from(number).unwrap_or(0)));
+    let ended = outer
+        .ended
+        .map(|at| at - SignedDuration::from_millis(700 * i64::try_from(number).unwrap_or(0)));
     Stage {
         name: format!("{} / Collect[{number}]", outer.name),
         kind: "Task".to_owned(),
         depth: 1,
         started: began,
         ended,
-        progress: Some(format!("{stream}: {} rows", format::count(2_500 * (number as u64 + 1)))),
+        progress: Some(format!(
+            "{stream}: {} rows",
+            format::count(2_500 * (number as u64 + 1))
+        )),
         ..outer.clone()
     }
 }
@@ -437,15 +557,36 @@ fn graph(workflow: &str) -> Graph {
         column: 0,
     };
     let mut nodes: Vec<GraphNode> = plan.iter().enumerate().map(node).collect();
-    let next = |from: usize| Edge { from, to: from + 1, kind: EdgeKind::Next };
+    let next = |from: usize| Edge {
+        from,
+        to: from + 1,
+        kind: EdgeKind::Next,
+    };
     let mut edges: Vec<Edge> = (0..way(workflow) - 1).map(next).collect();
     if workflow == "collect" {
-        nodes.push(GraphNode { name: "Collect".to_owned(), state_type: StateType::Task, parent: Some(1), branch: 0, is_start: true, is_end: true, layer: 0, column: 0 });
+        nodes.push(GraphNode {
+            name: "Collect".to_owned(),
+            state_type: StateType::Task,
+            parent: Some(1),
+            branch: 0,
+            is_start: true,
+            is_end: true,
+            layer: 0,
+            column: 0,
+        });
     } else {
-        edges.extend((0..6).map(|from| Edge { from, to: 7, kind: EdgeKind::Catch(vec!["States.ALL".to_owned()]) }));
+        edges.extend((0..6).map(|from| Edge {
+            from,
+            to: 7,
+            kind: EdgeKind::Catch(vec!["States.ALL".to_owned()]),
+        }));
         edges.push(next(7));
     }
-    Graph { nodes, edges, start: 0 }
+    Graph {
+        nodes,
+        edges,
+        start: 0,
+    }
 }
 
 fn root_cause(execution: &Execution) -> Option<RootCause> {
@@ -462,10 +603,15 @@ fn root_cause(execution: &Execution) -> Option<RootCause> {
 
 fn redrive_of(execution: &Execution) -> Redrive {
     match execution.summary.status {
-        ExecutionStatus::Running => Redrive::NotPossible { reason: "it is running".to_owned() },
-        ExecutionStatus::Succeeded => Redrive::NotPossible { reason: "it succeeded".to_owned() },
+        ExecutionStatus::Running => Redrive::NotPossible {
+            reason: "it is running".to_owned(),
+        },
+        ExecutionStatus::Succeeded => Redrive::NotPossible {
+            reason: "it succeeded".to_owned(),
+        },
         _ => Redrive::Possible {
-            stages: plan(execution.summary.workflow.as_ref())[execution.step..way(execution.summary.workflow.as_ref())]
+            stages: plan(execution.summary.workflow.as_ref())
+                [execution.step..way(execution.summary.workflow.as_ref())]
                 .iter()
                 .map(|(name, _)| (*name).to_owned())
                 .collect(),
@@ -478,55 +624,124 @@ fn history(execution: &Execution) -> Vec<HistoryEvent> {
     let mut events = Vec::new();
     let mut push = |at: Timestamp, event_type: EventType, details: EventDetails| {
         let id = events.len() as u64 + 1;
-        events.push(HistoryEvent { id, previous_event_id: id - 1, timestamp: at, event_type, details });
+        events.push(HistoryEvent {
+            id,
+            previous_event_id: id - 1,
+            timestamp: at,
+            event_type,
+            details,
+        });
     };
-    push(execution.summary.started, EventType::ExecutionStarted, EventDetails::default().with_input("{}".to_owned()));
+    push(
+        execution.summary.started,
+        EventType::ExecutionStarted,
+        EventDetails::default().with_input("{}".to_owned()),
+    );
     for stage in stages(execution, false) {
         if let Some(started) = stage.started {
-            push(started, EventType::TaskStateEntered, EventDetails::named(&stage.name));
+            push(
+                started,
+                EventType::TaskStateEntered,
+                EventDetails::named(&stage.name),
+            );
         }
         match (&stage.status, stage.ended) {
-            (StageStatus::Succeeded, Some(ended)) => push(ended, EventType::TaskStateExited, EventDetails::named(&stage.name)),
-            (StageStatus::Failed, Some(ended)) => push(ended, EventType::TaskFailed, EventDetails::failed(stage.error, Some("see the root cause".to_owned()))),
+            (StageStatus::Succeeded, Some(ended)) => push(
+                ended,
+                EventType::TaskStateExited,
+                EventDetails::named(&stage.name),
+            ),
+            (StageStatus::Failed, Some(ended)) => push(
+                ended,
+                EventType::TaskFailed,
+                EventDetails::failed(stage.error, Some("see the root cause".to_owned())),
+            ),
             _ => {}
         }
     }
     match (execution.summary.status, execution.summary.ended) {
-        (ExecutionStatus::Succeeded, Some(ended)) => push(ended, EventType::ExecutionSucceeded, EventDetails::default()),
-        (ExecutionStatus::Failed, Some(ended)) => push(ended, EventType::ExecutionFailed, EventDetails::failed(execution.summary.error.clone(), None)),
+        (ExecutionStatus::Succeeded, Some(ended)) => push(
+            ended,
+            EventType::ExecutionSucceeded,
+            EventDetails::default(),
+        ),
+        (ExecutionStatus::Failed, Some(ended)) => push(
+            ended,
+            EventType::ExecutionFailed,
+            EventDetails::failed(execution.summary.error.clone(), None),
+        ),
         _ => {}
     }
     events
 }
 
 fn log(execution: &Execution, count: usize) -> Vec<LogLine> {
-    let names: Vec<String> = stages(execution, false).into_iter().filter(|stage| stage.started.is_some()).map(|stage| stage.name).collect();
+    let names: Vec<String> = stages(execution, false)
+        .into_iter()
+        .filter(|stage| stage.started.is_some())
+        .map(|stage| stage.name)
+        .collect();
     let failed = execution.summary.status == ExecutionStatus::Failed;
     let line = |number: usize| {
         let position = number * names.len() / count;
         let last_of_stage = number + 1 == count;
         let (level, message) = match number {
-            _ if last_of_stage && failed => (Level::Error, "check 'no_duplicate_conversions' failed: 3 rows, \u{1b}[2Jfirst '65a1f'".to_owned()),
-            _ if number % 17 == 13 => (Level::Warn, format!("HTTP 429 from /3.0/stats/conversions, waiting {} s as Retry-After says", number % 7 + 1)),
-            _ => (Level::Info, format!("page {number}: 500 rows in 212 ms, user agents such as 'Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36', next page {}", number + 1)),
+            _ if last_of_stage && failed => (
+                Level::Error,
+                "check 'no_duplicate_conversions' failed: 3 rows, \u{1b}[2Jfirst '65a1f'"
+                    .to_owned(),
+            ),
+            _ if number % 17 == 13 => (
+                Level::Warn,
+                format!(
+                    "HTTP 429 from /3.0/stats/conversions, waiting {} s as Retry-After says",
+                    number % 7 + 1
+                ),
+            ),
+            _ => (
+                Level::Info,
+                format!(
+                    "page {number}: 500 rows in 212 ms, user agents such as 'Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36', next page {}",
+                    number + 1
+                ),
+            ),
         };
         LogLine {
             line: number as u64 + 1,
-            at: execution.summary.started + SignedDuration::from_millis(900 * i64::try_from(number).unwrap_or(0)),
+            at: execution.summary.started
+                + SignedDuration::from_millis(900 * i64::try_from(number).unwrap_or(0)),
             level,
             stage: names.get(position).cloned().unwrap_or_default(),
-            attempt: if failed && number * 10 >= count * 9 { 2 } else { 1 },
+            attempt: if failed && number * 10 >= count * 9 {
+                2
+            } else {
+                1
+            },
             message,
         }
     };
-    if names.is_empty() { Vec::new() } else { (0..count).map(line).collect() }
+    if names.is_empty() {
+        Vec::new()
+    } else {
+        (0..count).map(line).collect()
+    }
 }
 
 /// A report with text from the wild.
 fn write_report(path: &std::path::Path, rows: usize) -> io::Result<()> {
-    const MANAGERS: [&str; 6] = ["Zoë Čapek", "佐藤 花子", "O'Brien, Pat", "مريم", "Ana \"Ani\" Silva", ""];
+    const MANAGERS: [&str; 6] = [
+        "Zoë Čapek",
+        "佐藤 花子",
+        "O'Brien, Pat",
+        "مريم",
+        "Ana \"Ani\" Silva",
+        "",
+    ];
     let mut file = io::BufWriter::new(std::fs::File::create(path)?);
-    writeln!(file, "datestamp,affiliate_id,affiliate_name,affiliate_manager,offer_id,country,sub5,click_count,approved_revenue,conversions_count\r")?;
+    writeln!(
+        file,
+        "datestamp,affiliate_id,affiliate_name,affiliate_manager,offer_id,country,sub5,click_count,approved_revenue,conversions_count\r"
+    )?;
     for row in 0..rows {
         let manager = MANAGERS[row % MANAGERS.len()].replace('"', "\"\"");
         let sub = match row % 9 {
@@ -570,7 +785,11 @@ impl Operations for ScriptedOperations {
             as_of: world.now,
             today: today(world.now),
             workflows: vec![
-                world.card("collect", "Collect every stream of the window, then refresh the tables", 48),
+                world.card(
+                    "collect",
+                    "Collect every stream of the window, then refresh the tables",
+                    48,
+                ),
                 world.card("daily-report", "Build and export the daily report", 348),
             ],
             freshness: world.freshness(),
@@ -579,10 +798,20 @@ impl Operations for ScriptedOperations {
         })
     }
 
-    async fn executions(&self, workflow: Option<&WorkflowName>, limit: usize) -> OpsResult<Vec<ExecutionSummary>> {
+    async fn executions(
+        &self,
+        workflow: Option<&WorkflowName>,
+        limit: usize,
+    ) -> OpsResult<Vec<ExecutionSummary>> {
         let world = self.called("executions", "")?;
-        let own = world.executions.iter().filter(|execution| workflow.is_none_or(|name| execution.summary.workflow == *name));
-        Ok(own.take(limit).map(|execution| execution.summary.clone()).collect())
+        let own = world
+            .executions
+            .iter()
+            .filter(|execution| workflow.is_none_or(|name| execution.summary.workflow == *name));
+        Ok(own
+            .take(limit)
+            .map(|execution| execution.summary.clone())
+            .collect())
     }
 
     async fn execution(&self, id: &ExecutionId, after_event: u64) -> OpsResult<ExecutionDetail> {
@@ -596,24 +825,43 @@ impl Operations for ScriptedOperations {
             root_cause: root_cause(execution).filter(|_| failed),
             redrive: redrive_of(execution),
             graph: Arc::new(graph(execution.summary.workflow.as_ref())),
-            events: history(execution).into_iter().filter(|event| event.id > after_event).collect(),
+            events: history(execution)
+                .into_iter()
+                .filter(|event| event.id > after_event)
+                .collect(),
             input: r#"{"window":{"from":"2026-01-24","to":"2026-01-31"}}"#.into(),
             output: succeeded.then(|| r#"{"report":"sub5","rows":240}"#.into()),
         })
     }
 
-    async fn logs(&self, id: &ExecutionId, stage: Option<&str>, after_line: u64, limit: usize) -> OpsResult<Vec<LogLine>> {
+    async fn logs(
+        &self,
+        id: &ExecutionId,
+        stage: Option<&str>,
+        after_line: u64,
+        limit: usize,
+    ) -> OpsResult<Vec<LogLine>> {
         let mut world = self.called("logs", id.as_ref())?;
         let count = world.log_lines;
         let lines = log(world.find(id)?, count).into_iter();
-        Ok(lines.filter(|line| line.line > after_line && stage.is_none_or(|stage| line.stage == stage)).take(limit).collect())
+        Ok(lines
+            .filter(|line| line.line > after_line && stage.is_none_or(|stage| line.stage == stage))
+            .take(limit)
+            .collect())
     }
 
     async fn start(&self, request: StartRequest) -> OpsResult<ExecutionId> {
         let mut world = self.called("start", request.workflow.as_ref())?;
-        if world.executions.iter().any(|other| other.summary.workflow == request.workflow && other.summary.status == ExecutionStatus::Running) {
+        if world.executions.iter().any(|other| {
+            other.summary.workflow == request.workflow
+                && other.summary.status == ExecutionStatus::Running
+        }) {
             let message = format!("{} is running for this window already", request.workflow);
-            return Err(OpsError::new(OpsErrorKind::Conflict, message, "wait for it, or stop it first"));
+            return Err(OpsError::new(
+                OpsErrorKind::Conflict,
+                message,
+                "wait for it, or stop it first",
+            ));
         }
         Ok(world.start(request.workflow.as_ref(), request.window, false))
     }
@@ -643,7 +891,11 @@ impl Operations for ScriptedOperations {
         if world.reports.iter().any(|report| report.name == *name) {
             return Ok(self.folder.path().join("report.csv"));
         }
-        Err(OpsError::new(OpsErrorKind::NotFound, format!("there is no report {name}"), "list them with reports list"))
+        Err(OpsError::new(
+            OpsErrorKind::NotFound,
+            format!("there is no report {name}"),
+            "list them with reports list",
+        ))
     }
 
     async fn start_sample(&self) -> OpsResult<ExecutionId> {

@@ -65,8 +65,14 @@ struct Term {
 impl Filter {
     /// Reads a filter; `None` when it is empty. A prefix that is no column's name is part of the word.
     pub(crate) fn parse(text: &str, header: &[String]) -> Option<Self> {
-        let terms: Vec<_> = text.split_whitespace().filter_map(|word| Term::parse(word, header)).collect();
-        (!terms.is_empty()).then(|| Self { text: text.trim().to_owned(), terms })
+        let terms: Vec<_> = text
+            .split_whitespace()
+            .filter_map(|word| Term::parse(word, header))
+            .collect();
+        (!terms.is_empty()).then(|| Self {
+            text: text.trim().to_owned(),
+            terms,
+        })
     }
 
     /// As it was typed.
@@ -82,7 +88,9 @@ impl Term {
             None => (false, word),
         };
         let named = word.split_once(':').and_then(|(name, rest)| {
-            let column = header.iter().position(|title| title.eq_ignore_ascii_case(name))?;
+            let column = header
+                .iter()
+                .position(|title| title.eq_ignore_ascii_case(name))?;
             Some((column, rest))
         });
         let (column, word) = match named {
@@ -90,7 +98,12 @@ impl Term {
             None => (None, word),
         };
         let ignores_case = !word.chars().any(char::is_uppercase);
-        (!word.is_empty()).then(|| Self { word: word.to_owned(), column, negated, ignores_case })
+        (!word.is_empty()).then(|| Self {
+            word: word.to_owned(),
+            column,
+            negated,
+            ignores_case,
+        })
     }
 }
 
@@ -104,7 +117,10 @@ impl<'f> Matcher<'f> {
     /// A matcher of `filter`.
     pub(crate) fn new(filter: &'f Filter) -> Self {
         let ready = |term: &'f Term| (term, Finder::new(term.word.as_bytes()));
-        Self { terms: filter.terms.iter().map(ready).collect(), lowered: Vec::new() }
+        Self {
+            terms: filter.terms.iter().map(ready).collect(),
+            lowered: Vec::new(),
+        }
     }
 
     /// Whether the record, without its line end, is wanted.
@@ -113,7 +129,9 @@ impl<'f> Matcher<'f> {
         let mut lowered_is_ready = false;
         for (term, finder) in &self.terms {
             let found = match term.column {
-                Some(column) if term.ignores_case => finder.find(&lower(&field(line, column))).is_some(),
+                Some(column) if term.ignores_case => {
+                    finder.find(&lower(&field(line, column))).is_some()
+                }
                 Some(column) => finder.find(&field(line, column)).is_some(),
                 None if term.ignores_case => {
                     if !lowered_is_ready {
@@ -161,7 +179,12 @@ fn lower_into(bytes: &[u8], lowered: &mut Vec<u8>) {
 ///
 /// # Errors
 /// When reading fails, or the work was cancelled.
-pub(crate) fn arrange(source: &Source, index: &Index, spec: &OrderSpec, cancel: &Cancel) -> io::Result<Option<Order>> {
+pub(crate) fn arrange(
+    source: &Source,
+    index: &Index,
+    spec: &OrderSpec,
+    cancel: &Cancel,
+) -> io::Result<Option<Order>> {
     let wanted = match &spec.filter {
         Some(filter) => Some(matching(source, index, filter, cancel)?),
         None => None,
@@ -169,15 +192,21 @@ pub(crate) fn arrange(source: &Source, index: &Index, spec: &OrderSpec, cancel: 
     let Some((column, descending)) = spec.sort else {
         return Ok(wanted.map(Order));
     };
-    let rows = match sorted_as_numbers(source, index, column, descending, wanted.as_deref(), cancel)? {
-        Some(rows) => rows,
-        None => sorted_as_text(source, index, column, descending, wanted.as_deref(), cancel)?,
-    };
+    let rows =
+        match sorted_as_numbers(source, index, column, descending, wanted.as_deref(), cancel)? {
+            Some(rows) => rows,
+            None => sorted_as_text(source, index, column, descending, wanted.as_deref(), cancel)?,
+        };
     Ok(Some(Order(rows)))
 }
 
 /// Rows that match, ascending.
-pub(crate) fn matching(source: &Source, index: &Index, filter: &Filter, cancel: &Cancel) -> io::Result<Vec<u32>> {
+pub(crate) fn matching(
+    source: &Source,
+    index: &Index,
+    filter: &Filter,
+    cancel: &Cancel,
+) -> io::Result<Vec<u32>> {
     let mut matcher = Matcher::new(filter);
     let mut rows = Vec::new();
     scan(source, index, 0, cancel, |row, record| {
@@ -235,7 +264,9 @@ fn sorted_as_numbers(
         return Ok(None);
     }
     keyed.sort_unstable_by(|a, b| directed(a.0.cmp(&b.0), descending).then(a.1.cmp(&b.1)));
-    Ok(Some(keyed.into_iter().map(|(_, row)| row).chain(empty).collect()))
+    Ok(Some(
+        keyed.into_iter().map(|(_, row)| row).chain(empty).collect(),
+    ))
 }
 
 /// Order by bytes of the text; empty cells come last.
@@ -258,8 +289,14 @@ fn sorted_as_text(
         }
         ControlFlow::Continue(())
     })?;
-    keyed.sort_unstable_by(|a, b| directed(arena[a.0..a.1].cmp(&arena[b.0..b.1]), descending).then(a.2.cmp(&b.2)));
-    Ok(keyed.into_iter().map(|(_, _, row)| row).chain(empty).collect())
+    keyed.sort_unstable_by(|a, b| {
+        directed(arena[a.0..a.1].cmp(&arena[b.0..b.1]), descending).then(a.2.cmp(&b.2))
+    });
+    Ok(keyed
+        .into_iter()
+        .map(|(_, _, row)| row)
+        .chain(empty)
+        .collect())
 }
 
 fn directed(order: Ordering, descending: bool) -> Ordering {
@@ -308,26 +345,47 @@ mod tests {
 
     fn ordered(text: &str, sort: Option<(usize, bool)>, filter: &str) -> Option<Vec<u32>> {
         let (_file, source, index) = table(text);
-        let spec = OrderSpec { sort, filter: Filter::parse(filter, source.header()) };
-        arrange(&source, &index, &spec, &Cancel::default()).unwrap().map(|order| order.0)
+        let spec = OrderSpec {
+            sort,
+            filter: Filter::parse(filter, source.header()),
+        };
+        arrange(&source, &index, &spec, &Cancel::default())
+            .unwrap()
+            .map(|order| order.0)
     }
 
     #[test]
     fn numbers_sort_by_value_and_exactly() {
         let text = "n\n10\n9.5\n\n-3\n9007199254740993\n9007199254740992\n0.1\n";
-        assert_eq!(ordered(text, Some((0, false)), ""), Some(vec![3, 6, 1, 0, 5, 4, 2]));
-        assert_eq!(ordered(text, Some((0, true)), ""), Some(vec![4, 5, 0, 1, 6, 3, 2]), "empty cells stay last");
+        assert_eq!(
+            ordered(text, Some((0, false)), ""),
+            Some(vec![3, 6, 1, 0, 5, 4, 2])
+        );
+        assert_eq!(
+            ordered(text, Some((0, true)), ""),
+            Some(vec![4, 5, 0, 1, 6, 3, 2]),
+            "empty cells stay last"
+        );
     }
 
     #[test]
     fn one_word_makes_the_column_text() {
-        assert_eq!(ordered("n\n10\n9\nten\n", Some((0, false)), ""), Some(vec![0, 1, 2]));
+        assert_eq!(
+            ordered("n\n10\n9\nten\n", Some((0, false)), ""),
+            Some(vec![0, 1, 2])
+        );
     }
 
     #[test]
     fn equal_cells_keep_the_order_of_the_file() {
-        assert_eq!(ordered("a,b\nx,1\ny,2\nx,3\n", Some((0, false)), ""), Some(vec![0, 2, 1]));
-        assert_eq!(ordered("a,b\nx,1\ny,2\nx,3\n", Some((0, true)), ""), Some(vec![1, 0, 2]));
+        assert_eq!(
+            ordered("a,b\nx,1\ny,2\nx,3\n", Some((0, false)), ""),
+            Some(vec![0, 2, 1])
+        );
+        assert_eq!(
+            ordered("a,b\nx,1\ny,2\nx,3\n", Some((0, true)), ""),
+            Some(vec![1, 0, 2])
+        );
     }
 
     #[test]
@@ -336,7 +394,11 @@ mod tests {
         assert_eq!(ordered(text, None, "äpfel"), Some(vec![0]));
         assert_eq!(ordered(text, None, "\"hi\""), Some(vec![1]));
         assert_eq!(ordered(text, None, "country:fr"), Some(vec![1, 2]));
-        assert_eq!(ordered(text, None, "country:FR"), Some(vec![1]), "a capital asks for exactly this");
+        assert_eq!(
+            ordered(text, None, "country:FR"),
+            Some(vec![1]),
+            "a capital asks for exactly this"
+        );
         assert_eq!(ordered(text, None, "!country:fr !äpfel"), Some(vec![3]));
         assert_eq!(ordered(text, None, "nothing:here"), Some(vec![]));
         assert_eq!(ordered(text, None, "  "), None);
@@ -347,7 +409,16 @@ mod tests {
     fn what_is_a_number() {
         assert_eq!(decimal(b"1.5"), Some(1_500_000_000_000));
         assert_eq!(decimal(b"-0.000000000001"), Some(-1));
-        for text in ["", "-", ".", "1e5", "1,000", "0x1", "NaN", "1.0000000000001"] {
+        for text in [
+            "",
+            "-",
+            ".",
+            "1e5",
+            "1,000",
+            "0x1",
+            "NaN",
+            "1.0000000000001",
+        ] {
             assert_eq!(decimal(text.as_bytes()), None, "{text}");
         }
     }

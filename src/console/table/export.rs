@@ -5,7 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{BLOCK, Cancel, Index, Order, Record, Source, cancelled, is_cancelled, source::read_block};
+use super::{
+    BLOCK, Cancel, Index, Order, Record, Source, cancelled, is_cancelled, source::read_block,
+};
 use crate::pipeline::text::for_terminal;
 
 /// Formats.
@@ -47,7 +49,10 @@ pub(crate) fn export(
     let (folder, file_name) = target;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     let total = order.map_or(index.rows(), Order::len);
-    let header: Vec<&str> = columns.iter().map(|column| source.header().get(*column).map_or("", String::as_str)).collect();
+    let header: Vec<&str> = columns
+        .iter()
+        .map(|column| source.header().get(*column).map_or("", String::as_str))
+        .collect();
     {
         let mut writer = BufWriter::with_capacity(1 << 18, file.as_file_mut());
         write_start(&mut writer, format, &header)?;
@@ -70,9 +75,18 @@ pub(crate) fn export(
 }
 
 /// Gives the finished file its name, or the first free numbered one.
-fn persist(mut file: tempfile::NamedTempFile, folder: &Path, name: &str, format: ExportFormat) -> io::Result<PathBuf> {
+fn persist(
+    mut file: tempfile::NamedTempFile,
+    folder: &Path,
+    name: &str,
+    format: ExportFormat,
+) -> io::Result<PathBuf> {
     for number in 1..10_000 {
-        let suffix = if number == 1 { String::new() } else { format!("-{number}") };
+        let suffix = if number == 1 {
+            String::new()
+        } else {
+            format!("-{number}")
+        };
         let path = folder.join(format!("{name}{suffix}.{}", format.extension()));
         match file.persist_noclobber(&path) {
             Ok(_) => return Ok(path),
@@ -80,7 +94,10 @@ fn persist(mut file: tempfile::NamedTempFile, folder: &Path, name: &str, format:
             Err(error) => return Err(error.error),
         }
     }
-    Err(io::Error::new(io::ErrorKind::AlreadyExists, "there are ten thousand exports of this name; move some away"))
+    Err(io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        "there are ten thousand exports of this name; move some away",
+    ))
 }
 
 fn write_start(writer: &mut impl Write, format: ExportFormat, header: &[&str]) -> io::Result<()> {
@@ -102,7 +119,9 @@ fn write_record(
     record: &Record,
     first: bool,
 ) -> io::Result<()> {
-    let cells = columns.iter().map(|column| record.cells.get(*column).map_or("", |cell| &**cell));
+    let cells = columns
+        .iter()
+        .map(|column| record.cells.get(*column).map_or("", |cell| &**cell));
     match format {
         ExportFormat::Csv => write_csv(writer, cells),
         ExportFormat::Markdown => write_markdown(writer, cells),
@@ -110,7 +129,12 @@ fn write_record(
             writer.write_all(if first { b"\n  {" } else { b",\n  {" })?;
             for (position, (title, cell)) in header.iter().zip(cells).enumerate() {
                 let comma = if position == 0 { "" } else { ", " };
-                write!(writer, "{comma}{}: {}", serde_json::json!(title), serde_json::json!(cell))?;
+                write!(
+                    writer,
+                    "{comma}{}: {}",
+                    serde_json::json!(title),
+                    serde_json::json!(cell)
+                )?;
             }
             writer.write_all(b"}")
         }
@@ -131,9 +155,16 @@ fn write_csv<'c>(writer: &mut impl Write, cells: impl Iterator<Item = &'c str>) 
     writer.write_all(b"\r\n")
 }
 
-fn write_markdown<'c>(writer: &mut impl Write, cells: impl Iterator<Item = &'c str>) -> io::Result<()> {
+fn write_markdown<'c>(
+    writer: &mut impl Write,
+    cells: impl Iterator<Item = &'c str>,
+) -> io::Result<()> {
     for cell in cells {
-        write!(writer, "| {} ", for_terminal(cell).replace('\\', "\\\\").replace('|', "\\|"))?;
+        write!(
+            writer,
+            "| {} ",
+            for_terminal(cell).replace('\\', "\\\\").replace('|', "\\|")
+        )?;
     }
     writer.write_all(b"|\n")
 }
@@ -149,7 +180,18 @@ mod tests {
         let source = Source::open(&path, "in").unwrap();
         let index = Index::build(&source, &Cancel::default(), |_| {}).unwrap();
         let order = Order::of(vec![1, 0]);
-        let run = || export(&source, &index, Some(&order), &[1, 2], format, (folder.path(), "out"), &Cancel::default()).unwrap();
+        let run = || {
+            export(
+                &source,
+                &index,
+                Some(&order),
+                &[1, 2],
+                format,
+                (folder.path(), "out"),
+                &Cancel::default(),
+            )
+            .unwrap()
+        };
         let (path, rows) = run();
         assert_eq!(rows, 2);
         let (second, _) = run();
@@ -164,8 +206,14 @@ mod tests {
         assert!(second.ends_with("out-2.csv"));
         let (json, _) = exported(ExportFormat::Json);
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
-        assert_eq!(value, serde_json::json!([{"b": "5", "c": ""}, {"b": "x, \"y\"\n|z", "c": "3"}]));
+        assert_eq!(
+            value,
+            serde_json::json!([{"b": "5", "c": ""}, {"b": "x, \"y\"\n|z", "c": "3"}])
+        );
         let (markdown, _) = exported(ExportFormat::Markdown);
-        assert_eq!(markdown, "| b | c |\n| --- | --- |\n| 5 |  |\n| x, \"y\"␊\\|z | 3 |\n");
+        assert_eq!(
+            markdown,
+            "| b | c |\n| --- | --- |\n| 5 |  |\n| x, \"y\"␊\\|z | 3 |\n"
+        );
     }
 }

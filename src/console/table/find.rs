@@ -27,7 +27,13 @@ pub(crate) struct FindSpec {
 ///
 /// # Errors
 /// When reading fails, or the work was cancelled.
-pub(crate) fn find(source: &Source, index: &Index, order: Option<&Order>, spec: &FindSpec, cancel: &Cancel) -> io::Result<Option<usize>> {
+pub(crate) fn find(
+    source: &Source,
+    index: &Index,
+    order: Option<&Order>,
+    spec: &FindSpec,
+    cancel: &Cancel,
+) -> io::Result<Option<usize>> {
     if order.is_none() && spec.forward {
         let from = spec.after + usize::from(!spec.inclusive);
         if let Some(row) = first_from(source, index, from, &spec.wanted, cancel)? {
@@ -37,7 +43,13 @@ pub(crate) fn find(source: &Source, index: &Index, order: Option<&Order>, spec: 
     let rows = matching(source, index, &spec.wanted, cancel)?;
     let position = |row: u32| rows.binary_search(&row).is_ok();
     let hits: Vec<usize> = match order {
-        Some(order) => order.rows().iter().enumerate().filter(|(_, row)| position(**row)).map(|(at, _)| at).collect(),
+        Some(order) => order
+            .rows()
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| position(**row))
+            .map(|(at, _)| at)
+            .collect(),
         None => rows.iter().map(|row| *row as usize).collect(),
     };
     Ok(next_of(&hits, spec))
@@ -46,15 +58,32 @@ pub(crate) fn find(source: &Source, index: &Index, order: Option<&Order>, spec: 
 /// The next of ascending `hits`, round the end.
 fn next_of(hits: &[usize], spec: &FindSpec) -> Option<usize> {
     if spec.forward {
-        let start = if spec.inclusive { spec.after } else { spec.after + 1 };
-        hits.iter().find(|hit| **hit >= start).or(hits.first()).copied()
+        let start = if spec.inclusive {
+            spec.after
+        } else {
+            spec.after + 1
+        };
+        hits.iter()
+            .find(|hit| **hit >= start)
+            .or(hits.first())
+            .copied()
     } else {
-        hits.iter().rev().find(|hit| **hit < spec.after).or(hits.last()).copied()
+        hits.iter()
+            .rev()
+            .find(|hit| **hit < spec.after)
+            .or(hits.last())
+            .copied()
     }
 }
 
 /// In the order of the file a hit near by is found without reading the rest.
-fn first_from(source: &Source, index: &Index, from: usize, wanted: &Filter, cancel: &Cancel) -> io::Result<Option<usize>> {
+fn first_from(
+    source: &Source,
+    index: &Index,
+    from: usize,
+    wanted: &Filter,
+    cancel: &Cancel,
+) -> io::Result<Option<usize>> {
     let mut matcher = Matcher::new(wanted);
     let mut found = None;
     scan(source, index, from, cancel, |row, record| {
@@ -81,7 +110,12 @@ mod tests {
         let index = Index::build(&source, &Cancel::default(), |_| {}).unwrap();
         let wanted = Filter::parse("red", source.header()).unwrap();
         let look = |order: Option<&Order>, after, inclusive, forward| {
-            let spec = FindSpec { wanted: wanted.clone(), after, inclusive, forward };
+            let spec = FindSpec {
+                wanted: wanted.clone(),
+                after,
+                inclusive,
+                forward,
+            };
             find(&source, &index, order, &spec, &Cancel::default()).unwrap()
         };
         assert_eq!(look(None, 0, true, true), Some(0));

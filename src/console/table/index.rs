@@ -35,15 +35,26 @@ impl Index {
     /// The bytes `[start, end)` of the records of a step.
     pub(crate) fn step_range(&self, step: usize) -> Option<(u64, u64)> {
         let start = *self.checkpoints.get(step)?;
-        Some((start, self.checkpoints.get(step + 1).copied().unwrap_or(self.end)))
+        Some((
+            start,
+            self.checkpoints.get(step + 1).copied().unwrap_or(self.end),
+        ))
     }
 
     /// Reads the whole file once; tells `progress` a growing copy now and then.
     ///
     /// # Errors
     /// When reading fails, or the work was cancelled.
-    pub(crate) fn build(source: &Source, cancel: &Cancel, mut progress: impl FnMut(Self)) -> io::Result<Self> {
-        let mut index = Self { checkpoints: Vec::new(), rows: 0, end: source.data_start() };
+    pub(crate) fn build(
+        source: &Source,
+        cancel: &Cancel,
+        mut progress: impl FnMut(Self),
+    ) -> io::Result<Self> {
+        let mut index = Self {
+            checkpoints: Vec::new(),
+            rows: 0,
+            end: source.data_start(),
+        };
         let mut scanner = Scanner::default();
         let mut buffer = vec![0; CHUNK];
         let (mut record_start, mut at, mut told) = (index.end, index.end, index.end);
@@ -117,7 +128,9 @@ pub(crate) fn scan(
         let full = held + read;
         while let Some(end) = scanner.record_end(&buffer[looked..full]) {
             let stop = looked + end;
-            if row >= from && each(u32::try_from(row).unwrap_or(u32::MAX), &buffer[begin..stop]).is_break() {
+            if row >= from
+                && each(u32::try_from(row).unwrap_or(u32::MAX), &buffer[begin..stop]).is_break()
+            {
                 return Ok(());
             }
             row += 1;
@@ -146,7 +159,12 @@ mod tests {
         let mut text = b"\xef\xbb\xbfid,text,note\r\n".to_vec();
         for row in 0..rows {
             let filler = "é".repeat(row % 97);
-            write!(text, "{row},\"line one {row}\nsaid \"\"{filler}\"\"\",x{}\r\n", row % 7).unwrap();
+            write!(
+                text,
+                "{row},\"line one {row}\nsaid \"\"{filler}\"\"\",x{}\r\n",
+                row % 7
+            )
+            .unwrap();
         }
         text.truncate(text.len() - 2);
         text
@@ -171,7 +189,14 @@ mod tests {
         for block in 0..=20_000 / BLOCK {
             for record in read_block(&source, &index, None, block).unwrap() {
                 assert_eq!(record.row as usize, rows);
-                assert_eq!(*record.cells.iter().map(ToString::to_string).collect::<Vec<_>>(), expected[rows + 1]);
+                assert_eq!(
+                    *record
+                        .cells
+                        .iter()
+                        .map(ToString::to_string)
+                        .collect::<Vec<_>>(),
+                    expected[rows + 1]
+                );
                 rows += 1;
             }
         }
@@ -210,6 +235,9 @@ mod tests {
         let (_file, source) = open(&awkward(10));
         let cancel = Cancel::default();
         cancel.store(true, std::sync::atomic::Ordering::Relaxed);
-        assert_eq!(Index::build(&source, &cancel, |_| {}).unwrap_err().kind(), io::ErrorKind::Interrupted);
+        assert_eq!(
+            Index::build(&source, &cancel, |_| {}).unwrap_err().kind(),
+            io::ErrorKind::Interrupted
+        );
     }
 }

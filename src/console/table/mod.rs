@@ -30,7 +30,10 @@ pub(crate) fn is_cancelled(cancel: &Cancel) -> bool {
 
 /// The error of work that was given up on request.
 pub(crate) fn cancelled() -> std::io::Error {
-    std::io::Error::new(std::io::ErrorKind::Interrupted, "a newer request replaced this one")
+    std::io::Error::new(
+        std::io::ErrorKind::Interrupted,
+        "a newer request replaced this one",
+    )
 }
 
 /// Whether a cell is a plain decimal number.

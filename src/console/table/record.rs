@@ -16,7 +16,12 @@ pub(crate) struct Record {
 impl Record {
     /// Parses the bytes of one record, without its line end.
     pub(crate) fn parse(row: u32, line: &[u8]) -> Self {
-        Self { row, cells: fields(line).map(|cell| String::from_utf8_lossy(&cell).into()).collect() }
+        Self {
+            row,
+            cells: fields(line)
+                .map(|cell| String::from_utf8_lossy(&cell).into())
+                .collect(),
+        }
     }
 }
 
@@ -61,7 +66,11 @@ impl Scanner {
                 }
                 ScanState::Plain => match memchr2(b'\n', b'"', rest) {
                     None => {
-                        self.state = if rest.last() == Some(&b',') { ScanState::FieldStart } else { ScanState::Plain };
+                        self.state = if rest.last() == Some(&b',') {
+                            ScanState::FieldStart
+                        } else {
+                            ScanState::Plain
+                        };
                         return None;
                     }
                     Some(found) if rest[found] == b'\n' => {
@@ -71,7 +80,11 @@ impl Scanner {
                     // A comma in an earlier piece has already led to FieldStart.
                     Some(found) => {
                         let opens = found > 0 && rest[found - 1] == b',';
-                        self.state = if opens { ScanState::Quoted } else { ScanState::Plain };
+                        self.state = if opens {
+                            ScanState::Quoted
+                        } else {
+                            ScanState::Plain
+                        };
                         at += found + 1;
                     }
                 },
@@ -197,14 +210,24 @@ pub(crate) mod tests {
         if !record.is_empty() {
             records.push(record);
         }
-        let cells = |record: &Vec<u8>| Record::parse(0, trimmed(record)).cells.iter().map(ToString::to_string).collect();
+        let cells = |record: &Vec<u8>| {
+            Record::parse(0, trimmed(record))
+                .cells
+                .iter()
+                .map(ToString::to_string)
+                .collect()
+        };
         records.iter().map(cells).collect()
     }
 
     #[test]
     fn quotes_commas_and_line_ends_inside_cells() {
         let text = b"a,\"b,\"\"c\"\"\r\nd\",e\r\n1,,3\n\"\",x\"y,\"z\"w\n";
-        let expected = vec![vec!["a", "b,\"c\"\r\nd", "e"], vec!["1", "", "3"], vec!["", "x\"y", "zw"]];
+        let expected = vec![
+            vec!["a", "b,\"c\"\r\nd", "e"],
+            vec!["1", "", "3"],
+            vec!["", "x\"y", "zw"],
+        ];
         for piece in 1..40 {
             assert_eq!(by_us(text, piece), expected, "in pieces of {piece}");
         }

@@ -38,22 +38,45 @@ impl Source {
         let mut head = vec![0; FIRST_READ.min(usize::try_from(length).unwrap_or(FIRST_READ))];
         let read = read_at(&file, &mut head, 0)?;
         head.truncate(read);
-        let mark = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let mark = if head.starts_with(b"\xef\xbb\xbf") {
+            3
+        } else {
+            0
+        };
         let whole = read as u64 == length;
         let mut records = split(&head[mark..], whole);
         let (header, data_start) = match records.first() {
             Some(range) => {
                 let cells = fields(trimmed(&head[mark + range.start..mark + range.end]));
-                (cells.map(|cell| String::from_utf8_lossy(&cell).into_owned()).collect(), mark + range.end)
+                (
+                    cells
+                        .map(|cell| String::from_utf8_lossy(&cell).into_owned())
+                        .collect(),
+                    mark + range.end,
+                )
             }
             None => (Vec::new(), mark),
         };
-        let data = records.drain(1.min(records.len())..).take(BLOCK).enumerate();
+        let data = records
+            .drain(1.min(records.len())..)
+            .take(BLOCK)
+            .enumerate();
         let record = |(row, range): (usize, std::ops::Range<usize>)| {
-            Record::parse(u32::try_from(row).unwrap_or(u32::MAX), trimmed(&head[mark + range.start..mark + range.end]))
+            Record::parse(
+                u32::try_from(row).unwrap_or(u32::MAX),
+                trimmed(&head[mark + range.start..mark + range.end]),
+            )
         };
         let first = data.map(record).collect();
-        Ok(Self { path: path.to_owned(), name: name.to_owned(), file, length, header, data_start: data_start as u64, first })
+        Ok(Self {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            file,
+            length,
+            header,
+            data_start: data_start as u64,
+            first,
+        })
     }
 
     /// Name for people.
@@ -115,9 +138,17 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         #[cfg(unix)]
-        let read = std::os::unix::fs::FileExt::read_at(file, &mut buffer[filled..], offset + filled as u64);
+        let read = std::os::unix::fs::FileExt::read_at(
+            file,
+            &mut buffer[filled..],
+            offset + filled as u64,
+        );
         #[cfg(windows)]
-        let read = std::os::windows::fs::FileExt::seek_read(file, &mut buffer[filled..], offset + filled as u64);
+        let read = std::os::windows::fs::FileExt::seek_read(
+            file,
+            &mut buffer[filled..],
+            offset + filled as u64,
+        );
         match read {
             Ok(0) => break,
             Ok(bytes) => filled += bytes,
@@ -132,10 +163,21 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
 ///
 /// # Errors
 /// When the file cannot be read, or is no longer what was indexed.
-pub(crate) fn read_block(source: &Source, index: &Index, order: Option<&Order>, block: usize) -> io::Result<Vec<Record>> {
+pub(crate) fn read_block(
+    source: &Source,
+    index: &Index,
+    order: Option<&Order>,
+    block: usize,
+) -> io::Result<Vec<Record>> {
     let total = order.map_or(index.rows(), Order::len);
     let rows = (block * BLOCK).min(total)..((block + 1) * BLOCK).min(total);
-    let mut reader = StepReader { source, index, step: usize::MAX, bytes: Vec::new(), ranges: Vec::new() };
+    let mut reader = StepReader {
+        source,
+        index,
+        step: usize::MAX,
+        bytes: Vec::new(),
+        ranges: Vec::new(),
+    };
     rows.filter_map(|position| match order {
         Some(order) => order.get(position),
         None => u32::try_from(position).ok(),
@@ -160,15 +202,24 @@ impl StepReader<'_> {
             self.load(position / STEP)?;
         }
         let range = self.ranges.get(position % STEP).cloned();
-        let range = range.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than it was when it was indexed"))?;
+        let range = range.ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file is shorter than it was when it was indexed",
+            )
+        })?;
         Ok(Record::parse(row, trimmed(&self.bytes[range])))
     }
 
     fn load(&mut self, step: usize) -> io::Result<()> {
         let Some((start, end)) = self.index.step_range(step) else {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the row lies beyond the index"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the row lies beyond the index",
+            ));
         };
-        self.bytes.resize(usize::try_from(end - start).unwrap_or(usize::MAX), 0);
+        self.bytes
+            .resize(usize::try_from(end - start).unwrap_or(usize::MAX), 0);
         let read = self.source.read(&mut self.bytes, start)?;
         self.bytes.truncate(read);
         self.ranges = split(&self.bytes, true);

@@ -46,7 +46,10 @@ fn without_the_keyboard_less_is_read() {
 #[test]
 fn a_table_reads_the_blocks_it_shows_and_keeps_few() {
     let rows = 100_000;
-    let operations = ScriptedOperations::new(Scenario::Calm, 5).unwrap().with_report_rows(rows).unwrap();
+    let operations = ScriptedOperations::new(Scenario::Calm, 5)
+        .unwrap()
+        .with_report_rows(rows)
+        .unwrap();
     let mut driver = Driver::open(operations, StartScreen::Board, (120, 40)).unwrap();
     driver.press("6<enter>G");
     assert!(driver.screen().contains("100,000"), "{}", driver.screen());
@@ -68,5 +71,8 @@ fn rows_are_not_formatted_unless_they_are_visible() {
     let before = crate::console::screens::board::rows_accessed();
     let _frame = driver.draw();
     let accessed = crate::console::screens::board::rows_accessed() - before;
-    assert!((1..=60).contains(&accessed), "{accessed} rows for one frame");
+    assert!(
+        (1..=60).contains(&accessed),
+        "{accessed} rows for one frame"
+    );
 }

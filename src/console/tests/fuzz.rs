@@ -23,7 +23,10 @@ enum Step {
 }
 
 fn keys() -> impl Strategy<Value = String> {
-    let named = prop::sample::select(vec!["<enter>", "<esc>", "<tab>", "<s-tab>", "<up>", "<down>", "<left>", "<right>", "<home>", "<end>", "<pgup>", "<pgdn>", "<bs>", "<^p>", "<^c>", "<^d>", "<^u>", "<^l>"]);
+    let named = prop::sample::select(vec![
+        "<enter>", "<esc>", "<tab>", "<s-tab>", "<up>", "<down>", "<left>", "<right>", "<home>",
+        "<end>", "<pgup>", "<pgdn>", "<bs>", "<^p>", "<^c>", "<^d>", "<^u>", "<^l>",
+    ]);
     prop_oneof![
         6 => prop::sample::select("123 6!?:jkhlgGnN/&frRyswtcCzxeE{}[]-<>%qDXTé0".chars().collect::<Vec<_>>()).prop_map(String::from),
         4 => named.prop_map(str::to_owned),
@@ -55,7 +58,15 @@ fn take(driver: &mut Driver, step: &Step) {
         Step::Hold => drop(driver.hold()),
         Step::Release(order) => drop(driver.release(order)),
         Step::Break(which) => {
-            let name = ["board", "executions", "execution", "logs", "reports", "report_file", "redrive"][*which];
+            let name = [
+                "board",
+                "executions",
+                "execution",
+                "logs",
+                "reports",
+                "report_file",
+                "redrive",
+            ][*which];
             driver.operations().break_calls(name, 2);
         }
         Step::Paste(text) => driver.event(EventKind::Paste(text.clone())),
@@ -64,7 +75,9 @@ fn take(driver: &mut Driver, step: &Step) {
 }
 
 fn is_write(call: &str) -> bool {
-    ["redrive ", "stop ", "start ", "start_sample"].iter().any(|write| call.starts_with(write))
+    ["redrive ", "stop ", "start ", "start_sample"]
+        .iter()
+        .any(|write| call.starts_with(write))
 }
 
 proptest! {
@@ -94,17 +107,41 @@ proptest! {
 
 #[test]
 fn the_runner_refuses_changes_of_a_read_only_profile_whatever_the_screens_did() {
-    use crate::console::{effect::{Effect, Request}, runner::{Folders, Runner}};
-    let operations = std::sync::Arc::new(ScriptedOperations::new(Scenario::Night, 9).unwrap().read_only());
+    use crate::console::{
+        effect::{Effect, Request},
+        runner::{Folders, Runner},
+    };
+    let operations = std::sync::Arc::new(
+        ScriptedOperations::new(Scenario::Night, 9)
+            .unwrap()
+            .read_only(),
+    );
     let (sender, mut answers) = tokio::sync::mpsc::unbounded_channel();
-    let runner = Runner::new(operations.clone(), Folders { export: ".".into(), state: None }, sender);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for request in [Request::Redrive("x".into()), Request::Stop("x".into(), String::new()), Request::StartSample] {
+    let runner = Runner::new(
+        operations.clone(),
+        Folders {
+            export: ".".into(),
+            state: None,
+        },
+        sender,
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    for request in [
+        Request::Redrive("x".into()),
+        Request::Stop("x".into(), String::new()),
+        Request::StartSample,
+    ] {
         runtime.block_on(runner.run(Effect { request, stamp: 1 }));
         let error = answers.try_recv().unwrap().answer.error().cloned().unwrap();
         assert_eq!(error.kind, crate::ops::OpsErrorKind::ReadOnly);
     }
-    runtime.block_on(runner.run(Effect { request: Request::Board, stamp: 2 }));
+    runtime.block_on(runner.run(Effect {
+        request: Request::Board,
+        stamp: 2,
+    }));
     assert!(answers.try_recv().unwrap().answer.error().is_none());
     assert_eq!(operations.calls(), ["board"]);
 }

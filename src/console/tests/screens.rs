@@ -30,10 +30,13 @@ fn drawn(buffer: &Buffer) -> String {
                 line.push('.');
                 continue;
             }
-            let position = legend.iter().position(|known| *known == style).unwrap_or_else(|| {
-                legend.push(style);
-                legend.len() - 1
-            });
+            let position = legend
+                .iter()
+                .position(|known| *known == style)
+                .unwrap_or_else(|| {
+                    legend.push(style);
+                    legend.len() - 1
+                });
             line.push(char::from(b'a' + u8::try_from(position).unwrap()));
         }
         let line = line.trim_end_matches('.');
@@ -43,7 +46,14 @@ fn drawn(buffer: &Buffer) -> String {
     }
     for (position, style) in legend.iter().enumerate() {
         let letter = char::from(b'a' + u8::try_from(position).unwrap());
-        writeln!(text, "{letter} {:?} on {:?} {:?}", style.fg.unwrap_or_default(), style.bg.unwrap_or_default(), style.add_modifier).unwrap();
+        writeln!(
+            text,
+            "{letter} {:?} on {:?} {:?}",
+            style.fg.unwrap_or_default(),
+            style.bg.unwrap_or_default(),
+            style.add_modifier
+        )
+        .unwrap();
     }
     text
 }
@@ -54,7 +64,10 @@ fn snapshots(name: &str, scenario: Scenario, keys: &str) {
     for size in SIZES {
         let mut driver = driver(scenario, size);
         driver.press(keys);
-        insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), drawn(&driver.draw()));
+        insta::assert_snapshot!(
+            format!("{name}-{}x{}", size.0, size.1),
+            drawn(&driver.draw())
+        );
     }
 }
 
@@ -75,8 +88,18 @@ fn board_of_an_empty_lake_offers_the_sample() {
 
 #[test]
 fn run_tabs() {
-    for (tab, keys) in [("graph", ""), ("timeline", "l"), ("states", "ll"), ("events", "lll"), ("io", "llll")] {
-        snapshots(&format!("run-{tab}"), Scenario::Night, &format!("<enter>{keys}"));
+    for (tab, keys) in [
+        ("graph", ""),
+        ("timeline", "l"),
+        ("states", "ll"),
+        ("events", "lll"),
+        ("io", "llll"),
+    ] {
+        snapshots(
+            &format!("run-{tab}"),
+            Scenario::Night,
+            &format!("<enter>{keys}"),
+        );
     }
     snapshots("run-collect", Scenario::Calm, "<enter>");
 }
@@ -91,7 +114,11 @@ fn logs_open_at_the_error() {
 fn reports_and_a_table() {
     snapshots("reports", Scenario::Calm, "6");
     snapshots("table", Scenario::Calm, "6<enter>jjjjllz");
-    snapshots("table-sorted-filtered", Scenario::Calm, "6<enter>llllllls&country:DE<enter>j");
+    snapshots(
+        "table-sorted-filtered",
+        Scenario::Calm,
+        "6<enter>llllllls&country:DE<enter>j",
+    );
     snapshots("table-cell", Scenario::Calm, "6<enter>jjjjllllll<enter>");
 }
 
@@ -116,12 +143,17 @@ fn a_window_that_is_too_small_says_so_and_recovers() {
     insta::assert_snapshot!("too-small", drawn(&driver.draw()));
     driver.press("jj");
     let large = driver.resize(80, 24).screen();
-    assert!(large.contains("daily-report failed at CheckQuality"), "{large}");
+    assert!(
+        large.contains("daily-report failed at CheckQuality"),
+        "{large}"
+    );
 }
 
 #[test]
 fn ascii_draws_no_mark_of_ours_outside_ascii() {
-    for keys in ["", "<enter>", "<enter>l", "<enter>3", "6", "D", "?", "T", "!"] {
+    for keys in [
+        "", "<enter>", "<enter>l", "<enter>3", "6", "D", "?", "T", "!",
+    ] {
         let mut driver = driver(Scenario::Night, (120, 40));
         driver.ascii().press(keys);
         let screen = driver.screen();
@@ -134,11 +166,16 @@ fn ascii_draws_no_mark_of_ours_outside_ascii() {
 
 #[test]
 fn without_colours_nothing_is_coloured_and_everything_is_told() {
-    for keys in ["", "<enter>", "<enter>l", "<enter>3", "6<enter>", "D", "?", "T", "!"] {
+    for keys in [
+        "", "<enter>", "<enter>l", "<enter>3", "6<enter>", "D", "?", "T", "!",
+    ] {
         let mut driver = driver(Scenario::Night, (120, 40));
         driver.mono().press(keys);
         for cell in driver.draw().content() {
-            assert_eq!((cell.fg, cell.bg), (ratatui::style::Color::Reset, ratatui::style::Color::Reset));
+            assert_eq!(
+                (cell.fg, cell.bg),
+                (ratatui::style::Color::Reset, ratatui::style::Color::Reset)
+            );
         }
     }
     let mut driver = driver(Scenario::Night, (80, 24));
@@ -147,12 +184,27 @@ fn without_colours_nothing_is_coloured_and_everything_is_told() {
 
 #[test]
 fn nothing_from_outside_steers_the_terminal() {
-    for keys in ["", "<enter>", "<enter>llll", "<enter>3", "<enter>3w", "<enter>3<enter>", "6<enter>jjjjllllll<enter>", "y", "!"] {
+    for keys in [
+        "",
+        "<enter>",
+        "<enter>llll",
+        "<enter>3",
+        "<enter>3w",
+        "<enter>3<enter>",
+        "6<enter>jjjjllllll<enter>",
+        "y",
+        "!",
+    ] {
         let mut driver = driver(Scenario::Night, (120, 40));
         driver.press(keys);
         for cell in driver.draw().content() {
             let symbol = cell.symbol();
-            assert!(!symbol.chars().any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)), "{symbol:?} after '{keys}'");
+            assert!(
+                !symbol
+                    .chars()
+                    .any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)),
+                "{symbol:?} after '{keys}'"
+            );
         }
     }
 }

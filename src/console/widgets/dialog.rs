@@ -1,11 +1,7 @@
 //! Boxes over the screen, and the guard that keeps a held key from confirming anything.
 
 use jiff::{SignedDuration, Timestamp};
-use ratatui::{
-    buffer::Buffer,
-    layout::Rect,
-    style::Style,
-};
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::text::put;
 use crate::console::theme::Theme;
@@ -22,7 +18,9 @@ pub(crate) struct Guard {
 impl Guard {
     /// A guard of a dialog that opens now.
     pub(crate) fn opened(at: Timestamp) -> Self {
-        Self { quiet_since: Some(at) }
+        Self {
+            quiet_since: Some(at),
+        }
     }
 
     /// Whether a key that comes now counts.
@@ -43,11 +41,22 @@ impl Guard {
 /// A rectangle of this size in the middle, cut to the screen.
 pub(crate) fn centred(screen: Rect, width: u16, height: u16) -> Rect {
     let (width, height) = (width.min(screen.width), height.min(screen.height));
-    Rect::new(screen.x + (screen.width - width) / 2, screen.y + (screen.height - height) / 2, width, height)
+    Rect::new(
+        screen.x + (screen.width - width) / 2,
+        screen.y + (screen.height - height) / 2,
+        width,
+        height,
+    )
 }
 
 /// Clears a rectangle and draws a frame with a title; returns the inside.
-pub(crate) fn frame(buffer: &mut Buffer, area: Rect, title: &str, style: Style, theme: &Theme) -> Rect {
+pub(crate) fn frame(
+    buffer: &mut Buffer,
+    area: Rect,
+    title: &str,
+    style: Style,
+    theme: &Theme,
+) -> Rect {
     let area = area.intersection(buffer.area);
     if area.width < 4 || area.height < 3 {
         return Rect::ZERO;
@@ -66,15 +75,34 @@ pub(crate) fn frame(buffer: &mut Buffer, area: Rect, title: &str, style: Style, 
         buffer[(area.x, y)].set_symbol("│").set_style(style);
         buffer[(right, y)].set_symbol("│").set_style(style);
     }
-    for (x, y, corner) in [(area.x, area.y, "╭"), (right, area.y, "╮"), (area.x, bottom, "╰"), (right, bottom, "╯")] {
+    for (x, y, corner) in [
+        (area.x, area.y, "╭"),
+        (right, area.y, "╮"),
+        (area.x, bottom, "╰"),
+        (right, bottom, "╯"),
+    ] {
         buffer[(x, y)].set_symbol(corner).set_style(style);
     }
-    put(buffer, area.x + 2, area.y, area.width.saturating_sub(4), &format!(" {title} "), theme.strong);
+    put(
+        buffer,
+        area.x + 2,
+        area.y,
+        area.width.saturating_sub(4),
+        &format!(" {title} "),
+        theme.strong,
+    );
     Rect::new(area.x + 2, area.y + 1, area.width - 4, area.height - 2)
 }
 
 /// Draws buttons side by side; the focused one is marked by shape and style.
-pub(crate) fn buttons(buffer: &mut Buffer, area: Rect, row: u16, labels: &[&str], focused: usize, theme: &Theme) {
+pub(crate) fn buttons(
+    buffer: &mut Buffer,
+    area: Rect,
+    row: u16,
+    labels: &[&str],
+    focused: usize,
+    theme: &Theme,
+) {
     let mut pen = super::text::Pen::new(buffer, area, row);
     for (index, label) in labels.iter().enumerate() {
         pen = if index == focused {
@@ -94,9 +122,15 @@ pub(crate) fn wrapped(text: &str, columns: u16) -> Vec<String> {
         let mut line = String::new();
         for word in paragraph.split(' ') {
             let mut word = word.to_owned();
-            while super::text::width(&line) + usize::from(!line.is_empty()) + super::text::width(&word) > columns {
+            while super::text::width(&line)
+                + usize::from(!line.is_empty())
+                + super::text::width(&word)
+                > columns
+            {
                 if line.is_empty() {
-                    let head = super::text::fit(&word, columns.max(2)).trim_end_matches('…').to_owned();
+                    let head = super::text::fit(&word, columns.max(2))
+                        .trim_end_matches('…')
+                        .to_owned();
                     if head.is_empty() || head.len() >= word.len() {
                         break;
                     }
@@ -126,18 +160,32 @@ mod tests {
         let after = |milliseconds| start + SignedDuration::from_millis(milliseconds);
         let mut guard = Guard::opened(start);
         for repeat in 0..100 {
-            assert!(!guard.lets_through(after(30 * repeat)), "auto-repeat at {} ms", 30 * repeat);
+            assert!(
+                !guard.lets_through(after(30 * repeat)),
+                "auto-repeat at {} ms",
+                30 * repeat
+            );
         }
         assert!(guard.lets_through(after(30 * 99 + 300)));
-        assert!(guard.lets_through(after(30 * 99 + 310)), "and it stays open");
-        assert!(Guard::opened(start).lets_through(start - SignedDuration::from_secs(5)), "a clock set back does not lock up");
+        assert!(
+            guard.lets_through(after(30 * 99 + 310)),
+            "and it stays open"
+        );
+        assert!(
+            Guard::opened(start).lets_through(start - SignedDuration::from_secs(5)),
+            "a clock set back does not lock up"
+        );
     }
 
     #[test]
     fn text_wraps_at_spaces_and_cuts_what_has_none() {
         assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
         assert_eq!(wrapped("a\n\nb", 7), ["a", "", "b"]);
-        assert!(wrapped("unbreakable", 4).iter().all(|line| super::super::text::width(line) <= 4));
+        assert!(
+            wrapped("unbreakable", 4)
+                .iter()
+                .all(|line| super::super::text::width(line) <= 4)
+        );
         assert_eq!(wrapped("unbreakable", 4).concat(), "unbreakable");
     }
 }

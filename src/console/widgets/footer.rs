@@ -10,7 +10,12 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let mut entries: Vec<_> = actions::of_screen(state)
         .filter(|action| action.footer > 0 && (action.enabled)(state).is_ok())
-        .filter_map(|action| action.keys.first().map(|key| (action.footer, key.to_string(), action.short)))
+        .filter_map(|action| {
+            action
+                .keys
+                .first()
+                .map(|key| (action.footer, key.to_string(), action.short))
+        })
         .collect();
     entries.sort_by_key(|entry| entry.0);
     let mut room = usize::from(area.width).saturating_sub(2);
@@ -21,6 +26,10 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
             continue;
         }
         room = room.saturating_sub(needed);
-        pen = pen.put(&key, theme.accent).gap(1).put(short, theme.muted).gap(2);
+        pen = pen
+            .put(&key, theme.accent)
+            .gap(1)
+            .put(short, theme.muted)
+            .gap(2);
     }
 }

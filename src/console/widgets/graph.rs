@@ -35,16 +35,32 @@ pub(crate) fn rows(graph: &Graph, stages: &[Stage]) -> Vec<GraphRow> {
     collect(graph, None, 0, &mut order);
     let mut rows = Vec::with_capacity(order.len());
     for (position, (node, depth)) in order.iter().enumerate() {
-        let next = order[position + 1..].iter().find(|(_, other)| other <= depth).filter(|(_, other)| other == depth);
-        rows.push(row(graph, stages, (*node, *depth), next.map(|(node, _)| *node)));
+        let next = order[position + 1..]
+            .iter()
+            .find(|(_, other)| other <= depth)
+            .filter(|(_, other)| other == depth);
+        rows.push(row(
+            graph,
+            stages,
+            (*node, *depth),
+            next.map(|(node, _)| *node),
+        ));
     }
     rows
 }
 
 /// Nodes in the order of rows, each followed by what is inside it.
 fn collect(graph: &Graph, parent: Option<usize>, depth: u16, order: &mut Vec<(usize, u16)>) {
-    let mut members: Vec<usize> = (0..graph.nodes.len()).filter(|node| graph.nodes[*node].parent == parent).collect();
-    members.sort_by_key(|node| (graph.nodes[*node].branch, graph.nodes[*node].layer, graph.nodes[*node].column));
+    let mut members: Vec<usize> = (0..graph.nodes.len())
+        .filter(|node| graph.nodes[*node].parent == parent)
+        .collect();
+    members.sort_by_key(|node| {
+        (
+            graph.nodes[*node].branch,
+            graph.nodes[*node].layer,
+            graph.nodes[*node].column,
+        )
+    });
     for node in members {
         order.push((node, depth));
         // A parent stands before its children in every graph, so this ends.
@@ -54,11 +70,19 @@ fn collect(graph: &Graph, parent: Option<usize>, depth: u16, order: &mut Vec<(us
     }
 }
 
-fn row(graph: &Graph, stages: &[Stage], (node, depth): (usize, u16), next: Option<usize>) -> GraphRow {
+fn row(
+    graph: &Graph,
+    stages: &[Stage],
+    (node, depth): (usize, u16),
+    next: Option<usize>,
+) -> GraphRow {
     let this = &graph.nodes[node];
     let (mut ways, mut catches, mut leads_on) = (Vec::new(), Vec::new(), false);
     for edge in graph.edges.iter().filter(|edge| edge.from == node) {
-        let target = graph.nodes.get(edge.to).map_or("", |node| node.name.as_str());
+        let target = graph
+            .nodes
+            .get(edge.to)
+            .map_or("", |node| node.name.as_str());
         let to_next = Some(edge.to) == next;
         match &edge.kind {
             EdgeKind::Catch(_) => catches.push(target),
@@ -75,14 +99,20 @@ fn row(graph: &Graph, stages: &[Stage], (node, depth): (usize, u16), next: Optio
         }
     }
     catches.dedup();
-    let own = |(position, stage): (usize, &Stage)| (stage.depth == depth && state_name(&stage.name) == this.name).then_some(position);
+    let own = |(position, stage): (usize, &Stage)| {
+        (stage.depth == depth && state_name(&stage.name) == this.name).then_some(position)
+    };
     GraphRow {
         name: this.name.clone(),
         kind: this.state_type.name(),
         depth,
         stages: stages.iter().enumerate().filter_map(own).collect(),
         ways: ways.join("   "),
-        catches: if catches.is_empty() { String::new() } else { format!("on error → {}", catches.join(", ")) },
+        catches: if catches.is_empty() {
+            String::new()
+        } else {
+            format!("on error → {}", catches.join(", "))
+        },
         leads_on,
     }
 }
@@ -90,8 +120,15 @@ fn row(graph: &Graph, stages: &[Stage], (node, depth): (usize, u16), next: Optio
 /// The state's own name in a stage's: `Collect / clicks[0]` is a run of `clicks`.
 fn state_name(stage: &str) -> &str {
     let last = stage.rsplit(" / ").next().unwrap_or(stage);
-    match last.strip_suffix(']').and_then(|rest| rest.rsplit_once('[')) {
-        Some((name, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => name,
+    match last
+        .strip_suffix(']')
+        .and_then(|rest| rest.rsplit_once('['))
+    {
+        Some((name, number))
+            if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            name
+        }
         _ => last,
     }
 }
@@ -108,7 +145,10 @@ pub(crate) fn together<'s>(stages: impl Iterator<Item = &'s StageStatus>) -> Sta
         StageStatus::Succeeded => 6,
         StageStatus::NotReached => 7,
     };
-    stages.min_by_key(|status| rank(status)).cloned().unwrap_or(StageStatus::NotReached)
+    stages
+        .min_by_key(|status| rank(status))
+        .cloned()
+        .unwrap_or(StageStatus::NotReached)
 }
 
 /// Text lines each row takes on a pane of this height: two, with the way between them, when all fit.
@@ -127,40 +167,74 @@ pub(crate) fn draw(
     note: impl Fn(&Stage) -> String,
 ) {
     let lines = lines_per_row(rows.len(), area.height.into());
-    let longest = rows.iter().map(|row| usize::from(row.depth) * 3 + row.name.len()).max().unwrap_or(0);
-    let names = u16::try_from(longest.clamp(8, 44)).unwrap_or(44).min(area.width / 2);
+    let longest = rows
+        .iter()
+        .map(|row| usize::from(row.depth) * 3 + row.name.len())
+        .max()
+        .unwrap_or(0);
+    let names = u16::try_from(longest.clamp(8, 44))
+        .unwrap_or(44)
+        .min(area.width / 2);
     for (line, (position, row)) in rows.iter().enumerate().skip(top).enumerate() {
         let y = u16::try_from(line * lines).unwrap_or(u16::MAX);
         if y >= area.height {
             return;
         }
-        let status = together(row.stages.iter().filter_map(|stage| stages.get(*stage)).map(|stage| &stage.status));
+        let status = together(
+            row.stages
+                .iter()
+                .filter_map(|stage| stages.get(*stage))
+                .map(|stage| &stage.status),
+        );
         let mark = stage_mark(theme, &status);
-        let name_style = if status == StageStatus::NotReached { theme.muted } else { theme.text };
+        let name_style = if status == StageStatus::NotReached {
+            theme.muted
+        } else {
+            theme.text
+        };
         let indent = row.depth * 3;
-        let pen = Pen::new(buffer, area, y).gap(1 + indent).put(mark.symbol, mark.style).gap(1);
-        let pen = pen.cell(&row.name, names.saturating_sub(indent), name_style).gap(2).cell(row.kind, 8, theme.muted).gap(1);
-        let pen = pen.cell(&facts(row, stages, mark.word, &note), 26, mark.style).gap(2).put(&row.ways, theme.accent);
+        let pen = Pen::new(buffer, area, y)
+            .gap(1 + indent)
+            .put(mark.symbol, mark.style)
+            .gap(1);
+        let pen = pen
+            .cell(&row.name, names.saturating_sub(indent), name_style)
+            .gap(2)
+            .cell(row.kind, 8, theme.muted)
+            .gap(1);
+        let pen = pen
+            .cell(&facts(row, stages, mark.word, &note), 26, mark.style)
+            .gap(2)
+            .put(&row.ways, theme.accent);
         let gap = u16::from(!row.ways.is_empty()) * 2;
         pen.gap(gap).put(&row.catches, theme.muted);
         if position == selected {
             tint(buffer, area.x, area.y + y, area.width, theme.selection);
         }
         if lines == 2 && y + 1 < area.height && row.leads_on {
-            Pen::new(buffer, area, y + 1).gap(1 + indent).put("│", theme.rule);
+            Pen::new(buffer, area, y + 1)
+                .gap(1 + indent)
+                .put("│", theme.rule);
         }
     }
 }
 
 /// What is known of a node's stages: word and duration of one, counts of several.
 fn facts(row: &GraphRow, stages: &[Stage], word: &str, note: impl Fn(&Stage) -> String) -> String {
-    let own: Vec<&Stage> = row.stages.iter().filter_map(|stage| stages.get(*stage)).collect();
+    let own: Vec<&Stage> = row
+        .stages
+        .iter()
+        .filter_map(|stage| stages.get(*stage))
+        .collect();
     match own.as_slice() {
         [] => String::new(),
         [one] if one.status == StageStatus::NotReached => String::new(),
         [one] => format!("{word}  {}", note(one)),
         several => {
-            let done = several.iter().filter(|stage| stage.status == StageStatus::Succeeded).count();
+            let done = several
+                .iter()
+                .filter(|stage| stage.status == StageStatus::Succeeded)
+                .count();
             format!("{word}  {done} of {} done", several.len())
         }
     }
@@ -180,7 +254,11 @@ mod tests {
 
     #[test]
     fn trouble_inside_a_map_shows_on_its_node() {
-        let all = [StageStatus::Succeeded, StageStatus::Failed, StageStatus::Running];
+        let all = [
+            StageStatus::Succeeded,
+            StageStatus::Failed,
+            StageStatus::Running,
+        ];
         assert_eq!(together(all.iter()), StageStatus::Failed);
         assert_eq!(together([].iter()), StageStatus::NotReached);
     }

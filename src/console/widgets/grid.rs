@@ -25,17 +25,35 @@ pub(crate) struct Column {
 impl Column {
     /// A column of a fixed width.
     pub(crate) const fn fixed(title: &'static str, width: u16, rank: u8) -> Self {
-        Self { title, least: width, grows: 0, right: false, rank }
+        Self {
+            title,
+            least: width,
+            grows: 0,
+            right: false,
+            rank,
+        }
     }
 
     /// A column of numbers of a fixed width.
     pub(crate) const fn number(title: &'static str, width: u16, rank: u8) -> Self {
-        Self { title, least: width, grows: 0, right: true, rank }
+        Self {
+            title,
+            least: width,
+            grows: 0,
+            right: true,
+            rank,
+        }
     }
 
     /// A column that takes what is left.
     pub(crate) const fn growing(title: &'static str, least: u16, grows: u16, rank: u8) -> Self {
-        Self { title, least, grows, right: false, rank }
+        Self {
+            title,
+            least,
+            grows,
+            right: false,
+            rank,
+        }
     }
 }
 
@@ -47,17 +65,26 @@ pub(crate) fn widths(columns: &[Column], total: u16) -> Vec<u16> {
     let mut shown: Vec<bool> = vec![true; columns.len()];
     let needed = |shown: &[bool]| -> u16 {
         let kept = columns.iter().zip(shown).filter(|(_, shown)| **shown);
-        kept.map(|(column, _)| column.least + GAP).sum::<u16>().saturating_sub(GAP)
+        kept.map(|(column, _)| column.least + GAP)
+            .sum::<u16>()
+            .saturating_sub(GAP)
     };
     while needed(&shown) > total {
-        let last = (0..columns.len()).filter(|index| shown[*index]).max_by_key(|index| (columns[*index].rank, *index));
+        let last = (0..columns.len())
+            .filter(|index| shown[*index])
+            .max_by_key(|index| (columns[*index].rank, *index));
         match last {
             Some(index) if shown.iter().filter(|shown| **shown).count() > 1 => shown[index] = false,
             _ => break,
         }
     }
     let spare = total.saturating_sub(needed(&shown));
-    let shares: u16 = columns.iter().zip(&shown).filter(|(_, shown)| **shown).map(|(column, _)| column.grows).sum();
+    let shares: u16 = columns
+        .iter()
+        .zip(&shown)
+        .filter(|(_, shown)| **shown)
+        .map(|(column, _)| column.grows)
+        .sum();
     let width = |(column, shown): (&Column, &bool)| match (shown, shares) {
         (false, _) => 0,
         (true, 0) => column.least.min(total),
@@ -70,19 +97,39 @@ pub(crate) fn widths(columns: &[Column], total: u16) -> Vec<u16> {
 pub(crate) type Cell<'t> = (Cow<'t, str>, Style);
 
 /// Draws the titles.
-pub(crate) fn titles(buffer: &mut Buffer, area: Rect, columns: &[Column], widths: &[u16], theme: &Theme) {
-    let cells: Vec<Cell<'_>> = columns.iter().map(|column| (Cow::Borrowed(column.title), theme.muted)).collect();
+pub(crate) fn titles(
+    buffer: &mut Buffer,
+    area: Rect,
+    columns: &[Column],
+    widths: &[u16],
+    theme: &Theme,
+) {
+    let cells: Vec<Cell<'_>> = columns
+        .iter()
+        .map(|column| (Cow::Borrowed(column.title), theme.muted))
+        .collect();
     row(buffer, area, 0, columns, widths, &cells);
 }
 
 /// Draws one row.
-pub(crate) fn row(buffer: &mut Buffer, area: Rect, line: u16, columns: &[Column], widths: &[u16], cells: &[Cell<'_>]) {
+pub(crate) fn row(
+    buffer: &mut Buffer,
+    area: Rect,
+    line: u16,
+    columns: &[Column],
+    widths: &[u16],
+    cells: &[Cell<'_>],
+) {
     let mut pen = Pen::new(buffer, area, line);
     for ((column, width), (text, style)) in columns.iter().zip(widths).zip(cells) {
         if *width == 0 {
             continue;
         }
-        pen = if column.right { pen.cell_right(text, *width, *style) } else { pen.cell(text, *width, *style) };
+        pen = if column.right {
+            pen.cell_right(text, *width, *style)
+        } else {
+            pen.cell(text, *width, *style)
+        };
         pen = pen.gap(GAP);
     }
 }
@@ -90,7 +137,11 @@ pub(crate) fn row(buffer: &mut Buffer, area: Rect, line: u16, columns: &[Column]
 /// Marks the selected row over its whole width.
 pub(crate) fn select(buffer: &mut Buffer, area: Rect, line: u16, focused: bool, theme: &Theme) {
     if line < area.height {
-        let style = if focused { theme.selection } else { theme.selection_away };
+        let style = if focused {
+            theme.selection
+        } else {
+            theme.selection_away
+        };
         tint(buffer, area.x, area.y + line, area.width, style);
     }
 }
@@ -101,7 +152,11 @@ mod tests {
 
     #[test]
     fn the_least_important_column_goes_first_and_the_rest_is_shared() {
-        let columns = [Column::fixed("a", 10, 0), Column::growing("b", 10, 1, 1), Column::fixed("c", 10, 2)];
+        let columns = [
+            Column::fixed("a", 10, 0),
+            Column::growing("b", 10, 1, 1),
+            Column::fixed("c", 10, 2),
+        ];
         assert_eq!(widths(&columns, 40), [10, 16, 10]);
         assert_eq!(widths(&columns, 34), [10, 10, 10]);
         assert_eq!(widths(&columns, 33), [10, 21, 0]);

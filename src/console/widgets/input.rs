@@ -17,7 +17,10 @@ pub(crate) struct Input {
 impl Input {
     /// A line with a text, the caret at its end.
     pub(crate) fn with(text: &str) -> Self {
-        Self { text: text.to_owned(), caret: text.graphemes(true).count() }
+        Self {
+            text: text.to_owned(),
+            caret: text.graphemes(true).count(),
+        }
     }
 
     /// What was typed.
@@ -51,7 +54,10 @@ impl Input {
 
     /// Inserts a text, line breaks taken out.
     pub(crate) fn insert(&mut self, text: &str) {
-        let clean: String = text.chars().filter(|character| !character.is_control()).collect();
+        let clean: String = text
+            .chars()
+            .filter(|character| !character.is_control())
+            .collect();
         let at = self.offset(self.caret);
         let before = self.text.graphemes(true).count();
         self.text.insert_str(at, &clean);
@@ -59,7 +65,10 @@ impl Input {
     }
 
     fn offset(&self, grapheme: usize) -> usize {
-        self.text.grapheme_indices(true).nth(grapheme).map_or(self.text.len(), |(offset, _)| offset)
+        self.text
+            .grapheme_indices(true)
+            .nth(grapheme)
+            .map_or(self.text.len(), |(offset, _)| offset)
     }
 
     fn delete(&mut self, grapheme: usize) {
@@ -70,13 +79,23 @@ impl Input {
 
     fn delete_word(&mut self) {
         let end = self.offset(self.caret);
-        let start = self.text[..end].trim_end().rfind(' ').map_or(0, |space| space + 1);
+        let start = self.text[..end]
+            .trim_end()
+            .rfind(' ')
+            .map_or(0, |space| space + 1);
         self.text.replace_range(start..end, "");
         self.caret = self.text[..start].graphemes(true).count();
     }
 
     /// Draws the line, scrolled so that the caret is visible; returns where the caret is.
-    pub(crate) fn draw(&self, buffer: &mut Buffer, x: u16, y: u16, columns: u16, style: Style) -> Position {
+    pub(crate) fn draw(
+        &self,
+        buffer: &mut Buffer,
+        x: u16,
+        y: u16,
+        columns: u16,
+        style: Style,
+    ) -> Position {
         let before = &self.text[..self.offset(self.caret)];
         let room = usize::from(columns.saturating_sub(1));
         let mut start = 0;
@@ -85,7 +104,10 @@ impl Input {
         }
         put(buffer, x, y, columns, &self.text[start..], style);
         let caret = u16::try_from(width(&before[start..])).unwrap_or(0);
-        Position { x: x + caret.min(columns.saturating_sub(1)), y }
+        Position {
+            x: x + caret.min(columns.saturating_sub(1)),
+            y,
+        }
     }
 }
 

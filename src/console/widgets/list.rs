@@ -94,7 +94,11 @@ mod tests {
         }
         cursor.select(500, 1_000_000, 10);
         cursor.keep(3, 10);
-        assert_eq!((cursor.selected(), cursor.visible(3, 10)), (2, 0..3), "a list that shrank");
+        assert_eq!(
+            (cursor.selected(), cursor.visible(3, 10)),
+            (2, 0..3),
+            "a list that shrank"
+        );
         cursor.keep(0, 10);
         assert_eq!((cursor.selected(), cursor.visible(0, 10)), (0, 0..0));
     }

@@ -55,18 +55,35 @@ pub(crate) fn height(line: &LogLine, columns: u16, look: &Look<'_>) -> u16 {
 }
 
 /// Draws a log line at `row` of the pane; returns the rows it took.
-pub(crate) fn draw(buffer: &mut Buffer, area: Rect, row: u16, line: &LogLine, selected: bool, look: &Look<'_>) -> u16 {
+pub(crate) fn draw(
+    buffer: &mut Buffer,
+    area: Rect,
+    row: u16,
+    line: &LogLine,
+    selected: bool,
+    look: &Look<'_>,
+) -> u16 {
     let theme = look.theme;
     let (word, style) = level_mark(theme, line.level);
-    let mut pen = Pen::new(buffer, area, row).cell(&format::clock(line.at, look.zone), 12, theme.muted).gap(1);
+    let mut pen = Pen::new(buffer, area, row)
+        .cell(&format::clock(line.at, look.zone), 12, theme.muted)
+        .gap(1);
     pen = pen.cell(word, 5, style).gap(1);
     if look.stages {
         pen = pen.cell(&line.stage, 20, theme.accent).gap(1);
     }
     let x = pen.x();
     let room = area.right().saturating_sub(x);
-    let message_style = if line.level == Level::Info { theme.text } else { style };
-    let lines = if look.wrap { wrapped(&line.message, room.max(10)) } else { vec![skip(&line.message, look.offset).to_owned()] };
+    let message_style = if line.level == Level::Info {
+        theme.text
+    } else {
+        style
+    };
+    let lines = if look.wrap {
+        wrapped(&line.message, room.max(10))
+    } else {
+        vec![skip(&line.message, look.offset).to_owned()]
+    };
     let mut used = 0;
     for text in &lines {
         if row + used >= area.height {
@@ -74,7 +91,15 @@ pub(crate) fn draw(buffer: &mut Buffer, area: Rect, row: u16, line: &LogLine, se
         }
         put(buffer, x, area.y + row + used, room, text, message_style);
         if let Some(wanted) = look.highlight {
-            highlight(buffer, x, area.y + row + used, room, text, wanted, theme.found);
+            highlight(
+                buffer,
+                x,
+                area.y + row + used,
+                room,
+                text,
+                wanted,
+                theme.found,
+            );
         }
         used += 1;
     }
@@ -86,11 +111,23 @@ pub(crate) fn draw(buffer: &mut Buffer, area: Rect, row: u16, line: &LogLine, se
 
 /// The text without its first columns.
 fn skip(text: &str, columns: usize) -> &str {
-    text.char_indices().nth(columns).map_or(if columns == 0 { text } else { "" }, |(offset, _)| &text[offset..])
+    text.char_indices()
+        .nth(columns)
+        .map_or(if columns == 0 { text } else { "" }, |(offset, _)| {
+            &text[offset..]
+        })
 }
 
 /// Styles every place where `wanted` (lower case) stands in the drawn text.
-fn highlight(buffer: &mut Buffer, x: u16, y: u16, room: u16, text: &str, wanted: &str, style: Style) {
+fn highlight(
+    buffer: &mut Buffer,
+    x: u16,
+    y: u16,
+    room: u16,
+    text: &str,
+    wanted: &str,
+    style: Style,
+) {
     if wanted.is_empty() {
         return;
     }

@@ -10,7 +10,14 @@ use crate::pipeline::text::for_terminal;
 
 /// Columns a text takes on a terminal, measured as it will be drawn.
 pub(crate) fn width(text: &str) -> usize {
-    if text.is_ascii() { text.len() } else { for_terminal(text).graphemes(true).map(UnicodeWidthStr::width).sum() }
+    if text.is_ascii() {
+        text.len()
+    } else {
+        for_terminal(text)
+            .graphemes(true)
+            .map(UnicodeWidthStr::width)
+            .sum()
+    }
 }
 
 /// A text without steering characters, cut to `columns` with an ellipsis when it is longer.
@@ -18,7 +25,8 @@ pub(crate) fn fit(text: &str, columns: usize) -> Cow<'_, str> {
     // A text of megabytes is not walked to the end to learn that it does not fit into forty columns.
     let head = head_of(text, columns);
     let safe = for_terminal(head);
-    let fits = head.len() == text.len() && (safe.is_ascii() && safe.len() <= columns || width(&safe) <= columns);
+    let fits = head.len() == text.len()
+        && (safe.is_ascii() && safe.len() <= columns || width(&safe) <= columns);
     if fits {
         return safe;
     }
@@ -44,12 +52,22 @@ fn head_of(text: &str, columns: usize) -> &str {
     if text.len() <= most {
         return text;
     }
-    let end = (0..=most).rev().find(|index| text.is_char_boundary(*index)).unwrap_or(0);
+    let end = (0..=most)
+        .rev()
+        .find(|index| text.is_char_boundary(*index))
+        .unwrap_or(0);
     &text[..end]
 }
 
 /// Draws `text` at (`x`, `y`) in at most `columns` columns; returns the columns used.
-pub(crate) fn put(buffer: &mut Buffer, x: u16, y: u16, columns: u16, text: &str, style: Style) -> u16 {
+pub(crate) fn put(
+    buffer: &mut Buffer,
+    x: u16,
+    y: u16,
+    columns: u16,
+    text: &str,
+    style: Style,
+) -> u16 {
     let area = buffer.area;
     if y < area.top() || y >= area.bottom() || x < area.left() || x >= area.right() {
         return 0;
@@ -61,7 +79,16 @@ pub(crate) fn put(buffer: &mut Buffer, x: u16, y: u16, columns: u16, text: &str,
 
 /// Fills a row of cells with a style, keeping their text.
 pub(crate) fn tint(buffer: &mut Buffer, x: u16, y: u16, columns: u16, style: Style) {
-    buffer.set_style(Rect { x, y, width: columns, height: 1 }.intersection(buffer.area), style);
+    buffer.set_style(
+        Rect {
+            x,
+            y,
+            width: columns,
+            height: 1,
+        }
+        .intersection(buffer.area),
+        style,
+    );
 }
 
 /// A horizontal rule.
@@ -88,7 +115,12 @@ impl<'b> Pen<'b> {
     pub(crate) fn new(buffer: &'b mut Buffer, area: Rect, row: u16) -> Self {
         // A row below the area gets an empty span, so that a caller need not count.
         let inside = row < area.height;
-        Self { buffer, x: area.x, y: area.y.saturating_add(row), right: if inside { area.right() } else { area.x } }
+        Self {
+            buffer,
+            x: area.x,
+            y: area.y.saturating_add(row),
+            right: if inside { area.right() } else { area.x },
+        }
     }
 
     /// Columns left.
@@ -120,7 +152,14 @@ impl<'b> Pen<'b> {
     pub(crate) fn cell_right(mut self, text: &str, columns: u16, style: Style) -> Self {
         let columns = columns.min(self.left());
         let used = u16::try_from(width(text)).unwrap_or(u16::MAX).min(columns);
-        put(self.buffer, self.x + columns - used, self.y, used, text, style);
+        put(
+            self.buffer,
+            self.x + columns - used,
+            self.y,
+            used,
+            text,
+            style,
+        );
         self.x += columns;
         self
     }
@@ -169,7 +208,11 @@ mod tests {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 4, 1));
         assert_eq!(put(&mut buffer, 9, 0, 4, "x", Style::new()), 0);
         assert_eq!(put(&mut buffer, 0, 9, 4, "x", Style::new()), 0);
-        assert_eq!(put(&mut buffer, 2, 0, 10, "日本", Style::new()), 1, "a wide character that does not fit is cut");
+        assert_eq!(
+            put(&mut buffer, 2, 0, 10, "日本", Style::new()),
+            1,
+            "a wide character that does not fit is cut"
+        );
         rule(&mut buffer, 3, 5, 10, Style::new());
         let pen = Pen::new(&mut buffer, Rect::new(0, 0, 4, 1), 3);
         assert_eq!(pen.left(), 0);

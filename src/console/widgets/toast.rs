@@ -2,7 +2,10 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::{dialog::wrapped, text::{put, width}};
+use super::{
+    dialog::wrapped,
+    text::{put, width},
+};
 use crate::console::state::{State, Tone};
 
 /// Draws the messages at the bottom of `area`, the newest lowest.
@@ -14,14 +17,29 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
             Tone::Info => ("·", theme.selection),
             Tone::Problem => ("!", theme.selection.patch(theme.bad)),
         };
-        for line in wrapped(&format!("{mark} {}", toast.text), area.width.saturating_sub(6).min(100)).iter().rev() {
+        for line in wrapped(
+            &format!("{mark} {}", toast.text),
+            area.width.saturating_sub(6).min(100),
+        )
+        .iter()
+        .rev()
+        {
             if y <= area.y {
                 return;
             }
             y -= 1;
             let text = format!(" {line} ");
-            let wide = u16::try_from(width(&text)).unwrap_or(area.width).min(area.width);
-            put(buffer, area.right().saturating_sub(wide + 1), y, wide, &text, style);
+            let wide = u16::try_from(width(&text))
+                .unwrap_or(area.width)
+                .min(area.width);
+            put(
+                buffer,
+                area.right().saturating_sub(wide + 1),
+                y,
+                wide,
+                &text,
+                style,
+            );
         }
     }
 }

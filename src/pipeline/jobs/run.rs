@@ -31,7 +31,11 @@ pub const NAMES: [&str; 9] = [
 ];
 
 /// The streams that are dimensions of the report.
-const DIMENSIONS: [Stream; 3] = [Stream::AffiseOffers, Stream::AffiseAffiliates, Stream::AffiseAdvertisers];
+const DIMENSIONS: [Stream; 3] = [
+    Stream::AffiseOffers,
+    Stream::AffiseAffiliates,
+    Stream::AffiseAdvertisers,
+];
 
 /// Runs one job.
 ///
@@ -48,7 +52,10 @@ pub async fn run(name: &str, input: Value, context: &JobContext) -> Result<Value
         "acquire-lease" => acquire_lease(&read(name, input)?, context).await,
         "release-lease" => release_lease(&read(name, input)?, context).await,
         "plan-backfill" => plan_backfill(&read(name, input)?),
-        _ => Err(invalid(format!("there is no job '{name}'; known jobs: {}", NAMES.join(", ")))),
+        _ => Err(invalid(format!(
+            "there is no job '{name}'; known jobs: {}",
+            NAMES.join(", ")
+        ))),
     }
 }
 
@@ -105,28 +112,51 @@ fn invalid(message: String) -> JobError {
 }
 
 fn read<T: DeserializeOwned>(job: &str, input: Value) -> Result<T, JobError> {
-    serde_json::from_value(input).map_err(|error| invalid(format!("the input of job {job} is malformed: {error}; compare it with the workflow definition")))
+    serde_json::from_value(input).map_err(|error| {
+        invalid(format!(
+            "the input of job {job} is malformed: {error}; compare it with the workflow definition"
+        ))
+    })
 }
 
 fn written(output: &impl Serialize) -> Result<Value, JobError> {
-    serde_json::to_value(output).map_err(|error| invalid(format!("the result has no JSON form: {error}")))
+    serde_json::to_value(output)
+        .map_err(|error| invalid(format!("the result has no JSON form: {error}")))
 }
 
 async fn collect_stream(input: StreamInput, context: &JobContext) -> Result<Value, JobError> {
-    let request = CollectRequest { stream: input.stream, window: input.window, passes: <_>::default() };
+    let request = CollectRequest {
+        stream: input.stream,
+        window: input.window,
+        passes: <_>::default(),
+    };
     written(&collect::collect(context, &request).await?)
 }
 
 async fn normalise_stream(input: NormaliseInput, context: &JobContext) -> Result<Value, JobError> {
-    let request = NormaliseRequest { stream: input.stream, manifests: vec![input.collected.manifest_key] };
+    let request = NormaliseRequest {
+        stream: input.stream,
+        manifests: vec![input.collected.manifest_key],
+    };
     written(&normalise::normalise(context, &request).await?)
 }
 
 async fn update_dimensions(input: WindowInput, context: &JobContext) -> Result<Value, JobError> {
     let mut rows = serde_json::Map::new();
     for stream in DIMENSIONS {
-        let collected = collect::collect(context, &CollectRequest { stream, window: input.window, passes: <_>::default() }).await?;
-        let request = NormaliseRequest { stream, manifests: vec![collected.manifest_key] };
+        let collected = collect::collect(
+            context,
+            &CollectRequest {
+                stream,
+                window: input.window,
+                passes: <_>::default(),
+            },
+        )
+        .await?;
+        let request = NormaliseRequest {
+            stream,
+            manifests: vec![collected.manifest_key],
+        };
         let normalised = normalise::normalise(context, &request).await?;
         rows.insert(stream.name(), written(&normalised)?);
     }
@@ -136,7 +166,11 @@ async fn update_dimensions(input: WindowInput, context: &JobContext) -> Result<V
 /// Caps, the affiliates they name and payments, one row each, from the offers of silver.
 async fn extract_offer_caps(context: &JobContext) -> Result<Value, JobError> {
     normalise::extract_offer_children(context).await?;
-    let tables = [SilverTable::OfferCaps, SilverTable::OfferCapAffiliates, SilverTable::OfferPayments];
+    let tables = [
+        SilverTable::OfferCaps,
+        SilverTable::OfferCapAffiliates,
+        SilverTable::OfferPayments,
+    ];
     Ok(json!({ "tables": tables.map(SilverTable::sql_name) }))
 }
 
@@ -147,19 +181,34 @@ async fn check_quality(input: QualityInput, context: &JobContext) -> Result<Valu
 
 async fn export_report(input: ExportInput, context: &JobContext) -> Result<Value, JobError> {
     let table: GoldTable = input.table.parse().map_err(invalid)?;
-    let report = export::Report::ALL.into_iter().find(|report| report.table() == table);
+    let report = export::Report::ALL
+        .into_iter()
+        .find(|report| report.table() == table);
     let report = report.ok_or_else(|| invalid(format!("{} has no report", input.table)))?;
     written(&export::export(context, report, input.window).await?)
 }
 
 async fn acquire_lease(input: &LeaseInput, context: &JobContext) -> Result<Value, JobError> {
-    let lease = Lease::acquire(&context.lake.std, &input.lease, &input.execution, Duration::from_secs(input.seconds)).await?;
+    let lease = Lease::acquire(
+        &context.lake.std,
+        &input.lease,
+        &input.execution,
+        Duration::from_secs(input.seconds),
+    )
+    .await?;
     Ok(json!({ "lease": input.lease, "until": lease.until() }))
 }
 
 /// Gives a lease back; one that somebody else holds, or nobody, is left alone.
 async fn release_lease(input: &LeaseInput, context: &JobContext) -> Result<Value, JobError> {
-    let released = match Lease::acquire(&context.lake.std, &input.lease, &input.execution, Duration::from_secs(input.seconds)).await {
+    let released = match Lease::acquire(
+        &context.lake.std,
+        &input.lease,
+        &input.execution,
+        Duration::from_secs(input.seconds),
+    )
+    .await
+    {
         Ok(lease) => lease.release().await.map(|()| true)?,
         Err(LeaseError::HeldBy { .. }) => false,
         Err(error) => return Err(error.into()),
@@ -170,12 +219,17 @@ async fn release_lease(input: &LeaseInput, context: &JobContext) -> Result<Value
 /// Cuts a window into chunks, newest first, so that the days people look at are mended first.
 fn plan_backfill(input: &BackfillInput) -> Result<Value, JobError> {
     if !(1..=31).contains(&input.chunk_days) {
-        return Err(invalid(format!("chunk_days is {}; choose 1 to 31", input.chunk_days)));
+        return Err(invalid(format!(
+            "chunk_days is {}; choose 1 to 31",
+            input.chunk_days
+        )));
     }
     let mut chunks = Vec::new();
     let mut last = input.window.to();
     loop {
-        let first = last.checked_sub((input.chunk_days - 1).days()).map_or(input.window.from(), |day| day.max(input.window.from()));
+        let first = last
+            .checked_sub((input.chunk_days - 1).days())
+            .map_or(input.window.from(), |day| day.max(input.window.from()));
         chunks.push(Window::new(first, last).map_err(|error| invalid(error.to_string()))?);
         match first.yesterday() {
             Ok(day) if first > input.window.from() => last = day,
@@ -186,7 +240,11 @@ fn plan_backfill(input: &BackfillInput) -> Result<Value, JobError> {
 
 impl From<LeaseError> for JobError {
     fn from(error: LeaseError) -> Self {
-        let error_type = if matches!(error, LeaseError::HeldBy { .. }) { ErrorType::LeaseHeld } else { ErrorType::StorageError };
+        let error_type = if matches!(error, LeaseError::HeldBy { .. }) {
+            ErrorType::LeaseHeld
+        } else {
+            ErrorType::StorageError
+        };
         Self::new(error_type, error.to_string())
     }
 }
@@ -203,17 +261,34 @@ mod tests {
 
     fn chunks(from: &str, to: &str, days: i32) -> Vec<String> {
         let window = Window::parse(from, to).unwrap();
-        let plan = plan_backfill(&BackfillInput { window, chunk_days: days }).unwrap();
+        let plan = plan_backfill(&BackfillInput {
+            window,
+            chunk_days: days,
+        })
+        .unwrap();
         let chunks: Vec<Window> = serde_json::from_value(plan["chunks"].clone()).unwrap();
         chunks.iter().map(Window::to_string).collect()
     }
 
     #[test]
     fn a_backfill_is_cut_newest_first_and_covers_every_day_once() {
-        assert_eq!(chunks("2026-01-01", "2026-01-10", 4), ["2026-01-07..2026-01-10", "2026-01-03..2026-01-06", "2026-01-01..2026-01-02"]);
-        assert_eq!(chunks("2026-01-01", "2026-01-01", 31), ["2026-01-01..2026-01-01"]);
+        assert_eq!(
+            chunks("2026-01-01", "2026-01-10", 4),
+            [
+                "2026-01-07..2026-01-10",
+                "2026-01-03..2026-01-06",
+                "2026-01-01..2026-01-02"
+            ]
+        );
+        assert_eq!(
+            chunks("2026-01-01", "2026-01-01", 31),
+            ["2026-01-01..2026-01-01"]
+        );
         assert_eq!(chunks("2026-01-01", "2026-01-03", 1).len(), 3);
-        let refused = plan_backfill(&BackfillInput { window: Window::parse("2026-01-01", "2026-01-02").unwrap(), chunk_days: 0 });
+        let refused = plan_backfill(&BackfillInput {
+            window: Window::parse("2026-01-01", "2026-01-02").unwrap(),
+            chunk_days: 0,
+        });
         assert_eq!(refused.unwrap_err().error_type, ErrorType::InvalidInput);
     }
 }

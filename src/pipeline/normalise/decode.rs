@@ -81,7 +81,10 @@ impl Extra {
         let path_end = self.text.len();
         self.text.extend_from_slice(b"\":");
         self.text.extend_from_slice(value);
-        let twin = self.members.iter().position(|&(from, to, _)| self.text[from..to] == self.text[path_start..path_end]);
+        let twin = self
+            .members
+            .iter()
+            .position(|&(from, to, _)| self.text[from..to] == self.text[path_start..path_end]);
         self.members.push((path_start, path_end, self.text.len()));
         if let Some(twin) = twin {
             self.remove(twin);
@@ -101,7 +104,9 @@ impl Extra {
     }
 
     fn last_path(&self) -> &[u8] {
-        self.members.last().map_or(&[], |&(from, to, _)| &self.text[from..to])
+        self.members
+            .last()
+            .map_or(&[], |&(from, to, _)| &self.text[from..to])
     }
 
     fn clear(&mut self) {
@@ -134,7 +139,11 @@ impl<'p> Decoder<'p> {
     pub fn new(plan: &'p Plan) -> Self {
         Self {
             plan,
-            follows: plan.nodes.iter().map(|node| (0..=node.keys.len() as u16).collect()).collect(),
+            follows: plan
+                .nodes
+                .iter()
+                .map(|node| (0..=node.keys.len() as u16).collect())
+                .collect(),
             met: vec![0; plan.nodes.len()],
             serial: 0,
             scratch: Vec::new(),
@@ -192,7 +201,10 @@ impl<'p> Decoder<'p> {
         self.members(text, rows)?;
         for &column in &self.plan.required {
             if !rows.cells[column as usize].has(rows.rows) {
-                return Err(Refused::Value { column: self.plan.columns[column as usize].name, why: "missing" });
+                return Err(Refused::Value {
+                    column: self.plan.columns[column as usize].name,
+                    why: "missing",
+                });
             }
         }
         self.split_system(rows);
@@ -209,7 +221,12 @@ impl<'p> Decoder<'p> {
     }
 
     /// The members of an object; the cursor stands after its brace.
-    fn object(&mut self, cursor: &mut Cursor<'_>, node_at: usize, rows: &mut Rows) -> Result<(), Refused> {
+    fn object(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        node_at: usize,
+        rows: &mut Rows,
+    ) -> Result<(), Refused> {
         let plan = self.plan;
         let node = &plan.nodes[node_at];
         cursor.space();
@@ -244,7 +261,12 @@ impl<'p> Decoder<'p> {
     }
 
     /// Reads a key that was not the expected one. An unknown key's value is kept and skipped.
-    fn find_key(&mut self, cursor: &mut Cursor<'_>, node_at: usize, previous: usize) -> Result<Option<usize>, Refused> {
+    fn find_key(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        node_at: usize,
+        previous: usize,
+    ) -> Result<Option<usize>, Refused> {
         let key = cursor.key()?;
         let node = &self.plan.nodes[node_at];
         let plain = self.plain(key);
@@ -300,7 +322,12 @@ impl<'p> Decoder<'p> {
     }
 
     /// A value where the contract expects an object.
-    fn child(&mut self, cursor: &mut Cursor<'_>, node_at: usize, rows: &mut Rows) -> Result<(), Refused> {
+    fn child(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        node_at: usize,
+        rows: &mut Rows,
+    ) -> Result<(), Refused> {
         let node = &self.plan.nodes[node_at];
         if self.met[node_at] == self.serial {
             self.tally.duplicate_keys += 1;
@@ -321,7 +348,12 @@ impl<'p> Decoder<'p> {
     }
 
     #[cold]
-    fn not_an_object(&mut self, cursor: &mut Cursor<'_>, node_at: usize, rows: &mut Rows) -> Result<(), Refused> {
+    fn not_an_object(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        node_at: usize,
+        rows: &mut Rows,
+    ) -> Result<(), Refused> {
         let node = &self.plan.nodes[node_at];
         let start = cursor.at;
         let value = self.raw_value(cursor)?;
@@ -342,11 +374,17 @@ impl<'p> Decoder<'p> {
     }
 
     fn drift(&mut self, column: usize, what: &'static str) {
-        self.tally.drifted(self.plan.columns[column].name, what, self.line);
+        self.tally
+            .drifted(self.plan.columns[column].name, what, self.line);
     }
 
     /// A value into its column.
-    fn cell(&mut self, cursor: &mut Cursor<'_>, column: usize, rows: &mut Rows) -> Result<(), Refused> {
+    fn cell(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        column: usize,
+        rows: &mut Rows,
+    ) -> Result<(), Refused> {
         let start = cursor.at;
         let found = self.typed(cursor, column, rows);
         match found {
@@ -367,7 +405,12 @@ impl<'p> Decoder<'p> {
 
     /// Reads the value and sets the cell; true when the cell was set before in this row.
     #[inline]
-    fn typed(&mut self, cursor: &mut Cursor<'_>, column: usize, rows: &mut Rows) -> Result<bool, Refused> {
+    fn typed(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        column: usize,
+        rows: &mut Rows,
+    ) -> Result<bool, Refused> {
         let kind = self.plan.columns[column].kind;
         let row = rows.rows;
         let cells = &mut rows.cells[column];
@@ -394,11 +437,20 @@ impl<'p> Decoder<'p> {
     }
 
     fn refuse(&self, column: usize, why: &'static str) -> Refused {
-        Refused::Value { column: self.plan.columns[column].name, why }
+        Refused::Value {
+            column: self.plan.columns[column].name,
+            why,
+        }
     }
 
     #[inline]
-    fn from_string(&mut self, string: RawString<'_>, quoted: &[u8], column: usize, rows: &mut Rows) -> Result<bool, Refused> {
+    fn from_string(
+        &mut self,
+        string: RawString<'_>,
+        quoted: &[u8],
+        column: usize,
+        rows: &mut Rows,
+    ) -> Result<bool, Refused> {
         if !string.escaped {
             return self.from_text(string.raw, quoted, column, rows);
         }
@@ -414,7 +466,13 @@ impl<'p> Decoder<'p> {
     }
 
     #[inline]
-    fn from_text(&mut self, text: &[u8], quoted: &[u8], column: usize, rows: &mut Rows) -> Result<bool, Refused> {
+    fn from_text(
+        &mut self,
+        text: &[u8],
+        quoted: &[u8],
+        column: usize,
+        rows: &mut Rows,
+    ) -> Result<bool, Refused> {
         let row = rows.rows;
         let cells = &mut rows.cells[column];
         let kind = self.plan.columns[column].kind;
@@ -442,7 +500,13 @@ impl<'p> Decoder<'p> {
         }
     }
 
-    fn from_number(&mut self, text: &[u8], exact: &[u8], column: usize, rows: &mut Rows) -> Result<bool, Refused> {
+    fn from_number(
+        &mut self,
+        text: &[u8],
+        exact: &[u8],
+        column: usize,
+        rows: &mut Rows,
+    ) -> Result<bool, Refused> {
         let row = rows.rows;
         let kind = self.plan.columns[column].kind;
         let cells = &mut rows.cells[column];
@@ -451,7 +515,8 @@ impl<'p> Decoder<'p> {
                 let value = match values::plain_integer(text) {
                     Some(value) => value,
                     None => {
-                        let value = values::whole_number(text).map_err(|why| self.refuse(column, why))?;
+                        let value =
+                            values::whole_number(text).map_err(|why| self.refuse(column, why))?;
                         self.drift(column, "a fraction or exponent in a whole number");
                         value
                     }
@@ -478,7 +543,12 @@ impl<'p> Decoder<'p> {
         }
     }
 
-    fn from_boolean(&mut self, cursor: &mut Cursor<'_>, column: usize, rows: &mut Rows) -> Result<bool, Refused> {
+    fn from_boolean(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        column: usize,
+        rows: &mut Rows,
+    ) -> Result<bool, Refused> {
         let value = cursor.peek() == b't';
         cursor.literal(if value { b"true" } else { b"false" })?;
         let row = rows.rows;
@@ -496,7 +566,12 @@ impl<'p> Decoder<'p> {
         }
     }
 
-    fn from_collection(&mut self, cursor: &mut Cursor<'_>, column: usize, rows: &mut Rows) -> Result<bool, Refused> {
+    fn from_collection(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        column: usize,
+        rows: &mut Rows,
+    ) -> Result<bool, Refused> {
         let value = self.raw_value(cursor)?;
         let row = rows.rows;
         let empty = is_empty_collection(&value);
@@ -517,7 +592,9 @@ impl<'p> Decoder<'p> {
 
     /// Splits `os` where the source joined name and version and the row has no version of its own.
     fn split_system(&mut self, rows: &mut Rows) {
-        let Some((os, version)) = self.plan.os else { return };
+        let Some((os, version)) = self.plan.os else {
+            return;
+        };
         let row = rows.rows;
         if rows.cells[version as usize].len() > row {
             return;
@@ -535,10 +612,17 @@ impl<'p> Decoder<'p> {
     }
 
     fn check_money(&mut self, rows: &Rows) {
-        let Some((income, payouts, earnings)) = self.plan.money else { return };
+        let Some((income, payouts, earnings)) = self.plan.money else {
+            return;
+        };
         let amount = |column: u16| rows.cells[column as usize].money(rows.rows);
-        if let (Some(income), Some(payouts), Some(earnings)) = (amount(income), amount(payouts), amount(earnings)) {
-            let off = income.saturating_sub(payouts).saturating_sub(earnings).saturating_abs();
+        if let (Some(income), Some(payouts), Some(earnings)) =
+            (amount(income), amount(payouts), amount(earnings))
+        {
+            let off = income
+                .saturating_sub(payouts)
+                .saturating_sub(earnings)
+                .saturating_abs();
             self.tally.money_mismatches += u64::from(off >= MONEY_TOLERANCE);
         }
     }

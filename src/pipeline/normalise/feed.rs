@@ -65,7 +65,10 @@ pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
             more => known += more,
         }
     }
-    let whole = BufReader::with_capacity(1 << 18, io::Cursor::new(magic[..known].to_vec()).chain(file));
+    let whole = BufReader::with_capacity(
+        1 << 18,
+        io::Cursor::new(magic[..known].to_vec()).chain(file),
+    );
     Ok(match magic {
         [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(whole)),
         [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::stream::read::Decoder::with_buffer(whole)?),
@@ -75,12 +78,20 @@ pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
 
 impl LineReader {
     fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { inner: open(path)?, carry: Vec::new(), started: false })
+        Ok(Self {
+            inner: open(path)?,
+            carry: Vec::new(),
+            started: false,
+        })
     }
 
     /// The next whole lines, into a segment whose buffer is used again.
     fn next(&mut self, segment: &mut Segment) -> io::Result<()> {
-        let Segment { text, overlong, last } = segment;
+        let Segment {
+            text,
+            overlong,
+            last,
+        } = segment;
         text.clear();
         *overlong = None;
         *last = false;
@@ -171,9 +182,17 @@ impl<R> Feed<'_, R> {
             if state.failed.is_some() {
                 return None;
             }
-            let first = state.slots.iter().position(|slot| !matches!(slot, Slot::Done))?;
+            let first = state
+                .slots
+                .iter()
+                .position(|slot| !matches!(slot, Slot::Done))?;
             let free = |slot: &Slot| matches!(slot, Slot::Waiting | Slot::Idle(..));
-            let found = state.slots.iter().skip(first).position(free).map(|at| first + at);
+            let found = state
+                .slots
+                .iter()
+                .skip(first)
+                .position(free)
+                .map(|at| first + at);
             if let Some(at) = found.filter(|&at| at == first || state.under_way < self.limit) {
                 state.under_way += 1;
                 return Some(match std::mem::replace(&mut state.slots[at], Slot::Busy) {
@@ -181,30 +200,53 @@ impl<R> Feed<'_, R> {
                     _ => (at, None, 0),
                 });
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     fn read(&self, segment: &mut Segment) -> Result<Option<Place>, JobError> {
-        let Some((at, reader, number)) = self.acquire() else { return Ok(None) };
+        let Some((at, reader, number)) = self.acquire() else {
+            return Ok(None);
+        };
         let file = &self.files[at];
-        let read = reader.map_or_else(|| LineReader::open(&file.path), Ok).and_then(|mut reader| reader.next(segment).map(|()| reader));
+        let read = reader
+            .map_or_else(|| LineReader::open(&file.path), Ok)
+            .and_then(|mut reader| reader.next(segment).map(|()| reader));
         let reader = read.map_err(|why| unreadable(file, &why))?;
-        locked(&self.state).slots[at] = if segment.last { Slot::Done } else { Slot::Idle(reader, number + 1) };
+        locked(&self.state).slots[at] = if segment.last {
+            Slot::Done
+        } else {
+            Slot::Idle(reader, number + 1)
+        };
         self.changed.notify_all();
         Ok(Some((at, number)))
     }
 
     /// Hands on every result whose turn it is.
-    fn arrive(&self, place: Place, result: R, last: bool, take: &(impl Fn(Place, R) -> Result<(), JobError> + Sync)) -> Result<(), JobError> {
+    fn arrive(
+        &self,
+        place: Place,
+        result: R,
+        last: bool,
+        take: &(impl Fn(Place, R) -> Result<(), JobError> + Sync),
+    ) -> Result<(), JobError> {
         let mut arrivals = locked(&self.arrivals);
         arrivals.waiting.insert(place, (result, last));
         let mut taken = 0;
         loop {
             let next = arrivals.next;
-            let Some((result, last)) = arrivals.waiting.remove(&next) else { break };
+            let Some((result, last)) = arrivals.waiting.remove(&next) else {
+                break;
+            };
             take(next, result)?;
-            arrivals.next = if last { (next.0 + 1, 0) } else { (next.0, next.1 + 1) };
+            arrivals.next = if last {
+                (next.0 + 1, 0)
+            } else {
+                (next.0, next.1 + 1)
+            };
             taken += 1;
         }
         drop(arrivals);
@@ -220,7 +262,10 @@ impl<R> Feed<'_, R> {
 }
 
 fn unreadable(file: &InputFile, why: &io::Error) -> JobError {
-    let message = format!("could not read {}: {why}; nothing was stored, check that the file is whole (gzip -t, zstd -t) and repeat the step", file.name);
+    let message = format!(
+        "could not read {}: {why}; nothing was stored, check that the file is whole (gzip -t, zstd -t) and repeat the step",
+        file.name
+    );
     JobError::new(ErrorType::InvalidInput, message)
 }
 
@@ -240,9 +285,16 @@ pub(super) fn run<W, R: Send>(
     let feed = Feed {
         files,
         limit: threads * 2 + 1,
-        state: Mutex::new(State { slots: files.iter().map(|_| Slot::Waiting).collect(), under_way: 0, failed: None }),
+        state: Mutex::new(State {
+            slots: files.iter().map(|_| Slot::Waiting).collect(),
+            under_way: 0,
+            failed: None,
+        }),
         changed: Condvar::new(),
-        arrivals: Mutex::new(Arrivals { next: (0, 0), waiting: BTreeMap::new() }),
+        arrivals: Mutex::new(Arrivals {
+            next: (0, 0),
+            waiting: BTreeMap::new(),
+        }),
     };
     let work = || -> Result<(), JobError> {
         let mut own = worker();

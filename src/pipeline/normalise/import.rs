@@ -35,9 +35,16 @@ use crate::pipeline::{
 /// # Errors
 /// `InvalidInput` for a file that cannot be read, `DataContractError` when more rows than the profile
 /// allows cannot be typed (then nothing is stored but the quarantine), `StorageError`, `Cancelled`.
-pub async fn import(ctx: &JobContext, stream: Stream, files: &[PathBuf]) -> Result<NormaliseSummary, JobError> {
+pub async fn import(
+    ctx: &JobContext,
+    stream: Stream,
+    files: &[PathBuf],
+) -> Result<NormaliseSummary, JobError> {
     if files.is_empty() {
-        return Err(JobError::new(ErrorType::InvalidInput, "no file was given to import; name one or more NDJSON files"));
+        return Err(JobError::new(
+            ErrorType::InvalidInput,
+            "no file was given to import; name one or more NDJSON files",
+        ));
     }
     let received_at = ctx.clock.now();
     let hashes = hash_files(files).await?;
@@ -45,7 +52,10 @@ pub async fn import(ctx: &JobContext, stream: Stream, files: &[PathBuf]) -> Resu
     hashes.iter().for_each(|hash| all.update(hash));
     let id = format!("import-{}", &hex(&all.finalize())[..16]);
     let mut run = Run::new(ctx, stream)?;
-    let collection = run.add_collection(Collection { id: id.clone(), received_at });
+    let collection = run.add_collection(Collection {
+        id: id.clone(),
+        received_at,
+    });
     for file in files {
         run.add_file(file.display().to_string(), file.clone(), collection);
     }
@@ -65,12 +75,23 @@ pub async fn import(ctx: &JobContext, stream: Stream, files: &[PathBuf]) -> Resu
         bytes: 0,
     };
     for (number, counts) in staged.files.iter().enumerate() {
-        let stored = store(ctx, &manifest, day, number, &files[number], counts, hashes[number]).await?;
+        let stored = store(
+            ctx,
+            &manifest,
+            day,
+            number,
+            &files[number],
+            counts,
+            hashes[number],
+        )
+        .await?;
         manifest.bytes += stored.bytes;
         manifest.files.push(stored);
     }
     let key = Manifest::key(stream, day, &manifest.collection);
-    write_manifest(&ctx.lake, &key, &manifest).await.map_err(|why| JobError::new(ErrorType::StorageError, why.to_string()))?;
+    write_manifest(&ctx.lake, &key, &manifest)
+        .await
+        .map_err(|why| JobError::new(ErrorType::StorageError, why.to_string()))?;
     publish::publish_judged(ctx, staged, quarantine_files).await
 }
 
@@ -79,7 +100,13 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unreadable(path: &Path, why: &std::io::Error) -> JobError {
-    JobError::new(ErrorType::InvalidInput, format!("could not read {}: {why}; check the name and the permissions", path.display()))
+    JobError::new(
+        ErrorType::InvalidInput,
+        format!(
+            "could not read {}: {why}; check the name and the permissions",
+            path.display()
+        ),
+    )
 }
 
 fn hash_file(path: &Path) -> Result<[u8; 32], JobError> {
@@ -87,7 +114,9 @@ fn hash_file(path: &Path) -> Result<[u8; 32], JobError> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0u8; 1 << 17];
     loop {
-        let count = file.read(&mut buffer).map_err(|why| unreadable(path, &why))?;
+        let count = file
+            .read(&mut buffer)
+            .map_err(|why| unreadable(path, &why))?;
         if count == 0 {
             return Ok(hash.finalize().into());
         }
@@ -100,9 +129,17 @@ async fn hash_files(files: &[PathBuf]) -> Result<Vec<[u8; 32]>, JobError> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let hashes = files.iter().cloned().map(|file| async move {
         let done = tokio::task::spawn_blocking(move || hash_file(&file)).await;
-        done.unwrap_or_else(|why| Err(JobError::new(ErrorType::StorageError, format!("hashing stopped: {why}"))))
+        done.unwrap_or_else(|why| {
+            Err(JobError::new(
+                ErrorType::StorageError,
+                format!("hashing stopped: {why}"),
+            ))
+        })
     });
-    futures::stream::iter(hashes).buffered(threads).try_collect().await
+    futures::stream::iter(hashes)
+        .buffered(threads)
+        .try_collect()
+        .await
 }
 
 /// How a file is kept in bronze.
@@ -115,7 +152,9 @@ enum Keep {
 
 fn keep(path: &Path, counts: &FileCounts) -> Result<Keep, JobError> {
     let mut magic = [0u8; 4];
-    let read = File::open(path).and_then(|mut file| file.read(&mut magic)).map_err(|why| unreadable(path, &why))?;
+    let read = File::open(path)
+        .and_then(|mut file| file.read(&mut magic))
+        .map_err(|why| unreadable(path, &why))?;
     Ok(match &magic[..read] {
         _ if counts.secret => Keep::Anew,
         [0x1f, 0x8b, ..] => Keep::Whole("gz"),
@@ -135,7 +174,8 @@ async fn store(
 ) -> Result<ManifestFile, JobError> {
     let staging = ctx.lake.raw.staging();
     std::fs::create_dir_all(&staging).map_err(|why| broken("make", &staging, why))?;
-    let folder = tempfile::tempdir_in(&staging).map_err(|why| broken("make a folder in", &staging, why))?;
+    let folder =
+        tempfile::tempdir_in(&staging).map_err(|why| broken("make a folder in", &staging, why))?;
     let copy = folder.path().join("object");
     let keep = keep(path, counts)?;
     let suffix = match keep {
@@ -144,15 +184,38 @@ async fn store(
     };
     let (from, to, secret) = (path.to_owned(), copy.clone(), counts.secret);
     let made = tokio::task::spawn_blocking(move || match keep {
-        Keep::Whole(_) => std::fs::copy(&from, &to).map(|_| hash).map_err(|why| broken("copy", &from, why)),
+        Keep::Whole(_) => std::fs::copy(&from, &to)
+            .map(|_| hash)
+            .map_err(|why| broken("copy", &from, why)),
         Keep::Anew => compress(&from, &to, secret).and_then(|()| hash_file(&to)),
     });
-    let made = made.await.map_err(|why| JobError::new(ErrorType::StorageError, format!("storing {} stopped: {why}", path.display())))?;
+    let made = made.await.map_err(|why| {
+        JobError::new(
+            ErrorType::StorageError,
+            format!("storing {} stopped: {why}", path.display()),
+        )
+    })?;
     let sha256 = hex(&made?);
-    let bytes = std::fs::metadata(&copy).map_err(|why| broken("read", &copy, why))?.len();
-    let key = format!("{}/{}-{:04}.ndjson.{suffix}", manifest.stream.bronze_day(day), manifest.collection, number + 1);
-    ctx.lake.raw.put_file(&key, copy, PutCondition::Always).await.map_err(publish::store_failed)?;
-    Ok(ManifestFile { key, rows: counts.rows, bytes, sha256 })
+    let bytes = std::fs::metadata(&copy)
+        .map_err(|why| broken("read", &copy, why))?
+        .len();
+    let key = format!(
+        "{}/{}-{:04}.ndjson.{suffix}",
+        manifest.stream.bronze_day(day),
+        manifest.collection,
+        number + 1
+    );
+    ctx.lake
+        .raw
+        .put_file(&key, copy, PutCondition::Always)
+        .await
+        .map_err(publish::store_failed)?;
+    Ok(ManifestFile {
+        key,
+        rows: counts.rows,
+        bytes,
+        sha256,
+    })
 }
 
 /// Copies lines, without secrets when there are some, into a zstd file.
@@ -164,7 +227,11 @@ fn compress(from: &Path, to: &Path, secret: bool) -> Result<(), JobError> {
     let mut input = BufReader::with_capacity(1 << 18, input);
     if secret {
         let mut line = Vec::new();
-        while input.read_until(b'\n', &mut line).map_err(|why| unreadable(from, &why))? > 0 {
+        while input
+            .read_until(b'\n', &mut line)
+            .map_err(|why| unreadable(from, &why))?
+            > 0
+        {
             let ended = line.pop_if(|last| *last == b'\n').is_some();
             line = without_secrets(line);
             encoder.write_all(&line).map_err(failed)?;
@@ -176,6 +243,10 @@ fn compress(from: &Path, to: &Path, secret: bool) -> Result<(), JobError> {
     } else {
         std::io::copy(&mut input, &mut encoder).map_err(failed)?;
     }
-    let file = encoder.finish().map_err(failed)?.into_inner().map_err(|why| failed(why.into_error()))?;
+    let file = encoder
+        .finish()
+        .map_err(failed)?
+        .into_inner()
+        .map_err(|why| failed(why.into_error()))?;
     file.sync_data().map_err(failed)
 }

@@ -57,7 +57,11 @@ impl<'a> Cursor<'a> {
     /// A fault at the next byte.
     #[cold]
     pub fn fault(&self, what: &'static str) -> SyntaxFault {
-        let what = if self.at >= self.line.len() { "the line ends in the middle of a value" } else { what };
+        let what = if self.at >= self.line.len() {
+            "the line ends in the middle of a value"
+        } else {
+            what
+        };
         SyntaxFault { what, at: self.at }
     }
 
@@ -174,7 +178,11 @@ impl<'a> Cursor<'a> {
     /// `true`, `false` or `null`.
     #[inline]
     pub fn literal(&mut self, text: &'static [u8]) -> Result<(), SyntaxFault> {
-        if self.take(text) { Ok(()) } else { Err(self.fault("expected a value")) }
+        if self.take(text) {
+            Ok(())
+        } else {
+            Err(self.fault("expected a value"))
+        }
     }
 
     /// Any value, whole: its text as received. `seen` learns of secrets inside.
@@ -245,7 +253,11 @@ impl<'a> Cursor<'a> {
     /// Nothing but white space may follow.
     pub fn end(&mut self) -> Result<(), SyntaxFault> {
         self.space();
-        if self.at == self.line.len() { Ok(()) } else { Err(self.fault("more text after the object")) }
+        if self.at == self.line.len() {
+            Ok(())
+        } else {
+            Err(self.fault("more text after the object"))
+        }
     }
 }
 
@@ -255,7 +267,10 @@ const HIGHS: u64 = ONES << 7;
 /// The first quote, backslash or control character at or after `at`; the line's length if there is none.
 #[inline]
 fn next_special(line: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = line.get(at..at + 8).and_then(|chunk| <[u8; 8]>::try_from(chunk).ok()) {
+    while let Some(chunk) = line
+        .get(at..at + 8)
+        .and_then(|chunk| <[u8; 8]>::try_from(chunk).ok())
+    {
         let word = u64::from_le_bytes(chunk);
         let quote = word ^ (ONES * b'"' as u64);
         let backslash = word ^ (ONES * b'\\' as u64);
@@ -285,7 +300,9 @@ pub(super) fn unescape(raw: &[u8], out: &mut Vec<u8>) -> u32 {
     let mut rest = raw;
     while let Some(at) = memchr::memchr(b'\\', rest) {
         out.extend_from_slice(&rest[..at]);
-        let Some(&letter) = rest.get(at + 1) else { return lone };
+        let Some(&letter) = rest.get(at + 1) else {
+            return lone;
+        };
         rest = &rest[at + 2..];
         match letter {
             b'b' => out.push(8),
@@ -314,16 +331,25 @@ fn unicode(rest: &[u8]) -> (Option<char>, usize) {
     if !(0xd800..0xdc00).contains(&first) {
         return (char::from_u32(first), 4);
     }
-    let second = if rest.get(4..6) == Some(b"\\u") { hex4(&rest[6..]) } else { 0 };
+    let second = if rest.get(4..6) == Some(b"\\u") {
+        hex4(&rest[6..])
+    } else {
+        0
+    };
     if (0xdc00..0xe000).contains(&second) {
-        (char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)), 10)
+        (
+            char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)),
+            10,
+        )
     } else {
         (None, 4)
     }
 }
 
 fn hex4(digits: &[u8]) -> u32 {
-    digits.iter().take(4).fold(0, |value, &digit| value << 4 | (digit as char).to_digit(16).unwrap_or(0))
+    digits.iter().take(4).fold(0, |value, &digit| {
+        value << 4 | (digit as char).to_digit(16).unwrap_or(0)
+    })
 }
 
 #[cfg(test)]
@@ -335,14 +361,24 @@ mod tests {
     fn accepts(text: &str) -> bool {
         let mut cursor = Cursor::new(text.as_bytes());
         cursor.space();
-        cursor.value(&mut Seen::default()).and_then(|_| cursor.end()).is_ok()
+        cursor
+            .value(&mut Seen::default())
+            .and_then(|_| cursor.end())
+            .is_ok()
     }
 
     #[test]
     fn accepts_and_refuses_what_serde_json_does() {
         let cases = "{} [] {\"a\":1} {\"a\":1,} [1,] [,] {\"a\" : [ 1 , -0.5e+3 ] } 01 1. .5 - -0 1e 1e5 tru true nulll \"\\x\" \"\\u12g4\" \
             \"\\ud800\" {a:1} {\"a\"1} [1 \"unclosed \"\\ {\"a\":{}}} 1 2";
-        for case in cases.split(' ').chain(["", " ", "\"tab\there\"", "{\"a\" : \"x y\" , \"b\":[ ]}", "[1 2]", "\"\u{7f}é\""]) {
+        for case in cases.split(' ').chain([
+            "",
+            " ",
+            "\"tab\there\"",
+            "{\"a\" : \"x y\" , \"b\":[ ]}",
+            "[1 2]",
+            "\"\u{7f}é\"",
+        ]) {
             // serde_json::Value cannot hold a lone surrogate; IgnoredAny only walks, as we do.
             let theirs = serde_json::from_str::<serde::de::IgnoredAny>(case).is_ok();
             assert_eq!(accepts(case), theirs, "{case:?}");
@@ -352,7 +388,9 @@ mod tests {
     #[test]
     fn secrets_are_seen_at_any_depth() {
         let mut seen = Seen::default();
-        Cursor::new(br#"{"a":[{"api_key":1}]}"#).value(&mut seen).unwrap();
+        Cursor::new(br#"{"a":[{"api_key":1}]}"#)
+            .value(&mut seen)
+            .unwrap();
         assert!(seen.secret);
     }
 

@@ -61,7 +61,9 @@ impl Keys {
 
     fn load(&self, row: usize) -> (i64, &str) {
         let after = self.loads.partition_point(|(start, _, _)| *start <= row);
-        self.loads.get(after.wrapping_sub(1)).map_or((0, ""), |(_, received, source)| (*received, source))
+        self.loads
+            .get(after.wrapping_sub(1))
+            .map_or((0, ""), |(_, received, source)| (*received, source))
     }
 
     fn add(&mut self, batch: &RecordBatch) {
@@ -71,8 +73,13 @@ impl Keys {
             self.ends.push(self.bytes.len());
             self.versions.push(columns.version(row));
             let (received, source) = columns.load(row);
-            if self.loads.last().is_none_or(|(_, last, name)| *last != received || name != source) {
-                self.loads.push((self.ends.len() - 1, received, source.to_owned()));
+            if self
+                .loads
+                .last()
+                .is_none_or(|(_, last, name)| *last != received || name != source)
+            {
+                self.loads
+                    .push((self.ends.len() - 1, received, source.to_owned()));
             }
         }
     }
@@ -88,14 +95,19 @@ struct KeyColumns<'b> {
 }
 
 fn instant(column: Option<&ArrayRef>, row: usize) -> Option<i64> {
-    let column = column.filter(|column| column.is_valid(row))?.as_primitive_opt::<TimestampMicrosecondType>()?;
+    let column = column
+        .filter(|column| column.is_valid(row))?
+        .as_primitive_opt::<TimestampMicrosecondType>()?;
     Some(column.value(row))
 }
 
 impl<'b> KeyColumns<'b> {
     fn names(layout: &Layout) -> Vec<&'static str> {
         let wanted = [KEY, "updated_at", "created_at"];
-        let own = contract::columns(layout.table).iter().map(|column| column.name).filter(|name| wanted.contains(name));
+        let own = contract::columns(layout.table)
+            .iter()
+            .map(|column| column.name)
+            .filter(|name| wanted.contains(name));
         own.chain([COLLECTED_AT, SOURCE]).collect()
     }
 
@@ -112,17 +124,30 @@ impl<'b> KeyColumns<'b> {
 
     fn push_key(&self, row: usize, out: &mut Vec<u8>) {
         match self.key.data_type() {
-            DataType::Utf8 => out.extend_from_slice(self.key.as_string::<i32>().value(row).as_bytes()),
-            _ => out.extend_from_slice(&self.key.as_primitive::<Int64Type>().value(row).to_le_bytes()),
+            DataType::Utf8 => {
+                out.extend_from_slice(self.key.as_string::<i32>().value(row).as_bytes())
+            }
+            _ => out.extend_from_slice(
+                &self
+                    .key
+                    .as_primitive::<Int64Type>()
+                    .value(row)
+                    .to_le_bytes(),
+            ),
         }
     }
 
     fn version(&self, row: usize) -> i64 {
-        instant(self.updated, row).or_else(|| instant(self.created, row)).unwrap_or(i64::MIN)
+        instant(self.updated, row)
+            .or_else(|| instant(self.created, row))
+            .unwrap_or(i64::MIN)
     }
 
     fn load(&self, row: usize) -> (i64, &'b str) {
-        let source = self.source.and_then(|source| source.as_string_opt::<i32>()).map_or("", |source| source.value(row));
+        let source = self
+            .source
+            .and_then(|source| source.as_string_opt::<i32>())
+            .map_or("", |source| source.value(row));
         (instant(self.received, row).unwrap_or(i64::MIN), source)
     }
 }
@@ -139,7 +164,12 @@ struct Choice {
 ///
 /// # Errors
 /// A storage error.
-pub(super) fn merge(layout: &Layout, incoming: &DayRows, existing: Option<&Path>, out: &Path) -> Result<Merged, JobError> {
+pub(super) fn merge(
+    layout: &Layout,
+    incoming: &DayRows,
+    existing: Option<&Path>,
+    out: &Path,
+) -> Result<Merged, JobError> {
     let mut keys = Keys::default();
     let columns = KeyColumns::names(layout);
     for path in &incoming.spilled {
@@ -159,14 +189,27 @@ pub(super) fn merge(layout: &Layout, incoming: &DayRows, existing: Option<&Path>
     Ok(choice.merged)
 }
 
-fn choose(layout: &Layout, incoming: &DayRows, existing: Option<&Path>, keys: &Keys) -> Result<Choice, JobError> {
+fn choose(
+    layout: &Layout,
+    incoming: &DayRows,
+    existing: Option<&Path>,
+    keys: &Keys,
+) -> Result<Choice, JobError> {
     let count = keys.ends.len();
-    let mut choice = Choice { keep_new: vec![true; count], drop_old: Vec::new(), merged: Merged::default() };
+    let mut choice = Choice {
+        keep_new: vec![true; count],
+        drop_old: Vec::new(),
+        merged: Merged::default(),
+    };
     let mut winners: HashMap<&[u8], usize> = HashMap::with_capacity(count);
     for row in 0..count {
         let winner = winners.entry(keys.key(row)).or_insert(row);
         if *winner != row {
-            let loser = if keys.versions[row] >= keys.versions[*winner] { std::mem::replace(winner, row) } else { row };
+            let loser = if keys.versions[row] >= keys.versions[*winner] {
+                std::mem::replace(winner, row)
+            } else {
+                row
+            };
             choice.keep_new[loser] = false;
             choice.merged.superseded += 1;
         }
@@ -176,7 +219,8 @@ fn choose(layout: &Layout, incoming: &DayRows, existing: Option<&Path>, keys: &K
         compare(layout, existing, keys, &winners, &mut choice, &mut ties)?;
     }
     settle(layout, incoming, existing, ties, &mut choice)?;
-    choice.merged.new = choice.keep_new.iter().filter(|keep| **keep).count() as u64 - choice.merged.updated;
+    choice.merged.new =
+        choice.keep_new.iter().filter(|keep| **keep).count() as u64 - choice.merged.updated;
     Ok(choice)
 }
 
@@ -205,10 +249,16 @@ fn compare(
             choice.drop_old.push(false);
             key.clear();
             columns.push_key(row, &mut key);
-            let Some(&new) = winners.get(key.as_slice()) else { continue };
+            let Some(&new) = winners.get(key.as_slice()) else {
+                continue;
+            };
             let stored = columns.version(row);
             if stored == keys.versions[new] {
-                ties.push(Tie { old, new, new_is_later: keys.load(new) >= columns.load(row) });
+                ties.push(Tie {
+                    old,
+                    new,
+                    new_is_later: keys.load(new) >= columns.load(row),
+                });
             } else if stored < keys.versions[new] {
                 choice.drop_old[old] = true;
                 choice.merged.updated += 1;
@@ -222,8 +272,16 @@ fn compare(
 }
 
 /// Decides ties: equal contents change nothing, otherwise the later load wins.
-fn settle(layout: &Layout, incoming: &DayRows, existing: Option<&Path>, ties: Vec<Tie>, choice: &mut Choice) -> Result<(), JobError> {
-    let Some(existing) = existing.filter(|_| !ties.is_empty()) else { return Ok(()) };
+fn settle(
+    layout: &Layout,
+    incoming: &DayRows,
+    existing: Option<&Path>,
+    ties: Vec<Tie>,
+    choice: &mut Choice,
+) -> Result<(), JobError> {
+    let Some(existing) = existing.filter(|_| !ties.is_empty()) else {
+        return Ok(());
+    };
     let mut old = Vec::new();
     for batch in part::read(existing, layout, None, None)? {
         fingerprints(&batch?, &mut old);
@@ -261,9 +319,20 @@ fn for_each_incoming(
     incoming.pending.iter().cloned().try_for_each(each)
 }
 
-fn write(layout: &Layout, incoming: &DayRows, existing: Option<&Path>, choice: &Choice, out: &Path) -> Result<u64, JobError> {
+fn write(
+    layout: &Layout,
+    incoming: &DayRows,
+    existing: Option<&Path>,
+    choice: &Choice,
+    out: &Path,
+) -> Result<u64, JobError> {
     let all_new = choice.keep_new.iter().all(|keep| *keep);
-    if let ([only], true, true, None) = (incoming.spilled.as_slice(), incoming.pending.is_empty(), all_new, existing) {
+    if let ([only], true, true, None) = (
+        incoming.spilled.as_slice(),
+        incoming.pending.is_empty(),
+        all_new,
+        existing,
+    ) {
         // The spilled file stays under its own name too, should the step be repeated.
         std::fs::hard_link(only, out).map_err(|why| broken("link", only, why))?;
         return Ok(incoming.rows);
@@ -274,7 +343,9 @@ fn write(layout: &Layout, incoming: &DayRows, existing: Option<&Path>, choice: &
             let mut at = 0;
             for batch in part::read(existing, layout, None, None)? {
                 let batch = batch?;
-                let keep: Vec<bool> = (at..at + batch.num_rows()).map(|row| !choice.drop_old.get(row).copied().unwrap_or(false)).collect();
+                let keep: Vec<bool> = (at..at + batch.num_rows())
+                    .map(|row| !choice.drop_old.get(row).copied().unwrap_or(false))
+                    .collect();
                 at += batch.num_rows();
                 push_filtered(&mut writer, &batch, keep)?;
             }
@@ -286,11 +357,20 @@ fn write(layout: &Layout, incoming: &DayRows, existing: Option<&Path>, choice: &
         for path in &incoming.spilled {
             writer.append_part(path)?;
         }
-        incoming.pending.iter().try_for_each(|batch| writer.push(batch))?;
+        incoming
+            .pending
+            .iter()
+            .try_for_each(|batch| writer.push(batch))?;
     } else {
         let mut at = 0;
         for_each_incoming(layout, incoming, |batch| {
-            let keep = choice.keep_new.iter().skip(at).take(batch.num_rows()).copied().collect();
+            let keep = choice
+                .keep_new
+                .iter()
+                .skip(at)
+                .take(batch.num_rows())
+                .copied()
+                .collect();
             at += batch.num_rows();
             push_filtered(&mut writer, &batch, keep)
         })?;
@@ -298,7 +378,11 @@ fn write(layout: &Layout, incoming: &DayRows, existing: Option<&Path>, choice: &
     writer.finish()
 }
 
-fn push_filtered(writer: &mut PartWriter<'_>, batch: &RecordBatch, keep: Vec<bool>) -> Result<(), JobError> {
+fn push_filtered(
+    writer: &mut PartWriter<'_>,
+    batch: &RecordBatch,
+    keep: Vec<bool>,
+) -> Result<(), JobError> {
     if keep.iter().all(|keep| *keep) {
         return writer.push(batch);
     }
@@ -331,7 +415,11 @@ fn fingerprints(batch: &RecordBatch, out: &mut Vec<u64>) {
     let contents = batch.num_columns().saturating_sub(2);
     for column in &batch.columns()[..contents] {
         for (row, state) in out[start..].iter_mut().enumerate() {
-            *state = if column.is_null(row) { mix(*state, 1) } else { mix_value(mix(*state, 2), column, row) };
+            *state = if column.is_null(row) {
+                mix(*state, 1)
+            } else {
+                mix_value(mix(*state, 2), column, row)
+            };
         }
     }
 }
@@ -339,9 +427,27 @@ fn fingerprints(batch: &RecordBatch, out: &mut Vec<u64>) {
 fn mix_value(state: u64, column: &ArrayRef, row: usize) -> u64 {
     match column.data_type() {
         DataType::Utf8 => mix_bytes(state, column.as_string::<i32>().value(row).as_bytes()),
-        DataType::Int64 => mix(state, column.as_primitive::<Int64Type>().value(row).cast_unsigned()),
-        DataType::Decimal128(..) => mix_bytes(state, &column.as_primitive::<Decimal128Type>().value(row).to_le_bytes()),
+        DataType::Int64 => mix(
+            state,
+            column
+                .as_primitive::<Int64Type>()
+                .value(row)
+                .cast_unsigned(),
+        ),
+        DataType::Decimal128(..) => mix_bytes(
+            state,
+            &column
+                .as_primitive::<Decimal128Type>()
+                .value(row)
+                .to_le_bytes(),
+        ),
         DataType::Boolean => mix(state, u64::from(column.as_boolean().value(row))),
-        _ => mix(state, column.as_primitive::<TimestampMicrosecondType>().value(row).cast_unsigned()),
+        _ => mix(
+            state,
+            column
+                .as_primitive::<TimestampMicrosecondType>()
+                .value(row)
+                .cast_unsigned(),
+        ),
     }
 }

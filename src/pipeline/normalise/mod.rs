@@ -64,18 +64,29 @@ struct Collection {
 /// # Errors
 /// `DataContractError` when more rows than the profile allows cannot be typed, `StorageError`,
 /// `InvalidInput` for a damaged manifest or file, `Cancelled`.
-pub async fn normalise(ctx: &JobContext, request: &NormaliseRequest) -> Result<NormaliseSummary, JobError> {
-    let failed = |why: &dyn std::fmt::Display| JobError::new(ErrorType::StorageError, why.to_string());
+pub async fn normalise(
+    ctx: &JobContext,
+    request: &NormaliseRequest,
+) -> Result<NormaliseSummary, JobError> {
+    let failed =
+        |why: &dyn std::fmt::Display| JobError::new(ErrorType::StorageError, why.to_string());
     let keys = if request.manifests.is_empty() {
-        manifest::list_manifests(&ctx.lake, request.stream).await.map_err(|why| failed(&why))?
+        manifest::list_manifests(&ctx.lake, request.stream)
+            .await
+            .map_err(|why| failed(&why))?
     } else {
         request.manifests.clone()
     };
     let mut manifests = Vec::with_capacity(keys.len());
     for key in &keys {
-        let read = manifest::read_manifest(&ctx.lake, key).await.map_err(|why| failed(&why))?;
+        let read = manifest::read_manifest(&ctx.lake, key)
+            .await
+            .map_err(|why| failed(&why))?;
         if read.stream != request.stream {
-            let message = format!("the manifest {key} is of {}, not of {}; give manifests of one stream", read.stream, request.stream);
+            let message = format!(
+                "the manifest {key} is of {}, not of {}; give manifests of one stream",
+                read.stream, request.stream
+            );
             return Err(JobError::new(ErrorType::InvalidInput, message));
         }
         manifests.push(read);
@@ -85,7 +96,10 @@ pub async fn normalise(ctx: &JobContext, request: &NormaliseRequest) -> Result<N
     manifests.dedup_by(|a, b| a.collection == b.collection);
     let mut run = run::Run::new(ctx, request.stream)?;
     for manifest in manifests {
-        let collection = run.add_collection(Collection { id: manifest.collection, received_at: manifest.received_at });
+        let collection = run.add_collection(Collection {
+            id: manifest.collection,
+            received_at: manifest.received_at,
+        });
         for file in manifest.files {
             run.add_object(&file.key, collection).await?;
         }
@@ -108,14 +122,30 @@ pub struct DecodedLines {
 ///
 /// # Errors
 /// A defect: columns that do not hold together.
-pub fn decode_lines(stream: Stream, zone: &jiff::tz::TimeZone, text: &[u8]) -> Result<DecodedLines, JobError> {
+pub fn decode_lines(
+    stream: Stream,
+    zone: &jiff::tz::TimeZone,
+    text: &[u8],
+) -> Result<DecodedLines, JobError> {
     let table = stream.silver();
-    let plan = plan::Plan::new(contract::columns(table), table.by_event_day().then_some("created_at"), false);
+    let plan = plan::Plan::new(
+        contract::columns(table),
+        table.by_event_day().then_some("created_at"),
+        false,
+    );
     let mut decoder = segment::SegmentDecoder::new(&plan, contract::schema(table), zone.clone());
     let decoded = decoder.decode(text, None, 0, "")?;
     Ok(DecodedLines {
-        batches: decoded.batches.into_iter().map(|(_, batch)| batch).collect(),
-        set_aside: decoded.set_aside.into_iter().map(|aside| (aside.line, aside.reason)).collect(),
+        batches: decoded
+            .batches
+            .into_iter()
+            .map(|(_, batch)| batch)
+            .collect(),
+        set_aside: decoded
+            .set_aside
+            .into_iter()
+            .map(|aside| (aside.line, aside.reason))
+            .collect(),
     })
 }
 
@@ -124,7 +154,12 @@ pub fn decode_lines(stream: Stream, zone: &jiff::tz::TimeZone, text: &[u8]) -> R
 /// # Errors
 /// A storage error.
 pub async fn extract_offer_children(ctx: &JobContext) -> Result<(), JobError> {
-    let failed = |why: std::io::Error| JobError::new(ErrorType::StorageError, format!("could not make a staging folder: {why}; free disk space"));
+    let failed = |why: std::io::Error| {
+        JobError::new(
+            ErrorType::StorageError,
+            format!("could not make a staging folder: {why}; free disk space"),
+        )
+    };
     let folder = tempfile::tempdir_in(ctx.lake.std.staging()).map_err(failed)?;
     children::rebuild(ctx, folder.path(), true).await
 }

@@ -45,7 +45,12 @@ const ZSTD_LEVEL: i32 = 1;
 /// A failure on a staged or stored file.
 pub(super) fn broken(action: &str, path: &Path, why: impl std::fmt::Display) -> JobError {
     let path = path.display();
-    JobError::new(ErrorType::StorageError, format!("could not {action} {path}: {why}; check that the disk has room and the folder is writable"))
+    JobError::new(
+        ErrorType::StorageError,
+        format!(
+            "could not {action} {path}: {why}; check that the disk has room and the folder is writable"
+        ),
+    )
 }
 
 /// How the files of a table are written.
@@ -68,20 +73,28 @@ impl Layout {
             .set_offset_index_disabled(true)
             .set_max_row_group_row_count(Some(usize::MAX))
             .set_created_by(concat!("lakehand ", env!("CARGO_PKG_VERSION")).to_owned())
-            .set_key_value_metadata(Some(vec![KeyValue::new("contract_version".to_owned(), CONTRACT_VERSION.to_string())]));
+            .set_key_value_metadata(Some(vec![KeyValue::new(
+                "contract_version".to_owned(),
+                CONTRACT_VERSION.to_string(),
+            )]));
         for column in contract::columns(table) {
             let path = ColumnPath::from(column.name);
             if column.distinct {
                 builder = builder.set_column_dictionary_enabled(path.clone(), false);
             }
             if matches!(column.kind, Kind::Instant | Kind::Int) {
-                builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::Chunk);
+                builder =
+                    builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::Chunk);
             }
             if column.kind == Kind::Instant && column.distinct {
                 builder = builder.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
             }
         }
-        Self { table, schema: contract::schema(table), properties: Arc::new(builder.build()) }
+        Self {
+            table,
+            schema: contract::schema(table),
+            properties: Arc::new(builder.build()),
+        }
     }
 }
 
@@ -106,11 +119,27 @@ impl<'l> PartWriter<'l> {
     pub fn create(layout: &'l Layout, path: &Path) -> Result<Self, JobError> {
         let failed = |why: &dyn std::fmt::Display| broken("write", path, why);
         let file = File::create(path).map_err(|why| failed(&why))?;
-        let root = ArrowSchemaConverter::new().convert(&layout.schema).map_err(|why| failed(&why))?.root_schema_ptr();
-        let writer = SerializedFileWriter::new(BufWriter::with_capacity(1 << 16, file), root, Arc::clone(&layout.properties))
-            .map_err(|why| failed(&why))?;
+        let root = ArrowSchemaConverter::new()
+            .convert(&layout.schema)
+            .map_err(|why| failed(&why))?
+            .root_schema_ptr();
+        let writer = SerializedFileWriter::new(
+            BufWriter::with_capacity(1 << 16, file),
+            root,
+            Arc::clone(&layout.properties),
+        )
+        .map_err(|why| failed(&why))?;
         let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&layout.schema));
-        Ok(Self { layout, path: path.to_owned(), writer, factory, open: Vec::new(), open_rows: 0, groups: 0, rows: 0 })
+        Ok(Self {
+            layout,
+            path: path.to_owned(),
+            writer,
+            factory,
+            open: Vec::new(),
+            open_rows: 0,
+            groups: 0,
+            rows: 0,
+        })
     }
 
     /// Adds rows; they go out as a row group when there are enough.
@@ -118,7 +147,8 @@ impl<'l> PartWriter<'l> {
     /// # Errors
     /// A storage error.
     pub fn push(&mut self, batch: &RecordBatch) -> Result<(), JobError> {
-        self.encode(batch).map_err(|why| broken("write", &self.path, why))?;
+        self.encode(batch)
+            .map_err(|why| broken("write", &self.path, why))?;
         if self.open_rows >= ROW_GROUP_ROWS {
             self.end_group()?;
         }
@@ -132,7 +162,14 @@ impl<'l> PartWriter<'l> {
         if self.open.is_empty() {
             self.open = self.factory.create_column_writers(self.groups)?;
         }
-        for ((field, column), writer) in self.layout.schema.fields().iter().zip(batch.columns()).zip(&mut self.open) {
+        for ((field, column), writer) in self
+            .layout
+            .schema
+            .fields()
+            .iter()
+            .zip(batch.columns())
+            .zip(&mut self.open)
+        {
             for leaf in compute_leaves(field, column)? {
                 writer.write(&leaf)?;
             }
@@ -170,13 +207,16 @@ impl<'l> PartWriter<'l> {
     pub fn append_part(&mut self, other: &Path) -> Result<(), JobError> {
         let failed = |why: &dyn std::fmt::Display| broken("read", other, why);
         let file = File::open(other).map_err(|why| failed(&why))?;
-        let reader = SerializedFileReader::new(file.try_clone().map_err(|why| failed(&why))?).map_err(|why| failed(&why))?;
+        let reader = SerializedFileReader::new(file.try_clone().map_err(|why| failed(&why))?)
+            .map_err(|why| failed(&why))?;
         let metadata = reader.metadata();
-        let same = metadata.file_metadata().schema_descr().root_schema() == self.writer.schema_descr().root_schema();
+        let same = metadata.file_metadata().schema_descr().root_schema()
+            == self.writer.schema_descr().root_schema();
         for (at, group) in metadata.row_groups().iter().enumerate() {
             if same && group.num_rows() >= SMALL_ROW_GROUP {
                 self.end_group()?;
-                self.copy_group(&file, metadata, at).map_err(|why| broken("write", &self.path, why))?;
+                self.copy_group(&file, metadata, at)
+                    .map_err(|why| broken("write", &self.path, why))?;
             } else {
                 for batch in read(other, self.layout, None, Some(vec![at]))? {
                     self.push(&batch?)?;
@@ -186,7 +226,12 @@ impl<'l> PartWriter<'l> {
         Ok(())
     }
 
-    fn copy_group(&mut self, file: &File, metadata: &ParquetMetaData, at: usize) -> Result<(), ParquetError> {
+    fn copy_group(
+        &mut self,
+        file: &File,
+        metadata: &ParquetMetaData,
+        at: usize,
+    ) -> Result<(), ParquetError> {
         let from = metadata.row_group(at);
         let mut group = self.writer.next_row_group()?;
         for column in from.columns() {
@@ -213,9 +258,15 @@ impl<'l> PartWriter<'l> {
     pub fn finish(mut self) -> Result<u64, JobError> {
         self.end_group()?;
         let path = self.path;
-        let file = self.writer.into_inner().map_err(|why| broken("write", &path, why))?;
-        let file = file.into_inner().map_err(|why| broken("write", &path, why))?;
-        file.sync_data().map_err(|why| broken("write", &path, why))?;
+        let file = self
+            .writer
+            .into_inner()
+            .map_err(|why| broken("write", &path, why))?;
+        let file = file
+            .into_inner()
+            .map_err(|why| broken("write", &path, why))?;
+        file.sync_data()
+            .map_err(|why| broken("write", &path, why))?;
         Ok(self.rows)
     }
 }
@@ -231,21 +282,35 @@ pub(super) struct PartBatches {
 ///
 /// # Errors
 /// A storage error.
-pub(super) fn read(path: &Path, layout: &Layout, columns: Option<&[&str]>, groups: Option<Vec<usize>>) -> Result<PartBatches, JobError> {
+pub(super) fn read(
+    path: &Path,
+    layout: &Layout,
+    columns: Option<&[&str]>,
+    groups: Option<Vec<usize>>,
+) -> Result<PartBatches, JobError> {
     let failed = |why: &dyn std::fmt::Display| broken("read", path, why);
     let file = File::open(path).map_err(|why| failed(&why))?;
-    let mut builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|why| failed(&why))?.with_batch_size(READ_ROWS);
+    let mut builder = ParquetRecordBatchReaderBuilder::try_new(file)
+        .map_err(|why| failed(&why))?
+        .with_batch_size(READ_ROWS);
     let mut schema = Arc::clone(&layout.schema);
     if let Some(columns) = columns {
         builder = builder.clone_projection(columns);
-        let wanted: Vec<_> = columns.iter().filter_map(|name| layout.schema.index_of(name).ok()).collect();
+        let wanted: Vec<_> = columns
+            .iter()
+            .filter_map(|name| layout.schema.index_of(name).ok())
+            .collect();
         schema = Arc::new(layout.schema.project(&wanted).map_err(|why| failed(&why))?);
     }
     if let Some(groups) = groups {
         builder = builder.with_row_groups(groups);
     }
     let inner = builder.build().map_err(|why| failed(&why))?;
-    Ok(PartBatches { path: path.to_owned(), inner, schema })
+    Ok(PartBatches {
+        path: path.to_owned(),
+        inner,
+        schema,
+    })
 }
 
 /// Projection by name.
@@ -276,6 +341,10 @@ fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, arrow::er
         Some(array) => arrow::compute::cast(array, field.data_type()),
         None => Ok(new_null_array(field.data_type(), batch.num_rows())),
     };
-    let columns = schema.fields().iter().map(column).collect::<Result<Vec<_>, _>>()?;
+    let columns = schema
+        .fields()
+        .iter()
+        .map(column)
+        .collect::<Result<Vec<_>, _>>()?;
     RecordBatch::try_new(Arc::clone(schema), columns)
 }

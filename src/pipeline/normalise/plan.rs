@@ -61,17 +61,26 @@ pub(super) struct Plan {
 impl Plan {
     /// Compiles `columns`. `day` names the partition's time stamp.
     pub fn new(columns: &'static [Column], day: Option<&str>, lenient: bool) -> Self {
-        let place = |name: &str| columns.iter().position(|column| column.name == name).map(|at| at as u16);
+        let place = |name: &str| {
+            columns
+                .iter()
+                .position(|column| column.name == name)
+                .map(|at| at as u16)
+        };
         let mut nodes = vec![Node::default()];
         for (at, column) in columns.iter().enumerate() {
             add(&mut nodes, at as u16, column);
         }
-        let os = place("os").zip(place("os_version")).filter(|&(os, _)| columns[os as usize].kind == Kind::TextOrNull);
+        let os = place("os")
+            .zip(place("os_version"))
+            .filter(|&(os, _)| columns[os as usize].kind == Kind::TextOrNull);
         let money = place("income").zip(place("payouts")).zip(place("earnings"));
         Self {
             columns,
             nodes,
-            required: (0..columns.len() as u16).filter(|&at| columns[at as usize].required).collect(),
+            required: (0..columns.len() as u16)
+                .filter(|&at| columns[at as usize].required)
+                .collect(),
             os,
             money: money.map(|((income, payouts), earnings)| (income, payouts, earnings)),
             day: day.and_then(place),
@@ -82,15 +91,24 @@ impl Plan {
 
 fn add(nodes: &mut Vec<Node>, column_at: u16, column: &Column) {
     let mut above = vec![0usize];
-    let Some((last, levels)) = column.path.split_last() else { return };
+    let Some((last, levels)) = column.path.split_last() else {
+        return;
+    };
     for (depth, &level) in levels.iter().enumerate() {
         let parent = above[depth];
-        let child = match nodes[parent].lookup.get(level.as_bytes()).map(|&key| nodes[parent].keys[key as usize].target) {
+        let child = match nodes[parent]
+            .lookup
+            .get(level.as_bytes())
+            .map(|&key| nodes[parent].keys[key as usize].target)
+        {
             Some(Target::Node(child)) => child as usize,
             _ => {
                 let child = nodes.len();
                 let path = column.path[..=depth].join(".");
-                nodes.push(Node { path, ..Node::default() });
+                nodes.push(Node {
+                    path,
+                    ..Node::default()
+                });
                 insert(&mut nodes[parent], level, Target::Node(child as u16));
                 for &ancestor in &above {
                     nodes[ancestor].nodes.push(child as u16);
@@ -112,5 +130,8 @@ fn add(nodes: &mut Vec<Node>, column_at: u16, column: &Column) {
 
 fn insert(node: &mut Node, key: &'static str, target: Target) {
     node.lookup.insert(key.as_bytes(), node.keys.len() as u16);
-    node.keys.push(Key { pattern: format!("\"{key}\":").into_bytes().into(), target });
+    node.keys.push(Key {
+        pattern: format!("\"{key}\":").into_bytes().into(),
+        target,
+    });
 }

@@ -41,11 +41,19 @@ pub(super) fn store_failed(error: StoreError) -> JobError {
 pub(super) async fn judge(ctx: &JobContext, staged: &mut Staged) -> Result<Vec<String>, JobError> {
     let mut stored = Vec::new();
     for (collection, file) in &mut staged.quarantine {
-        let day = ctx.profile.time_zone.to_datetime(collection.received_at).date();
+        let day = ctx
+            .profile
+            .time_zone
+            .to_datetime(collection.received_at)
+            .date();
         let key = quarantine_key(staged.stream, day, &collection.id);
         match file.take() {
             Some(file) => {
-                ctx.lake.std.put_file(&key, file, PutCondition::Always).await.map_err(store_failed)?;
+                ctx.lake
+                    .std
+                    .put_file(&key, file, PutCondition::Always)
+                    .await
+                    .map_err(store_failed)?;
                 stored.push(key);
             }
             None => ctx.lake.std.delete(&key).await.map_err(store_failed)?,
@@ -60,10 +68,22 @@ pub(super) async fn judge(ctx: &JobContext, staged: &mut Staged) -> Result<Vec<S
 }
 
 fn too_many(staged: &Staged, aside: u64, limit: f64, stored: &[String]) -> JobError {
-    let first = staged.first_aside.as_ref().map_or_else(String::new, |line| {
-        let text: String = line.text.as_deref().unwrap_or("(not UTF-8)").chars().take(200).collect();
-        format!("the first is {}:{} ({}): {text}; ", line.file, line.line, line.reason)
-    });
+    let first = staged
+        .first_aside
+        .as_ref()
+        .map_or_else(String::new, |line| {
+            let text: String = line
+                .text
+                .as_deref()
+                .unwrap_or("(not UTF-8)")
+                .chars()
+                .take(200)
+                .collect();
+            format!(
+                "the first is {}:{} ({}): {text}; ",
+                line.file, line.line, line.reason
+            )
+        });
     let message = format!(
         "{aside} of {} rows of {} do not fit their contract, more than the limit of {:.0}%; {first}see {}; silver is unchanged, \
          repair the source or raise normalise.max_quarantine_share",
@@ -79,7 +99,10 @@ fn too_many(staged: &Staged, aside: u64, limit: f64, stored: &[String]) -> JobEr
 ///
 /// # Errors
 /// As [`judge`]; `Cancelled` between partitions, `LeaseHeld` when others keep replacing one.
-pub(super) async fn publish(ctx: &JobContext, mut staged: Staged) -> Result<NormaliseSummary, JobError> {
+pub(super) async fn publish(
+    ctx: &JobContext,
+    mut staged: Staged,
+) -> Result<NormaliseSummary, JobError> {
     let quarantine_files = judge(ctx, &mut staged).await?;
     publish_judged(ctx, staged, quarantine_files).await
 }
@@ -88,8 +111,23 @@ pub(super) async fn publish(ctx: &JobContext, mut staged: Staged) -> Result<Norm
 ///
 /// # Errors
 /// As [`publish`].
-pub(super) async fn publish_judged(ctx: &JobContext, staged: Staged, quarantine_files: Vec<String>) -> Result<NormaliseSummary, JobError> {
-    let Staged { folder, layout, stage, reasons, first_aside, rows_in, tally, files, stream, .. } = staged;
+pub(super) async fn publish_judged(
+    ctx: &JobContext,
+    staged: Staged,
+    quarantine_files: Vec<String>,
+) -> Result<NormaliseSummary, JobError> {
+    let Staged {
+        folder,
+        layout,
+        stage,
+        reasons,
+        first_aside,
+        rows_in,
+        tally,
+        files,
+        stream,
+        ..
+    } = staged;
     let mut summary = NormaliseSummary {
         rows_in,
         rows_quarantined: reasons.values().sum(),
@@ -98,15 +136,27 @@ pub(super) async fn publish_judged(ctx: &JobContext, staged: Staged, quarantine_
         quarantine_files,
         ..NormaliseSummary::default()
     };
-    summary.add_tally(tally, &files.into_iter().map(|file| file.name).collect::<Vec<_>>());
+    summary.add_tally(
+        tally,
+        &files.into_iter().map(|file| file.name).collect::<Vec<_>>(),
+    );
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let table = stream.silver();
     let folder_path = folder.path().to_owned();
     let merges = stage.into_days().into_iter().map(|(day, rows)| {
-        let work = Partition { table, day, layout: Arc::clone(&layout), rows: Arc::new(rows), folder: folder_path.clone() };
+        let work = Partition {
+            table,
+            day,
+            layout: Arc::clone(&layout),
+            rows: Arc::new(rows),
+            folder: folder_path.clone(),
+        };
         async move { Ok::<_, JobError>((day, work.replace(ctx).await?)) }
     });
-    let mut done: Vec<(Day, Merged)> = stream::iter(merges).buffer_unordered(threads).try_collect().await?;
+    let mut done: Vec<(Day, Merged)> = stream::iter(merges)
+        .buffer_unordered(threads)
+        .try_collect()
+        .await?;
     done.sort_by_key(|(day, _)| *day);
     for (day, merged) in &done {
         summary.add_merged(day.map(date_of), *merged);
@@ -132,15 +182,22 @@ fn tell(ctx: &JobContext, stream: &str, summary: &NormaliseSummary) {
     );
     ctx.log.line(Level::Info, &line);
     for (reason, rows) in &summary.quarantine_reasons {
-        ctx.log.line(Level::Warn, &format!("{rows} rows put aside: {reason}"));
+        ctx.log
+            .line(Level::Warn, &format!("{rows} rows put aside: {reason}"));
     }
     for note in summary.unknown_fields.iter().chain(&summary.drift).take(50) {
         let share = note.rows as f64 * 100.0 / summary.rows_in.max(1) as f64;
-        let line = format!("{}: {} in {} rows ({share:.2}%), first at {}", note.field, note.what, note.rows, note.first);
+        let line = format!(
+            "{}: {} in {} rows ({share:.2}%), first at {}",
+            note.field, note.what, note.rows, note.first
+        );
         ctx.log.line(Level::Warn, &line);
     }
     if summary.money_mismatches > 0 {
-        let line = format!("{} rows whose income less payouts is not their earnings", summary.money_mismatches);
+        let line = format!(
+            "{} rows whose income less payouts is not their earnings",
+            summary.money_mismatches
+        );
         ctx.log.line(Level::Warn, &line);
     }
 }
@@ -149,7 +206,11 @@ fn tell(ctx: &JobContext, stream: &str, summary: &NormaliseSummary) {
 ///
 /// # Errors
 /// A storage error.
-pub(super) async fn existing(store: &dyn ObjectStore, key: &str, copy: PathBuf) -> Result<Option<(PathBuf, ETag)>, JobError> {
+pub(super) async fn existing(
+    store: &dyn ObjectStore,
+    key: &str,
+    copy: PathBuf,
+) -> Result<Option<(PathBuf, ETag)>, JobError> {
     let mut listing = store.list(key).await.map_err(store_failed)?;
     while let Some(meta) = listing.try_next().await.map_err(store_failed)? {
         if meta.key == key {
@@ -183,18 +244,37 @@ impl Partition {
         let name = date.map_or_else(|| "all".to_owned(), |date| date.to_string());
         for attempt in 0..ATTEMPTS {
             if ctx.cancel.is_cancelled() {
-                let message = format!("publishing {key} was stopped on request; repeat the step to finish it");
+                let message = format!(
+                    "publishing {key} was stopped on request; repeat the step to finish it"
+                );
                 return Err(JobError::new(ErrorType::Cancelled, message));
             }
-            let old = existing(&*ctx.lake.std, &key, self.folder.join(format!("old-{name}-{attempt}"))).await?;
+            let old = existing(
+                &*ctx.lake.std,
+                &key,
+                self.folder.join(format!("old-{name}-{attempt}")),
+            )
+            .await?;
             let (path, condition) = match old {
                 Some((path, etag)) => (Some(path), PutCondition::IfMatch(etag)),
                 None => (None, PutCondition::IfAbsent),
             };
             let out = self.folder.join(format!("part-{name}-{attempt}.parquet"));
-            let (layout, rows, target) = (Arc::clone(&self.layout), Arc::clone(&self.rows), out.clone());
-            let merged = tokio::task::spawn_blocking(move || merge::merge(&layout, &rows, path.as_deref(), &target)).await;
-            let merged = merged.map_err(|why| JobError::new(ErrorType::StorageError, format!("merging {key} stopped: {why}")))??;
+            let (layout, rows, target) = (
+                Arc::clone(&self.layout),
+                Arc::clone(&self.rows),
+                out.clone(),
+            );
+            let merged = tokio::task::spawn_blocking(move || {
+                merge::merge(&layout, &rows, path.as_deref(), &target)
+            })
+            .await;
+            let merged = merged.map_err(|why| {
+                JobError::new(
+                    ErrorType::StorageError,
+                    format!("merging {key} stopped: {why}"),
+                )
+            })??;
             if !merged.written {
                 return Ok(merged);
             }
@@ -204,7 +284,9 @@ impl Partition {
                 Err(error) => return Err(store_failed(error)),
             }
         }
-        let message = format!("{key} was replaced by somebody else {ATTEMPTS} times while rows were merged into it; look for a second execution, then repeat the step");
+        let message = format!(
+            "{key} was replaced by somebody else {ATTEMPTS} times while rows were merged into it; look for a second execution, then repeat the step"
+        );
         Err(JobError::new(ErrorType::LeaseHeld, message))
     }
 }

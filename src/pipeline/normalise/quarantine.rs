@@ -6,7 +6,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::{json::{Cursor, Seen}, part::broken, secrets, segment::SetAside};
+use super::{
+    json::{Cursor, Seen},
+    part::broken,
+    secrets,
+    segment::SetAside,
+};
 use crate::pipeline::{dataset::Stream, jobs::JobError};
 
 /// A line put aside, as it stands in the quarantine file.
@@ -37,7 +42,14 @@ impl QuarantinedLine {
             Ok(text) => (Some(text), None),
             Err(bytes) => (None, Some(STANDARD.encode(bytes.as_bytes()))),
         };
-        Self { file: file.to_owned(), line: aside.line, reason: aside.reason, at: aside.place, text, base64 }
+        Self {
+            file: file.to_owned(),
+            line: aside.line,
+            reason: aside.reason,
+            at: aside.place,
+            text,
+            base64,
+        }
     }
 }
 
@@ -57,7 +69,11 @@ pub(super) fn without_secrets(line: Vec<u8>) -> Vec<u8> {
 /// Key of a collection's quarantine file in the std store.
 #[must_use]
 pub fn quarantine_key(stream: Stream, day: Date, collection: &str) -> String {
-    format!("quarantine/{}/{}/date={day}/{collection}.ndjson.zst", stream.source(), stream.short())
+    format!(
+        "quarantine/{}/{}/date={day}/{collection}.ndjson.zst",
+        stream.source(),
+        stream.short()
+    )
 }
 
 /// The quarantine file of one collection, under way.
@@ -72,7 +88,8 @@ impl QuarantineWriter {
     /// A storage error.
     pub fn create(path: &Path) -> Result<Self, JobError> {
         let file = File::create(path).map_err(|why| broken("write", path, why))?;
-        let encoder = zstd::stream::write::Encoder::new(file, 3).map_err(|why| broken("write", path, why))?;
+        let encoder =
+            zstd::stream::write::Encoder::new(file, 3).map_err(|why| broken("write", path, why))?;
         Ok(Self { encoder })
     }
 

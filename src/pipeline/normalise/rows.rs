@@ -8,7 +8,10 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, BooleanBufferBuilder, Decimal128Array, Int64Array, StringArray, TimestampMicrosecondArray, new_null_array},
+    array::{
+        ArrayRef, BooleanArray, BooleanBufferBuilder, Decimal128Array, Int64Array, StringArray,
+        TimestampMicrosecondArray, new_null_array,
+    },
     buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer},
     datatypes::{DataType, SchemaRef},
     error::ArrowError,
@@ -36,12 +39,18 @@ impl Cells {
     /// Empty, for values of `kind`.
     pub fn new(kind: Kind) -> Self {
         let values = match kind {
-            Kind::Text | Kind::TextOrNull | Kind::List | Kind::Map => Values::Text { ends: Vec::new(), bytes: Vec::new() },
+            Kind::Text | Kind::TextOrNull | Kind::List | Kind::Map => Values::Text {
+                ends: Vec::new(),
+                bytes: Vec::new(),
+            },
             Kind::Int | Kind::Instant => Values::Whole(Vec::new()),
             Kind::Money => Values::Money(Vec::new()),
             Kind::Flag => Values::Flag(BooleanBufferBuilder::new(0)),
         };
-        Self { values, valid: BooleanBufferBuilder::new(0) }
+        Self {
+            values,
+            valid: BooleanBufferBuilder::new(0),
+        }
     }
 
     /// Rows set so far; rows after them are null until they are set.
@@ -186,8 +195,12 @@ impl Cells {
         } else {
             match &self.values {
                 Values::Text { .. } => drop(self.text(row).map(|text| to.set_text(to_row, text))),
-                Values::Whole(values) => drop(values.last().map(|&value| to.set_whole(to_row, value))),
-                Values::Money(values) => drop(values.last().map(|&value| to.set_money(to_row, value))),
+                Values::Whole(values) => {
+                    drop(values.last().map(|&value| to.set_whole(to_row, value)))
+                }
+                Values::Money(values) => {
+                    drop(values.last().map(|&value| to.set_money(to_row, value)))
+                }
                 Values::Flag(values) => drop(to.set_flag(to_row, values.get_bit(row))),
             }
         }
@@ -200,17 +213,27 @@ impl Cells {
             return Ok(new_null_array(data_type, rows));
         }
         self.pad(rows);
-        let nulls = Some(NullBuffer::new(self.valid.finish())).filter(|nulls| nulls.null_count() > 0);
+        let nulls =
+            Some(NullBuffer::new(self.valid.finish())).filter(|nulls| nulls.null_count() > 0);
         Ok(match self.values {
             Values::Text { mut ends, bytes } => {
                 ends.insert(0, 0);
-                Arc::new(StringArray::try_new(OffsetBuffer::new(ScalarBuffer::from(ends)), Buffer::from_vec(bytes), nulls)?)
+                Arc::new(StringArray::try_new(
+                    OffsetBuffer::new(ScalarBuffer::from(ends)),
+                    Buffer::from_vec(bytes),
+                    nulls,
+                )?)
             }
-            Values::Whole(values) if *data_type == DataType::Int64 => Arc::new(Int64Array::try_new(values.into(), nulls)?),
-            Values::Whole(values) => Arc::new(TimestampMicrosecondArray::try_new(values.into(), nulls)?),
-            Values::Money(values) => {
-                Arc::new(Decimal128Array::try_new(values.into(), nulls)?.with_precision_and_scale(MONEY_PRECISION, MONEY_SCALE)?)
+            Values::Whole(values) if *data_type == DataType::Int64 => {
+                Arc::new(Int64Array::try_new(values.into(), nulls)?)
             }
+            Values::Whole(values) => {
+                Arc::new(TimestampMicrosecondArray::try_new(values.into(), nulls)?)
+            }
+            Values::Money(values) => Arc::new(
+                Decimal128Array::try_new(values.into(), nulls)?
+                    .with_precision_and_scale(MONEY_PRECISION, MONEY_SCALE)?,
+            ),
             Values::Flag(mut values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
         })
     }
@@ -229,7 +252,14 @@ impl Rows {
     /// No rows yet.
     pub fn new(columns: &[Column]) -> Self {
         let extra = Cells::new(Kind::Text);
-        Self { cells: columns.iter().map(|column| Cells::new(column.kind)).chain([extra]).collect(), rows: 0 }
+        Self {
+            cells: columns
+                .iter()
+                .map(|column| Cells::new(column.kind))
+                .chain([extra])
+                .collect(),
+            rows: 0,
+        }
     }
 
     /// Forgets what was set of the row that was not completed.
@@ -251,12 +281,26 @@ impl Rows {
     ///
     /// # Errors
     /// Arrow's, if a column does not hold together; a defect here.
-    pub fn finish(self, schema: &SchemaRef, collected_at: i64, source: &str) -> Result<RecordBatch, ArrowError> {
+    pub fn finish(
+        self,
+        schema: &SchemaRef,
+        collected_at: i64,
+        source: &str,
+    ) -> Result<RecordBatch, ArrowError> {
         let rows = self.rows;
-        let own = self.cells.into_iter().zip(schema.fields()).map(|(cells, field)| cells.finish(rows, field.data_type()));
+        let own = self
+            .cells
+            .into_iter()
+            .zip(schema.fields())
+            .map(|(cells, field)| cells.finish(rows, field.data_type()));
         let mut arrays = own.collect::<Result<Vec<_>, _>>()?;
-        arrays.push(Arc::new(TimestampMicrosecondArray::from_value(collected_at, rows)));
-        arrays.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(source, rows))));
+        arrays.push(Arc::new(TimestampMicrosecondArray::from_value(
+            collected_at,
+            rows,
+        )));
+        arrays.push(Arc::new(StringArray::from_iter_values(
+            std::iter::repeat_n(source, rows),
+        )));
         RecordBatch::try_new(Arc::clone(schema), arrays)
     }
 }

@@ -89,8 +89,17 @@ impl<'c> Run<'c> {
     pub fn new(ctx: &'c JobContext, stream: Stream) -> Result<Self, JobError> {
         let staging = ctx.lake.std.staging();
         std::fs::create_dir_all(&staging).map_err(|why| broken("make", &staging, why))?;
-        let folder = tempfile::Builder::new().prefix("normalise-").tempdir_in(&staging).map_err(|why| broken("make a folder in", &staging, why))?;
-        Ok(Self { ctx, stream, folder, collections: Vec::new(), files: Vec::new() })
+        let folder = tempfile::Builder::new()
+            .prefix("normalise-")
+            .tempdir_in(&staging)
+            .map_err(|why| broken("make a folder in", &staging, why))?;
+        Ok(Self {
+            ctx,
+            stream,
+            folder,
+            collections: Vec::new(),
+            files: Vec::new(),
+        })
     }
 
     /// Adds a collection; they come in load order.
@@ -101,7 +110,11 @@ impl<'c> Run<'c> {
 
     /// Adds a file of this machine.
     pub fn add_file(&mut self, name: String, path: PathBuf, collection: usize) {
-        self.files.push(InputFile { name, path, collection });
+        self.files.push(InputFile {
+            name,
+            path,
+            collection,
+        });
     }
 
     /// Adds an object of the raw store, fetched first when the store is no folder.
@@ -112,7 +125,10 @@ impl<'c> Run<'c> {
         let path = match self.ctx.lake.raw.local_path(key) {
             Some(path) => path,
             None => {
-                let path = self.folder.path().join(format!("input-{}", self.files.len()));
+                let path = self
+                    .folder
+                    .path()
+                    .join(format!("input-{}", self.files.len()));
                 fetch(&*self.ctx.lake.raw, key, &path).await?;
                 path
             }
@@ -130,10 +146,24 @@ impl<'c> Run<'c> {
         // Should the caller go away, the workers stop at their next segment.
         let guard = stop.clone().drop_guard();
         let ctx = self.ctx.clone();
-        let work = move || decode_all(&ctx, self.stream, self.folder, self.collections, &self.files, &stop);
+        let work = move || {
+            decode_all(
+                &ctx,
+                self.stream,
+                self.folder,
+                self.collections,
+                &self.files,
+                &stop,
+            )
+        };
         let done = tokio::task::spawn_blocking(work).await;
         drop(guard.disarm());
-        done.unwrap_or_else(|why| Err(JobError::new(ErrorType::StorageError, format!("the decoder stopped: {why}; report this as a defect"))))
+        done.unwrap_or_else(|why| {
+            Err(JobError::new(
+                ErrorType::StorageError,
+                format!("the decoder stopped: {why}; report this as a defect"),
+            ))
+        })
     }
 }
 
@@ -141,12 +171,22 @@ impl<'c> Run<'c> {
 ///
 /// # Errors
 /// A storage error.
-pub(super) async fn fetch(store: &dyn crate::pipeline::ports::ObjectStore, key: &str, path: &Path) -> Result<(), JobError> {
-    let failed = |why: crate::pipeline::ports::StoreError| JobError::new(ErrorType::StorageError, why.to_string());
+pub(super) async fn fetch(
+    store: &dyn crate::pipeline::ports::ObjectStore,
+    key: &str,
+    path: &Path,
+) -> Result<(), JobError> {
+    let failed = |why: crate::pipeline::ports::StoreError| {
+        JobError::new(ErrorType::StorageError, why.to_string())
+    };
     let mut bytes = store.get_stream(key).await.map_err(failed)?;
-    let mut file = tokio::fs::File::create(path).await.map_err(|why| broken("write", path, why))?;
+    let mut file = tokio::fs::File::create(path)
+        .await
+        .map_err(|why| broken("write", path, why))?;
     while let Some(piece) = bytes.try_next().await.map_err(failed)? {
-        file.write_all(&piece).await.map_err(|why| broken("write", path, why))?;
+        file.write_all(&piece)
+            .await
+            .map_err(|why| broken("write", path, why))?;
     }
     file.flush().await.map_err(|why| broken("write", path, why))
 }
@@ -175,13 +215,25 @@ fn decode_all(
 ) -> Result<Staged, JobError> {
     let table = stream.silver();
     let layout = Arc::new(Layout::new(table));
-    let plan = Plan::new(super::contract::columns(table), table.by_event_day().then_some("created_at"), false);
+    let plan = Plan::new(
+        super::contract::columns(table),
+        table.by_event_day().then_some("created_at"),
+        false,
+    );
     let settings = ctx.profile.normalise;
     let threads = match settings.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
-    let loads: Vec<_> = collections.iter().map(|collection| (collection.id.clone(), collection.received_at.as_microsecond())).collect();
+    let loads: Vec<_> = collections
+        .iter()
+        .map(|collection| {
+            (
+                collection.id.clone(),
+                collection.received_at.as_microsecond(),
+            )
+        })
+        .collect();
     let stage = Stage::new(folder.path(), (settings.memory_mb << 20) / 2);
     let collector = Mutex::new(Collector {
         files,
@@ -190,12 +242,21 @@ fn decode_all(
             stream,
             layout: Arc::clone(&layout),
             stage,
-            quarantine: collections.into_iter().map(|collection| (collection, None)).collect(),
+            quarantine: collections
+                .into_iter()
+                .map(|collection| (collection, None))
+                .collect(),
             reasons: BTreeMap::new(),
             first_aside: None,
             rows_in: 0,
             tally: Tally::default(),
-            files: files.iter().map(|file| FileCounts { name: file.name.clone(), ..FileCounts::default() }).collect(),
+            files: files
+                .iter()
+                .map(|file| FileCounts {
+                    name: file.name.clone(),
+                    ..FileCounts::default()
+                })
+                .collect(),
         },
         lines_before: 0,
         writer: None,
@@ -205,61 +266,104 @@ fn decode_all(
     feed::run(
         files,
         threads,
-        || SegmentDecoder::new(&plan, Arc::clone(&layout.schema), ctx.profile.time_zone.clone()),
+        || {
+            SegmentDecoder::new(
+                &plan,
+                Arc::clone(&layout.schema),
+                ctx.profile.time_zone.clone(),
+            )
+        },
         |decoder, file, segment| {
             if stop.is_cancelled() {
-                return Err(JobError::new(ErrorType::Cancelled, "normalising was stopped on request; silver is unchanged"));
+                return Err(JobError::new(
+                    ErrorType::Cancelled,
+                    "normalising was stopped on request; silver is unchanged",
+                ));
             }
             let (source, received) = &loads[files[file].collection];
-            decoder.decode(&segment.text, segment.overlong.as_deref(), *received, source)
+            decoder.decode(
+                &segment.text,
+                segment.overlong.as_deref(),
+                *received,
+                source,
+            )
         },
         |place, decoded| locked(&collector).take(place, decoded, ctx),
         || {
             // The guard must not outlive the list: writing takes long and others wait to hand in.
             let spills = std::mem::take(&mut locked(&collector).spills);
-            spills.into_iter().try_for_each(|spill| spill.write(&layout))
+            spills
+                .into_iter()
+                .try_for_each(|spill| spill.write(&layout))
         },
     )?;
-    let mut collector = collector.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut collector = collector
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
     collector.end_quarantine()?;
     Ok(collector.staged)
 }
 
 impl Collector<'_> {
-    fn take(&mut self, (file, segment): Place, decoded: Decoded, ctx: &JobContext) -> Result<(), JobError> {
+    fn take(
+        &mut self,
+        (file, segment): Place,
+        decoded: Decoded,
+        ctx: &JobContext,
+    ) -> Result<(), JobError> {
         if segment == 0 {
             self.lines_before = 0;
         }
         let counts = &mut self.staged.files[file];
         counts.rows += decoded.rows_in;
-        counts.secret |= decoded.tally.secret_rows > 0 || decoded.set_aside.iter().any(|aside| secrets::may_hold(&aside.text));
+        counts.secret |= decoded.tally.secret_rows > 0
+            || decoded
+                .set_aside
+                .iter()
+                .any(|aside| secrets::may_hold(&aside.text));
         for aside in decoded.set_aside {
-            let aside = super::segment::SetAside { line: self.lines_before + aside.line, ..aside };
+            let aside = super::segment::SetAside {
+                line: self.lines_before + aside.line,
+                ..aside
+            };
             self.put_aside(file, QuarantinedLine::new(&self.files[file].name, aside))?;
         }
         for (day, batch) in decoded.batches {
             self.staged.stage.add(day, batch, &mut self.spills);
         }
-        self.staged.tally.append(decoded.tally, file, self.lines_before);
+        self.staged
+            .tally
+            .append(decoded.tally, file, self.lines_before);
         self.staged.rows_in += decoded.rows_in;
         self.lines_before += decoded.lines;
         if self.staged.rows_in / PROGRESS_ROWS > self.told {
             self.told = self.staged.rows_in / PROGRESS_ROWS;
-            ctx.log.progress(&format!("{} rows read", self.staged.rows_in));
+            ctx.log
+                .progress(&format!("{} rows read", self.staged.rows_in));
         }
         Ok(())
     }
 
     fn put_aside(&mut self, file: usize, line: QuarantinedLine) -> Result<(), JobError> {
         let collection = self.files[file].collection;
-        if self.writer.as_ref().is_none_or(|(open, _)| *open != collection) {
+        if self
+            .writer
+            .as_ref()
+            .is_none_or(|(open, _)| *open != collection)
+        {
             self.end_quarantine()?;
-            let path = self.staged.folder.path().join(format!("quarantine-{collection}"));
+            let path = self
+                .staged
+                .folder
+                .path()
+                .join(format!("quarantine-{collection}"));
             self.writer = Some((collection, QuarantineWriter::create(&path)?));
             self.staged.quarantine[collection].1 = Some(path);
         }
         if let Some((_, writer)) = &mut self.writer {
-            writer.push(&line).map_err(|why| broken("write", self.staged.folder.path(), why))?;
+            writer
+                .push(&line)
+                .map_err(|why| broken("write", self.staged.folder.path(), why))?;
         }
         *self.staged.reasons.entry(line.reason.clone()).or_default() += 1;
         self.staged.first_aside.get_or_insert(line);
@@ -267,7 +371,11 @@ impl Collector<'_> {
     }
 
     fn end_quarantine(&mut self) -> Result<(), JobError> {
-        let Some((_, writer)) = self.writer.take() else { return Ok(()) };
-        writer.finish().map_err(|why| broken("write", self.staged.folder.path(), why))
+        let Some((_, writer)) = self.writer.take() else {
+            return Ok(());
+        };
+        writer
+            .finish()
+            .map_err(|why| broken("write", self.staged.folder.path(), why))
     }
 }

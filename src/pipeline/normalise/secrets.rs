@@ -7,7 +7,8 @@
 use super::json::{Cursor, RawString, Seen, SyntaxFault, unescape};
 
 /// The keys whose values are secrets.
-pub(super) const SECRET_KEYS: [&[u8]; 4] = [b"api_key", b"hash_password", b"password", b"password_hash"];
+pub(super) const SECRET_KEYS: [&[u8]; 4] =
+    [b"api_key", b"hash_password", b"password", b"password_hash"];
 
 /// Whether a key names a secret, however it is escaped.
 #[inline]
@@ -22,7 +23,10 @@ pub(super) fn is_secret(key: RawString<'_>) -> bool {
 
 /// Whether the bytes of a line could hold a secret, also in broken JSON. True too often, never too seldom.
 pub(super) fn may_hold(line: &[u8]) -> bool {
-    SECRET_KEYS.iter().any(|key| memchr::memmem::find(line, key).is_some()) || memchr::memmem::find(line, b"\\u00").is_some()
+    SECRET_KEYS
+        .iter()
+        .any(|key| memchr::memmem::find(line, key).is_some())
+        || memchr::memmem::find(line, b"\\u00").is_some()
 }
 
 /// A copy of a JSON value without the members that hold secrets.
@@ -44,7 +48,11 @@ fn copy(cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(), SyntaxFault> {
         return Ok(());
     }
     cursor.at = start + 1;
-    let (open, close) = if cursor.line[start] == b'{' { (b'{', b'}') } else { (b'[', b']') };
+    let (open, close) = if cursor.line[start] == b'{' {
+        (b'{', b'}')
+    } else {
+        (b'[', b']')
+    };
     out.push(open);
     let mut first = true;
     loop {
@@ -89,8 +97,14 @@ fn first_secret(line: &[u8]) -> Option<(usize, usize)> {
     let key_end = |key: &&[u8]| memchr::memmem::find(line, key).map(|at| at + key.len());
     let plain = SECRET_KEYS.iter().filter_map(key_end).min();
     let after_key = [plain, escaped_key_end(line)].into_iter().flatten().min()?;
-    let start = line[after_key..].iter().position(|byte| !b"\" :".contains(byte)).map_or(line.len(), |at| after_key + at);
-    let end = line[start..].iter().position(|byte| b"\",}".contains(byte)).map_or(line.len(), |at| start + at);
+    let start = line[after_key..]
+        .iter()
+        .position(|byte| !b"\" :".contains(byte))
+        .map_or(line.len(), |at| after_key + at);
+    let end = line[start..]
+        .iter()
+        .position(|byte| b"\",}".contains(byte))
+        .map_or(line.len(), |at| start + at);
     Some((start, end))
 }
 
@@ -98,9 +112,13 @@ fn first_secret(line: &[u8]) -> Option<(usize, usize)> {
 fn escaped_key_end(line: &[u8]) -> Option<usize> {
     let mut rest_at = 0;
     while let Some(escape) = memchr::memchr(b'\\', &line[rest_at..]).map(|at| rest_at + at) {
-        let start = memchr::memrchr(b'"', &line[rest_at..escape]).map_or(rest_at, |quote| rest_at + quote + 1);
+        let start = memchr::memrchr(b'"', &line[rest_at..escape])
+            .map_or(rest_at, |quote| rest_at + quote + 1);
         let end = memchr::memchr(b'"', &line[escape..]).map_or(line.len(), |at| escape + at);
-        if is_secret(RawString { raw: &line[start..end], escaped: true }) {
+        if is_secret(RawString {
+            raw: &line[start..end],
+            escaped: true,
+        }) {
             return Some(end);
         }
         rest_at = end.max(escape + 1);
@@ -123,10 +141,17 @@ mod tests {
 
     #[test]
     fn a_broken_line_keeps_no_secret() {
-        let shown = String::from_utf8(redact(br#"{"id":1,"api_key":"K1","x":{"password" : "K2"#)).unwrap();
-        assert_eq!(shown, r#"{"id":1,"api_key":"(secret removed)","x":{"password" : "(secret removed)"#);
+        let shown =
+            String::from_utf8(redact(br#"{"id":1,"api_key":"K1","x":{"password" : "K2"#)).unwrap();
+        assert_eq!(
+            shown,
+            r#"{"id":1,"api_key":"(secret removed)","x":{"password" : "(secret removed)"#
+        );
         assert_eq!(redact(b"api_key"), b"api_key(secret removed)");
         let escaped = redact(br#"{"a":"\"","api\u005fkey":"K1"#);
-        assert_eq!(String::from_utf8(escaped).unwrap(), r#"{"a":"\"","api\u005fkey":"(secret removed)"#);
+        assert_eq!(
+            String::from_utf8(escaped).unwrap(),
+            r#"{"a":"\"","api\u005fkey":"(secret removed)"#
+        );
     }
 }

@@ -57,7 +57,13 @@ impl DayOf {
     /// Days as `zone` has them.
     pub fn new(zone: TimeZone) -> Self {
         let utc = zone == TimeZone::UTC;
-        Self { zone, utc, start: 0, end: 0, day: 0 }
+        Self {
+            zone,
+            utc,
+            start: 0,
+            end: 0,
+            day: 0,
+        }
     }
 
     /// Days since 1970-01-01 of the instant `micros`.
@@ -75,9 +81,15 @@ impl DayOf {
     fn find(&mut self, micros: i64) {
         let utc_day = micros.div_euclid(DAY_MICROS) as i32;
         (self.start, self.end, self.day) = (0, 0, utc_day);
-        let Ok(instant) = Timestamp::from_microsecond(micros) else { return };
+        let Ok(instant) = Timestamp::from_microsecond(micros) else {
+            return;
+        };
         let date = self.zone.to_datetime(instant).date();
-        let starts = |date: jiff::civil::Date| self.zone.to_zoned(date.at(0, 0, 0, 0)).map(|start| start.timestamp().as_microsecond());
+        let starts = |date: jiff::civil::Date| {
+            self.zone
+                .to_zoned(date.at(0, 0, 0, 0))
+                .map(|start| start.timestamp().as_microsecond())
+        };
         if let (Ok(start), Ok(end)) = (starts(date), date.tomorrow().and_then(starts)) {
             (self.start, self.end) = (start, end);
         }
@@ -87,7 +99,11 @@ impl DayOf {
 
 /// Days since 1970-01-01.
 pub(super) fn epoch_days(date: jiff::civil::Date) -> i32 {
-    (date.at(0, 0, 0, 0).to_zoned(TimeZone::UTC).map_or(0, |zoned| zoned.timestamp().as_second()) / 86_400) as i32
+    (date
+        .at(0, 0, 0, 0)
+        .to_zoned(TimeZone::UTC)
+        .map_or(0, |zoned| zoned.timestamp().as_second())
+        / 86_400) as i32
 }
 
 /// The date of [`epoch_days`].
@@ -110,15 +126,35 @@ pub(super) struct SegmentDecoder<'p> {
 impl<'p> SegmentDecoder<'p> {
     /// A decoder of `plan` into `schema`.
     pub fn new(plan: &'p Plan, schema: SchemaRef, zone: TimeZone) -> Self {
-        Self { plan, schema, decoder: Decoder::new(plan), days: DayOf::new(zone), open: Vec::new(), current: 0, strays: 0 }
+        Self {
+            plan,
+            schema,
+            decoder: Decoder::new(plan),
+            days: DayOf::new(zone),
+            open: Vec::new(),
+            current: 0,
+            strays: 0,
+        }
     }
 
     /// Decodes whole lines, then the head of a line too long to be read. The rows came with collection `source`, received at `collected_at` (microseconds).
     ///
     /// # Errors
     /// A defect: columns that do not hold together.
-    pub fn decode(&mut self, text: &[u8], overlong: Option<&[u8]>, collected_at: i64, source: &str) -> Result<Decoded, JobError> {
-        let mut done = Decoded { batches: Vec::new(), set_aside: Vec::new(), tally: Tally::default(), lines: 0, rows_in: 0 };
+    pub fn decode(
+        &mut self,
+        text: &[u8],
+        overlong: Option<&[u8]>,
+        collected_at: i64,
+        source: &str,
+    ) -> Result<Decoded, JobError> {
+        let mut done = Decoded {
+            batches: Vec::new(),
+            set_aside: Vec::new(),
+            tally: Tally::default(),
+            lines: 0,
+            rows_in: 0,
+        };
         let valid = std::str::from_utf8(text).is_ok();
         let mut rest = text;
         while !rest.is_empty() {
@@ -149,12 +185,22 @@ impl<'p> SegmentDecoder<'p> {
         }
         done.rows_in += 1;
         if !valid && std::str::from_utf8(line).is_err() {
-            done.set_aside.push(SetAside { line: done.lines, reason: "not UTF-8".to_owned(), place: None, text: line.to_vec() });
+            done.set_aside.push(SetAside {
+                line: done.lines,
+                reason: "not UTF-8".to_owned(),
+                place: None,
+                text: line.to_vec(),
+            });
             return;
         }
         if let Err(refused) = self.row(line, done.lines) {
             let (reason, place) = (refused.reason(), refused.place());
-            done.set_aside.push(SetAside { line: done.lines, reason, place, text: line.to_vec() });
+            done.set_aside.push(SetAside {
+                line: done.lines,
+                reason,
+                place,
+                text: line.to_vec(),
+            });
         }
     }
 
@@ -169,7 +215,9 @@ impl<'p> SegmentDecoder<'p> {
             rows.rows += 1;
             return Ok(());
         };
-        let micros = rows.cells[column as usize].whole(rows.rows).unwrap_or_default();
+        let micros = rows.cells[column as usize]
+            .whole(rows.rows)
+            .unwrap_or_default();
         let day = self.days.day(micros);
         if open_day.is_none() {
             *open_day = Some(day);
@@ -200,10 +248,16 @@ impl<'p> SegmentDecoder<'p> {
         }
     }
 
-    fn finish(&mut self, done: &mut Decoded, collected_at: i64, source: &str) -> Result<(), JobError> {
+    fn finish(
+        &mut self,
+        done: &mut Decoded,
+        collected_at: i64,
+        source: &str,
+    ) -> Result<(), JobError> {
         for (day, rows) in self.open.drain(..).filter(|(_, rows)| rows.rows > 0) {
             let batch = rows.finish(&self.schema, collected_at, source);
-            let batch = batch.map_err(|why| broken("build rows of", std::path::Path::new(source), why))?;
+            let batch =
+                batch.map_err(|why| broken("build rows of", std::path::Path::new(source), why))?;
             done.batches.push((day, batch));
         }
         done.tally = std::mem::take(&mut self.decoder.tally);

@@ -63,7 +63,13 @@ pub(super) struct Stage {
 impl Stage {
     /// Spills into `folder` when more than `budget` bytes are pending.
     pub fn new(folder: &Path, budget: usize) -> Self {
-        Self { folder: folder.to_owned(), budget, days: BTreeMap::new(), pending_bytes: 0, spills: 0 }
+        Self {
+            folder: folder.to_owned(),
+            budget,
+            days: BTreeMap::new(),
+            pending_bytes: 0,
+            spills: 0,
+        }
     }
 
     /// Adds the next rows of a day; says what has to be written now.
@@ -79,7 +85,11 @@ impl Stage {
             spills.extend(self.spill(day));
         }
         while self.pending_bytes > self.budget {
-            let largest = self.days.iter().max_by_key(|(day, rows)| (rows.pending_bytes, **day)).map(|(day, _)| *day);
+            let largest = self
+                .days
+                .iter()
+                .max_by_key(|(day, rows)| (rows.pending_bytes, **day))
+                .map(|(day, _)| *day);
             match largest.and_then(|day| self.spill(day)) {
                 Some(spill) => spills.push(spill),
                 None => break,
@@ -88,14 +98,20 @@ impl Stage {
     }
 
     fn spill(&mut self, day: Day) -> Option<Spill> {
-        let rows = self.days.get_mut(&day).filter(|rows| rows.pending_rows > 0)?;
+        let rows = self
+            .days
+            .get_mut(&day)
+            .filter(|rows| rows.pending_rows > 0)?;
         self.spills += 1;
         let path = self.folder.join(format!("spill-{}.parquet", self.spills));
         rows.spilled.push(path.clone());
         self.pending_bytes -= rows.pending_bytes;
         rows.pending_bytes = 0;
         rows.pending_rows = 0;
-        Some(Spill { path, batches: std::mem::take(&mut rows.pending) })
+        Some(Spill {
+            path,
+            batches: std::mem::take(&mut rows.pending),
+        })
     }
 
     /// The days, oldest first, once everything was added and written.

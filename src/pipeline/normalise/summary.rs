@@ -89,13 +89,20 @@ impl NormaliseSummary {
         self.rows_unchanged += merged.unchanged;
         self.rows_superseded += merged.superseded;
         if merged.written {
-            self.partitions.push(PartitionChange { day, new: merged.new, updated: merged.updated, rows: merged.rows });
+            self.partitions.push(PartitionChange {
+                day,
+                new: merged.new,
+                updated: merged.updated,
+                rows: merged.rows,
+            });
         }
     }
 
     /// Adds what the decoder counted; `files` are the names by number.
     pub(super) fn add_tally(&mut self, tally: Tally, files: &[String]) {
-        let place = |(file, line): (usize, u64)| format!("{}:{line}", files.get(file).map_or("", String::as_str));
+        let place = |(file, line): (usize, u64)| {
+            format!("{}:{line}", files.get(file).map_or("", String::as_str))
+        };
         let mut unknown: Vec<_> = tally.extra.into_iter().collect();
         unknown.sort_by_key(|(name, seen)| (seen.first, name.clone()));
         let note = |field: String, what: &str, seen: super::tally::Sighting| FieldNote {
@@ -104,10 +111,16 @@ impl NormaliseSummary {
             rows: seen.rows,
             first: place(seen.first),
         };
-        self.unknown_fields = unknown.into_iter().map(|(name, seen)| note(name.into(), "unknown", seen)).collect();
+        self.unknown_fields = unknown
+            .into_iter()
+            .map(|(name, seen)| note(name.into(), "unknown", seen))
+            .collect();
         let mut drift: Vec<_> = tally.drift.into_iter().collect();
         drift.sort_by_key(|(key, seen)| (seen.first, *key));
-        self.drift = drift.into_iter().map(|((column, what), seen)| note(column.to_owned(), what, seen)).collect();
+        self.drift = drift
+            .into_iter()
+            .map(|((column, what), seen)| note(column.to_owned(), what, seen))
+            .collect();
         self.duplicate_keys = tally.duplicate_keys;
         self.money_mismatches = tally.money_mismatches;
         self.secret_rows = tally.secret_rows;

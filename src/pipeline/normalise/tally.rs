@@ -34,7 +34,10 @@ pub(super) struct Tally {
 impl Tally {
     /// Counts a value that was read as another type.
     pub fn drifted(&mut self, column: &'static str, what: &'static str, line: u64) {
-        let seen = self.drift.entry((column, what)).or_insert(Sighting { rows: 0, first: (0, line) });
+        let seen = self.drift.entry((column, what)).or_insert(Sighting {
+            rows: 0,
+            first: (0, line),
+        });
         seen.rows += 1;
     }
 
@@ -44,22 +47,45 @@ impl Tally {
             seen.rows += 1;
             return;
         }
-        let name = if self.extra.len() < MAX_FIELDS { path } else { FURTHER };
-        self.extra.entry(name.into()).or_insert(Sighting { rows: 0, first: (0, line) }).rows += 1;
+        let name = if self.extra.len() < MAX_FIELDS {
+            path
+        } else {
+            FURTHER
+        };
+        self.extra
+            .entry(name.into())
+            .or_insert(Sighting {
+                rows: 0,
+                first: (0, line),
+            })
+            .rows += 1;
     }
 
     /// Adds the counts of lines that follow those counted so far: `file` is their file, `lines_before` the
     /// lines of that file before their first.
     pub fn append(&mut self, later: Self, file: usize, lines_before: u64) {
-        let placed = |seen: Sighting| Sighting { rows: seen.rows, first: (file, lines_before + seen.first.1) };
+        let placed = |seen: Sighting| Sighting {
+            rows: seen.rows,
+            first: (file, lines_before + seen.first.1),
+        };
         for (key, seen) in later.drift {
             let seen = placed(seen);
-            self.drift.entry(key).and_modify(|all| all.rows += seen.rows).or_insert(seen);
+            self.drift
+                .entry(key)
+                .and_modify(|all| all.rows += seen.rows)
+                .or_insert(seen);
         }
         for (path, seen) in later.extra {
             let seen = placed(seen);
-            let name = if self.extra.len() < MAX_FIELDS || self.extra.contains_key(&path) { path } else { FURTHER.into() };
-            self.extra.entry(name).and_modify(|all| all.rows += seen.rows).or_insert(seen);
+            let name = if self.extra.len() < MAX_FIELDS || self.extra.contains_key(&path) {
+                path
+            } else {
+                FURTHER.into()
+            };
+            self.extra
+                .entry(name)
+                .and_modify(|all| all.rows += seen.rows)
+                .or_insert(seen);
         }
         self.duplicate_keys += later.duplicate_keys;
         self.money_mismatches += later.money_mismatches;

@@ -27,14 +27,23 @@ use crate::pipeline::dataset::SilverTable;
 /// Cells by column as text; a null is absent.
 type Cells = BTreeMap<String, String>;
 
-fn decode_all(table: SilverTable, lines: &[&str]) -> (Vec<Result<usize, Refused>>, RecordBatch, super::tally::Tally) {
+fn decode_all(
+    table: SilverTable,
+    lines: &[&str],
+) -> (
+    Vec<Result<usize, Refused>>,
+    RecordBatch,
+    super::tally::Tally,
+) {
     let layout = Layout::new(table);
     let plan = Plan::new(contract::columns(table), None, false);
     let mut decoder = Decoder::new(&plan);
     let mut rows = Rows::new(plan.columns);
     let mut outcomes = Vec::new();
     for (number, line) in lines.iter().enumerate() {
-        let outcome = decoder.decode(line.as_bytes(), number as u64 + 1, &mut rows).map(|()| rows.rows);
+        let outcome = decoder
+            .decode(line.as_bytes(), number as u64 + 1, &mut rows)
+            .map(|()| rows.rows);
         rows.rows += usize::from(outcome.is_ok());
         outcomes.push(outcome);
     }
@@ -45,15 +54,24 @@ fn decode_all(table: SilverTable, lines: &[&str]) -> (Vec<Result<usize, Refused>
 fn cells(batch: &RecordBatch, row: usize) -> Cells {
     let mut found = Cells::new();
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-        if field.name() == contract::COLLECTED_AT || field.name() == contract::SOURCE || column.is_null(row) {
+        if field.name() == contract::COLLECTED_AT
+            || field.name() == contract::SOURCE
+            || column.is_null(row)
+        {
             continue;
         }
         let text = match column.data_type() {
             DataType::Utf8 => column.as_string::<i32>().value(row).to_owned(),
             DataType::Int64 => column.as_primitive::<Int64Type>().value(row).to_string(),
-            DataType::Decimal128(..) => column.as_primitive::<Decimal128Type>().value(row).to_string(),
+            DataType::Decimal128(..) => column
+                .as_primitive::<Decimal128Type>()
+                .value(row)
+                .to_string(),
             DataType::Boolean => column.as_boolean().value(row).to_string(),
-            _ => column.as_primitive::<TimestampMicrosecondType>().value(row).to_string(),
+            _ => column
+                .as_primitive::<TimestampMicrosecondType>()
+                .value(row)
+                .to_string(),
         };
         found.insert(field.name().clone(), text);
     }
@@ -98,14 +116,22 @@ impl Naive {
         naive.cells.contains_key("id").then_some(())?;
         naive.cells.contains_key("created_at").then_some(())?;
         if !had_version && let Some(os) = naive.cells.get("os").cloned() {
-            if let Some((name, version)) = os.rsplit_once(' ').filter(|(name, version)| !name.is_empty() && version.starts_with(|first: char| first.is_ascii_digit())) {
+            if let Some((name, version)) = os.rsplit_once(' ').filter(|(name, version)| {
+                !name.is_empty() && version.starts_with(|first: char| first.is_ascii_digit())
+            }) {
                 naive.cells.insert("os".into(), name.into());
                 naive.cells.insert("os_version".into(), version.into());
             }
         }
         if !naive.extra.is_empty() {
-            let members: Vec<_> = naive.extra.iter().map(|(path, value)| format!("\"{path}\":{value}")).collect();
-            naive.cells.insert(EXTRA.into(), format!("{{{}}}", members.join(",")));
+            let members: Vec<_> = naive
+                .extra
+                .iter()
+                .map(|(path, value)| format!("\"{path}\":{value}"))
+                .collect();
+            naive
+                .cells
+                .insert(EXTRA.into(), format!("{{{}}}", members.join(",")));
         }
         Some(naive)
     }
@@ -139,7 +165,11 @@ impl Naive {
             }
             _ => {
                 let name = format!("{prefix}id");
-                let kind = contract::columns(SilverTable::Conversions).iter().find(|column| column.name == name).unwrap().kind;
+                let kind = contract::columns(SilverTable::Conversions)
+                    .iter()
+                    .find(|column| column.name == name)
+                    .unwrap()
+                    .kind;
                 self.cell(&name, kind, value)
             }
         }
@@ -166,7 +196,14 @@ impl Naive {
             (Kind::Instant, Some(text)) if text.starts_with("0000-00-00") => None,
             (Kind::Instant, Some(text)) => {
                 let parsed = jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
-                Some(parsed.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond().to_string())
+                Some(
+                    parsed
+                        .to_zoned(jiff::tz::TimeZone::UTC)
+                        .ok()?
+                        .timestamp()
+                        .as_microsecond()
+                        .to_string(),
+                )
             }
             (Kind::Int, _) => Some(whole(text.as_deref().unwrap_or(value))?),
             (Kind::Money, _) => Some(money(text.as_deref().unwrap_or(value))?),
@@ -190,11 +227,17 @@ fn is_empty(value: &str) -> bool {
 
 fn whole(text: &str) -> Option<String> {
     let digits = text.strip_suffix(".0").unwrap_or(text);
-    digits.parse::<i64>().ok().filter(|_| !digits.starts_with('+')).map(|value| value.to_string())
+    digits
+        .parse::<i64>()
+        .ok()
+        .filter(|_| !digits.starts_with('+'))
+        .map(|value| value.to_string())
 }
 
 fn money(text: &str) -> Option<String> {
-    let (sign, unsigned) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
+    let (sign, unsigned) = text
+        .strip_prefix('-')
+        .map_or(("", text), |rest| ("-", rest));
     let (before, after) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
     let digits = format!("{before}{after:0<18}");
     if before.is_empty() || after.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -206,34 +249,95 @@ fn money(text: &str) -> Option<String> {
 fn extra_as_map(cells: &mut Cells) -> Option<BTreeMap<String, String>> {
     let text = cells.remove(EXTRA)?;
     let members: Members = serde_json::from_str(&text).unwrap();
-    Some(members.0.into_iter().map(|(key, value)| (key, value.get().to_owned())).collect())
+    Some(
+        members
+            .0
+            .into_iter()
+            .map(|(key, value)| (key, value.get().to_owned()))
+            .collect(),
+    )
 }
 
 const KEYS: &str = "id id created_at created_at updated_at click_time os os_version sub5 sub6 ua offer_id partner_id city_id sum revenue \
     payouts earnings price is_paid comment fraud_type unknown offer__id goal goal_value status referrer";
 const VALUES: [&str; 36] = [
-    "null", "\"\"", "\"text\"", "\"Android 14\"", "\"OS X 10.15\"", "\"a\\nb\\u00e9\\\"\"", "\"日本 🚀\"", "\"12\"", "12", "-7", "12.5", "12.0", "\"9.5\"",
-    "12.4300000001", "9007199254740993", "99999999999999999999", "true", "false", "[]", "{}", "[ ]", "{ }", "[1, \"a\"]", "{\"a\": [1,2]}",
-    "\"2026-01-06 03:08:29\"", "\"2026-01-06 03:08:30\"", "\"2026-02-30 00:00:00\"", "\"0000-00-00 00:00:00\"", "\"66f1a0c29b1e4d00178b4567\"", "0",
-    "1", "\"1\"", "-0.01", "0.5", "\"2024-02-29 23:59:59\"", "\" \"",
+    "null",
+    "\"\"",
+    "\"text\"",
+    "\"Android 14\"",
+    "\"OS X 10.15\"",
+    "\"a\\nb\\u00e9\\\"\"",
+    "\"日本 🚀\"",
+    "\"12\"",
+    "12",
+    "-7",
+    "12.5",
+    "12.0",
+    "\"9.5\"",
+    "12.4300000001",
+    "9007199254740993",
+    "99999999999999999999",
+    "true",
+    "false",
+    "[]",
+    "{}",
+    "[ ]",
+    "{ }",
+    "[1, \"a\"]",
+    "{\"a\": [1,2]}",
+    "\"2026-01-06 03:08:29\"",
+    "\"2026-01-06 03:08:30\"",
+    "\"2026-02-30 00:00:00\"",
+    "\"0000-00-00 00:00:00\"",
+    "\"66f1a0c29b1e4d00178b4567\"",
+    "0",
+    "1",
+    "\"1\"",
+    "-0.01",
+    "0.5",
+    "\"2024-02-29 23:59:59\"",
+    "\" \"",
 ];
 const GOOD: [&str; 2] = ["\"id\":\"66f1\"", "\"created_at\":\"2026-01-06 03:08:29\""];
 
 fn member() -> impl Strategy<Value = String> {
     let key = prop::sample::select(KEYS.split_whitespace().collect::<Vec<_>>());
     let value = prop::sample::select(VALUES.to_vec());
-    let flat = (key, value, " {0,2}").prop_map(|(key, value, space)| format!("{space}\"{key}\"{space}:{space}{value}"));
-    let inner = prop::collection::vec((prop::sample::select(vec!["id", "title", "external_id", "payments", "ext", "manager", "manager_id"]), prop::sample::select(VALUES.to_vec())), 0..4);
-    let object = (prop::sample::select(vec!["offer", "partner", "advertiser"]), inner, prop::bool::ANY).prop_map(|(key, inner, bare)| {
-        let mut text = format!("\"{key}\":");
-        if bare && let Some((_, value)) = inner.first() {
-            text.push_str(value);
-            return text;
-        }
-        let members: Vec<_> = inner.iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
-        let _ = write!(text, "{{{}}}", members.join(","));
-        text
-    });
+    let flat = (key, value, " {0,2}")
+        .prop_map(|(key, value, space)| format!("{space}\"{key}\"{space}:{space}{value}"));
+    let inner = prop::collection::vec(
+        (
+            prop::sample::select(vec![
+                "id",
+                "title",
+                "external_id",
+                "payments",
+                "ext",
+                "manager",
+                "manager_id",
+            ]),
+            prop::sample::select(VALUES.to_vec()),
+        ),
+        0..4,
+    );
+    let object = (
+        prop::sample::select(vec!["offer", "partner", "advertiser"]),
+        inner,
+        prop::bool::ANY,
+    )
+        .prop_map(|(key, inner, bare)| {
+            let mut text = format!("\"{key}\":");
+            if bare && let Some((_, value)) = inner.first() {
+                text.push_str(value);
+                return text;
+            }
+            let members: Vec<_> = inner
+                .iter()
+                .map(|(key, value)| format!("\"{key}\":{value}"))
+                .collect();
+            let _ = write!(text, "{{{}}}", members.join(","));
+            text
+        });
     prop_oneof![3 => flat, 1 => object]
 }
 
@@ -276,7 +380,9 @@ fn the_example_of_the_fact_sheet() {
     let (outcomes, batch, tally) = decode_all(SilverTable::Conversions, &[&line, second]);
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     let found = cells(&batch, 0);
-    let is = |name: &str, value: &str| assert_eq!(found.get(name).map(String::as_str), Some(value), "{name}");
+    let is = |name: &str, value: &str| {
+        assert_eq!(found.get(name).map(String::as_str), Some(value), "{name}")
+    };
     is("os", "Android");
     is("os_version", "14");
     is("offer_id", "3725");
@@ -285,7 +391,13 @@ fn the_example_of_the_fact_sheet() {
     is("partner__login", "");
     is("sub3", "a|b;c\t\"d\"");
     is("fraud_type", "[]");
-    for null in ["sub1", "click_time", "offer__external_id", "partner__manager__id", EXTRA] {
+    for null in [
+        "sub1",
+        "click_time",
+        "offer__external_id",
+        "partner__manager__id",
+        EXTRA,
+    ] {
         assert!(!found.contains_key(null), "{null}");
     }
     assert_eq!(tally.money_mismatches, 1);
@@ -303,7 +415,8 @@ fn odd_values_are_kept_beside_the_row() {
     assert_eq!(found["earnings"], "-56");
     assert_eq!(found["goal"], "x\u{fffd}y");
     assert_eq!(found["offer__id"], "5");
-    let wanted = r#"{"earnings":-5.551115123125783e-17,"goal":"x\ud800y","offer__id":-1,"new":{"a":1}}"#;
+    let wanted =
+        r#"{"earnings":-5.551115123125783e-17,"goal":"x\ud800y","offer__id":-1,"new":{"a":1}}"#;
     assert_eq!(found[EXTRA], wanted);
     assert_eq!(tally.secret_rows, 1);
 }
@@ -314,7 +427,14 @@ fn the_last_of_two_equal_keys_counts() {
     let (outcomes, batch, tally) = decode_all(SilverTable::Conversions, &[line]);
     assert!(outcomes[0].is_ok());
     let found = cells(&batch, 0);
-    assert_eq!((found["id"].as_str(), found["offer__title"].as_str(), found.get("offer__id")), ("2", "b", None));
+    assert_eq!(
+        (
+            found["id"].as_str(),
+            found["offer__title"].as_str(),
+            found.get("offer__id")
+        ),
+        ("2", "b", None)
+    );
     assert_eq!(found[EXTRA], r#"{"x":[2],"y":0}"#);
     assert_eq!(tally.duplicate_keys, 3);
 }

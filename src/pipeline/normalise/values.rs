@@ -27,10 +27,20 @@ pub(super) fn amount(text: &[u8]) -> Result<Amount, Refusal> {
         [b'-', rest @ ..] => (true, rest),
         rest => (false, rest),
     };
-    let mantissa_end = unsigned.iter().position(|byte| matches!(byte, b'e' | b'E')).unwrap_or(unsigned.len());
-    let exponent = if mantissa_end < unsigned.len() { exponent(&unsigned[mantissa_end + 1..])? } else { 0 };
+    let mantissa_end = unsigned
+        .iter()
+        .position(|byte| matches!(byte, b'e' | b'E'))
+        .unwrap_or(unsigned.len());
+    let exponent = if mantissa_end < unsigned.len() {
+        exponent(&unsigned[mantissa_end + 1..])?
+    } else {
+        0
+    };
     let mantissa = &unsigned[..mantissa_end];
-    let point = mantissa.iter().position(|&byte| byte == b'.').unwrap_or(mantissa.len());
+    let point = mantissa
+        .iter()
+        .position(|&byte| byte == b'.')
+        .unwrap_or(mantissa.len());
     let fraction_digits = mantissa.len().saturating_sub(point + 1) as i64;
     if point == 0 || (point < mantissa.len() && fraction_digits == 0) {
         return Err("not a number");
@@ -46,7 +56,10 @@ pub(super) fn amount(text: &[u8]) -> Result<Amount, Refusal> {
         }
         let digit = i128::from(byte - b'0');
         if index < kept {
-            scaled = scaled.checked_mul(10).and_then(|value| value.checked_add(digit)).ok_or("beyond 38 digits")?;
+            scaled = scaled
+                .checked_mul(10)
+                .and_then(|value| value.checked_add(digit))
+                .ok_or("beyond 38 digits")?;
         } else {
             rounded |= digit != 0;
             scaled += i128::from(index == kept && digit >= 5);
@@ -61,7 +74,10 @@ pub(super) fn amount(text: &[u8]) -> Result<Amount, Refusal> {
     if scaled > MAX_SCALED {
         return Err("beyond 38 digits");
     }
-    Ok(Amount { scaled: if negative { -scaled } else { scaled }, rounded })
+    Ok(Amount {
+        scaled: if negative { -scaled } else { scaled },
+        rounded,
+    })
 }
 
 fn exponent(text: &[u8]) -> Result<i64, Refusal> {
@@ -73,7 +89,9 @@ fn exponent(text: &[u8]) -> Result<i64, Refusal> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err("not a number");
     }
-    let size = digits.iter().fold(0i64, |value, digit| (value * 10 + i64::from(digit - b'0')).min(1_000_000));
+    let size = digits.iter().fold(0i64, |value, digit| {
+        (value * 10 + i64::from(digit - b'0')).min(1_000_000)
+    });
     Ok(if negative { -size } else { size })
 }
 
@@ -96,7 +114,11 @@ pub(super) fn plain_integer(text: &[u8]) -> Option<i64> {
         // Built downwards, because the smallest integer has no positive twin.
         value = value.checked_mul(10)?.checked_sub(digit)?;
     }
-    if negative { Some(value) } else { value.checked_neg() }
+    if negative {
+        Some(value)
+    } else {
+        value.checked_neg()
+    }
 }
 
 /// A whole number written as anything but plain digits: `12.0`, `1e2`.
@@ -104,10 +126,21 @@ pub(super) fn whole_number(text: &[u8]) -> Result<i64, Refusal> {
     if let Some(value) = plain_integer(text) {
         return Ok(value);
     }
-    if text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-') && !text.is_empty() && text != b"-" {
+    if text
+        .iter()
+        .all(|byte| byte.is_ascii_digit() || *byte == b'-')
+        && !text.is_empty()
+        && text != b"-"
+    {
         return Err("beyond 64 bits");
     }
-    let amount = amount(text).map_err(|why| if why == "not a number" { "not a whole number" } else { "beyond 64 bits" })?;
+    let amount = amount(text).map_err(|why| {
+        if why == "not a number" {
+            "not a whole number"
+        } else {
+            "beyond 64 bits"
+        }
+    })?;
     let one = 10i128.pow(MONEY_SCALE as u32);
     if amount.rounded || amount.scaled % one != 0 {
         return Err("not a whole number");
@@ -132,11 +165,17 @@ fn epoch_day(year: i64, month: i64, day: i64) -> Option<i64> {
     let shifted = if month > 2 { year } else { year - 1 };
     let era_year = shifted % 400;
     let year_day = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    Some(shifted / 400 * 146_097 + era_year * 365 + era_year / 4 - era_year / 100 + year_day - 719_468)
+    Some(
+        shifted / 400 * 146_097 + era_year * 365 + era_year / 4 - era_year / 100 + year_day
+            - 719_468,
+    )
 }
 
 fn two(text: &[u8], at: usize) -> Option<i64> {
-    let (tens, ones) = (text.get(at)?.wrapping_sub(b'0'), text.get(at + 1)?.wrapping_sub(b'0'));
+    let (tens, ones) = (
+        text.get(at)?.wrapping_sub(b'0'),
+        text.get(at + 1)?.wrapping_sub(b'0'),
+    );
     (tens < 10 && ones < 10).then(|| i64::from(tens) * 10 + i64::from(ones))
 }
 
@@ -166,23 +205,39 @@ pub(super) fn instant(text: &[u8]) -> Result<Moment, Refusal> {
     if text.len() == 10 {
         return Ok(Moment::At(midnight));
     }
-    let shaped = matches!(text[10], b' ' | b'T') && text.get(13) == Some(&b':') && text.get(16) == Some(&b':');
+    let shaped = matches!(text[10], b' ' | b'T')
+        && text.get(13) == Some(&b':')
+        && text.get(16) == Some(&b':');
     let (hour, minute, second) = (field(11)?, field(14)?, field(17)?);
     if !shaped || hour > 23 || minute > 59 || second > 59 {
         return Err(WHAT);
     }
     let whole = midnight + ((hour * 60 + minute) * 60 + second) * 1_000_000;
-    if text.len() == 19 { Ok(Moment::At(whole)) } else { with_fraction_and_offset(whole, &text[19..]).ok_or(WHAT).map(Moment::At) }
+    if text.len() == 19 {
+        Ok(Moment::At(whole))
+    } else {
+        with_fraction_and_offset(whole, &text[19..])
+            .ok_or(WHAT)
+            .map(Moment::At)
+    }
 }
 
 fn with_fraction_and_offset(whole: i64, mut rest: &[u8]) -> Option<i64> {
     let mut micros = 0i64;
     if let [b'.', fraction @ ..] = rest {
-        let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let digits = fraction
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
         if digits == 0 {
             return None;
         }
-        let place = |at: usize| fraction.get(at).filter(|_| at < digits).map_or(0, |byte| i64::from(byte - b'0'));
+        let place = |at: usize| {
+            fraction
+                .get(at)
+                .filter(|_| at < digits)
+                .map_or(0, |byte| i64::from(byte - b'0'))
+        };
         micros = (0..6).fold(0, |value, at| value * 10 + place(at));
         rest = &fraction[digits..];
     }
@@ -190,7 +245,11 @@ fn with_fraction_and_offset(whole: i64, mut rest: &[u8]) -> Option<i64> {
         [] | [b'Z'] => 0,
         [sign @ (b'+' | b'-'), _, _, tail @ ..] => {
             let minutes_at = if tail.first() == Some(&b':') { 4 } else { 3 };
-            let minutes = if tail.is_empty() { 0 } else { two(rest, minutes_at)? };
+            let minutes = if tail.is_empty() {
+                0
+            } else {
+                two(rest, minutes_at)?
+            };
             let end = if tail.is_empty() { 3 } else { minutes_at + 2 };
             if rest.len() != end {
                 return None;
@@ -218,7 +277,9 @@ pub(super) fn flag(text: &[u8]) -> Option<bool> {
 pub(super) fn split_os(joined: &str) -> (&str, Option<&str>) {
     match joined.rsplit_once(' ') {
         Some((name, version))
-            if !name.is_empty() && (version.starts_with(|first: char| first.is_ascii_digit()) || version == "Unknown") =>
+            if !name.is_empty()
+                && (version.starts_with(|first: char| first.is_ascii_digit())
+                    || version == "Unknown") =>
         {
             (name, Some(version))
         }
@@ -236,7 +297,16 @@ mod tests {
 
     #[test]
     fn money_is_exact() {
-        let exact = |text: &str, scaled: i128| assert_eq!(amount(text.as_bytes()), Ok(Amount { scaled, rounded: false }), "{text}");
+        let exact = |text: &str, scaled: i128| {
+            assert_eq!(
+                amount(text.as_bytes()),
+                Ok(Amount {
+                    scaled,
+                    rounded: false
+                }),
+                "{text}"
+            )
+        };
         exact("12.4300000001", 12_430_000_000_100_000_000);
         exact("9.5", 9_500_000_000_000_000_000);
         exact("-0.01", -ONE / 100);
@@ -245,10 +315,34 @@ mod tests {
         exact("0.30000000000000004", 300_000_000_000_000_040);
         exact("0e999999999", 0);
         exact("99999999999999999999", 99_999_999_999_999_999_999 * ONE);
-        assert_eq!(amount(b"5.551115123125783e-17"), Ok(Amount { scaled: 56, rounded: true }));
-        assert_eq!(amount(b"1e-18"), Ok(Amount { scaled: 1, rounded: false }));
-        assert_eq!(amount(b"5e-19"), Ok(Amount { scaled: 1, rounded: true }));
-        assert_eq!(amount(b"1e-40"), Ok(Amount { scaled: 0, rounded: true }));
+        assert_eq!(
+            amount(b"5.551115123125783e-17"),
+            Ok(Amount {
+                scaled: 56,
+                rounded: true
+            })
+        );
+        assert_eq!(
+            amount(b"1e-18"),
+            Ok(Amount {
+                scaled: 1,
+                rounded: false
+            })
+        );
+        assert_eq!(
+            amount(b"5e-19"),
+            Ok(Amount {
+                scaled: 1,
+                rounded: true
+            })
+        );
+        assert_eq!(
+            amount(b"1e-40"),
+            Ok(Amount {
+                scaled: 0,
+                rounded: true
+            })
+        );
         for bad in ["", "-", ".", "1.", ".5", "abc", "1,5", "1e", "0x1", "1 "] {
             assert_eq!(amount(bad.as_bytes()), Err("not a number"), "{bad}");
         }
@@ -258,7 +352,10 @@ mod tests {
 
     #[test]
     fn whole_numbers_stay_whole() {
-        assert_eq!(plain_integer(b"9007199254740993"), Some(9_007_199_254_740_993));
+        assert_eq!(
+            plain_integer(b"9007199254740993"),
+            Some(9_007_199_254_740_993)
+        );
         assert_eq!(plain_integer(b"-9223372036854775808"), Some(i64::MIN));
         assert_eq!(plain_integer(b"9223372036854775808"), None);
         assert_eq!(whole_number(b"12.0"), Ok(12));
@@ -274,10 +371,24 @@ mod tests {
         assert_eq!(instant(b""), Ok(Moment::Unset));
         assert_eq!(instant(b"0000-00-00 00:00:00"), Ok(Moment::Unset));
         assert_eq!(instant(b"1970-01-02"), Ok(Moment::At(86_400_000_000)));
-        assert_eq!(instant(b"1970-01-01T02:00:00.25+02:00"), Ok(Moment::At(250_000)));
-        assert_eq!(instant(b"1970-01-01 00:00:00-0130"), Ok(Moment::At(5_400_000_000)));
+        assert_eq!(
+            instant(b"1970-01-01T02:00:00.25+02:00"),
+            Ok(Moment::At(250_000))
+        );
+        assert_eq!(
+            instant(b"1970-01-01 00:00:00-0130"),
+            Ok(Moment::At(5_400_000_000))
+        );
         assert_eq!(instant(b"1970-01-01 00:00:01Z"), Ok(Moment::At(1_000_000)));
-        for bad in ["2024-02-30 00:00:00", "2024-1-1", "2024-01-01 24:00:00", "2024-01-01 00:00", "today", "2024-01-01 00:00:00+", "2024-01-01 00:00:00."] {
+        for bad in [
+            "2024-02-30 00:00:00",
+            "2024-1-1",
+            "2024-01-01 24:00:00",
+            "2024-01-01 00:00",
+            "today",
+            "2024-01-01 00:00:00+",
+            "2024-01-01 00:00:00.",
+        ] {
             assert_eq!(instant(bad.as_bytes()), Err("not a time stamp"), "{bad}");
         }
     }

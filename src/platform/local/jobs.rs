@@ -55,11 +55,15 @@ impl LocalJobs {
     /// Settings and credentials of the real source, or of the one that stands in for it.
     async fn source(&self) -> Result<(Arc<Profile>, Arc<dyn ParameterStore>), JobError> {
         let own = || (Arc::clone(&self.profile), Arc::clone(&self.parameters));
-        let Some(stand_in) = self.stand_in.get() else { return Ok(own()) };
+        let Some(stand_in) = self.stand_in.get() else {
+            return Ok(own());
+        };
         let found = stand_in.affise().await.map_err(|why| {
             JobError::new(ErrorType::TransientSourceError, format!("the simulator behind this sample lake did not start: {why}; redrive the execution"))
         })?;
-        let Some((base_url, key)) = found else { return Ok(own()) };
+        let Some((base_url, key)) = found else {
+            return Ok(own());
+        };
         let mut profile = Profile::clone(&self.profile);
         profile.affise.base_url = base_url;
         // Nobody's quota is spent on loopback.

@@ -19,7 +19,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
-use super::state::{SqliteResult, StateError, StateStore, instant, key_of, micros, on_blocking_thread, signed, unsigned};
+use super::state::{
+    SqliteResult, StateError, StateStore, instant, key_of, micros, on_blocking_thread, signed,
+    unsigned,
+};
 use crate::{
     ops::{ExecutionId, LogLine, OpsResult, ports::Logs},
     pipeline::{
@@ -38,8 +41,20 @@ const LONGEST_LINE: usize = 16 * 1024;
 const HEARTBEAT_EVERY_MS: i64 = 1000;
 
 enum Entry {
-    Line { key: i64, stage: Arc<str>, attempt: u32, at: Timestamp, level: Level, message: String },
-    Progress { key: i64, stage: Arc<str>, at: Timestamp, message: String },
+    Line {
+        key: i64,
+        stage: Arc<str>,
+        attempt: u32,
+        at: Timestamp,
+        level: Level,
+        message: String,
+    },
+    Progress {
+        key: i64,
+        stage: Arc<str>,
+        at: Timestamp,
+        message: String,
+    },
     Flush(SyncSender<()>),
 }
 
@@ -71,9 +86,24 @@ impl LogWriter {
 
     /// The log of one try of one stage of the execution with number `key`. Progress also calls `heartbeat`.
     #[must_use]
-    pub fn stage(&self, key: i64, stage: &str, attempt: u32, clock: Arc<dyn Clock>, heartbeat: Heartbeat) -> Arc<StageLog> {
+    pub fn stage(
+        &self,
+        key: i64,
+        stage: &str,
+        attempt: u32,
+        clock: Arc<dyn Clock>,
+        heartbeat: Heartbeat,
+    ) -> Arc<StageLog> {
         let last_beat = AtomicI64::new(i64::MIN);
-        Arc::new(StageLog { writer: self.clone(), key, stage: stage.into(), attempt, clock, heartbeat, last_beat })
+        Arc::new(StageLog {
+            writer: self.clone(),
+            key,
+            stage: stage.into(),
+            attempt,
+            clock,
+            heartbeat,
+            last_beat,
+        })
     }
 
     /// Waits until everything written so far is stored.
@@ -81,7 +111,12 @@ impl LogWriter {
         let (done, stored) = sync_channel(1);
         if self.sender.send(Entry::Flush(done)).is_ok() {
             // Errors mean that the log thread or the runtime ends: there is nothing left to wait for then.
-            let _ = on_blocking_thread(move || stored.recv().map_err(|error| StateError::Lost(error.to_string()))).await;
+            let _ = on_blocking_thread(move || {
+                stored
+                    .recv()
+                    .map_err(|error| StateError::Lost(error.to_string()))
+            })
+            .await;
         }
     }
 }
@@ -102,7 +137,10 @@ pub struct StageLog {
 
 impl fmt::Debug for StageLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StageLog").field("stage", &self.stage).field("attempt", &self.attempt).finish_non_exhaustive()
+        f.debug_struct("StageLog")
+            .field("stage", &self.stage)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
     }
 }
 
@@ -110,15 +148,32 @@ impl fmt::Debug for StageLog {
 impl JobLog for StageLog {
     fn line(&self, level: Level, message: &str) {
         let message = cut(message).to_owned();
-        let (key, stage, attempt, at) = (self.key, Arc::clone(&self.stage), self.attempt, self.clock.now());
+        let (key, stage, attempt, at) = (
+            self.key,
+            Arc::clone(&self.stage),
+            self.attempt,
+            self.clock.now(),
+        );
         // A closed channel means the process is going down; there is nobody left to tell.
-        let _ = self.writer.sender.send(Entry::Line { key, stage, attempt, at, level, message });
+        let _ = self.writer.sender.send(Entry::Line {
+            key,
+            stage,
+            attempt,
+            at,
+            level,
+            message,
+        });
     }
 
     fn progress(&self, message: &str) {
         let at = self.clock.now();
         let message = cut(message).to_owned();
-        let _ = self.writer.sender.send(Entry::Progress { key: self.key, stage: Arc::clone(&self.stage), at, message });
+        let _ = self.writer.sender.send(Entry::Progress {
+            key: self.key,
+            stage: Arc::clone(&self.stage),
+            at,
+            message,
+        });
         let millis = at.as_millisecond();
         if millis.saturating_sub(self.last_beat.load(Ordering::Relaxed)) >= HEARTBEAT_EVERY_MS {
             self.last_beat.store(millis, Ordering::Relaxed);
@@ -147,7 +202,9 @@ fn write_batches(store: &StateStore, receiver: &Receiver<Entry>) {
                 entry => batch.push(entry),
             }
             if batch.len() < BATCH {
-                next = match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                next = match receiver
+                    .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                {
                     Ok(entry) => Some(entry),
                     Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
                 };
@@ -173,15 +230,37 @@ fn store_batch(transaction: &Transaction<'_>, batch: &[Entry]) -> Result<(), Sta
         .on("write")?;
     for entry in batch {
         match entry {
-            Entry::Line { key, stage, attempt, at, level, message } => {
+            Entry::Line {
+                key,
+                stage,
+                attempt,
+                at,
+                level,
+                message,
+            } => {
                 let line = match last_lines.get(key) {
                     Some(line) => line + 1,
                     None => last_line(transaction, *key)? + 1,
                 };
                 last_lines.insert(*key, line);
-                insert.execute(params![key, line, micros(*at), level_text(*level), stage, attempt, message]).on("write")?;
+                insert
+                    .execute(params![
+                        key,
+                        line,
+                        micros(*at),
+                        level_text(*level),
+                        stage,
+                        attempt,
+                        message
+                    ])
+                    .on("write")?;
             }
-            Entry::Progress { key, stage, at, message } => {
+            Entry::Progress {
+                key,
+                stage,
+                at,
+                message,
+            } => {
                 newest_progress.insert((*key, stage), (*at, message));
             }
             Entry::Flush(_) => {}
@@ -194,7 +273,9 @@ fn store_batch(transaction: &Transaction<'_>, batch: &[Entry]) -> Result<(), Sta
         )
         .on("write")?;
     for ((key, stage), (at, message)) in newest_progress {
-        upsert.execute(params![key, stage, micros(at), message]).on("write")?;
+        upsert
+            .execute(params![key, stage, micros(at), message])
+            .on("write")?;
     }
     Ok(())
 }
@@ -225,10 +306,17 @@ fn level_of(text: &str) -> Level {
 }
 
 /// Newest progress of every stage of an execution, by stage.
-fn newest_progress(connection: &Connection, id: &str) -> Result<HashMap<String, String>, StateError> {
+fn newest_progress(
+    connection: &Connection,
+    id: &str,
+) -> Result<HashMap<String, String>, StateError> {
     let key = key_of(connection, id)?;
-    let mut statement = connection.prepare_cached("SELECT stage, message FROM progress WHERE execution = ?1").on("read")?;
-    let rows = statement.query_map([key], |row| Ok((row.get(0)?, row.get(1)?))).on("read")?;
+    let mut statement = connection
+        .prepare_cached("SELECT stage, message FROM progress WHERE execution = ?1")
+        .on("read")?;
+    let rows = statement
+        .query_map([key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .on("read")?;
     rows.collect::<Result<_, _>>().on("read")
 }
 
@@ -246,15 +334,27 @@ impl LocalLogs {
     }
 }
 
-fn read_lines(connection: &Connection, id: &str, stage: Option<&str>, after: u64, limit: usize) -> Result<Vec<LogLine>, StateError> {
+fn read_lines(
+    connection: &Connection,
+    id: &str,
+    stage: Option<&str>,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<LogLine>, StateError> {
     let key = key_of(connection, id)?;
-    let filter = if stage.is_some() { "stage = ?2" } else { "?2 IS NULL" };
+    let filter = if stage.is_some() {
+        "stage = ?2"
+    } else {
+        "?2 IS NULL"
+    };
     let sql = format!(
         "SELECT line, at, level, stage, attempt, message FROM logs WHERE execution = ?1 AND {filter} AND line > ?3 ORDER BY line LIMIT ?4"
     );
     let mut statement = connection.prepare_cached(&sql).on("read")?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![key, stage, signed(after), limit]).on("read")?;
+    let mut rows = statement
+        .query(params![key, stage, signed(after), limit])
+        .on("read")?;
     let mut lines = Vec::new();
     while let Some(row) = rows.next().on("read")? {
         lines.push(LogLine {
@@ -271,14 +371,28 @@ fn read_lines(connection: &Connection, id: &str, stage: Option<&str>, after: u64
 
 #[async_trait]
 impl Logs for LocalLogs {
-    async fn lines(&self, id: &ExecutionId, stage: Option<&str>, after_line: u64, limit: usize) -> OpsResult<Vec<LogLine>> {
+    async fn lines(
+        &self,
+        id: &ExecutionId,
+        stage: Option<&str>,
+        after_line: u64,
+        limit: usize,
+    ) -> OpsResult<Vec<LogLine>> {
         let (id, stage) = (id.clone(), stage.map(str::to_owned));
-        let lines = self.store.read(move |connection| read_lines(connection, id.as_ref(), stage.as_deref(), after_line, limit)).await?;
+        let lines = self
+            .store
+            .read(move |connection| {
+                read_lines(connection, id.as_ref(), stage.as_deref(), after_line, limit)
+            })
+            .await?;
         Ok(lines)
     }
 
     async fn progress(&self, id: &ExecutionId) -> OpsResult<HashMap<String, String>> {
         let id = id.clone();
-        Ok(self.store.read(move |connection| newest_progress(connection, id.as_ref())).await?)
+        Ok(self
+            .store
+            .read(move |connection| newest_progress(connection, id.as_ref()))
+            .await?)
     }
 }

@@ -37,7 +37,10 @@ use crate::{
     pipeline::{
         gold,
         jobs::{JobContext, JobError, JobLog, Level},
-        ports::{Clock, Lake, ObjectStore, QueryEngine, QueryError, QueryRows, QuerySummary, StoreError, SystemClock},
+        ports::{
+            Clock, Lake, ObjectStore, QueryEngine, QueryError, QueryRows, QuerySummary, StoreError,
+            SystemClock,
+        },
         window::{Window, WindowError},
     },
 };
@@ -74,7 +77,10 @@ impl WeakPlatform {
     /// # Errors
     /// When the program is ending.
     pub fn upgrade(&self) -> OpsResult<Platform> {
-        let inner = self.inner.upgrade().ok_or_else(|| OpsError::new(OpsErrorKind::Platform, "the program is ending", ""))?;
+        let inner = self
+            .inner
+            .upgrade()
+            .ok_or_else(|| OpsError::new(OpsErrorKind::Platform, "the program is ending", ""))?;
         Ok(Platform { inner })
     }
 }
@@ -86,13 +92,18 @@ impl Platform {
     /// [`PlatformError`] when a folder or the store cannot be used.
     pub fn open(profile: Arc<Profile>) -> Result<Self, PlatformError> {
         let lake = open_lake(&profile)?;
-        let store = StateStore::open(&profile.state_file()).map_err(|source| PlatformError::Executions {
-            profile: profile.name.clone(),
-            source: source.into(),
+        let store = StateStore::open(&profile.state_file()).map_err(|source| {
+            PlatformError::Executions {
+                profile: profile.name.clone(),
+                source: source.into(),
+            }
         })?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let parameters = Arc::new(FileParameters::new(profile.parameters_file()));
-        let engine = Arc::new(LazyEngine { settings: EngineSettings::for_profile(&profile), engine: OnceLock::new() });
+        let engine = Arc::new(LazyEngine {
+            settings: EngineSettings::for_profile(&profile),
+            engine: OnceLock::new(),
+        });
         let stand_in = Arc::new(OnceLock::new());
         let jobs = Arc::new(LocalJobs {
             profile: Arc::clone(&profile),
@@ -102,10 +113,28 @@ impl Platform {
             clock: Arc::clone(&clock),
             stand_in: Arc::clone(&stand_in),
         });
-        let resources = LocalResources::new(Arc::clone(&profile), jobs.clone(), engine.clone(), lake.clone(), Arc::clone(&store), Arc::clone(&clock));
-        let definitions = Definitions::new(Arc::clone(&profile), Arc::new(|text| gold::render_workflow(text).map_err(|error| error.to_string())));
-        let workflows = LocalWorkflows::new(Arc::clone(&store), definitions, Arc::new(resources), Arc::clone(&clock));
-        let workflows = Arc::new(workflows.map_err(|source| PlatformError::Executions { profile: profile.name.clone(), source })?);
+        let resources = LocalResources::new(
+            Arc::clone(&profile),
+            jobs.clone(),
+            engine.clone(),
+            lake.clone(),
+            Arc::clone(&store),
+            Arc::clone(&clock),
+        );
+        let definitions = Definitions::new(
+            Arc::clone(&profile),
+            Arc::new(|text| gold::render_workflow(text).map_err(|error| error.to_string())),
+        );
+        let workflows = LocalWorkflows::new(
+            Arc::clone(&store),
+            definitions,
+            Arc::new(resources),
+            Arc::clone(&clock),
+        );
+        let workflows = Arc::new(workflows.map_err(|source| PlatformError::Executions {
+            profile: profile.name.clone(),
+            source,
+        })?);
         let operator = Arc::new(Operator::new(OperatorParts {
             identity: identity(&profile),
             profile: Arc::clone(&profile),
@@ -116,7 +145,20 @@ impl Platform {
             sample: Some(Arc::new(Sample(Arc::clone(&stand_in)))),
         }));
         let console_open = Arc::default();
-        Ok(Self { inner: Arc::new(Inner { profile, lake, parameters, engine, clock, jobs, workflows, operator, stand_in, console_open }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                profile,
+                lake,
+                parameters,
+                engine,
+                clock,
+                jobs,
+                workflows,
+                operator,
+                stand_in,
+                console_open,
+            }),
+        })
     }
 
     /// What the operator can do.
@@ -185,7 +227,9 @@ impl Platform {
     /// A handle that does not keep the platform alive.
     #[must_use]
     pub fn downgrade(&self) -> WeakPlatform {
-        WeakPlatform { inner: Arc::downgrade(&self.inner) }
+        WeakPlatform {
+            inner: Arc::downgrade(&self.inner),
+        }
     }
 
     /// A job's context outside any execution: lines go to standard error.
@@ -195,7 +239,16 @@ impl Platform {
     pub async fn job_context(&self, task: &str) -> Result<JobContext, JobError> {
         let execution = format!("{task}-{}", uuid::Uuid::now_v7().simple());
         let log: Arc<dyn JobLog> = Arc::new(StandardError);
-        self.inner.jobs.context(JobCall { execution, stage: task.to_owned(), attempt: 1, log, cancel: CancellationToken::new() }).await
+        self.inner
+            .jobs
+            .context(JobCall {
+                execution,
+                stage: task.to_owned(),
+                attempt: 1,
+                log,
+                cancel: CancellationToken::new(),
+            })
+            .await
     }
 
     /// Whether nothing was ever collected or imported.
@@ -240,10 +293,17 @@ fn open_lake(profile: &Profile) -> Result<Lake, PlatformError> {
     let open = |folder: std::path::PathBuf| -> Result<Arc<dyn ObjectStore>, PlatformError> {
         match LocalStore::open(&folder) {
             Ok(store) => Ok(Arc::new(store)),
-            Err(source) => Err(PlatformError::Lake { profile: profile.name.clone(), folder: folder.display().to_string(), source }),
+            Err(source) => Err(PlatformError::Lake {
+                profile: profile.name.clone(),
+                folder: folder.display().to_string(),
+                source,
+            }),
         }
     };
-    Ok(Lake { raw: open(profile.raw_dir())?, std: open(profile.std_dir())? })
+    Ok(Lake {
+        raw: open(profile.raw_dir())?,
+        std: open(profile.std_dir())?,
+    })
 }
 
 fn identity(profile: &Profile) -> Identity {
@@ -266,13 +326,20 @@ struct LazyEngine {
 
 impl LazyEngine {
     fn get(&self) -> Result<&LocalEngine, QueryError> {
-        self.engine.get_or_init(|| LocalEngine::new(&self.settings)).as_ref().map_err(Clone::clone)
+        self.engine
+            .get_or_init(|| LocalEngine::new(&self.settings))
+            .as_ref()
+            .map_err(Clone::clone)
     }
 }
 
 #[async_trait]
 impl QueryEngine for LazyEngine {
-    async fn execute(&self, sql: &str, cancel: &CancellationToken) -> Result<QuerySummary, QueryError> {
+    async fn execute(
+        &self,
+        sql: &str,
+        cancel: &CancellationToken,
+    ) -> Result<QuerySummary, QueryError> {
         self.get()?.execute(sql, cancel).await
     }
 
@@ -295,7 +362,11 @@ impl SampleStarter for Sample {
     async fn start(&self) -> OpsResult<ExecutionId> {
         match self.0.get() {
             Some(stand_in) => stand_in.start_sample().await,
-            None => Err(OpsError::new(OpsErrorKind::NotPossible, "this build has no simulator", "build it with the feature `simulator`")),
+            None => Err(OpsError::new(
+                OpsErrorKind::NotPossible,
+                "this build has no simulator",
+                "build it with the feature `simulator`",
+            )),
         }
     }
 }

@@ -85,7 +85,11 @@ impl BoardState {
 
     /// Details of an execution, if they were read for the side pane.
     pub(crate) fn preview_of(&self, id: &ExecutionId) -> Option<&ExecutionDetail> {
-        self.preview.as_ref().filter(|(of, _)| of == id).and_then(|(_, detail)| detail.value()).map(AsRef::as_ref)
+        self.preview
+            .as_ref()
+            .filter(|(of, _)| of == id)
+            .and_then(|(_, detail)| detail.value())
+            .map(AsRef::as_ref)
     }
 
     /// When the Board was read.
@@ -110,24 +114,39 @@ impl BoardState {
 
     /// Whether something runs.
     pub(crate) fn is_running(&self) -> bool {
-        let running = |card: &crate::ops::WorkflowCard| card.executions.first().is_some_and(|first| first.status == ExecutionStatus::Running);
-        self.board().is_some_and(|board| board.workflows.iter().any(running))
+        let running = |card: &crate::ops::WorkflowCard| {
+            card.executions
+                .first()
+                .is_some_and(|first| first.status == ExecutionStatus::Running)
+        };
+        self.board()
+            .is_some_and(|board| board.workflows.iter().any(running))
     }
 
     /// Makes the list anew: what needs care first, then newest first; the execution named stays selected.
     fn arrange(&mut self, selected: Option<&ExecutionId>, height: usize) {
         let all: &[ExecutionSummary] = self.executions.value().map_or(&[], |all| all.as_slice());
-        let words: Vec<String> = self.filter.to_lowercase().split_whitespace().map(str::to_owned).collect();
+        let words: Vec<String> = self
+            .filter
+            .to_lowercase()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
         let wanted = |row: &u32| matches(&all[*row as usize], &words);
         let length = u32::try_from(all.len()).unwrap_or(u32::MAX);
         let mut order: Vec<u32> = (0..length).filter(wanted).collect();
         order.sort_by_key(|row| {
             let execution = &all[*row as usize];
-            !(needs_care(execution.status) && !execution.superseded && execution.status != ExecutionStatus::Aborted)
+            !(needs_care(execution.status)
+                && !execution.superseded
+                && execution.status != ExecutionStatus::Aborted)
         });
-        let position = selected.filter(|_| self.moved).and_then(|id| order.iter().position(|row| all[*row as usize].id == *id));
+        let position = selected
+            .filter(|_| self.moved)
+            .and_then(|id| order.iter().position(|row| all[*row as usize].id == *id));
         self.order = order;
-        self.cursor.select(position.unwrap_or(0), self.order.len(), height);
+        self.cursor
+            .select(position.unwrap_or(0), self.order.len(), height);
     }
 }
 
@@ -137,7 +156,10 @@ fn matches(execution: &ExecutionSummary, words: &[String]) -> bool {
         return true;
     }
     let theme = crate::console::theme::Theme::mono();
-    let window = execution.window.map(|window| window.to_string()).unwrap_or_default();
+    let window = execution
+        .window
+        .map(|window| window.to_string())
+        .unwrap_or_default();
     let text = [
         execution.workflow.as_ref(),
         &execution.name,
@@ -178,20 +200,60 @@ pub(super) fn layout(state: &State) -> Layout {
     let wanted = u16::try_from(cards * 2).unwrap_or(u16::MAX);
     let workflows_height = wanted.min(body.height.saturating_sub(10)).max(2);
     let verdict = Rect { height: 1, ..body };
-    let workflows = Rect { y: body.y + 2, height: workflows_height, ..body };
-    let titles = Rect { y: workflows.bottom() + 1, height: 1, ..body };
-    let lower = Rect { y: titles.y + 1, height: body.bottom().saturating_sub(titles.y + 1), ..body };
+    let workflows = Rect {
+        y: body.y + 2,
+        height: workflows_height,
+        ..body
+    };
+    let titles = Rect {
+        y: workflows.bottom() + 1,
+        height: 1,
+        ..body
+    };
+    let lower = Rect {
+        y: titles.y + 1,
+        height: body.bottom().saturating_sub(titles.y + 1),
+        ..body
+    };
     let side_width = (body.width * 2 / 5).clamp(28, 72);
-    let list = Rect { width: lower.width.saturating_sub(side_width + 2), ..lower };
-    let side = Rect { x: list.right() + 2, width: side_width, ..lower };
+    let list = Rect {
+        width: lower.width.saturating_sub(side_width + 2),
+        ..lower
+    };
+    let side = Rect {
+        x: list.right() + 2,
+        width: side_width,
+        ..lower
+    };
     let streams = state.board.board().map_or(0, |board| board.freshness.len());
     let freshness_height = u16::try_from(streams + 2).unwrap_or(u16::MAX);
     if side.height >= freshness_height.saturating_add(14) {
-        let freshness = Rect { height: freshness_height, ..side };
-        let rest = Rect { y: freshness.bottom(), height: side.height - freshness_height, ..side };
-        return Layout { verdict, workflows, titles, list, freshness: Some(freshness), side: rest };
+        let freshness = Rect {
+            height: freshness_height,
+            ..side
+        };
+        let rest = Rect {
+            y: freshness.bottom(),
+            height: side.height - freshness_height,
+            ..side
+        };
+        return Layout {
+            verdict,
+            workflows,
+            titles,
+            list,
+            freshness: Some(freshness),
+            side: rest,
+        };
     }
-    Layout { verdict, workflows, titles, list, freshness: None, side }
+    Layout {
+        verdict,
+        workflows,
+        titles,
+        list,
+        freshness: None,
+        side,
+    }
 }
 
 /// Rows of the list without its titles.
@@ -202,7 +264,10 @@ fn list_height(state: &State) -> usize {
 /// The newest execution of a workflow that began after `since`.
 pub(crate) fn newest_of(state: &State, workflow: &str, since: Timestamp) -> Option<ExecutionId> {
     let all = state.board.executions.value()?;
-    all.iter().filter(|execution| execution.workflow.as_ref() == workflow && execution.started >= since).max_by_key(|execution| execution.started).map(|execution| execution.id.clone())
+    all.iter()
+        .filter(|execution| execution.workflow.as_ref() == workflow && execution.started >= since)
+        .max_by_key(|execution| execution.started)
+        .map(|execution| execution.id.clone())
 }
 
 /// Reads what the Board shows.
@@ -229,8 +294,16 @@ pub(crate) fn wake_at(state: &State) -> Option<Timestamp> {
 pub(crate) fn tick(state: &mut State, effects: &mut Vec<Effect>) {
     if state.board.preview_due.is_some_and(|due| due <= state.now) {
         state.board.preview_due = None;
-        if let Some(id) = state.board.selected_execution().map(|execution| execution.id.clone()) {
-            let known = state.board.preview.as_ref().is_some_and(|(of, _)| *of == id);
+        if let Some(id) = state
+            .board
+            .selected_execution()
+            .map(|execution| execution.id.clone())
+        {
+            let known = state
+                .board
+                .preview
+                .as_ref()
+                .is_some_and(|(of, _)| *of == id);
             if !known {
                 state.board.preview = Some((id.clone(), Fresh::default()));
             }
@@ -241,8 +314,14 @@ pub(crate) fn tick(state: &mut State, effects: &mut Vec<Effect>) {
 
 /// Asks for the details of the selected execution once the selection rests.
 fn want_preview(state: &mut State) {
-    let wanted = state.board.selected_execution().filter(|execution| needs_care(execution.status)).map(|execution| execution.id.clone());
-    let fresh = wanted.as_ref().is_some_and(|id| state.board.preview_of(id).is_some());
+    let wanted = state
+        .board
+        .selected_execution()
+        .filter(|execution| needs_care(execution.status))
+        .map(|execution| execution.id.clone());
+    let fresh = wanted
+        .as_ref()
+        .is_some_and(|id| state.board.preview_of(id).is_some());
     state.board.preview_due = match wanted {
         Some(_) if !fresh => state.now.checked_add(PREVIEW_REST).ok(),
         _ => None,
@@ -259,7 +338,10 @@ pub(crate) fn answered_board(state: &mut State, answer: OpsResult<Arc<Board>>) {
 }
 
 /// Takes the executions.
-pub(crate) fn answered_executions(state: &mut State, answer: OpsResult<Arc<Vec<ExecutionSummary>>>) {
+pub(crate) fn answered_executions(
+    state: &mut State,
+    answer: OpsResult<Arc<Vec<ExecutionSummary>>>,
+) {
     if let Ok(all) = &answer {
         state.confirm_all(all);
     }
@@ -267,10 +349,17 @@ pub(crate) fn answered_executions(state: &mut State, answer: OpsResult<Arc<Vec<E
     let before = state.board.selected_execution().cloned();
     state.board.executions.answered(now, answer);
     let height = list_height(state);
-    state.board.arrange(before.as_ref().map(|execution| &execution.id), height);
+    state
+        .board
+        .arrange(before.as_ref().map(|execution| &execution.id), height);
     if before.as_ref() != state.board.selected_execution() {
         // The same row in another status has other details.
-        if before.map(|execution| execution.id) == state.board.selected_execution().map(|execution| execution.id.clone()) {
+        if before.map(|execution| execution.id)
+            == state
+                .board
+                .selected_execution()
+                .map(|execution| execution.id.clone())
+        {
             state.board.preview = None;
         }
         want_preview(state);
@@ -278,7 +367,11 @@ pub(crate) fn answered_executions(state: &mut State, answer: OpsResult<Arc<Vec<E
 }
 
 /// Takes the details for the side pane.
-pub(crate) fn answered_preview(state: &mut State, id: &ExecutionId, answer: OpsResult<Arc<ExecutionDetail>>) {
+pub(crate) fn answered_preview(
+    state: &mut State,
+    id: &ExecutionId,
+    answer: OpsResult<Arc<ExecutionDetail>>,
+) {
     let now = state.now;
     if let Some((of, detail)) = &mut state.board.preview {
         if of == id {
@@ -307,7 +400,11 @@ pub(crate) fn act(state: &mut State, action: ActionId, effects: &mut Vec<Effect>
             }
         }
         ActionId::NextPane | ActionId::PreviousPane => {
-            state.board.side = if state.board.side == Side::Details { Side::Freshness } else { Side::Details };
+            state.board.side = if state.board.side == Side::Details {
+                Side::Freshness
+            } else {
+                Side::Details
+            };
         }
         _ => return false,
     }
@@ -315,7 +412,11 @@ pub(crate) fn act(state: &mut State, action: ActionId, effects: &mut Vec<Effect>
 }
 
 fn open_selected(state: &mut State, effects: &mut Vec<Effect>) {
-    match state.board.selected_execution().map(|execution| execution.id.clone()) {
+    match state
+        .board
+        .selected_execution()
+        .map(|execution| execution.id.clone())
+    {
         Some(id) => {
             run::open(state, id, effects);
             state.go(Screen::Run);
@@ -328,7 +429,10 @@ fn open_selected(state: &mut State, effects: &mut Vec<Effect>) {
 pub(crate) fn filter(state: &mut State, text: &str) {
     state.board.filter = text.trim().to_owned();
     let height = list_height(state);
-    let selected = state.board.selected_execution().map(|execution| execution.id.clone());
+    let selected = state
+        .board
+        .selected_execution()
+        .map(|execution| execution.id.clone());
     state.board.moved = true;
     state.board.arrange(selected.as_ref(), height);
     want_preview(state);
@@ -336,13 +440,28 @@ pub(crate) fn filter(state: &mut State, text: &str) {
 
 /// Looks for the next row that holds the words.
 pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool) {
-    let words: Vec<String> = text.to_lowercase().split_whitespace().map(str::to_owned).collect();
+    let words: Vec<String> = text
+        .to_lowercase()
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
     let (length, from) = (state.board.order.len(), state.board.cursor.selected());
-    let step = |distance: usize| if forward { (from + distance) % length } else { (from + length - distance % length) % length };
+    let step = |distance: usize| {
+        if forward {
+            (from + distance) % length
+        } else {
+            (from + length - distance % length) % length
+        }
+    };
     let start = usize::from(!inclusive);
-    let hit = (start..length + start).map(|distance| if length == 0 { 0 } else { step(distance) }).find(|position| {
-        state.board.at(*position).is_some_and(|execution| matches(execution, &words))
-    });
+    let hit = (start..length + start)
+        .map(|distance| if length == 0 { 0 } else { step(distance) })
+        .find(|position| {
+            state
+                .board
+                .at(*position)
+                .is_some_and(|execution| matches(execution, &words))
+        });
     match hit {
         Some(position) => {
             let height = list_height(state);

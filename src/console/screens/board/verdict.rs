@@ -16,15 +16,26 @@ pub(super) fn verdict(state: &State) -> (&'static str, String, Style) {
     let theme = &state.theme;
     let Some(board) = state.board.board() else {
         return match state.board.answer.error() {
-            Some(error) => ("✗", format!("The board cannot be read: {error}. {}", error.advice), theme.bad),
+            Some(error) => (
+                "✗",
+                format!("The board cannot be read: {error}. {}", error.advice),
+                theme.bad,
+            ),
             None => ("·", "Reading the board …".to_owned(), theme.muted),
         };
     };
     if let Some(failed) = failed_cards(board).next() {
         return failure(state, board, failed);
     }
-    let late: Vec<&str> = board.freshness.iter().filter(|stream| stream.late).map(|stream| stream.stream.as_str()).collect();
-    let active = board.workflows.iter().find_map(|card| newest(card).filter(|execution| execution.status == ExecutionStatus::Running));
+    let late: Vec<&str> = board
+        .freshness
+        .iter()
+        .filter(|stream| stream.late)
+        .map(|stream| stream.stream.as_str())
+        .collect();
+    let active = board.workflows.iter().find_map(|card| {
+        newest(card).filter(|execution| execution.status == ExecutionStatus::Running)
+    });
     if let Some(execution) = active {
         return under_way(state, execution, theme);
     }
@@ -32,7 +43,11 @@ pub(super) fn verdict(state: &State) -> (&'static str, String, Style) {
         return ("·", "The lake is empty: nothing was collected yet. T starts a workflow, : offers sample data.".to_owned(), theme.strong);
     }
     if !late.is_empty() {
-        let streams = if late.len() == 1 { "1 stream is late".to_owned() } else { format!("{} streams are late", late.len()) };
+        let streams = if late.len() == 1 {
+            "1 stream is late".to_owned()
+        } else {
+            format!("{} streams are late", late.len())
+        };
         return ("!", format!("{streams}: {}", late.join(", ")), theme.warn);
     }
     todays_report(state, board, theme)
@@ -46,7 +61,9 @@ pub(super) fn failed_cards(board: &Board) -> impl Iterator<Item = &WorkflowCard>
 /// Whether the newest execution of a workflow failed and nothing put it right.
 pub(super) fn is_failed(card: &WorkflowCard) -> bool {
     newest(card).is_some_and(|execution| {
-        needs_care(execution.status) && execution.status != ExecutionStatus::Aborted && !execution.superseded
+        needs_care(execution.status)
+            && execution.status != ExecutionStatus::Aborted
+            && !execution.superseded
     })
 }
 
@@ -63,9 +80,17 @@ fn failure(state: &State, board: &Board, card: &WorkflowCard) -> (&'static str, 
         ExecutionStatus::TimedOut => "timed out",
         _ => "failed",
     };
-    let place = execution.current_stage.as_ref().map(|stage| format!(" at {stage}")).unwrap_or_default();
+    let place = execution
+        .current_stage
+        .as_ref()
+        .map(|stage| format!(" at {stage}"))
+        .unwrap_or_default();
     let when = ago(execution.ended.unwrap_or(execution.started), state.now);
-    let redrive = match state.board.preview_of(&execution.id).map(|detail| &detail.redrive) {
+    let redrive = match state
+        .board
+        .preview_of(&execution.id)
+        .map(|detail| &detail.redrive)
+    {
         Some(Redrive::Possible { .. }) => " · redrive is safe (D)",
         Some(Redrive::NotPossible { .. }) => " · no redrive: start anew (T)",
         None => "",
@@ -74,25 +99,65 @@ fn failure(state: &State, board: &Board, card: &WorkflowCard) -> (&'static str, 
         0 | 1 => String::new(),
         several => format!(" · {} more", several - 1),
     };
-    ("✗", format!("{} {verb}{place} {when}{redrive}{more}", card.name), state.theme.bad)
+    (
+        "✗",
+        format!("{} {verb}{place} {when}{redrive}{more}", card.name),
+        state.theme.bad,
+    )
 }
 
-fn under_way(state: &State, execution: &ExecutionSummary, theme: &Theme) -> (&'static str, String, Style) {
-    let place = execution.current_stage.as_ref().map(|stage| format!(" at {stage}")).unwrap_or_default();
-    ("●", format!("{} is running{place}, {}", execution.workflow, running(execution.started, state.now)), theme.running)
+fn under_way(
+    state: &State,
+    execution: &ExecutionSummary,
+    theme: &Theme,
+) -> (&'static str, String, Style) {
+    let place = execution
+        .current_stage
+        .as_ref()
+        .map(|stage| format!(" at {stage}"))
+        .unwrap_or_default();
+    (
+        "●",
+        format!(
+            "{} is running{place}, {}",
+            execution.workflow,
+            running(execution.started, state.now)
+        ),
+        theme.running,
+    )
 }
 
 fn todays_report(state: &State, board: &Board, theme: &Theme) -> (&'static str, String, Style) {
-    let next = board.workflows.iter().filter_map(|card| card.next_run).min();
-    let next = next.map(|at| format!(" · next run {}", until(at, state.now))).unwrap_or_default();
+    let next = board
+        .workflows
+        .iter()
+        .filter_map(|card| card.next_run)
+        .min();
+    let next = next
+        .map(|at| format!(" · next run {}", until(at, state.now)))
+        .unwrap_or_default();
     match &board.latest_report {
         Some(report) if report.created.to_zoned(state.zone.clone()).date() == board.today => {
             let at = crate::console::format::moment(report.created, state.now, &state.zone);
-            ("✓", format!("Today's data is there: {} rows in {} at {at}{next}", count(report.rows), report.name), theme.good)
+            (
+                "✓",
+                format!(
+                    "Today's data is there: {} rows in {} at {at}{next}",
+                    count(report.rows),
+                    report.name
+                ),
+                theme.good,
+            )
         }
-        Some(report) => {
-            ("!", format!("Today's report is not there yet; the newest is {} ({}){next}", report.name, ago(report.created, state.now)), theme.warn)
-        }
+        Some(report) => (
+            "!",
+            format!(
+                "Today's report is not there yet; the newest is {} ({}){next}",
+                report.name,
+                ago(report.created, state.now)
+            ),
+            theme.warn,
+        ),
         None => ("·", format!("No report was made yet{next}"), theme.text),
     }
 }

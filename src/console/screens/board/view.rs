@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     console::{
-        format::{ago, age, count, duration, moment, plural, running, until},
+        format::{age, ago, count, duration, moment, plural, running, until},
         state::{Requested, State},
         theme::{execution_mark, needs_care, stage_mark},
         widgets::{
@@ -19,14 +19,21 @@ use crate::{
             text::{Pen, fit, put, rule, width},
         },
     },
-    ops::{ExecutionDetail, ExecutionStatus, ExecutionSummary, Redrive, Stage, StageStatus, WorkflowCard},
+    ops::{
+        ExecutionDetail, ExecutionStatus, ExecutionSummary, Redrive, Stage, StageStatus,
+        WorkflowCard,
+    },
 };
 
 /// Draws the Board.
 pub(crate) fn view(state: &State, buffer: &mut Buffer) {
     let places = layout(state);
     let (mark, sentence, style) = verdict(state);
-    Pen::new(buffer, places.verdict, 0).gap(1).put(mark, style).gap(1).put(&sentence, style);
+    Pen::new(buffer, places.verdict, 0)
+        .gap(1)
+        .put(mark, style)
+        .gap(1)
+        .put(&sentence, style);
     workflows(state, buffer, places.workflows);
     titles(state, buffer, &places);
     executions(state, buffer, places.list);
@@ -46,13 +53,27 @@ fn workflows(state: &State, buffer: &mut Buffer, area: Rect) {
     };
     let mut cards: Vec<&WorkflowCard> = board.workflows.iter().collect();
     cards.sort_by_key(|card| !is_failed(card));
-    let names = cards.iter().map(|card| width(card.name.as_ref())).max().unwrap_or(0);
+    let names = cards
+        .iter()
+        .map(|card| width(card.name.as_ref()))
+        .max()
+        .unwrap_or(0);
     let names = u16::try_from(names.clamp(8, 24)).unwrap_or(24);
     let room = usize::from(area.height / 2);
     for (position, card) in cards.iter().take(room).enumerate() {
         let row = u16::try_from(position * 2).unwrap_or(0);
         card_line(state, buffer, area, row, names, card);
-        stages(state, buffer, Rect { x: area.x + 3, width: area.width.saturating_sub(4), ..area }, row + 1, &card.stages);
+        stages(
+            state,
+            buffer,
+            Rect {
+                x: area.x + 3,
+                width: area.width.saturating_sub(4),
+                ..area
+            },
+            row + 1,
+            &card.stages,
+        );
     }
     if cards.len() > room {
         let more = format!("{} more workflows ", cards.len() - room);
@@ -61,23 +82,49 @@ fn workflows(state: &State, buffer: &mut Buffer, area: Rect) {
 }
 
 /// `✗ daily-report  FAILED  2 h ago at CheckQuality        last good 22 h ago   next in 5 h`.
-fn card_line(state: &State, buffer: &mut Buffer, area: Rect, row: u16, names: u16, card: &WorkflowCard) {
+fn card_line(
+    state: &State,
+    buffer: &mut Buffer,
+    area: Rect,
+    row: u16,
+    names: u16,
+    card: &WorkflowCard,
+) {
     let theme = &state.theme;
     let mut pen = Pen::new(buffer, area, row).gap(1);
-    let next = card.next_run.map(|at| format!("  next {} ", until(at, state.now))).unwrap_or_default();
+    let next = card
+        .next_run
+        .map(|at| format!("  next {} ", until(at, state.now)))
+        .unwrap_or_default();
     match newest(card) {
         Some(execution) => {
             let mark = execution_mark(theme, execution);
             let failing = needs_care(execution.status);
-            let good = card.last_success.filter(|_| failing).map(|at| format!("  last good {} ", ago(at, state.now))).unwrap_or_default();
+            let good = card
+                .last_success
+                .filter(|_| failing)
+                .map(|at| format!("  last good {} ", ago(at, state.now)))
+                .unwrap_or_default();
             pen = pen.right(&next, theme.muted).right(&good, theme.muted);
-            pen = pen.put(mark.symbol, mark.style).gap(1).cell(card.name.as_ref(), names, theme.strong).gap(2);
-            pen.put(mark.word, mark.style).gap(2).put(&when(state, execution), theme.muted);
+            pen = pen
+                .put(mark.symbol, mark.style)
+                .gap(1)
+                .cell(card.name.as_ref(), names, theme.strong)
+                .gap(2);
+            pen.put(mark.word, mark.style)
+                .gap(2)
+                .put(&when(state, execution), theme.muted);
         }
         None => {
             pen = pen.right(&next, theme.muted);
-            pen = pen.put("·", theme.muted).gap(1).cell(card.name.as_ref(), names, theme.strong).gap(2);
-            pen.put("never ran", theme.muted).gap(2).put(&card.description, theme.muted);
+            pen = pen
+                .put("·", theme.muted)
+                .gap(1)
+                .cell(card.name.as_ref(), names, theme.strong)
+                .gap(2);
+            pen.put("never ran", theme.muted)
+                .gap(2)
+                .put(&card.description, theme.muted);
         }
     }
 }
@@ -86,7 +133,11 @@ fn card_line(state: &State, buffer: &mut Buffer, area: Rect, row: u16, names: u1
 fn when(state: &State, execution: &ExecutionSummary) -> String {
     match (execution.status, execution.ended) {
         (ExecutionStatus::Running, _) => format!("for {}", running(execution.started, state.now)),
-        (_, Some(ended)) => format!("{}, took {}", ago(ended, state.now), duration(ended.duration_since(execution.started))),
+        (_, Some(ended)) => format!(
+            "{}, took {}",
+            ago(ended, state.now),
+            duration(ended.duration_since(execution.started))
+        ),
         (_, None) => ago(execution.started, state.now),
     }
 }
@@ -95,29 +146,63 @@ fn when(state: &State, execution: &ExecutionSummary) -> String {
 /// that matter keep theirs.
 fn stages(state: &State, buffer: &mut Buffer, area: Rect, row: u16, stages: &[Stage]) {
     let theme = &state.theme;
-    let shown: Vec<&Stage> = stages.iter().filter(|stage| is_worth_showing(stage)).collect();
+    let shown: Vec<&Stage> = stages
+        .iter()
+        .filter(|stage| is_worth_showing(stage))
+        .collect();
     let room = usize::from(area.width);
-    let cells = |cap: usize| shown.iter().map(|stage| 2 + name_width(stage, cap) + 2).sum::<usize>().saturating_sub(2);
-    let cap = (0..=32).rev().find(|cap| *cap != 1 && *cap != 2 && cells(*cap) <= room).unwrap_or(0);
+    let cells = |cap: usize| {
+        shown
+            .iter()
+            .map(|stage| 2 + name_width(stage, cap) + 2)
+            .sum::<usize>()
+            .saturating_sub(2)
+    };
+    let cap = (0..=32)
+        .rev()
+        .find(|cap| *cap != 1 && *cap != 2 && cells(*cap) <= room)
+        .unwrap_or(0);
     let mut pen = Pen::new(buffer, area, row);
     for stage in shown {
         let mark = stage_mark(theme, &stage.status);
         let name = fit(&stage.name, name_width(stage, cap));
-        let style = if matches!(stage.status, StageStatus::NotReached | StageStatus::Succeeded) { theme.muted } else { mark.style };
+        let style = if matches!(
+            stage.status,
+            StageStatus::NotReached | StageStatus::Succeeded
+        ) {
+            theme.muted
+        } else {
+            mark.style
+        };
         pen = pen.put(mark.symbol, mark.style);
-        pen = if name.is_empty() { pen.gap(1) } else { pen.gap(1).put(&name, style).gap(2) };
+        pen = if name.is_empty() {
+            pen.gap(1)
+        } else {
+            pen.gap(1).put(&name, style).gap(2)
+        };
     }
 }
 
 fn name_width(stage: &Stage, cap: usize) -> usize {
     let own = width(&stage.name);
-    if matches!(stage.status, StageStatus::NotReached | StageStatus::Succeeded) { own.min(cap) } else { own.min(24) }
+    if matches!(
+        stage.status,
+        StageStatus::NotReached | StageStatus::Succeeded
+    ) {
+        own.min(cap)
+    } else {
+        own.min(24)
+    }
 }
 
 /// Plumbing is left out until something happens in it.
 fn is_worth_showing(stage: &Stage) -> bool {
     let plumbing = matches!(stage.kind.as_str(), "Choice" | "Pass" | "Succeed" | "Fail");
-    !plumbing || !matches!(stage.status, StageStatus::NotReached | StageStatus::Succeeded)
+    !plumbing
+        || !matches!(
+            stage.status,
+            StageStatus::NotReached | StageStatus::Succeeded
+        )
 }
 
 fn titles(state: &State, buffer: &mut Buffer, places: &Layout) {
@@ -129,14 +214,32 @@ fn titles(state: &State, buffer: &mut Buffer, places: &Layout) {
     let title = match (state.board.filter.as_str(), total) {
         ("", 0) => "Executions".to_owned(),
         ("", _) => format!("Executions {}", count(shown as u64)),
-        (filter, _) => format!("Executions {} of {} with '{filter}'", count(shown as u64), count(total as u64)),
+        (filter, _) => format!(
+            "Executions {} of {} with '{filter}'",
+            count(shown as u64),
+            count(total as u64)
+        ),
     };
-    put(buffer, line.x + 1, line.y, list.width.saturating_sub(2), &format!(" {title} "), theme.heading);
+    put(
+        buffer,
+        line.x + 1,
+        line.y,
+        list.width.saturating_sub(2),
+        &format!(" {title} "),
+        theme.heading,
+    );
     let side = match (places.freshness, state.board.side) {
         (Some(_), _) | (None, Side::Freshness) => "Freshness",
         (None, Side::Details) => "Selected",
     };
-    put(buffer, places.side.x.saturating_sub(1), line.y, places.side.width, &format!(" {side} "), theme.heading);
+    put(
+        buffer,
+        places.side.x.saturating_sub(1),
+        line.y,
+        places.side.width,
+        &format!(" {side} "),
+        theme.heading,
+    );
 }
 
 const COLUMNS: [Column; 6] = [
@@ -150,12 +253,19 @@ const COLUMNS: [Column; 6] = [
 
 fn executions(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
-    let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
+    let inner = Rect {
+        x: area.x + 1,
+        width: area.width.saturating_sub(1),
+        ..area
+    };
     let widths = grid::widths(&COLUMNS, inner.width);
     grid::titles(buffer, inner, &COLUMNS, &widths, theme);
     let height = usize::from(area.height.saturating_sub(1));
     if state.board.order.is_empty() {
-        let text = match (state.board.executions.is_answered(), state.board.executions.error()) {
+        let text = match (
+            state.board.executions.is_answered(),
+            state.board.executions.error(),
+        ) {
             (_, Some(error)) => format!("cannot be read: {error}"),
             (true, None) => "none".to_owned(),
             (false, None) => "reading …".to_owned(),
@@ -163,15 +273,41 @@ fn executions(state: &State, buffer: &mut Buffer, area: Rect) {
         Pen::new(buffer, inner, 1).put(&text, theme.muted);
         return;
     }
-    let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
-    for (line, position) in state.board.cursor.visible(state.board.order.len(), height).enumerate() {
+    let rows = Rect {
+        y: inner.y + 1,
+        height: inner.height.saturating_sub(1),
+        ..inner
+    };
+    for (line, position) in state
+        .board
+        .cursor
+        .visible(state.board.order.len(), height)
+        .enumerate()
+    {
         let Some(execution) = state.board.at(position) else {
             continue;
         };
         let line = u16::try_from(line).unwrap_or(u16::MAX);
-        grid::row(buffer, rows, line, &COLUMNS, &widths, &cells(state, execution));
+        grid::row(
+            buffer,
+            rows,
+            line,
+            &COLUMNS,
+            &widths,
+            &cells(state, execution),
+        );
         if position == state.board.cursor.selected() {
-            grid::select(buffer, Rect { x: area.x, width: area.width, ..rows }, line, true, theme);
+            grid::select(
+                buffer,
+                Rect {
+                    x: area.x,
+                    width: area.width,
+                    ..rows
+                },
+                line,
+                true,
+                theme,
+            );
         }
     }
 }
@@ -198,10 +334,21 @@ fn cells<'s>(state: &State, execution: &'s ExecutionSummary) -> [grid::Cell<'s>;
     [
         (Cow::Owned(format!("{} {word}", mark.symbol)), mark.style),
         (Cow::Borrowed(execution.workflow.as_ref()), theme.text),
-        (Cow::Owned(moment(execution.started, state.now, &state.zone)), theme.text),
+        (
+            Cow::Owned(moment(execution.started, state.now, &state.zone)),
+            theme.text,
+        ),
         (Cow::Owned(took), theme.muted),
         (place, theme.muted),
-        (Cow::Owned(execution.window.map(|window| window.to_string()).unwrap_or_default()), theme.muted),
+        (
+            Cow::Owned(
+                execution
+                    .window
+                    .map(|window| window.to_string())
+                    .unwrap_or_default(),
+            ),
+            theme.muted,
+        ),
     ]
 }
 
@@ -210,7 +357,13 @@ fn freshness(state: &State, buffer: &mut Buffer, area: Rect) {
     let Some(board) = state.board.board() else {
         return;
     };
-    let names = board.freshness.iter().map(|stream| width(&stream.stream)).max().unwrap_or(0).min(24);
+    let names = board
+        .freshness
+        .iter()
+        .map(|stream| width(&stream.stream))
+        .max()
+        .unwrap_or(0)
+        .min(24);
     let names = u16::try_from(names).unwrap_or(24);
     for (line, stream) in board.freshness.iter().enumerate() {
         let row = u16::try_from(line).unwrap_or(u16::MAX);
@@ -219,11 +372,27 @@ fn freshness(state: &State, buffer: &mut Buffer, area: Rect) {
             (false, Some(_)) => ("✓", theme.good),
             (false, None) => ("·", theme.muted),
         };
-        let collected = stream.collected.map_or_else(|| "never".to_owned(), |at| age(at, state.now));
-        let day = stream.newest_day.map(|day| day.strftime("%m-%d").to_string()).unwrap_or_default();
-        let rows = stream.rows.map(|rows| plural(rows, "row")).unwrap_or_default();
-        let pen = Pen::new(buffer, area, row).put(symbol, style).gap(1).cell(&stream.stream, names, theme.text).gap(1);
-        let pen = pen.cell_right(&collected, 6, style).gap(1).cell(&day, 5, theme.muted).gap(1);
+        let collected = stream
+            .collected
+            .map_or_else(|| "never".to_owned(), |at| age(at, state.now));
+        let day = stream
+            .newest_day
+            .map(|day| day.strftime("%m-%d").to_string())
+            .unwrap_or_default();
+        let rows = stream
+            .rows
+            .map(|rows| plural(rows, "row"))
+            .unwrap_or_default();
+        let pen = Pen::new(buffer, area, row)
+            .put(symbol, style)
+            .gap(1)
+            .cell(&stream.stream, names, theme.text)
+            .gap(1);
+        let pen = pen
+            .cell_right(&collected, 6, style)
+            .gap(1)
+            .cell(&day, 5, theme.muted)
+            .gap(1);
         match &stream.note {
             Some(note) => pen.put(note, theme.warn),
             None => pen.put(&rows, theme.muted),
@@ -231,8 +400,17 @@ fn freshness(state: &State, buffer: &mut Buffer, area: Rect) {
     }
     let row = u16::try_from(board.freshness.len()).unwrap_or(u16::MAX);
     if let Some(report) = &board.latest_report {
-        let facts = format!("{}, {} rows", ago(report.created, state.now), count(report.rows));
-        Pen::new(buffer, area, row).put("›", theme.accent).gap(1).put(report.name.as_ref(), theme.text).gap(1).put(&facts, theme.muted);
+        let facts = format!(
+            "{}, {} rows",
+            ago(report.created, state.now),
+            count(report.rows)
+        );
+        Pen::new(buffer, area, row)
+            .put("›", theme.accent)
+            .gap(1)
+            .put(report.name.as_ref(), theme.text)
+            .gap(1)
+            .put(&facts, theme.muted);
     }
 }
 
@@ -243,10 +421,18 @@ fn details(state: &State, buffer: &mut Buffer, area: Rect) {
         return;
     };
     let mark = execution_mark(theme, execution);
-    Pen::new(buffer, area, 0).put(mark.symbol, mark.style).gap(1).put(&execution.name, theme.strong);
-    let facts = Pen::new(buffer, area, 1).put(mark.word, mark.style).gap(1).put(&when(state, execution), theme.muted);
+    Pen::new(buffer, area, 0)
+        .put(mark.symbol, mark.style)
+        .gap(1)
+        .put(&execution.name, theme.strong);
+    let facts = Pen::new(buffer, area, 1)
+        .put(mark.word, mark.style)
+        .gap(1)
+        .put(&when(state, execution), theme.muted);
     if execution.redrives > 0 {
-        facts.gap(1).put(&format!("redriven {}×", execution.redrives), theme.muted);
+        facts
+            .gap(1)
+            .put(&format!("redriven {}×", execution.redrives), theme.muted);
     }
     let mut lines: Vec<(String, Style)> = Vec::new();
     match state.board.preview_of(&execution.id) {
@@ -261,14 +447,23 @@ fn details(state: &State, buffer: &mut Buffer, area: Rect) {
 fn why(state: &State, detail: &ExecutionDetail, columns: u16, lines: &mut Vec<(String, Style)>) {
     let theme = &state.theme;
     let mut add = |text: &str, style: Style, most: usize| {
-        lines.extend(wrapped(text, columns).into_iter().take(most).map(|line| (line, style)));
+        lines.extend(
+            wrapped(text, columns)
+                .into_iter()
+                .take(most)
+                .map(|line| (line, style)),
+        );
     };
     if let Some(cause) = &detail.root_cause {
         add(&format!("{}: {}", cause.stage, cause.error), theme.bad, 2);
     }
     match &detail.redrive {
-        Redrive::Possible { safety, .. } => add(&format!("D redrive is safe: {safety}"), theme.good, 3),
-        Redrive::NotPossible { reason } if needs_care(detail.summary.status) => add(&format!("no redrive: {reason}"), theme.warn, 3),
+        Redrive::Possible { safety, .. } => {
+            add(&format!("D redrive is safe: {safety}"), theme.good, 3)
+        }
+        Redrive::NotPossible { reason } if needs_care(detail.summary.status) => {
+            add(&format!("no redrive: {reason}"), theme.warn, 3)
+        }
         Redrive::NotPossible { .. } => {}
     }
     if let Some(cause) = &detail.root_cause {
@@ -282,7 +477,12 @@ fn why(state: &State, detail: &ExecutionDetail, columns: u16, lines: &mut Vec<(S
     }
 }
 
-fn from_summary(state: &State, execution: &ExecutionSummary, columns: u16, lines: &mut Vec<(String, Style)>) {
+fn from_summary(
+    state: &State,
+    execution: &ExecutionSummary,
+    columns: u16,
+    lines: &mut Vec<(String, Style)>,
+) {
     let theme = &state.theme;
     let started = crate::console::format::full(execution.started, &state.zone);
     lines.push((format!("started {started}"), theme.muted));
@@ -293,9 +493,17 @@ fn from_summary(state: &State, execution: &ExecutionSummary, columns: u16, lines
         lines.push((format!("stage {stage}"), theme.muted));
     }
     if let Some(error) = &execution.error {
-        lines.extend(wrapped(error, columns).into_iter().take(2).map(|line| (line, theme.bad)));
+        lines.extend(
+            wrapped(error, columns)
+                .into_iter()
+                .take(2)
+                .map(|line| (line, theme.bad)),
+        );
     }
     if execution.superseded {
-        lines.push(("a later run of this window succeeded".to_owned(), theme.fixed));
+        lines.push((
+            "a later run of this window succeeded".to_owned(),
+            theme.fixed,
+        ));
     }
 }

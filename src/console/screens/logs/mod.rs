@@ -64,16 +64,20 @@ impl LogsState {
             return true;
         }
         let text = format!("{} {}", line.stage, line.message).to_lowercase();
-        self.filter.split_whitespace().all(|word| match word.strip_prefix('!') {
-            Some(word) => !text.contains(word),
-            None => text.contains(word),
-        })
+        self.filter
+            .split_whitespace()
+            .all(|word| match word.strip_prefix('!') {
+                Some(word) => !text.contains(word),
+                None => text.contains(word),
+            })
     }
 
     /// Which lines are shown, from scratch.
     fn arrange(&mut self) {
         let count = u32::try_from(self.lines.len()).unwrap_or(u32::MAX);
-        self.shown = (0..count).filter(|row| self.wants(&self.lines[*row as usize])).collect();
+        self.shown = (0..count)
+            .filter(|row| self.wants(&self.lines[*row as usize]))
+            .collect();
     }
 
     /// Adds lines that have come.
@@ -88,7 +92,9 @@ impl LogsState {
     }
 
     fn attempts(&self) -> u32 {
-        let own = self.lines.iter().filter(|line| self.all_stages || self.stage.as_ref().is_none_or(|stage| line.stage == *stage));
+        let own = self.lines.iter().filter(|line| {
+            self.all_stages || self.stage.as_ref().is_none_or(|stage| line.stage == *stage)
+        });
         own.map(|line| line.attempt).max().unwrap_or(1)
     }
 }
@@ -96,13 +102,24 @@ impl LogsState {
 /// Whether there is a warning or an error to jump to.
 pub(crate) fn has_errors(state: &State) -> Result<(), Reason> {
     let logs = &state.logs;
-    let any = logs.shown.iter().any(|row| logs.lines.get(*row as usize).is_some_and(is_trouble));
-    if any { Ok(()) } else { Err("no line here is an error or a warning".to_owned()) }
+    let any = logs
+        .shown
+        .iter()
+        .any(|row| logs.lines.get(*row as usize).is_some_and(is_trouble));
+    if any {
+        Ok(())
+    } else {
+        Err("no line here is an error or a warning".to_owned())
+    }
 }
 
 /// Whether the stage was tried more than once.
 pub(crate) fn has_attempts(state: &State) -> Result<(), Reason> {
-    if state.logs.attempts() > 1 { Ok(()) } else { Err("there was one attempt only".to_owned()) }
+    if state.logs.attempts() > 1 {
+        Ok(())
+    } else {
+        Err("there was one attempt only".to_owned())
+    }
 }
 
 fn is_trouble(line: &LogLine) -> bool {
@@ -112,7 +129,11 @@ fn is_trouble(line: &LogLine) -> bool {
 /// Where the lines are.
 pub(super) fn pane(state: &State) -> Rect {
     let body = state.body();
-    Rect { y: body.y + 2, height: body.height.saturating_sub(2), ..body }
+    Rect {
+        y: body.y + 2,
+        height: body.height.saturating_sub(2),
+        ..body
+    }
 }
 
 fn height(state: &State) -> usize {
@@ -120,13 +141,25 @@ fn height(state: &State) -> usize {
 }
 
 /// Shows the log of a stage, or of all; at the error if it failed, at the end if it is running.
-pub(crate) fn open(state: &mut State, id: ExecutionId, stage: Option<String>, failed: bool, effects: &mut Vec<Effect>) {
+pub(crate) fn open(
+    state: &mut State,
+    id: ExecutionId,
+    stage: Option<String>,
+    failed: bool,
+    effects: &mut Vec<Effect>,
+) {
     let same = state.logs.id.as_ref() == Some(&id);
     let old = std::mem::take(&mut state.logs);
     if let Some(old_id) = old.id.as_ref().filter(|_| !same) {
         state.forget(&RequestKey::For("logs", old_id.0.clone()));
     }
-    state.logs = LogsState { id: Some(id), all_stages: stage.is_none(), stage, wrap: old.wrap, ..LogsState::default() };
+    state.logs = LogsState {
+        id: Some(id),
+        all_stages: stage.is_none(),
+        stage,
+        wrap: old.wrap,
+        ..LogsState::default()
+    };
     if same {
         (state.logs.lines, state.logs.answer) = (old.lines, old.answer);
     }
@@ -141,7 +174,10 @@ pub(crate) fn open(state: &mut State, id: ExecutionId, stage: Option<String>, fa
 /// Reads the lines after the last known one.
 pub(crate) fn refresh(state: &mut State, effects: &mut Vec<Effect>) {
     if let Some(id) = state.logs.id.clone() {
-        let (now, after) = (state.now, state.logs.lines.last().map_or(0, |line| line.line));
+        let (now, after) = (
+            state.now,
+            state.logs.lines.last().map_or(0, |line| line.line),
+        );
         state.logs.answer.asked(now);
         state.ask(Request::Logs(id, after), effects);
     }
@@ -149,12 +185,21 @@ pub(crate) fn refresh(state: &mut State, effects: &mut Vec<Effect>) {
 
 /// When the next read is due: while the execution runs.
 pub(crate) fn due(state: &State) -> Option<Timestamp> {
-    let live = state.run.detail().is_some_and(|detail| detail.summary.status == ExecutionStatus::Running);
-    (live || state.logs.answer.error().is_some()).then(|| state.logs.answer.due(SignedDuration::from_secs(1)))?
+    let live = state
+        .run
+        .detail()
+        .is_some_and(|detail| detail.summary.status == ExecutionStatus::Running);
+    (live || state.logs.answer.error().is_some())
+        .then(|| state.logs.answer.due(SignedDuration::from_secs(1)))?
 }
 
 /// Takes lines.
-pub(crate) fn answered(state: &mut State, id: &ExecutionId, answer: OpsResult<Vec<LogLine>>, effects: &mut Vec<Effect>) {
+pub(crate) fn answered(
+    state: &mut State,
+    id: &ExecutionId,
+    answer: OpsResult<Vec<LogLine>>,
+    effects: &mut Vec<Effect>,
+) {
     if state.logs.id.as_ref() != Some(id) {
         return;
     }
@@ -185,15 +230,25 @@ fn place(state: &mut State) {
     let logs = &mut state.logs;
     let length = logs.shown.len();
     if logs.to_error {
-        let error = |row: &u32, level: Level| logs.lines.get(*row as usize).is_some_and(|line| line.level == level);
+        let error = |row: &u32, level: Level| {
+            logs.lines
+                .get(*row as usize)
+                .is_some_and(|line| line.level == level)
+        };
         let last = logs.shown.iter().rposition(|row| error(row, Level::Error));
-        let attempt = last.and_then(|position| logs.at(position)).map(|line| (line.stage.clone(), line.attempt));
+        let attempt = last
+            .and_then(|position| logs.at(position))
+            .map(|line| (line.stage.clone(), line.attempt));
         let first = attempt.and_then(|(stage, attempt)| {
             logs.shown.iter().position(|row| {
-                logs.lines.get(*row as usize).is_some_and(|line| line.level == Level::Error && line.attempt == attempt && line.stage == stage)
+                logs.lines.get(*row as usize).is_some_and(|line| {
+                    line.level == Level::Error && line.attempt == attempt && line.stage == stage
+                })
             })
         });
-        if let Some(position) = first.or_else(|| logs.shown.iter().rposition(|row| error(row, Level::Warn))) {
+        if let Some(position) =
+            first.or_else(|| logs.shown.iter().rposition(|row| error(row, Level::Warn)))
+        {
             logs.cursor.show(position, length, height);
             return;
         }
@@ -246,7 +301,13 @@ pub(crate) fn act(state: &mut State, action: ActionId, effects: &mut Vec<Effect>
 fn to_trouble(state: &mut State, forward: bool) {
     let height = height(state);
     let logs = &mut state.logs;
-    let hit = run::next(logs.shown.len(), logs.cursor.selected(), forward, false, |position| logs.at(position).is_some_and(is_trouble));
+    let hit = run::next(
+        logs.shown.len(),
+        logs.cursor.selected(),
+        forward,
+        false,
+        |position| logs.at(position).is_some_and(is_trouble),
+    );
     if let Some(position) = hit {
         logs.follow = false;
         logs.to_error = false;
@@ -258,7 +319,11 @@ fn to_trouble(state: &mut State, forward: bool) {
 fn turn_attempt(state: &mut State, forward: bool) {
     let last = state.logs.attempts();
     let current = state.logs.attempt.unwrap_or(0);
-    let next = if forward { (current + 1) % (last + 1) } else { (current + last) % (last + 1) };
+    let next = if forward {
+        (current + 1) % (last + 1)
+    } else {
+        (current + last) % (last + 1)
+    };
     state.logs.attempt = (next > 0).then_some(next);
     state.logs.arrange();
     place(state);
@@ -280,8 +345,15 @@ fn rearrange(state: &mut State, line: Option<u64>) {
     let height = height(state);
     let logs = &mut state.logs;
     logs.arrange();
-    let position = line.map(|wanted| logs.shown.partition_point(|row| logs.lines.get(*row as usize).is_some_and(|line| line.line < wanted)));
-    logs.cursor.select(position.unwrap_or(0), logs.shown.len(), height);
+    let position = line.map(|wanted| {
+        logs.shown.partition_point(|row| {
+            logs.lines
+                .get(*row as usize)
+                .is_some_and(|line| line.line < wanted)
+        })
+    });
+    logs.cursor
+        .select(position.unwrap_or(0), logs.shown.len(), height);
     if logs.follow {
         place(state);
     }
@@ -299,8 +371,17 @@ pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool
     let height = height(state);
     let logs = &mut state.logs;
     logs.search = text.to_lowercase();
-    let holds = |position: usize| logs.at(position).is_some_and(|line| line.message.to_lowercase().contains(&logs.search));
-    match run::next(logs.shown.len(), logs.cursor.selected(), forward, inclusive, holds) {
+    let holds = |position: usize| {
+        logs.at(position)
+            .is_some_and(|line| line.message.to_lowercase().contains(&logs.search))
+    };
+    match run::next(
+        logs.shown.len(),
+        logs.cursor.selected(),
+        forward,
+        inclusive,
+        holds,
+    ) {
         Some(position) => {
             logs.follow = false;
             logs.to_error = false;
@@ -319,7 +400,9 @@ pub(super) fn first_visible(state: &State, look: &logpane::Look<'_>) -> usize {
     }
     let mut room = usize::from(pane.height);
     for position in (top..=logs.cursor.selected()).rev() {
-        let tall = logs.at(position).map_or(1, |line| usize::from(logpane::height(line, pane.width.saturating_sub(1), look)));
+        let tall = logs.at(position).map_or(1, |line| {
+            usize::from(logpane::height(line, pane.width.saturating_sub(1), look))
+        });
         if tall > room {
             top = (position + 1).min(logs.cursor.selected());
             break;

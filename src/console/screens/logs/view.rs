@@ -20,11 +20,24 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
         (Some(stage), false) => stage.clone(),
         _ => "all stages".to_owned(),
     };
-    let id = logs.id.as_ref().map(ToString::to_string).unwrap_or_default();
-    Pen::new(buffer, body, 0).gap(1).right(&format!("{} ", status(state)), theme.muted).put(&title, theme.strong).gap(2).put(&id, theme.muted);
+    let id = logs
+        .id
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    Pen::new(buffer, body, 0)
+        .gap(1)
+        .right(&format!("{} ", status(state)), theme.muted)
+        .put(&title, theme.strong)
+        .gap(2)
+        .put(&id, theme.muted);
     rule(buffer, body.x, body.y + 1, body.width, theme.rule);
     let area = pane(state);
-    let area = ratatui::layout::Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
+    let area = ratatui::layout::Rect {
+        x: area.x + 1,
+        width: area.width.saturating_sub(1),
+        ..area
+    };
     let highlight = (!logs.search.is_empty()).then_some(logs.search.as_str());
     let look = Look {
         zone: &state.zone,
@@ -35,7 +48,9 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
         highlight,
     };
     if logs.shown.is_empty() {
-        Pen::new(buffer, area, 0).gap(1).put(&empty(state), theme.muted);
+        Pen::new(buffer, area, 0)
+            .gap(1)
+            .put(&empty(state), theme.muted);
         return;
     }
     let mut row = 0;
@@ -44,7 +59,14 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
             break;
         }
         if let Some(line) = logs.at(position) {
-            row += logpane::draw(buffer, area, row, line, position == logs.cursor.selected(), &look);
+            row += logpane::draw(
+                buffer,
+                area,
+                row,
+                line,
+                position == logs.cursor.selected(),
+                &look,
+            );
         }
     }
 }
@@ -63,7 +85,11 @@ fn status(state: &State) -> String {
         parts.push(format!("from column {}", logs.offset + 1));
     }
     if !logs.shown.is_empty() {
-        parts.push(format!("line {} of {}", count(logs.cursor.selected() as u64 + 1), count(logs.shown.len() as u64)));
+        parts.push(format!(
+            "line {} of {}",
+            count(logs.cursor.selected() as u64 + 1),
+            count(logs.shown.len() as u64)
+        ));
     }
     if logs.follow {
         parts.push("following".to_owned());

@@ -41,7 +41,13 @@ pub(crate) enum Tab {
 
 impl Tab {
     /// All, in order.
-    pub(crate) const ALL: [Self; 5] = [Self::Graph, Self::Timeline, Self::States, Self::Events, Self::Payload];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Graph,
+        Self::Timeline,
+        Self::States,
+        Self::Events,
+        Self::Payload,
+    ];
 
     /// Title.
     pub(crate) fn title(self) -> &'static str {
@@ -99,7 +105,10 @@ impl RunState {
     /// Position of the selected stage in the execution's list.
     pub(super) fn selected_position(&self) -> Option<usize> {
         match self.tab {
-            Tab::Graph => self.rows.get(self.graph_cursor.selected()).and_then(|row| row.stages.last().copied()),
+            Tab::Graph => self
+                .rows
+                .get(self.graph_cursor.selected())
+                .and_then(|row| row.stages.last().copied()),
             _ => Some(self.stage_cursor.selected()),
         }
     }
@@ -115,14 +124,19 @@ impl RunState {
     }
 
     fn is_running(&self) -> bool {
-        self.detail().is_some_and(|detail| detail.summary.status == ExecutionStatus::Running)
+        self.detail()
+            .is_some_and(|detail| detail.summary.status == ExecutionStatus::Running)
     }
 }
 
 /// Whether there is an execution to show.
 pub(crate) fn is_reachable(state: &State) -> Result<(), Reason> {
     let selected = state.screen == Screen::Board && state.board.selected_execution().is_some();
-    if selected || state.run.id.is_some() { Ok(()) } else { Err("no execution is selected".to_owned()) }
+    if selected || state.run.id.is_some() {
+        Ok(())
+    } else {
+        Err("no execution is selected".to_owned())
+    }
 }
 
 /// Takes an execution onto the screen (without going there).
@@ -132,7 +146,11 @@ pub(crate) fn open(state: &mut State, id: ExecutionId, effects: &mut Vec<Effect>
             state.forget(&RequestKey::For("execution", old.0));
         }
         let tab = state.run.tab;
-        state.run = RunState { id: Some(id), tab, ..RunState::default() };
+        state.run = RunState {
+            id: Some(id),
+            tab,
+            ..RunState::default()
+        };
     }
     refresh(state, effects);
 }
@@ -140,7 +158,10 @@ pub(crate) fn open(state: &mut State, id: ExecutionId, effects: &mut Vec<Effect>
 /// Reads the execution, the events after the last known one.
 pub(crate) fn refresh(state: &mut State, effects: &mut Vec<Effect>) {
     if let Some(id) = state.run.id.clone() {
-        let (now, after) = (state.now, state.run.events.last().map_or(0, |event| event.id));
+        let (now, after) = (
+            state.now,
+            state.run.events.last().map_or(0, |event| event.id),
+        );
         state.run.answer.asked(now);
         state.ask(Request::Execution(id, after), effects);
     }
@@ -149,7 +170,9 @@ pub(crate) fn refresh(state: &mut State, effects: &mut Vec<Effect>) {
 /// How often it is read while it is visible.
 pub(crate) fn interval(state: &State) -> Option<SignedDuration> {
     let id = state.run.id.as_ref()?;
-    let live = state.run.is_running() || state.requested.contains_key(id) || state.run.answer.error().is_some();
+    let live = state.run.is_running()
+        || state.requested.contains_key(id)
+        || state.run.answer.error().is_some();
     live.then_some(SignedDuration::from_millis(700))
 }
 
@@ -159,7 +182,12 @@ pub(crate) fn due(state: &State) -> Option<Timestamp> {
 }
 
 /// Takes the execution.
-pub(crate) fn answered(state: &mut State, id: &ExecutionId, after: u64, answer: OpsResult<Arc<ExecutionDetail>>) {
+pub(crate) fn answered(
+    state: &mut State,
+    id: &ExecutionId,
+    after: u64,
+    answer: OpsResult<Arc<ExecutionDetail>>,
+) {
     if state.run.id.as_ref() != Some(id) {
         return;
     }
@@ -174,9 +202,11 @@ pub(crate) fn answered(state: &mut State, id: &ExecutionId, after: u64, answer: 
     state.run.answer.answered(now, answer);
     place_cursors(state);
     let run = &mut state.run;
-    run.payload.show(run.answer.value().map(AsRef::as_ref), None);
+    run.payload
+        .show(run.answer.value().map(AsRef::as_ref), None);
     let stage = run.selected_stage().cloned();
-    run.payload.show(run.answer.value().map(AsRef::as_ref), stage.as_ref());
+    run.payload
+        .show(run.answer.value().map(AsRef::as_ref), stage.as_ref());
 }
 
 /// The first time, the cursor goes to where the trouble is; later it stays where the user put it. While an
@@ -188,17 +218,34 @@ fn place_cursors(state: &mut State) {
         return;
     };
     let matters = |stage: &Stage| {
-        matches!(stage.status, StageStatus::Failed | StageStatus::Interrupted | StageStatus::Running | StageStatus::Waiting { .. })
+        matches!(
+            stage.status,
+            StageStatus::Failed
+                | StageStatus::Interrupted
+                | StageStatus::Running
+                | StageStatus::Waiting { .. }
+        )
     };
     if !run.placed {
-        let wanted = detail.root_cause.as_ref().and_then(|cause| detail.stages.iter().position(|stage| stage.name == cause.stage));
+        let wanted = detail.root_cause.as_ref().and_then(|cause| {
+            detail
+                .stages
+                .iter()
+                .position(|stage| stage.name == cause.stage)
+        });
         if let Some(position) = wanted.or_else(|| detail.stages.iter().rposition(matters)) {
-            run.stage_cursor.select(position, detail.stages.len(), heights.stages);
-            if let Some(row) = run.rows.iter().position(|row| row.stages.contains(&position)) {
+            run.stage_cursor
+                .select(position, detail.stages.len(), heights.stages);
+            if let Some(row) = run
+                .rows
+                .iter()
+                .position(|row| row.stages.contains(&position))
+            {
                 run.graph_cursor.select(row, run.rows.len(), heights.graph);
             }
         }
-        run.event_cursor.select(usize::MAX, run.events.len(), heights.events);
+        run.event_cursor
+            .select(usize::MAX, run.events.len(), heights.events);
     }
     run.stage_cursor.keep(detail.stages.len(), heights.stages);
     run.graph_cursor.keep(run.rows.len(), heights.graph);
@@ -217,7 +264,12 @@ fn heights(state: &State) -> Heights {
     let body = usize::from(layout(state).body.height).max(1);
     let lines = graph::lines_per_row(state.run.rows.len(), body);
     let titled = body.saturating_sub(1).max(1);
-    Heights { graph: (body / lines).max(1), stages: titled, events: titled, payload: body }
+    Heights {
+        graph: (body / lines).max(1),
+        stages: titled,
+        events: titled,
+        payload: body,
+    }
 }
 
 /// Where the parts are.
@@ -235,15 +287,46 @@ pub(super) fn layout(state: &State) -> Layout {
     let whole = state.body();
     let header = Rect { height: 2, ..whole };
     let cause_lines = u16::try_from(view::cause_lines(state, whole.width).len()).unwrap_or(0);
-    let cause = Rect { y: header.bottom(), height: cause_lines.min(whole.height / 2), ..whole };
-    let tabs = Rect { y: cause.bottom(), height: 1, ..whole };
-    let body = Rect { y: tabs.bottom(), height: whole.bottom().saturating_sub(tabs.bottom()), ..whole };
+    let cause = Rect {
+        y: header.bottom(),
+        height: cause_lines.min(whole.height / 2),
+        ..whole
+    };
+    let tabs = Rect {
+        y: cause.bottom(),
+        height: 1,
+        ..whole
+    };
+    let body = Rect {
+        y: tabs.bottom(),
+        height: whole.bottom().saturating_sub(tabs.bottom()),
+        ..whole
+    };
     let wide = whole.width >= 130 && matches!(state.run.tab, Tab::Graph | Tab::States);
     if wide {
-        let side = Rect { x: body.right() - whole.width * 2 / 5, width: whole.width * 2 / 5, ..body };
-        return Layout { header, cause, tabs, body: Rect { width: body.width - side.width - 2, ..body }, side: Some(side) };
+        let side = Rect {
+            x: body.right() - whole.width * 2 / 5,
+            width: whole.width * 2 / 5,
+            ..body
+        };
+        return Layout {
+            header,
+            cause,
+            tabs,
+            body: Rect {
+                width: body.width - side.width - 2,
+                ..body
+            },
+            side: Some(side),
+        };
     }
-    Layout { header, cause, tabs, body, side: None }
+    Layout {
+        header,
+        cause,
+        tabs,
+        body,
+        side: None,
+    }
 }
 
 /// Does an action; `false` if it is none of this screen's.
@@ -267,7 +350,11 @@ fn turn(state: &mut State, steps: usize) {
     let stages = run.detail().map_or(0, |detail| detail.stages.len());
     if let Some(position) = position {
         run.stage_cursor.select(position, stages, heights.stages);
-        if let Some(row) = run.rows.iter().position(|row| row.stages.contains(&position)) {
+        if let Some(row) = run
+            .rows
+            .iter()
+            .position(|row| row.stages.contains(&position))
+        {
             run.graph_cursor.select(row, run.rows.len(), heights.graph);
         }
     }
@@ -282,7 +369,9 @@ fn moved(state: &mut State, action: ActionId) -> bool {
     let did = match run.tab {
         Tab::Graph => run.graph_cursor.act(action, run.rows.len(), heights.graph),
         Tab::Timeline | Tab::States => run.stage_cursor.act(action, stages, heights.stages),
-        Tab::Events => run.event_cursor.act(action, run.events.len(), heights.events),
+        Tab::Events => run
+            .event_cursor
+            .act(action, run.events.len(), heights.events),
         Tab::Payload => run.payload.act(action, heights.payload),
     };
     if did {
@@ -295,7 +384,8 @@ fn moved(state: &mut State, action: ActionId) -> bool {
 fn show_payload(state: &mut State) {
     let run = &mut state.run;
     let stage = run.selected_stage().cloned();
-    run.payload.show(run.answer.value().map(AsRef::as_ref), stage.as_ref());
+    run.payload
+        .show(run.answer.value().map(AsRef::as_ref), stage.as_ref());
 }
 
 /// Logs of the selected stage, at its error if it has one.
@@ -303,8 +393,16 @@ fn open_logs(state: &mut State, effects: &mut Vec<Effect>) {
     let Some(id) = state.run.id.clone() else {
         return;
     };
-    let stage = state.run.selected_stage().filter(|stage| stage.status != StageStatus::NotReached);
-    let failed = stage.is_some_and(|stage| matches!(stage.status, StageStatus::Failed | StageStatus::Caught | StageStatus::Interrupted));
+    let stage = state
+        .run
+        .selected_stage()
+        .filter(|stage| stage.status != StageStatus::NotReached);
+    let failed = stage.is_some_and(|stage| {
+        matches!(
+            stage.status,
+            StageStatus::Failed | StageStatus::Caught | StageStatus::Interrupted
+        )
+    });
     let name = stage.map(|stage| stage.name.clone());
     logs::open(state, id, name, failed, effects);
 }
@@ -316,21 +414,51 @@ pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool
     let run = &mut state.run;
     let holds = |text: &str| text.to_lowercase().contains(&wanted);
     let hit = match run.tab {
-        Tab::Graph => next(run.rows.len(), run.graph_cursor.selected(), forward, inclusive, |row| holds(&run.rows[row].name)),
+        Tab::Graph => next(
+            run.rows.len(),
+            run.graph_cursor.selected(),
+            forward,
+            inclusive,
+            |row| holds(&run.rows[row].name),
+        ),
         Tab::Timeline | Tab::States => {
-            let stages = run.answer.value().map_or(&[][..], |detail| detail.stages.as_slice());
-            next(stages.len(), run.stage_cursor.selected(), forward, inclusive, |row| holds(&stages[row].name))
+            let stages = run
+                .answer
+                .value()
+                .map_or(&[][..], |detail| detail.stages.as_slice());
+            next(
+                stages.len(),
+                run.stage_cursor.selected(),
+                forward,
+                inclusive,
+                |row| holds(&stages[row].name),
+            )
         }
-        Tab::Events => next(run.events.len(), run.event_cursor.selected(), forward, inclusive, |row| {
-            holds(run.events[row].event_type.name()) || holds(&view::event_facts(&run.events[row]))
-        }),
-        Tab::Payload => next(run.payload.lines().len(), run.payload.top(), forward, inclusive, |row| holds(&run.payload.lines()[row].1)),
+        Tab::Events => next(
+            run.events.len(),
+            run.event_cursor.selected(),
+            forward,
+            inclusive,
+            |row| {
+                holds(run.events[row].event_type.name())
+                    || holds(&view::event_facts(&run.events[row]))
+            },
+        ),
+        Tab::Payload => next(
+            run.payload.lines().len(),
+            run.payload.top(),
+            forward,
+            inclusive,
+            |row| holds(&run.payload.lines()[row].1),
+        ),
     };
     run.placed = true;
     match (hit, run.tab) {
         (None, _) => state.problem(format!("'{text}' is not here")),
         (Some(row), Tab::Graph) => run.graph_cursor.select(row, run.rows.len(), heights.graph),
-        (Some(row), Tab::Events) => run.event_cursor.select(row, run.events.len(), heights.events),
+        (Some(row), Tab::Events) => run
+            .event_cursor
+            .select(row, run.events.len(), heights.events),
         (Some(row), Tab::Payload) => run.payload.scroll_to(row, heights.payload),
         (Some(row), _) => {
             let stages = run.answer.value().map_or(0, |detail| detail.stages.len());
@@ -341,9 +469,21 @@ pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool
 }
 
 /// The next position that fits, round the end.
-pub(crate) fn next(length: usize, from: usize, forward: bool, inclusive: bool, fits: impl Fn(usize) -> bool) -> Option<usize> {
+pub(crate) fn next(
+    length: usize,
+    from: usize,
+    forward: bool,
+    inclusive: bool,
+    fits: impl Fn(usize) -> bool,
+) -> Option<usize> {
     let start = usize::from(!inclusive);
     (start..length + start)
-        .map(|distance| if forward { (from + distance) % length } else { (from + length - distance % length) % length })
+        .map(|distance| {
+            if forward {
+                (from + distance) % length
+            } else {
+                (from + length - distance % length) % length
+            }
+        })
         .find(|position| fits(*position))
 }

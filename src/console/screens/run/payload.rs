@@ -49,14 +49,21 @@ impl Payload {
             sources.push((format!("Output of {}", stage.name), stage.output.clone()));
         }
         if let Some(detail) = detail {
-            sources.push(("Input of the execution".to_owned(), Some(detail.input.clone())));
+            sources.push((
+                "Input of the execution".to_owned(),
+                Some(detail.input.clone()),
+            ));
             sources.push(("Output of the execution".to_owned(), detail.output.clone()));
         }
         if sources == self.sources {
             return;
         }
-        let other_stage = sources.first().map(|source| &source.0) != self.sources.first().map(|source| &source.0);
-        self.lines = sources.iter().flat_map(|(title, text)| section(title, text.as_deref())).collect();
+        let other_stage =
+            sources.first().map(|source| &source.0) != self.sources.first().map(|source| &source.0);
+        self.lines = sources
+            .iter()
+            .flat_map(|(title, text)| section(title, text.as_deref()))
+            .collect();
         self.sources = sources;
         if other_stage {
             self.top = 0;
@@ -81,12 +88,20 @@ impl Payload {
 
     /// Shows a line.
     pub(super) fn scroll_to(&mut self, line: usize, height: usize) {
-        self.top = line.min(self.lines.len().saturating_sub(height.min(self.lines.len())));
+        self.top = line.min(
+            self.lines
+                .len()
+                .saturating_sub(height.min(self.lines.len())),
+        );
     }
 
     /// The texts as they are, for copying.
     pub(crate) fn whole(&self) -> String {
-        self.lines.iter().map(|(_, line)| line.as_str()).collect::<Vec<_>>().join("\n")
+        self.lines
+            .iter()
+            .map(|(_, line)| line.as_str())
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 

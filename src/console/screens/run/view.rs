@@ -27,7 +27,9 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
     let places = layout(state);
     header(state, buffer, places.header);
     for (row, (text, style)) in cause_lines(state, places.cause.width).iter().enumerate() {
-        Pen::new(buffer, places.cause, u16::try_from(row).unwrap_or(u16::MAX)).gap(1).put(text, *style);
+        Pen::new(buffer, places.cause, u16::try_from(row).unwrap_or(u16::MAX))
+            .gap(1)
+            .put(text, *style);
     }
     tabs(state, buffer, places.tabs);
     let Some(detail) = state.run.detail() else {
@@ -35,14 +37,24 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
             Some(error) => format!("cannot be read: {error}. {}", error.advice),
             None => "reading …".to_owned(),
         };
-        Pen::new(buffer, places.body, 0).gap(1).put(&text, state.theme.muted);
+        Pen::new(buffer, places.body, 0)
+            .gap(1)
+            .put(&text, state.theme.muted);
         return;
     };
     match state.run.tab {
         Tab::Graph => {
             let run = &state.run;
             let (top, selected) = (run.graph_cursor.top(), run.graph_cursor.selected());
-            graph::draw(buffer, places.body, &run.rows, &detail.stages, (top, selected), &state.theme, |stage| format!("{}{}", took(state, stage), tries(stage)));
+            graph::draw(
+                buffer,
+                places.body,
+                &run.rows,
+                &detail.stages,
+                (top, selected),
+                &state.theme,
+                |stage| format!("{}{}", took(state, stage), tries(stage)),
+            );
         }
         Tab::Timeline => draw_timeline(state, buffer, places.body, detail),
         Tab::States => states(state, buffer, places.body, detail),
@@ -57,14 +69,27 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
 fn header(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let Some(detail) = state.run.detail() else {
-        let id = state.run.id.as_ref().map(ToString::to_string).unwrap_or_default();
+        let id = state
+            .run
+            .id
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         Pen::new(buffer, area, 0).gap(1).put(&id, theme.strong);
         return;
     };
     let summary = &detail.summary;
     let mark = execution_mark(theme, summary);
-    let pen = Pen::new(buffer, area, 0).gap(1).put(mark.symbol, mark.style).gap(1).put(mark.word, mark.style).gap(2);
-    let pen = pen.put(summary.workflow.as_ref(), theme.strong).gap(2).put(&summary.name, theme.text);
+    let pen = Pen::new(buffer, area, 0)
+        .gap(1)
+        .put(mark.symbol, mark.style)
+        .gap(1)
+        .put(mark.word, mark.style)
+        .gap(2);
+    let pen = pen
+        .put(summary.workflow.as_ref(), theme.strong)
+        .gap(2)
+        .put(&summary.name, theme.text);
     match state.requested.get(&summary.id) {
         Some(Requested::Redrive(_)) => pen.gap(2).put("redrive requested …", theme.warn),
         Some(Requested::Stop) => pen.gap(2).put("stop requested …", theme.warn),
@@ -72,14 +97,23 @@ fn header(state: &State, buffer: &mut Buffer, area: Rect) {
     };
     let started = moment(summary.started, state.now, &state.zone);
     let mut facts = vec![match summary.ended {
-        Some(ended) => format!("{started}, took {}, ended {}", duration(ended.duration_since(summary.started)), ago(ended, state.now)),
-        None => format!("since {started}, for {}", running(summary.started, state.now)),
+        Some(ended) => format!(
+            "{started}, took {}, ended {}",
+            duration(ended.duration_since(summary.started)),
+            ago(ended, state.now)
+        ),
+        None => format!(
+            "since {started}, for {}",
+            running(summary.started, state.now)
+        ),
     }];
     facts.extend(summary.window.map(|window| format!("window {window}")));
     if summary.redrives > 0 {
         facts.push(format!("redriven {}×", summary.redrives));
     }
-    Pen::new(buffer, area, 1).gap(3).put(&facts.join("  ·  "), theme.muted);
+    Pen::new(buffer, area, 1)
+        .gap(3)
+        .put(&facts.join("  ·  "), theme.muted);
 }
 
 /// Why it failed, pinned on top; empty for what did not fail.
@@ -92,12 +126,24 @@ pub(super) fn cause_lines(state: &State, columns: u16) -> Vec<(String, Style)> {
     // On a small screen the body matters too.
     let roomy = state.size.1 >= 30;
     let mut add = |label: &str, text: &str, style: Style, most: usize| {
-        for (row, line) in wrapped(text, columns.saturating_sub(12)).into_iter().take(most).enumerate() {
-            lines.push((format!("{:<9}{line}", if row == 0 { label } else { "" }), style));
+        for (row, line) in wrapped(text, columns.saturating_sub(12))
+            .into_iter()
+            .take(most)
+            .enumerate()
+        {
+            lines.push((
+                format!("{:<9}{line}", if row == 0 { label } else { "" }),
+                style,
+            ));
         }
     };
     if let Some(cause) = &detail.root_cause {
-        add("Failed", &format!("{}: {}", cause.stage, cause.error), theme.bad, 1);
+        add(
+            "Failed",
+            &format!("{}: {}", cause.stage, cause.error),
+            theme.bad,
+            1,
+        );
         add("Cause", &cause.cause, theme.text, if roomy { 4 } else { 2 });
         if let Some(meaning) = &cause.meaning {
             add("Meaning", meaning, theme.muted, if roomy { 2 } else { 1 });
@@ -108,9 +154,16 @@ pub(super) fn cause_lines(state: &State, columns: u16) -> Vec<(String, Style)> {
     }
     match &detail.redrive {
         Redrive::Possible { stages, safety } => {
-            add("Redrive", &format!("D runs again: {}. {safety}", stages.join(", ")), theme.good, 2);
+            add(
+                "Redrive",
+                &format!("D runs again: {}. {safety}", stages.join(", ")),
+                theme.good,
+                2,
+            );
         }
-        Redrive::NotPossible { reason } if needs_care(detail.summary.status) => add("Redrive", &format!("not possible: {reason}"), theme.warn, 2),
+        Redrive::NotPossible { reason } if needs_care(detail.summary.status) => {
+            add("Redrive", &format!("not possible: {reason}"), theme.warn, 2)
+        }
         Redrive::NotPossible { .. } => {}
     }
     lines
@@ -121,7 +174,11 @@ fn tabs(state: &State, buffer: &mut Buffer, area: Rect) {
     rule(buffer, area.x, area.y, area.width, theme.rule);
     let mut pen = Pen::new(buffer, area, 0).gap(1);
     for tab in Tab::ALL {
-        let style = if tab == state.run.tab { theme.selection.patch(theme.strong) } else { theme.muted };
+        let style = if tab == state.run.tab {
+            theme.selection.patch(theme.strong)
+        } else {
+            theme.muted
+        };
         pen = pen.put(&format!(" {} ", tab.title()), style);
     }
 }
@@ -136,15 +193,28 @@ fn took(state: &State, stage: &Stage) -> String {
 
 /// ` (try 2)` from the second attempt on.
 fn tries(stage: &Stage) -> String {
-    if stage.attempts > 1 { format!(" (try {})", stage.attempts) } else { String::new() }
+    if stage.attempts > 1 {
+        format!(" (try {})", stage.attempts)
+    } else {
+        String::new()
+    }
 }
 
 fn draw_timeline(state: &State, buffer: &mut Buffer, area: Rect, detail: &ExecutionDetail) {
     // Stages of the last redrive can begin before the header's start; the scale holds them all.
-    let from = detail.stages.iter().filter_map(|stage| stage.started).min().unwrap_or(detail.summary.started).min(detail.summary.started);
+    let from = detail
+        .stages
+        .iter()
+        .filter_map(|stage| stage.started)
+        .min()
+        .unwrap_or(detail.summary.started)
+        .min(detail.summary.started);
     let to = detail.summary.ended.unwrap_or(state.now).max(from);
     let span = timeline::Span { from, to };
-    let cursor = (state.run.stage_cursor.top(), state.run.stage_cursor.selected());
+    let cursor = (
+        state.run.stage_cursor.top(),
+        state.run.stage_cursor.selected(),
+    );
     timeline::draw(buffer, area, &detail.stages, cursor, span, &state.theme);
 }
 
@@ -159,22 +229,56 @@ const STATES: [Column; 6] = [
 
 fn states(state: &State, buffer: &mut Buffer, area: Rect, detail: &ExecutionDetail) {
     let theme = &state.theme;
-    let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let inner = Rect {
+        x: area.x + 1,
+        width: area.width.saturating_sub(2),
+        ..area
+    };
     let widths = grid::widths(&STATES, inner.width);
     grid::titles(buffer, inner, &STATES, &widths, theme);
-    let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
-    for (line, position) in state.run.stage_cursor.visible(detail.stages.len(), rows.height.into()).enumerate() {
+    let rows = Rect {
+        y: inner.y + 1,
+        height: inner.height.saturating_sub(1),
+        ..inner
+    };
+    for (line, position) in state
+        .run
+        .stage_cursor
+        .visible(detail.stages.len(), rows.height.into())
+        .enumerate()
+    {
         let stage = &detail.stages[position];
         let mark = stage_mark(theme, &stage.status);
         let said = match &stage.status {
             StageStatus::Waiting { why, .. } => Cow::Borrowed(why.as_str()),
-            _ => Cow::Owned(format!("{}{}", stage.error.as_deref().or(stage.progress.as_deref()).unwrap_or_default(), tries(stage))),
+            _ => Cow::Owned(format!(
+                "{}{}",
+                stage
+                    .error
+                    .as_deref()
+                    .or(stage.progress.as_deref())
+                    .unwrap_or_default(),
+                tries(stage)
+            )),
         };
-        let said_style = if stage.error.is_some() { mark.style } else { theme.muted };
-        let started = stage.started.map(|at| moment(at, state.now, &state.zone)).unwrap_or_default();
+        let said_style = if stage.error.is_some() {
+            mark.style
+        } else {
+            theme.muted
+        };
+        let started = stage
+            .started
+            .map(|at| moment(at, state.now, &state.zone))
+            .unwrap_or_default();
         let cells = [
-            (Cow::Owned(format!("{} {}", mark.symbol, mark.word)), mark.style),
-            (Cow::Owned(format!("{}{}", "  ".repeat(stage.depth.into()), stage.name)), theme.text),
+            (
+                Cow::Owned(format!("{} {}", mark.symbol, mark.word)),
+                mark.style,
+            ),
+            (
+                Cow::Owned(format!("{}{}", "  ".repeat(stage.depth.into()), stage.name)),
+                theme.text,
+            ),
             (Cow::Borrowed(stage.kind.as_str()), theme.muted),
             (Cow::Owned(started), theme.muted),
             (Cow::Owned(took(state, stage)), theme.text),
@@ -183,38 +287,83 @@ fn states(state: &State, buffer: &mut Buffer, area: Rect, detail: &ExecutionDeta
         let line = u16::try_from(line).unwrap_or(u16::MAX);
         grid::row(buffer, rows, line, &STATES, &widths, &cells);
         if position == state.run.stage_cursor.selected() {
-            grid::select(buffer, Rect { x: area.x, width: area.width, ..rows }, line, true, theme);
+            grid::select(
+                buffer,
+                Rect {
+                    x: area.x,
+                    width: area.width,
+                    ..rows
+                },
+                line,
+                true,
+                theme,
+            );
         }
     }
 }
 
-const EVENTS: [Column; 4] =
-    [Column::number("event", 7, 1), Column::fixed("time", 12, 2), Column::growing("type", 26, 1, 0), Column::growing("what", 20, 4, 3)];
+const EVENTS: [Column; 4] = [
+    Column::number("event", 7, 1),
+    Column::fixed("time", 12, 2),
+    Column::growing("type", 26, 1, 0),
+    Column::growing("what", 20, 4, 3),
+];
 
 fn events(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
-    let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let inner = Rect {
+        x: area.x + 1,
+        width: area.width.saturating_sub(2),
+        ..area
+    };
     let widths = grid::widths(&EVENTS, inner.width);
     grid::titles(buffer, inner, &EVENTS, &widths, theme);
-    let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
-    for (line, position) in state.run.event_cursor.visible(state.run.events.len(), rows.height.into()).enumerate() {
+    let rows = Rect {
+        y: inner.y + 1,
+        height: inner.height.saturating_sub(1),
+        ..inner
+    };
+    for (line, position) in state
+        .run
+        .event_cursor
+        .visible(state.run.events.len(), rows.height.into())
+        .enumerate()
+    {
         let event = &state.run.events[position];
         let name = event.event_type.name();
         let style = match name {
-            name if name.ends_with("Failed") || name.ends_with("TimedOut") || name.ends_with("Aborted") => theme.bad,
+            name if name.ends_with("Failed")
+                || name.ends_with("TimedOut")
+                || name.ends_with("Aborted") =>
+            {
+                theme.bad
+            }
             name if name.ends_with("Succeeded") => theme.good,
             _ => theme.text,
         };
         let cells = [
             (Cow::Owned(count(event.id)), theme.muted),
-            (Cow::Owned(crate::console::format::clock(event.timestamp, &state.zone)), theme.muted),
+            (
+                Cow::Owned(crate::console::format::clock(event.timestamp, &state.zone)),
+                theme.muted,
+            ),
             (Cow::Borrowed(name), style),
             (Cow::Owned(event_facts(event)), theme.muted),
         ];
         let line = u16::try_from(line).unwrap_or(u16::MAX);
         grid::row(buffer, rows, line, &EVENTS, &widths, &cells);
         if position == state.run.event_cursor.selected() {
-            grid::select(buffer, Rect { x: area.x, width: area.width, ..rows }, line, true, theme);
+            grid::select(
+                buffer,
+                Rect {
+                    x: area.x,
+                    width: area.width,
+                    ..rows
+                },
+                line,
+                true,
+                theme,
+            );
         }
     }
 }
@@ -230,17 +379,41 @@ pub(super) fn event_facts(event: &HistoryEvent) -> String {
     facts.extend(details.error.clone());
     facts.extend(details.cause.as_ref().map(head));
     if facts.len() < 3 {
-        facts.extend(details.output.as_ref().or(details.input.as_ref()).or(details.parameters.as_ref()).map(head));
+        facts.extend(
+            details
+                .output
+                .as_ref()
+                .or(details.input.as_ref())
+                .or(details.parameters.as_ref())
+                .map(head),
+        );
     }
     facts.join("  ")
 }
 
 fn payload(state: &State, buffer: &mut Buffer, area: Rect, top: usize) {
     let theme = &state.theme;
-    for (row, (kind, line)) in state.run.payload.lines().iter().skip(top).take(area.height.into()).enumerate() {
-        let style = if *kind == LineKind::Title { theme.heading } else { theme.text };
-        let start = line.char_indices().nth(state.run.payload.offset()).map_or(0, |(at, _)| at);
-        Pen::new(buffer, area, u16::try_from(row).unwrap_or(u16::MAX)).gap(1).put(&line[start..], style);
+    for (row, (kind, line)) in state
+        .run
+        .payload
+        .lines()
+        .iter()
+        .skip(top)
+        .take(area.height.into())
+        .enumerate()
+    {
+        let style = if *kind == LineKind::Title {
+            theme.heading
+        } else {
+            theme.text
+        };
+        let start = line
+            .char_indices()
+            .nth(state.run.payload.offset())
+            .map_or(0, |(at, _)| at);
+        Pen::new(buffer, area, u16::try_from(row).unwrap_or(u16::MAX))
+            .gap(1)
+            .put(&line[start..], style);
     }
 }
 
@@ -251,13 +424,36 @@ fn aside(state: &State, buffer: &mut Buffer, places: &Layout, area: Rect) {
         return;
     };
     for y in places.body.top()..places.body.bottom() {
-        Pen::new(buffer, Rect { x: area.x - 1, y, width: 1, height: 1 }, 0).put("│", theme.rule);
+        Pen::new(
+            buffer,
+            Rect {
+                x: area.x - 1,
+                y,
+                width: 1,
+                height: 1,
+            },
+            0,
+        )
+        .put("│", theme.rule);
     }
-    let area = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
+    let area = Rect {
+        x: area.x + 1,
+        width: area.width.saturating_sub(1),
+        ..area
+    };
     let mark = stage_mark(theme, &stage.status);
-    Pen::new(buffer, area, 0).put(mark.symbol, mark.style).gap(1).put(&stage.name, theme.strong).gap(2).put(mark.word, mark.style);
+    Pen::new(buffer, area, 0)
+        .put(mark.symbol, mark.style)
+        .gap(1)
+        .put(&stage.name, theme.strong)
+        .gap(2)
+        .put(mark.word, mark.style);
     let mut facts = Vec::new();
-    facts.extend(stage.started.map(|at| format!("started {}", full(at, &state.zone))));
+    facts.extend(
+        stage
+            .started
+            .map(|at| format!("started {}", full(at, &state.zone))),
+    );
     if stage.started.is_some() {
         facts.push(format!("{}{}", took(state, stage), tries(stage)));
     }
@@ -266,6 +462,10 @@ fn aside(state: &State, buffer: &mut Buffer, places: &Layout, area: Rect) {
     if let Some(error) = &stage.error {
         Pen::new(buffer, area, 2).put(error, theme.bad);
     }
-    let rest = Rect { y: area.y + 4, height: area.height.saturating_sub(4), ..area };
+    let rest = Rect {
+        y: area.y + 4,
+        height: area.height.saturating_sub(4),
+        ..area
+    };
     payload(state, buffer, rest, 0);
 }

@@ -10,7 +10,10 @@ use std::{
 
 use ratatui::layout::Rect;
 
-pub(crate) use update::{act, answered_found, answered_index, answered_opened, answered_order, answered_rows, click, filter, find, open, resized};
+pub(crate) use update::{
+    act, answered_found, answered_index, answered_opened, answered_order, answered_rows, click,
+    filter, find, open, resized,
+};
 pub(crate) use view::view;
 
 use crate::{
@@ -85,13 +88,18 @@ impl TableState {
         match (&self.order, &self.index) {
             (Some(order), _) => order.len(),
             (None, Some(index)) => index.rows(),
-            (None, None) => self.source.as_ref().map_or(0, |source| source.first().len()),
+            (None, None) => self
+                .source
+                .as_ref()
+                .map_or(0, |source| source.first().len()),
         }
     }
 
     /// Rows of the whole file, as far as it is known: what row numbers need room for.
     pub(super) fn all_rows(&self) -> usize {
-        self.index.as_ref().map_or_else(|| self.rows(), |index| index.rows())
+        self.index
+            .as_ref()
+            .map_or_else(|| self.rows(), |index| index.rows())
     }
 
     /// The record at a position of the order shown, if it was read already.
@@ -108,8 +116,13 @@ impl TableState {
 
     /// Columns that are shown, as positions in the header.
     pub(super) fn columns(&self) -> Vec<usize> {
-        let all = self.source.as_ref().map_or(0, |source| source.header().len());
-        (0..all).filter(|column| !self.hidden.contains(column)).collect()
+        let all = self
+            .source
+            .as_ref()
+            .map_or(0, |source| source.header().len());
+        (0..all)
+            .filter(|column| !self.hidden.contains(column))
+            .collect()
     }
 
     /// The selected column, as a position in the header.
@@ -121,12 +134,18 @@ impl TableState {
     pub(crate) fn selected_cell(&self) -> Option<(&str, &str)> {
         let column = self.selected_column()?;
         let title = self.source.as_ref()?.header().get(column)?;
-        Some((title, self.record(self.cursor.selected())?.cells.get(column)?))
+        Some((
+            title,
+            self.record(self.cursor.selected())?.cells.get(column)?,
+        ))
     }
 
     /// The row under the cursor with the titles of the columns.
     pub(crate) fn selected_row(&self) -> Option<(&[String], &Record)> {
-        Some((self.source.as_ref()?.header(), self.record(self.cursor.selected())?))
+        Some((
+            self.source.as_ref()?.header(),
+            self.record(self.cursor.selected())?,
+        ))
     }
 
     /// Rows in memory.
@@ -142,7 +161,10 @@ impl TableState {
 
     /// File, index, order and columns as they are seen, once all of it is indexed.
     pub(crate) fn seen(&self) -> Option<Seen> {
-        let (source, index) = (self.source.clone()?, self.index.clone().filter(|_| self.indexed)?);
+        let (source, index) = (
+            self.source.clone()?,
+            self.index.clone().filter(|_| self.indexed)?,
+        );
         Some((source, index, self.order.clone(), self.columns()))
     }
 
@@ -151,7 +173,11 @@ impl TableState {
         let Some(source) = &self.source else {
             return;
         };
-        self.widths = source.header().iter().map(|title| title_width(title)).collect();
+        self.widths = source
+            .header()
+            .iter()
+            .map(|title| title_width(title))
+            .collect();
         let mut seen = vec![(0_usize, true); source.header().len()];
         for record in source.first() {
             for (column, cell) in record.cells.iter().enumerate().take(self.widths.len()) {
@@ -163,13 +189,18 @@ impl TableState {
                 }
             }
         }
-        self.numeric = seen.into_iter().map(|(count, numbers)| count > 0 && numbers).collect();
+        self.numeric = seen
+            .into_iter()
+            .map(|(count, numbers)| count > 0 && numbers)
+            .collect();
     }
 }
 
 /// A title with room for the mark of the sort.
 fn title_width(title: &str) -> u16 {
-    u16::try_from(width(title) + 2).unwrap_or(WIDEST).clamp(4, WIDEST)
+    u16::try_from(width(title) + 2)
+        .unwrap_or(WIDEST)
+        .clamp(4, WIDEST)
 }
 
 /// Whether the whole file is indexed.
@@ -199,7 +230,11 @@ pub(crate) fn has_hidden(state: &State) -> Result<(), Reason> {
 /// Where the parts are: title and column titles above, rows below.
 pub(super) fn rows_area(state: &State) -> Rect {
     let body = state.body();
-    Rect { y: body.y + 2, height: body.height.saturating_sub(2), ..body }
+    Rect {
+        y: body.y + 2,
+        height: body.height.saturating_sub(2),
+        ..body
+    }
 }
 
 /// Rows on the screen.
@@ -232,12 +267,21 @@ pub(super) fn shown(table: &TableState, screen: u16) -> Vec<Shown> {
     let first = table.first.max(frozen);
     let mut x = gutter(table.all_rows());
     let mut shown = Vec::new();
-    for (place, column) in columns.iter().enumerate().filter(|(place, _)| *place < frozen || *place >= first) {
+    for (place, column) in columns
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| *place < frozen || *place >= first)
+    {
         if x >= screen {
             break;
         }
         let wide = table.widths.get(*column).copied().unwrap_or(8);
-        shown.push(Shown { column: *column, place, x, width: wide.min(screen - x) });
+        shown.push(Shown {
+            column: *column,
+            place,
+            x,
+            width: wide.min(screen - x),
+        });
         x += wide + 2;
     }
     shown

@@ -26,7 +26,12 @@ pub(crate) fn open(state: &mut State, name: ReportName, effects: &mut Vec<Effect
 }
 
 /// The file is open: its first rows are there, the index is not.
-pub(crate) fn answered_opened(state: &mut State, name: &ReportName, answer: OpsResult<Arc<Source>>, effects: &mut Vec<Effect>) {
+pub(crate) fn answered_opened(
+    state: &mut State,
+    name: &ReportName,
+    answer: OpsResult<Arc<Source>>,
+    effects: &mut Vec<Effect>,
+) {
     let Some(table) = state.table.as_mut().filter(|table| table.name == *name) else {
         return;
     };
@@ -41,7 +46,13 @@ pub(crate) fn answered_opened(state: &mut State, name: &ReportName, answer: OpsR
 }
 
 /// The index grew, or is whole.
-pub(crate) fn answered_index(state: &mut State, source: &Arc<Source>, answer: OpsResult<Arc<Index>>, whole: bool, effects: &mut Vec<Effect>) {
+pub(crate) fn answered_index(
+    state: &mut State,
+    source: &Arc<Source>,
+    answer: OpsResult<Arc<Index>>,
+    whole: bool,
+    effects: &mut Vec<Effect>,
+) {
     let Some(table) = mine(state, source) else {
         return;
     };
@@ -57,11 +68,22 @@ pub(crate) fn answered_index(state: &mut State, source: &Arc<Source>, answer: Op
 
 /// The open report, if the answer is about it.
 fn mine<'s>(state: &'s mut State, source: &Arc<Source>) -> Option<&'s mut TableState> {
-    state.table.as_mut().filter(|table| table.source.as_ref().is_some_and(|own| Arc::ptr_eq(own, source)))
+    state.table.as_mut().filter(|table| {
+        table
+            .source
+            .as_ref()
+            .is_some_and(|own| Arc::ptr_eq(own, source))
+    })
 }
 
 /// A new order is there; the old one was shown meanwhile.
-pub(crate) fn answered_order(state: &mut State, source: &Arc<Source>, spec: &OrderSpec, answer: OpsResult<Option<Arc<Order>>>, effects: &mut Vec<Effect>) {
+pub(crate) fn answered_order(
+    state: &mut State,
+    source: &Arc<Source>,
+    spec: &OrderSpec,
+    answer: OpsResult<Option<Arc<Order>>>,
+    effects: &mut Vec<Effect>,
+) {
     let height = height(state);
     let Some(table) = mine(state, source).filter(|table| table.wanted == *spec) else {
         return;
@@ -83,8 +105,14 @@ pub(crate) fn answered_order(state: &mut State, source: &Arc<Source>, spec: &Ord
 }
 
 /// A block of rows is there.
-pub(crate) fn answered_rows(state: &mut State, request: &RowsRequest, answer: OpsResult<Arc<Vec<Record>>>) {
-    let Some(table) = mine(state, &request.source).filter(|table| table.generation == request.generation) else {
+pub(crate) fn answered_rows(
+    state: &mut State,
+    request: &RowsRequest,
+    answer: OpsResult<Arc<Vec<Record>>>,
+) {
+    let Some(table) =
+        mine(state, &request.source).filter(|table| table.generation == request.generation)
+    else {
         return;
     };
     match answer {
@@ -100,7 +128,12 @@ pub(crate) fn answered_rows(state: &mut State, request: &RowsRequest, answer: Op
 }
 
 /// A search ended.
-pub(crate) fn answered_found(state: &mut State, source: &Arc<Source>, answer: OpsResult<Option<usize>>, effects: &mut Vec<Effect>) {
+pub(crate) fn answered_found(
+    state: &mut State,
+    source: &Arc<Source>,
+    answer: OpsResult<Option<usize>>,
+    effects: &mut Vec<Effect>,
+) {
     let height = height(state);
     let Some(table) = mine(state, source) else {
         return;
@@ -137,10 +170,19 @@ fn want_rows(state: &mut State, effects: &mut Vec<Effect>) {
     let (order, generation) = (table.order.clone(), table.generation);
     let wanted = (visible.start / BLOCK..=(visible.end - 1) / BLOCK).filter(|block| {
         // A block read from a growing index can be shorter than it is now.
-        table.blocks.get(block).is_none_or(|records| records.len() < BLOCK.min(rows - block * BLOCK))
+        table
+            .blocks
+            .get(block)
+            .is_none_or(|records| records.len() < BLOCK.min(rows - block * BLOCK))
     });
     for block in wanted.collect::<Vec<_>>() {
-        let request = RowsRequest { source: source.clone(), index: index.clone(), order: order.clone(), block, generation };
+        let request = RowsRequest {
+            source: source.clone(),
+            index: index.clone(),
+            order: order.clone(),
+            block,
+            generation,
+        };
         state.ask(Request::Rows(request), effects);
     }
 }
@@ -169,7 +211,13 @@ pub(crate) fn act(state: &mut State, action: ActionId, effects: &mut Vec<Effect>
         ActionId::NextColumns => page_columns(state, true),
         ActionId::PreviousColumns => page_columns(state, false),
         ActionId::Sort => sort(state, effects),
-        ActionId::Freeze => table.frozen = if table.frozen == table.column + 1 { 0 } else { table.column + 1 },
+        ActionId::Freeze => {
+            table.frozen = if table.frozen == table.column + 1 {
+                0
+            } else {
+                table.column + 1
+            }
+        }
         ActionId::HideColumn => {
             table.hidden.extend(table.selected_column());
             table.column = table.column.min(last.saturating_sub(1));
@@ -195,8 +243,13 @@ fn show_column(state: &mut State) {
     }
     table.first = table.first.max(frozen).min(table.column);
     loop {
-        let full = table.selected_column().and_then(|column| table.widths.get(column).copied()).unwrap_or(0);
-        let whole = shown(table, screen).iter().any(|shown| shown.place == table.column && shown.width >= full);
+        let full = table
+            .selected_column()
+            .and_then(|column| table.widths.get(column).copied())
+            .unwrap_or(0);
+        let whole = shown(table, screen)
+            .iter()
+            .any(|shown| shown.place == table.column && shown.width >= full);
         if whole || table.first >= table.column {
             return;
         }
@@ -210,8 +263,16 @@ fn page_columns(state: &mut State, forward: bool) {
         return;
     };
     let last = table.columns().len().saturating_sub(1);
-    let on_screen = shown(table, screen).iter().filter(|shown| shown.place >= table.frozen).count().max(1);
-    table.column = if forward { (table.column + on_screen).min(last) } else { table.column.saturating_sub(on_screen) };
+    let on_screen = shown(table, screen)
+        .iter()
+        .filter(|shown| shown.place >= table.frozen)
+        .count()
+        .max(1);
+    table.column = if forward {
+        (table.column + on_screen).min(last)
+    } else {
+        table.column.saturating_sub(on_screen)
+    };
     table.first = table.column;
 }
 
@@ -232,7 +293,13 @@ fn sort(state: &mut State, effects: &mut Vec<Effect>) {
 }
 
 fn arrange(state: &mut State, effects: &mut Vec<Effect>) {
-    let parts = state.table.as_ref().and_then(|table| Some((table.source.clone()?, table.index.clone()?, table.wanted.clone())));
+    let parts = state.table.as_ref().and_then(|table| {
+        Some((
+            table.source.clone()?,
+            table.index.clone()?,
+            table.wanted.clone(),
+        ))
+    });
     if let Some((source, index, wanted)) = parts {
         state.ask_anew(Request::Arrange(source, index, wanted), effects);
     }
@@ -245,14 +312,23 @@ pub(crate) fn filter(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
         return;
     }
     if let Some(table) = state.table.as_mut() {
-        let header = table.source.as_ref().map_or(&[][..], |source| source.header());
+        let header = table
+            .source
+            .as_ref()
+            .map_or(&[][..], |source| source.header());
         table.wanted.filter = Filter::parse(text, header);
         arrange(state, effects);
     }
 }
 
 /// Looks for the next row that holds the words.
-pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool, effects: &mut Vec<Effect>) {
+pub(crate) fn find(
+    state: &mut State,
+    text: &str,
+    forward: bool,
+    inclusive: bool,
+    effects: &mut Vec<Effect>,
+) {
     if let Err(reason) = super::is_indexed(state) {
         state.problem(reason);
         return;
@@ -267,7 +343,12 @@ pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool
     let Some(wanted) = Filter::parse(text, source.header()) else {
         return;
     };
-    let spec = FindSpec { wanted, after: table.cursor.selected(), inclusive, forward };
+    let spec = FindSpec {
+        wanted,
+        after: table.cursor.selected(),
+        inclusive,
+        forward,
+    };
     let order = table.order.clone();
     state.ask_anew(Request::Find(source, index, order, spec), effects);
 }
@@ -287,7 +368,10 @@ pub(crate) fn click(state: &mut State, x: u16, y: u16, effects: &mut Vec<Effect>
         let rows = table.rows();
         table.cursor.select(position, rows, height);
     }
-    if let Some(hit) = shown(table, screen).iter().find(|shown| (shown.x..shown.x + shown.width).contains(&x)) {
+    if let Some(hit) = shown(table, screen)
+        .iter()
+        .find(|shown| (shown.x..shown.x + shown.width).contains(&x))
+    {
         table.column = hit.place;
     }
     let again = before == (table.cursor.selected(), table.column);

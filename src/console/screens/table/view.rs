@@ -21,16 +21,37 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
         .right(&format!("{} ", facts(state, table)), theme.muted)
         .put(table.name.as_ref(), theme.heading);
     if let (None, Some(error)) = (&table.source, &table.error) {
-        Pen::new(buffer, area, 0).gap(1).put(&format!("cannot be opened: {error}. {}", error.advice), theme.bad);
+        Pen::new(buffer, area, 0).gap(1).put(
+            &format!("cannot be opened: {error}. {}", error.advice),
+            theme.bad,
+        );
         return;
     }
     let columns = shown(table, body.width);
-    titles(state, table, buffer, Rect { y: body.y + 1, height: 1, ..body }, &columns);
+    titles(
+        state,
+        table,
+        buffer,
+        Rect {
+            y: body.y + 1,
+            height: 1,
+            ..body
+        },
+        &columns,
+    );
     if table.rows() == 0 {
-        let text = if table.indexed { "no row fits" } else { "reading …" };
+        let text = if table.indexed {
+            "no row fits"
+        } else {
+            "reading …"
+        };
         Pen::new(buffer, area, 0).gap(1).put(text, theme.muted);
     }
-    for (line, position) in table.cursor.visible(table.rows(), area.height.into()).enumerate() {
+    for (line, position) in table
+        .cursor
+        .visible(table.rows(), area.height.into())
+        .enumerate()
+    {
         let y = area.y + u16::try_from(line).unwrap_or(u16::MAX);
         row(state, table, buffer, y, position, &columns);
     }
@@ -48,7 +69,11 @@ fn titles(state: &State, table: &TableState, buffer: &mut Buffer, area: Rect, co
             Some((column, true)) if column == shown.column => " ▼",
             _ => "",
         };
-        let style = if shown.place == table.column { theme.strong.patch(theme.selection_away) } else { theme.strong };
+        let style = if shown.place == table.column {
+            theme.strong.patch(theme.selection_away)
+        } else {
+            theme.strong
+        };
         let text = format!("{title}{mark}");
         place(buffer, area.y, shown, &text, is_right(table, shown), style);
         if shown.place + 1 == table.frozen && shown.x + shown.width < area.right() {
@@ -57,12 +82,26 @@ fn titles(state: &State, table: &TableState, buffer: &mut Buffer, area: Rect, co
     }
 }
 
-fn row(state: &State, table: &TableState, buffer: &mut Buffer, y: u16, position: usize, columns: &[Shown]) {
+fn row(
+    state: &State,
+    table: &TableState,
+    buffer: &mut Buffer,
+    y: u16,
+    position: usize,
+    columns: &[Shown],
+) {
     let theme = &state.theme;
     let selected = position == table.cursor.selected();
-    let line = Rect { x: 0, y, width: state.size.0, height: 1 };
+    let line = Rect {
+        x: 0,
+        y,
+        width: state.size.0,
+        height: 1,
+    };
     let Some(record) = table.record(position) else {
-        Pen::new(buffer, line, 0).gap(gutter(table.all_rows())).put("…", theme.muted);
+        Pen::new(buffer, line, 0)
+            .gap(gutter(table.all_rows()))
+            .put("…", theme.muted);
         return;
     };
     let number = gutter(table.all_rows()).saturating_sub(2);
@@ -78,8 +117,20 @@ fn row(state: &State, table: &TableState, buffer: &mut Buffer, y: u16, position:
         tint(buffer, 0, y, line.width, theme.selection);
         if let Some(shown) = columns.iter().find(|shown| shown.place == table.column) {
             // The cell is told from its row by not being reversed.
-            tint(buffer, shown.x, y, shown.width, ratatui::style::Style::reset());
-            tint(buffer, shown.x, y, shown.width, theme.strong.patch(theme.selection_away));
+            tint(
+                buffer,
+                shown.x,
+                y,
+                shown.width,
+                ratatui::style::Style::reset(),
+            );
+            tint(
+                buffer,
+                shown.x,
+                y,
+                shown.width,
+                theme.strong.patch(theme.selection_away),
+            );
         }
     }
 }
@@ -90,8 +141,21 @@ fn is_right(table: &TableState, shown: &Shown) -> bool {
     whole && table.numeric.get(shown.column).copied().unwrap_or(false)
 }
 
-fn place(buffer: &mut Buffer, y: u16, shown: &Shown, text: &str, right: bool, style: ratatui::style::Style) {
-    let used = if right { u16::try_from(width(text)).unwrap_or(u16::MAX).min(shown.width) } else { shown.width };
+fn place(
+    buffer: &mut Buffer,
+    y: u16,
+    shown: &Shown,
+    text: &str,
+    right: bool,
+    style: ratatui::style::Style,
+) {
+    let used = if right {
+        u16::try_from(width(text))
+            .unwrap_or(u16::MAX)
+            .min(shown.width)
+    } else {
+        shown.width
+    };
     put(buffer, shown.x + shown.width - used, y, used, text, style);
 }
 
@@ -112,7 +176,11 @@ fn facts(state: &State, table: &TableState) -> String {
     }
     let rows = table.rows();
     if rows > 0 {
-        parts.push(format!("row {} of {}", count(table.cursor.selected() as u64 + 1), count(rows as u64)));
+        parts.push(format!(
+            "row {} of {}",
+            count(table.cursor.selected() as u64 + 1),
+            count(rows as u64)
+        ));
     }
     if let Some(source) = &table.source {
         match &table.index {

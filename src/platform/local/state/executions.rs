@@ -4,7 +4,9 @@ use jiff::{Timestamp, civil::Date};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 use sha2::{Digest, Sha256};
 
-use super::{Liveness, ProcessIdentity, SqliteResult, StateError, instant, micros, signed, unsigned};
+use super::{
+    Liveness, ProcessIdentity, SqliteResult, StateError, instant, micros, signed, unsigned,
+};
 use crate::{
     ops::{ExecutionId, ExecutionStatus, ExecutionSummary},
     pipeline::window::Window,
@@ -116,7 +118,12 @@ fn status_of(text: &str) -> Result<ExecutionStatus, StateError> {
         "FAILED" => ExecutionStatus::Failed,
         "TIMED_OUT" => ExecutionStatus::TimedOut,
         "ABORTED" => ExecutionStatus::Aborted,
-        other => return Err(StateError::Corrupt { what: "a status", why: format!("'{other}' is none") }),
+        other => {
+            return Err(StateError::Corrupt {
+                what: "a status",
+                why: format!("'{other}' is none"),
+            });
+        }
     })
 }
 
@@ -127,14 +134,25 @@ impl ExecutionRow {
         let token: Option<String> = row.get("owner_token").on(on)?;
         let held = match (&token, row.get::<_, Option<String>>("owner").on(on)?) {
             (Some(token), Some(owner)) => {
-                let owner: ProcessIdentity = serde_json::from_str(&owner)
-                    .map_err(|error| StateError::Corrupt { what: "an owner", why: error.to_string() })?;
-                let seen = row.get::<_, Option<i64>>("owner_seen").on(on)?.map(instant).transpose()?;
+                let owner: ProcessIdentity =
+                    serde_json::from_str(&owner).map_err(|error| StateError::Corrupt {
+                        what: "an owner",
+                        why: error.to_string(),
+                    })?;
+                let seen = row
+                    .get::<_, Option<i64>>("owner_seen")
+                    .on(on)?
+                    .map(instant)
+                    .transpose()?;
                 owner.liveness(token, seen, now) == Liveness::Alive
             }
             _ => false,
         };
-        let status = if stored == ExecutionStatus::Running && !held { ExecutionStatus::Interrupted } else { stored };
+        let status = if stored == ExecutionStatus::Running && !held {
+            ExecutionStatus::Interrupted
+        } else {
+            stored
+        };
         Ok(Self {
             key: row.get("key").on(on)?,
             summary: ExecutionSummary {
@@ -143,12 +161,18 @@ impl ExecutionRow {
                 workflow: row.get::<_, String>("workflow").on(on)?.into(),
                 status,
                 started: instant(row.get("started").on(on)?)?,
-                ended: row.get::<_, Option<i64>>("ended").on(on)?.map(instant).transpose()?,
+                ended: row
+                    .get::<_, Option<i64>>("ended")
+                    .on(on)?
+                    .map(instant)
+                    .transpose()?,
                 window: window_of(row.get("window_from").on(on)?, row.get("window_to").on(on)?)?,
                 redrives: row.get("redrives").on(on)?,
                 current_stage: row.get("current_stage").on(on)?,
                 error: row.get("error").on(on)?,
-                superseded: row.get::<_, bool>("fixed").on(on)? && status.is_ended() && status != ExecutionStatus::Succeeded,
+                superseded: row.get::<_, bool>("fixed").on(on)?
+                    && status.is_ended()
+                    && status != ExecutionStatus::Succeeded,
             },
             held,
             token,
@@ -160,7 +184,9 @@ impl ExecutionRow {
     /// # Errors
     /// [`StateError::NotFound`], or what SQLite says.
     pub fn find(connection: &Connection, id: &str, now: Timestamp) -> Result<Self, StateError> {
-        let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM executions WHERE id = ?1")).on("read")?;
+        let mut statement = connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM executions WHERE id = ?1"))
+            .on("read")?;
         let mut rows = statement.query([id]).on("read")?;
         match rows.next().on("read")? {
             Some(row) => Self::read(row, now),
@@ -172,10 +198,21 @@ impl ExecutionRow {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn newest(connection: &Connection, workflow: Option<&str>, limit: usize, now: Timestamp) -> Result<Vec<Self>, StateError> {
+    pub fn newest(
+        connection: &Connection,
+        workflow: Option<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Self>, StateError> {
         // Two statements, not `?1 IS NULL OR workflow = ?1`: that one would use no index.
-        let filter = if workflow.is_some() { "WHERE workflow = ?1" } else { "WHERE ?1 IS NULL" };
-        let sql = format!("SELECT {COLUMNS} FROM executions {filter} ORDER BY started DESC, key DESC LIMIT ?2");
+        let filter = if workflow.is_some() {
+            "WHERE workflow = ?1"
+        } else {
+            "WHERE ?1 IS NULL"
+        };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM executions {filter} ORDER BY started DESC, key DESC LIMIT ?2"
+        );
         let mut statement = connection.prepare_cached(&sql).on("read")?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut rows = statement.query(params![workflow, limit]).on("read")?;
@@ -190,28 +227,52 @@ impl ExecutionRow {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn child_of(connection: &Connection, parent: &str, stage: &str, now: Timestamp) -> Result<Option<Self>, StateError> {
-        let sql = format!("SELECT {COLUMNS} FROM executions WHERE parent = ?1 AND parent_stage = ?2 ORDER BY key DESC LIMIT 1");
+    pub fn child_of(
+        connection: &Connection,
+        parent: &str,
+        stage: &str,
+        now: Timestamp,
+    ) -> Result<Option<Self>, StateError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM executions WHERE parent = ?1 AND parent_stage = ?2 ORDER BY key DESC LIMIT 1"
+        );
         let mut statement = connection.prepare_cached(&sql).on("read")?;
         let mut rows = statement.query([parent, stage]).on("read")?;
-        rows.next().on("read")?.map(|row| Self::read(row, now)).transpose()
+        rows.next()
+            .on("read")?
+            .map(|row| Self::read(row, now))
+            .transpose()
     }
 
     /// When a workflow last succeeded.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn last_success(connection: &Connection, workflow: &str) -> Result<Option<Timestamp>, StateError> {
+    pub fn last_success(
+        connection: &Connection,
+        workflow: &str,
+    ) -> Result<Option<Timestamp>, StateError> {
         let mut statement = connection
-            .prepare_cached("SELECT max(ended) FROM executions WHERE workflow = ?1 AND status = 'SUCCEEDED'")
+            .prepare_cached(
+                "SELECT max(ended) FROM executions WHERE workflow = ?1 AND status = 'SUCCEEDED'",
+            )
             .on("read")?;
-        statement.query_row([workflow], |row| row.get::<_, Option<i64>>(0)).on("read")?.map(instant).transpose()
+        statement
+            .query_row([workflow], |row| row.get::<_, Option<i64>>(0))
+            .on("read")?
+            .map(instant)
+            .transpose()
     }
 }
 
 fn window_of(from: Option<String>, to: Option<String>) -> Result<Option<Window>, StateError> {
-    let (Some(from), Some(to)) = (from, to) else { return Ok(None) };
-    let window = Window::parse(&from, &to).map_err(|error| StateError::Corrupt { what: "a window", why: error.to_string() })?;
+    let (Some(from), Some(to)) = (from, to) else {
+        return Ok(None);
+    };
+    let window = Window::parse(&from, &to).map_err(|error| StateError::Corrupt {
+        what: "a window",
+        why: error.to_string(),
+    })?;
     Ok(Some(window))
 }
 
@@ -220,15 +281,26 @@ impl NewExecution {
     ///
     /// # Errors
     /// [`StateError::NameTaken`], or what SQLite says.
-    pub fn insert(&self, transaction: &Transaction<'_>, first: &StepRecord) -> Result<i64, StateError> {
+    pub fn insert(
+        &self,
+        transaction: &Transaction<'_>,
+        first: &StepRecord,
+    ) -> Result<i64, StateError> {
         let taken = transaction
-            .query_row("SELECT 1 FROM executions WHERE workflow = ?1 AND name = ?2", [&self.workflow, &self.name], |_| Ok(()))
+            .query_row(
+                "SELECT 1 FROM executions WHERE workflow = ?1 AND name = ?2",
+                [&self.workflow, &self.name],
+                |_| Ok(()),
+            )
             .optional()
             .on("read")?;
         if taken.is_some() {
-            return Err(StateError::NameTaken { id: self.id.clone() });
+            return Err(StateError::NameTaken {
+                id: self.id.clone(),
+            });
         }
-        let day = |pick: fn(&Window) -> Date| self.window.as_ref().map(|window| pick(window).to_string());
+        let day =
+            |pick: fn(&Window) -> Date| self.window.as_ref().map(|window| pick(window).to_string());
         let (parent, parent_stage) = self.parent.clone().unzip();
         transaction
             .prepare_cached(
@@ -247,7 +319,10 @@ impl NewExecution {
         let key = transaction.last_insert_rowid();
         let hash = definition_hash(&self.definition);
         transaction
-            .execute("INSERT OR IGNORE INTO definitions (hash, text) VALUES (?1, ?2)", params![hash, self.definition])
+            .execute(
+                "INSERT OR IGNORE INTO definitions (hash, text) VALUES (?1, ?2)",
+                params![hash, self.definition],
+            )
             .on("write")?;
         transaction
             .execute(
@@ -265,32 +340,55 @@ fn owner_text() -> String {
 }
 
 fn definition_hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Commits one step, if `token` still owns the execution.
 ///
 /// # Errors
 /// [`StateError::NotOwner`] when somebody else took it over; what SQLite says.
-pub fn record_step(transaction: &Transaction<'_>, key: i64, token: &str, step: &StepRecord) -> Result<(), StateError> {
+pub fn record_step(
+    transaction: &Transaction<'_>,
+    key: i64,
+    token: &str,
+    step: &StepRecord,
+) -> Result<(), StateError> {
     let owner: Option<(String, Option<String>, i64)> = transaction
         .prepare_cached("SELECT id, owner_token, last_event FROM executions WHERE key = ?1")
-        .and_then(|mut statement| statement.query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional())
+        .and_then(|mut statement| {
+            statement
+                .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .optional()
+        })
         .on("read")?;
     let last_event = match owner {
         Some((_, Some(owner), last_event)) if owner == token => unsigned(last_event),
         Some((id, ..)) => return Err(StateError::NotOwner { id }),
-        None => return Err(StateError::NotFound { id: key.to_string() }),
+        None => {
+            return Err(StateError::NotFound {
+                id: key.to_string(),
+            });
+        }
     };
-    let mut insert = transaction.prepare_cached("INSERT INTO events (execution, id, event) VALUES (?1, ?2, ?3)").on("write")?;
+    let mut insert = transaction
+        .prepare_cached("INSERT INTO events (execution, id, event) VALUES (?1, ?2, ?3)")
+        .on("write")?;
     let mut expected = last_event;
     for (id, event) in &step.events {
         expected += 1;
         if *id != expected {
             let why = format!("event {id} follows event {}", expected - 1);
-            return Err(StateError::Corrupt { what: "a history", why });
+            return Err(StateError::Corrupt {
+                what: "a history",
+                why,
+            });
         }
-        insert.execute(params![key, signed(*id), event]).on("write")?;
+        insert
+            .execute(params![key, signed(*id), event])
+            .on("write")?;
     }
     let ending = step.progress.ending.as_ref();
     transaction
@@ -308,7 +406,13 @@ pub fn record_step(transaction: &Transaction<'_>, key: i64, token: &str, step: &
         .on("write")?;
     transaction
         .prepare_cached("UPDATE payloads SET snapshot = ?2, output = ?3 WHERE execution = ?1")
-        .and_then(|mut statement| statement.execute(params![key, step.snapshot, ending.and_then(|ending| ending.output.as_deref())]))
+        .and_then(|mut statement| {
+            statement.execute(params![
+                key,
+                step.snapshot,
+                ending.and_then(|ending| ending.output.as_deref())
+            ])
+        })
         .on("write")?;
     Ok(())
 }
@@ -317,7 +421,12 @@ pub fn record_step(transaction: &Transaction<'_>, key: i64, token: &str, step: &
 ///
 /// # Errors
 /// [`StateError::NotOwner`] while its owner lives; [`StateError::NotFound`]; what SQLite says.
-pub fn claim(transaction: &Transaction<'_>, id: &str, token: &str, now: Timestamp) -> Result<Claimed, StateError> {
+pub fn claim(
+    transaction: &Transaction<'_>,
+    id: &str,
+    token: &str,
+    now: Timestamp,
+) -> Result<Claimed, StateError> {
     let row = ExecutionRow::find(transaction, id, now)?;
     if row.held && row.token.as_deref() != Some(token) {
         return Err(StateError::NotOwner { id: id.to_owned() });
@@ -335,7 +444,12 @@ pub fn claim(transaction: &Transaction<'_>, id: &str, token: &str, now: Timestam
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .on("read")?;
-    Ok(Claimed { key: row.key, summary: row.summary, definition, snapshot })
+    Ok(Claimed {
+        key: row.key,
+        summary: row.summary,
+        definition,
+        snapshot,
+    })
 }
 
 /// Gives the right to write back, once nothing of the execution runs any more.
@@ -357,8 +471,14 @@ pub fn release(transaction: &Transaction<'_>, key: i64, token: &str) -> Result<(
 ///
 /// # Errors
 /// What SQLite says.
-pub fn heartbeat(transaction: &Transaction<'_>, tokens: &[String], now: Timestamp) -> Result<(), StateError> {
-    let mut statement = transaction.prepare_cached("UPDATE executions SET owner_seen = ?2 WHERE owner_token = ?1").on("write")?;
+pub fn heartbeat(
+    transaction: &Transaction<'_>,
+    tokens: &[String],
+    now: Timestamp,
+) -> Result<(), StateError> {
+    let mut statement = transaction
+        .prepare_cached("UPDATE executions SET owner_seen = ?2 WHERE owner_token = ?1")
+        .on("write")?;
     for token in tokens {
         statement.execute(params![token, micros(now)]).on("write")?;
     }
@@ -369,8 +489,17 @@ pub fn heartbeat(transaction: &Transaction<'_>, tokens: &[String], now: Timestam
 ///
 /// # Errors
 /// What SQLite says.
-pub fn request_stop(transaction: &Transaction<'_>, key: i64, cause: &str) -> Result<(), StateError> {
-    transaction.execute("UPDATE executions SET stop_cause = ?2 WHERE key = ?1", params![key, cause]).on("write")?;
+pub fn request_stop(
+    transaction: &Transaction<'_>,
+    key: i64,
+    cause: &str,
+) -> Result<(), StateError> {
+    transaction
+        .execute(
+            "UPDATE executions SET stop_cause = ?2 WHERE key = ?1",
+            params![key, cause],
+        )
+        .on("write")?;
     Ok(())
 }
 
@@ -382,7 +511,9 @@ pub fn stop_requests(connection: &Connection) -> Result<Vec<(String, String)>, S
     let mut statement = connection
         .prepare_cached("SELECT owner_token, stop_cause FROM executions WHERE owner_token IS NOT NULL AND stop_cause IS NOT NULL")
         .on("read")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).on("read")?;
+    let rows = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .on("read")?;
     rows.collect::<Result<_, _>>().on("read")
 }
 
@@ -392,9 +523,12 @@ pub fn stop_requests(connection: &Connection) -> Result<Vec<(String, String)>, S
 /// [`StateError::NotFound`], or what SQLite says.
 pub fn events(connection: &Connection, id: &str, after: u64) -> Result<Vec<String>, StateError> {
     let key = key_of(connection, id)?;
-    let mut statement =
-        connection.prepare_cached("SELECT event FROM events WHERE execution = ?1 AND id > ?2 ORDER BY id").on("read")?;
-    let rows = statement.query_map(params![key, signed(after)], |row| row.get(0)).on("read")?;
+    let mut statement = connection
+        .prepare_cached("SELECT event FROM events WHERE execution = ?1 AND id > ?2 ORDER BY id")
+        .on("read")?;
+    let rows = statement
+        .query_map(params![key, signed(after)], |row| row.get(0))
+        .on("read")?;
     rows.collect::<Result<_, _>>().on("read")
 }
 
@@ -405,7 +539,11 @@ pub fn events(connection: &Connection, id: &str, after: u64) -> Result<Vec<Strin
 pub fn last_event(connection: &Connection, id: &str) -> Result<String, StateError> {
     let key = key_of(connection, id)?;
     connection
-        .query_row("SELECT event FROM events WHERE execution = ?1 ORDER BY id DESC LIMIT 1", [key], |row| row.get(0))
+        .query_row(
+            "SELECT event FROM events WHERE execution = ?1 ORDER BY id DESC LIMIT 1",
+            [key],
+            |row| row.get(0),
+        )
         .on("read")
 }
 
@@ -416,7 +554,11 @@ pub fn last_event(connection: &Connection, id: &str) -> Result<String, StateErro
 pub fn payloads(connection: &Connection, id: &str) -> Result<(String, Option<String>), StateError> {
     let key = key_of(connection, id)?;
     connection
-        .query_row("SELECT input, output FROM payloads WHERE execution = ?1", [key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(
+            "SELECT input, output FROM payloads WHERE execution = ?1",
+            [key],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
         .on("read")
 }
 

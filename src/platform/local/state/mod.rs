@@ -20,11 +20,12 @@ use std::{
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-pub use executions::{
-    Claimed, Ending, ExecutionRow, NewExecution, Progress, StepRecord, claim, definition_of, events, execution_id, heartbeat, key_of,
-    last_event, payloads, record_step, release, request_stop, stop_requests,
-};
 pub(crate) use executions::status_text;
+pub use executions::{
+    Claimed, Ending, ExecutionRow, NewExecution, Progress, StepRecord, claim, definition_of,
+    events, execution_id, heartbeat, key_of, last_event, payloads, record_step, release,
+    request_stop, stop_requests,
+};
 pub use owner::{Liveness, OwnerTicket, ProcessIdentity};
 
 use crate::ops::{OpsError, OpsErrorKind};
@@ -66,7 +67,9 @@ pub enum StateError {
         found: i64,
     },
     /// Something in it does not read back.
-    #[error("the state file holds {what} that cannot be read: {why}; restore the file or start anew in another LAKEHAND_HOME")]
+    #[error(
+        "the state file holds {what} that cannot be read: {why}; restore the file or start anew in another LAKEHAND_HOME"
+    )]
     Corrupt {
         /// Event, snapshot, input.
         what: &'static str,
@@ -102,7 +105,9 @@ fn sqlite_advice(error: &rusqlite::Error) -> &'static str {
         Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
             "another process holds it for long; look for a second lakehand that hangs"
         }
-        Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen) => "check owner and permissions of the file and its folder",
+        Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen) => {
+            "check owner and permissions of the file and its folder"
+        }
         Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
             "the file is damaged: move it away, executions are then forgotten but no data of the lake is"
         }
@@ -118,7 +123,9 @@ impl From<StateError> for OpsError {
             _ => OpsErrorKind::Platform,
         };
         let text = error.to_string();
-        let (message, advice) = text.rsplit_once("; ").unwrap_or((text.as_str(), "run the command again"));
+        let (message, advice) = text
+            .rsplit_once("; ")
+            .unwrap_or((text.as_str(), "run the command again"));
         Self::new(kind, message, advice)
     }
 }
@@ -141,15 +148,26 @@ impl StateStore {
     /// [`StateError::Folder`], [`StateError::Sqlite`], [`StateError::TooNew`].
     pub fn open(path: &Path) -> Result<Arc<Self>, StateError> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|source| StateError::Folder { path: folder.to_owned(), source })?;
+            std::fs::create_dir_all(folder).map_err(|source| StateError::Folder {
+                path: folder.to_owned(),
+                source,
+            })?;
         }
-        let failed = |source| StateError::Sqlite { action: "open", path: path.to_owned(), source };
+        let failed = |source| StateError::Sqlite {
+            action: "open",
+            path: path.to_owned(),
+            source,
+        };
         let mut writer = open_connection(path).map_err(failed)?;
         enter_wal(&writer).map_err(failed)?;
-        writer.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+        writer
+            .pragma_update(None, "synchronous", "FULL")
+            .map_err(failed)?;
         migrate(&mut writer, path)?;
         let log_writer = open_connection(path).map_err(failed)?;
-        log_writer.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
+        log_writer
+            .pragma_update(None, "synchronous", "NORMAL")
+            .map_err(failed)?;
         Ok(Arc::new(Self {
             path: path.to_owned(),
             writer: Mutex::new(writer),
@@ -175,8 +193,13 @@ impl StateStore {
     ///
     /// # Errors
     /// What `work` answers; nothing of it is kept then.
-    pub fn write_now<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, StateError>) -> Result<T, StateError> {
-        if self.writes_left.load(Ordering::Relaxed) >= 0 && self.writes_left.fetch_sub(1, Ordering::Relaxed) <= 0 {
+    pub fn write_now<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StateError>,
+    ) -> Result<T, StateError> {
+        if self.writes_left.load(Ordering::Relaxed) >= 0
+            && self.writes_left.fetch_sub(1, Ordering::Relaxed) <= 0
+        {
             self.writes_left.store(0, Ordering::Relaxed);
             return Err(StateError::Lost("writing was cut off".to_owned()));
         }
@@ -187,7 +210,10 @@ impl StateStore {
     ///
     /// # Errors
     /// What `work` answers; nothing of it is kept then.
-    pub fn write_log<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, StateError>) -> Result<T, StateError> {
+    pub fn write_log<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StateError>,
+    ) -> Result<T, StateError> {
         self.in_transaction(&mut lock(&self.log_writer), work)
     }
 
@@ -196,9 +222,15 @@ impl StateStore {
         connection: &mut Connection,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StateError>,
     ) -> Result<T, StateError> {
-        let failed = |source| StateError::Sqlite { action: "write", path: self.path.clone(), source };
+        let failed = |source| StateError::Sqlite {
+            action: "write",
+            path: self.path.clone(),
+            source,
+        };
         // IMMEDIATE: a transaction that reads first and writes then would fail instead of waiting its turn.
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
         let result = work(&transaction).map_err(|error| self.located(error))?;
         transaction.commit().map_err(failed)?;
         Ok(result)
@@ -207,7 +239,11 @@ impl StateStore {
     /// Statements inside a transaction do not know the file's path; here it is known.
     fn located(&self, error: StateError) -> StateError {
         match error {
-            StateError::Sqlite { action, source, .. } => StateError::Sqlite { action, path: self.path.clone(), source },
+            StateError::Sqlite { action, source, .. } => StateError::Sqlite {
+                action,
+                path: self.path.clone(),
+                source,
+            },
             other => other,
         }
     }
@@ -228,8 +264,15 @@ impl StateStore {
     ///
     /// # Errors
     /// What `work` answers.
-    pub fn read_now<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StateError>) -> Result<T, StateError> {
-        let failed = |source| StateError::Sqlite { action: "read", path: self.path.clone(), source };
+    pub fn read_now<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StateError>,
+    ) -> Result<T, StateError> {
+        let failed = |source| StateError::Sqlite {
+            action: "read",
+            path: self.path.clone(),
+            source,
+        };
         let pooled = lock(&self.readers).pop();
         let connection = match pooled {
             Some(connection) => connection,
@@ -261,7 +304,11 @@ pub(crate) trait SqliteResult<T> {
 
 impl<T> SqliteResult<T> for Result<T, rusqlite::Error> {
     fn on(self, action: &'static str) -> Result<T, StateError> {
-        self.map_err(|source| StateError::Sqlite { action, path: PathBuf::new(), source })
+        self.map_err(|source| StateError::Sqlite {
+            action,
+            path: PathBuf::new(),
+            source,
+        })
     }
 }
 
@@ -283,7 +330,9 @@ pub(crate) async fn on_blocking_thread<T: Send + 'static>(
 }
 
 fn open_connection(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -296,7 +345,10 @@ fn enter_wal(connection: &Connection) -> rusqlite::Result<()> {
     let mut tries = 0;
     loop {
         match connection.pragma_update(None, "journal_mode", "WAL") {
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && tries < 200 => {
+            Err(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+                    && tries < 200 =>
+            {
                 tries += 1;
                 std::thread::sleep(Duration::from_millis(25));
             }
@@ -306,16 +358,33 @@ fn enter_wal(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StateError> {
-    let failed = |source| StateError::Sqlite { action: "open", path: path.to_owned(), source };
-    let version = |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+    let failed = |source| StateError::Sqlite {
+        action: "open",
+        path: path.to_owned(),
+        source,
+    };
+    let version = |connection: &Connection| {
+        connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+    };
     match version(connection).map_err(failed)? {
         SCHEMA_VERSION => return Ok(()),
-        found if found > SCHEMA_VERSION => return Err(StateError::TooNew { path: path.to_owned(), found }),
+        found if found > SCHEMA_VERSION => {
+            return Err(StateError::TooNew {
+                path: path.to_owned(),
+                found,
+            });
+        }
         _ => {}
     }
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    transaction.execute_batch(include_str!("schema.sql")).map_err(failed)?;
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failed)?;
+    transaction
+        .execute_batch(include_str!("schema.sql"))
+        .map_err(failed)?;
+    transaction
+        .pragma_update(None, "user_version", SCHEMA_VERSION)
+        .map_err(failed)?;
     transaction.commit().map_err(failed)
 }
 
@@ -326,7 +395,10 @@ pub(crate) fn micros(at: Timestamp) -> i64 {
 
 /// The instant a file's number stands for.
 pub(crate) fn instant(micros: i64) -> Result<Timestamp, StateError> {
-    Timestamp::from_microsecond(micros).map_err(|error| StateError::Corrupt { what: "an instant", why: error.to_string() })
+    Timestamp::from_microsecond(micros).map_err(|error| StateError::Corrupt {
+        what: "an instant",
+        why: error.to_string(),
+    })
 }
 
 /// Event ids and line numbers are small; SQLite's integers are signed.

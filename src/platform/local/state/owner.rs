@@ -45,7 +45,11 @@ impl ProcessIdentity {
     pub fn current() -> Self {
         static CURRENT: LazyLock<ProcessIdentity> = LazyLock::new(|| {
             let pid = std::process::id();
-            ProcessIdentity { place: place(), pid, started: start_ticks(pid) }
+            ProcessIdentity {
+                place: place(),
+                pid,
+                started: start_ticks(pid),
+            }
         });
         CURRENT.clone()
     }
@@ -62,7 +66,11 @@ impl ProcessIdentity {
         } else {
             seen.is_some_and(|seen| now.duration_since(seen) < SILENCE)
         };
-        if alive { Liveness::Alive } else { Liveness::Dead }
+        if alive {
+            Liveness::Alive
+        } else {
+            Liveness::Dead
+        }
     }
 }
 
@@ -101,8 +109,14 @@ impl Drop for OwnerTicket {
 /// Boot id and process namespace: process numbers mean the same thing only within both.
 fn place() -> String {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let namespace = std::fs::read_link("/proc/self/ns/pid").map(|link| link.display().to_string()).unwrap_or_default();
-    if boot.is_empty() || namespace.is_empty() { String::new() } else { format!("{}/{namespace}", boot.trim()) }
+    let namespace = std::fs::read_link("/proc/self/ns/pid")
+        .map(|link| link.display().to_string())
+        .unwrap_or_default();
+    if boot.is_empty() || namespace.is_empty() {
+        String::new()
+    } else {
+        format!("{}/{namespace}", boot.trim())
+    }
 }
 
 /// Start time of a process that lives (a zombie does not), field 22 of `/proc/<pid>/stat`.
@@ -126,15 +140,28 @@ mod tests {
         let ticket = OwnerTicket::issue();
         let token = ticket.token().to_owned();
         let now = Timestamp::now();
-        assert_eq!(ProcessIdentity::current().liveness(&token, None, now), Liveness::Alive);
+        assert_eq!(
+            ProcessIdentity::current().liveness(&token, None, now),
+            Liveness::Alive
+        );
         drop(ticket);
-        assert_eq!(ProcessIdentity::current().liveness(&token, Some(now), now), Liveness::Dead);
+        assert_eq!(
+            ProcessIdentity::current().liveness(&token, Some(now), now),
+            Liveness::Dead
+        );
     }
 
     #[test]
     fn a_child_lives_until_it_is_killed_even_before_it_is_reaped() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let owner = ProcessIdentity { place: place(), pid: child.id(), started: start_ticks(child.id()) };
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let owner = ProcessIdentity {
+            place: place(),
+            pid: child.id(),
+            started: start_ticks(child.id()),
+        };
         assert!(owner.started.is_some());
         let now = Timestamp::now();
         assert_eq!(owner.liveness("x", None, now), Liveness::Alive);
@@ -145,13 +172,24 @@ mod tests {
         });
         assert!(dead, "a zombie still counted as alive");
         child.wait().unwrap();
-        let reused = ProcessIdentity { started: owner.started.map(|ticks| ticks + 1), ..ProcessIdentity::current() };
-        assert_eq!(reused.liveness("x", Some(now), now), Liveness::Dead, "same number, other start");
+        let reused = ProcessIdentity {
+            started: owner.started.map(|ticks| ticks + 1),
+            ..ProcessIdentity::current()
+        };
+        assert_eq!(
+            reused.liveness("x", Some(now), now),
+            Liveness::Dead,
+            "same number, other start"
+        );
     }
 
     #[test]
     fn far_owners_are_judged_by_their_silence() {
-        let far = ProcessIdentity { place: "elsewhere".to_owned(), pid: 1, started: Some(1) };
+        let far = ProcessIdentity {
+            place: "elsewhere".to_owned(),
+            pid: 1,
+            started: Some(1),
+        };
         let now = Timestamp::now();
         let seen = |seconds| Some(now - SignedDuration::from_secs(seconds));
         assert_eq!(far.liveness("x", seen(59), now), Liveness::Alive);

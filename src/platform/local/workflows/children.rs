@@ -21,14 +21,23 @@ impl Shared {
     pub(super) async fn start_child(self: Arc<Self>, call: TaskCall) -> Result<Value, TaskFailure> {
         let child = self.child(&call).await?;
         let summary = self.row(&child).await.map_err(service_failure)?.summary;
-        Ok(json!({ "ExecutionArn": child.to_string(), "StartDate": summary.started.as_millisecond() }))
+        Ok(
+            json!({ "ExecutionArn": child.to_string(), "StartDate": summary.started.as_millisecond() }),
+        )
     }
 
     /// Starts a child, waits for its end and answers with its output, parsed.
     pub(super) async fn run_child(self: Arc<Self>, call: TaskCall) -> Result<Value, TaskFailure> {
         let child = self.child(&call).await?;
-        let started = self.row(&child).await.map_err(service_failure)?.summary.started;
-        (call.submitted.0)(json!({ "ExecutionArn": child.to_string(), "StartDate": started.as_millisecond() }));
+        let started = self
+            .row(&child)
+            .await
+            .map_err(service_failure)?
+            .summary
+            .started;
+        (call.submitted.0)(
+            json!({ "ExecutionArn": child.to_string(), "StartDate": started.as_millisecond() }),
+        );
         call.log.progress(&format!("waits for {child}"));
         let waited = async {
             loop {
@@ -46,7 +55,10 @@ impl Shared {
                 return Err(TaskFailure::new("States.TaskFailed", "the parent execution was stopped"));
             }
         };
-        let answer = self.child_answer(&child, &summary).await.map_err(service_failure)?;
+        let answer = self
+            .child_answer(&child, &summary)
+            .await
+            .map_err(service_failure)?;
         match summary.status {
             ExecutionStatus::Succeeded => Ok(answer),
             _ => Err(TaskFailure::new("States.TaskFailed", answer.to_string())),
@@ -58,7 +70,9 @@ impl Shared {
         let (parent, stage) = (call.execution.to_string(), call.stage.clone());
         let left = self
             .store
-            .read(move |connection| ExecutionRow::child_of(connection, &parent, &stage, jiff::Timestamp::now()))
+            .read(move |connection| {
+                ExecutionRow::child_of(connection, &parent, &stage, jiff::Timestamp::now())
+            })
             .await
             .map_err(|error| service_failure(error.into()))?;
         if let Some(row) = left {
@@ -74,7 +88,10 @@ impl Shared {
         }
         let text = |name: &str| call.parameters.get(name).and_then(Value::as_str);
         let machine = text("StateMachineArn").ok_or_else(|| {
-            TaskFailure::new("States.Runtime", "the parameters of states:startExecution lack the text 'StateMachineArn'")
+            TaskFailure::new(
+                "States.Runtime",
+                "the parameters of states:startExecution lack the text 'StateMachineArn'",
+            )
         })?;
         let request = StartRequest {
             workflow: self.definitions.workflow_of(machine),
@@ -82,29 +99,52 @@ impl Shared {
             input: match call.parameters.get("Input") {
                 None | Some(Value::Null) => json!({}),
                 Some(Value::String(text)) => serde_json::from_str(text).map_err(|error| {
-                    TaskFailure::new("StepFunctions.InvalidExecutionInputException", format!("Input is not JSON: {error}"))
+                    TaskFailure::new(
+                        "StepFunctions.InvalidExecutionInputException",
+                        format!("Input is not JSON: {error}"),
+                    )
                 })?,
                 Some(input) => input.clone(),
             },
             name: text("Name").map(str::to_owned),
         };
         let parent = (call.execution.to_string(), call.stage.clone());
-        Box::pin(self.start(request, Some(parent))).await.map_err(start_failure)
+        Box::pin(self.start(request, Some(parent)))
+            .await
+            .map_err(start_failure)
     }
 
     /// What AWS answers about a child that ended, its JSON parsed (`.sync:2`).
-    async fn child_answer(&self, child: &ExecutionId, summary: &ExecutionSummary) -> Result<Value, OpsError> {
+    async fn child_answer(
+        &self,
+        child: &ExecutionId,
+        summary: &ExecutionSummary,
+    ) -> Result<Value, OpsError> {
         let id = child.clone();
-        let (input, output) = self.store.read(move |connection| state::payloads(connection, id.as_ref())).await?;
+        let (input, output) = self
+            .store
+            .read(move |connection| state::payloads(connection, id.as_ref()))
+            .await?;
         let mut answer = Map::from_iter([
             ("ExecutionArn".to_owned(), child.to_string().into()),
             ("Input".to_owned(), parsed_json(&input)),
             ("InputDetails".to_owned(), json!({ "Included": true })),
             ("Name".to_owned(), summary.name.clone().into()),
             ("RedriveCount".to_owned(), summary.redrives.into()),
-            ("StartDate".to_owned(), summary.started.as_millisecond().into()),
-            ("StateMachineArn".to_owned(), self.definitions.state_machine_arn(summary.workflow.as_ref()).into()),
-            ("Status".to_owned(), state::status_text(summary.status).into()),
+            (
+                "StartDate".to_owned(),
+                summary.started.as_millisecond().into(),
+            ),
+            (
+                "StateMachineArn".to_owned(),
+                self.definitions
+                    .state_machine_arn(summary.workflow.as_ref())
+                    .into(),
+            ),
+            (
+                "Status".to_owned(),
+                state::status_text(summary.status).into(),
+            ),
         ]);
         if let Some(ended) = summary.ended {
             answer.insert("StopDate".to_owned(), ended.as_millisecond().into());
@@ -123,10 +163,16 @@ impl Shared {
 
     async fn end_of(&self, child: &ExecutionId) -> Result<(String, String), OpsError> {
         let id = child.clone();
-        let last = self.store.read(move |connection| state::last_event(connection, id.as_ref())).await?;
+        let last = self
+            .store
+            .read(move |connection| state::last_event(connection, id.as_ref()))
+            .await?;
         let event = super::runner::event_of(&last)?;
         let missing = || "Lakehand.Interrupted".to_owned();
-        Ok((event.details.error.unwrap_or_else(missing), event.details.cause.unwrap_or_default()))
+        Ok((
+            event.details.error.unwrap_or_else(missing),
+            event.details.cause.unwrap_or_default(),
+        ))
     }
 }
 
@@ -147,5 +193,8 @@ fn start_failure(error: OpsError) -> TaskFailure {
 }
 
 fn service_failure(error: OpsError) -> TaskFailure {
-    TaskFailure::new("StepFunctions.SfnException", format!("{}; {}", error.message, error.advice))
+    TaskFailure::new(
+        "StepFunctions.SfnException",
+        format!("{}; {}", error.message, error.advice),
+    )
 }

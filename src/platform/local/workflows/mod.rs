@@ -37,7 +37,10 @@ use super::{
     state::{self, ExecutionRow, NewExecution, OwnerTicket, StateStore},
 };
 use crate::{
-    ops::{ExecutionId, ExecutionSummary, OpsError, OpsErrorKind, OpsResult, StartRequest, WorkflowName, ports::Workflows},
+    ops::{
+        ExecutionId, ExecutionSummary, OpsError, OpsErrorKind, OpsResult, StartRequest,
+        WorkflowName, ports::Workflows,
+    },
     pipeline::{ports::Clock, window::Window},
     workflow::{
         definition::Definition,
@@ -107,7 +110,12 @@ impl LocalWorkflows {
     ///
     /// # Errors
     /// When the log thread cannot be started.
-    pub fn new(store: Arc<StateStore>, definitions: Definitions, resources: Arc<dyn Resources>, clock: Arc<dyn Clock>) -> OpsResult<Self> {
+    pub fn new(
+        store: Arc<StateStore>,
+        definitions: Definitions,
+        resources: Arc<dyn Resources>,
+        clock: Arc<dyn Clock>,
+    ) -> OpsResult<Self> {
         Self::with_waits(store, definitions, resources, clock, Arc::new(RealTime))
     }
 
@@ -119,7 +127,17 @@ impl LocalWorkflows {
         waits: Arc<dyn Waits>,
     ) -> OpsResult<Self> {
         let logs = LogWriter::start(Arc::clone(&store))?;
-        Ok(Self { shared: Arc::new(Shared { store, logs, definitions, resources, clock, waits, running: Mutex::default() }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                store,
+                logs,
+                definitions,
+                resources,
+                clock,
+                waits,
+                running: Mutex::default(),
+            }),
+        })
     }
 
     /// Waits until nothing of an execution runs any more, and says how it ended. Also for executions
@@ -134,7 +152,12 @@ impl LocalWorkflows {
     /// Executions that this process runs right now.
     #[must_use]
     pub fn running_here(&self) -> Vec<ExecutionId> {
-        self.shared.running().by_token.values().map(|handle| handle.id.clone()).collect()
+        self.shared
+            .running()
+            .by_token
+            .values()
+            .map(|handle| handle.id.clone())
+            .collect()
     }
 
     /// The store, for logs, notices and tests.
@@ -155,12 +178,21 @@ impl Shared {
 
     async fn row(&self, id: &ExecutionId) -> OpsResult<ExecutionRow> {
         let id = id.clone();
-        Ok(self.store.read(move |connection| ExecutionRow::find(connection, id.as_ref(), Timestamp::now())).await?)
+        Ok(self
+            .store
+            .read(move |connection| ExecutionRow::find(connection, id.as_ref(), Timestamp::now()))
+            .await?)
     }
 
     /// Starts an execution, of an operator or of a parent's stage.
-    async fn start(self: &Arc<Self>, request: StartRequest, parent: Option<(String, String)>) -> OpsResult<ExecutionId> {
-        let rendered = self.definitions.load(&request.workflow, self.resources.as_ref())?;
+    async fn start(
+        self: &Arc<Self>,
+        request: StartRequest,
+        parent: Option<(String, String)>,
+    ) -> OpsResult<ExecutionId> {
+        let rendered = self
+            .definitions
+            .load(&request.workflow, self.resources.as_ref())?;
         let started = self.now();
         let name = match request.name {
             Some(name) => checked_name(name)?,
@@ -173,11 +205,18 @@ impl Shared {
             name: name.clone(),
             role_arn: String::new(),
             start_time: started,
-            state_machine_id: self.definitions.state_machine_arn(request.workflow.as_ref()),
+            state_machine_id: self
+                .definitions
+                .state_machine_arn(request.workflow.as_ref()),
             state_machine_name: request.workflow.to_string(),
         };
         let mut execution = Execution::new(input.clone(), context);
-        let step = execution.handle(&rendered.definition, Signal::Start, started, &mut rand::random);
+        let step = execution.handle(
+            &rendered.definition,
+            Signal::Start,
+            started,
+            &mut rand::random,
+        );
         let ticket = OwnerTicket::issue();
         let new = NewExecution {
             id: id.to_string(),
@@ -190,9 +229,18 @@ impl Shared {
             parent,
             token: ticket.token().to_owned(),
         };
-        let mut runner = Runner::new(Arc::clone(self), id.clone(), ticket, rendered.definition, execution);
+        let mut runner = Runner::new(
+            Arc::clone(self),
+            id.clone(),
+            ticket,
+            rendered.definition,
+            execution,
+        );
         let record = runner.record(&step.events)?;
-        let key = self.store.write(move |transaction| new.insert(transaction, &record)).await?;
+        let key = self
+            .store
+            .write(move |transaction| new.insert(transaction, &record))
+            .await?;
         self.launch(runner, key, step);
         Ok(id)
     }
@@ -201,7 +249,11 @@ impl Shared {
     fn launch(self: &Arc<Self>, mut runner: Runner, key: i64, first: Step) {
         let (ended_sender, ended) = watch::channel(false);
         let token = runner.token().to_owned();
-        let handle = Handle { id: runner.id().clone(), inbox: runner.inbox(), ended };
+        let handle = Handle {
+            id: runner.id().clone(),
+            inbox: runner.inbox(),
+            ended,
+        };
         self.running().by_token.insert(token.clone(), handle);
         self.watch();
         let shared = Arc::clone(self);
@@ -223,7 +275,9 @@ impl Shared {
         tokio::spawn(async move {
             for look in 1_u32.. {
                 tokio::time::sleep(WATCH_EVERY).await;
-                let Some(shared) = shared.upgrade() else { return };
+                let Some(shared) = shared.upgrade() else {
+                    return;
+                };
                 let tokens: Vec<String> = {
                     let mut running = shared.running();
                     if running.by_token.is_empty() {
@@ -249,13 +303,19 @@ impl Shared {
         if look.is_multiple_of(HEARTBEAT_EVERY) {
             let tokens = tokens.to_vec();
             // The machine's clock: silence is measured against it, also where the data's clock stands still.
-            self.store.write(move |transaction| state::heartbeat(transaction, &tokens, Timestamp::now())).await?;
+            self.store
+                .write(move |transaction| state::heartbeat(transaction, &tokens, Timestamp::now()))
+                .await?;
         }
         Ok(())
     }
 
     fn handle_of(&self, id: &ExecutionId) -> Option<Handle> {
-        self.running().by_token.values().find(|handle| handle.id == *id).cloned()
+        self.running()
+            .by_token
+            .values()
+            .find(|handle| handle.id == *id)
+            .cloned()
     }
 
     async fn wait(&self, id: &ExecutionId) -> OpsResult<ExecutionSummary> {
@@ -274,21 +334,30 @@ impl Shared {
 
     async fn stop(self: &Arc<Self>, id: &ExecutionId, reason: &str) -> OpsResult<()> {
         let row = self.row(id).await?;
-        if row.summary.status.is_ended() && row.summary.status != crate::ops::ExecutionStatus::Interrupted {
+        if row.summary.status.is_ended()
+            && row.summary.status != crate::ops::ExecutionStatus::Interrupted
+        {
             return Err(OpsError::new(
                 OpsErrorKind::NotPossible,
-                format!("{id} has ended already ({})", state::status_text(row.summary.status)),
+                format!(
+                    "{id} has ended already ({})",
+                    state::status_text(row.summary.status)
+                ),
                 "there is nothing to stop",
             ));
         }
         if let Some(mut handle) = self.handle_of(id) {
-            let _ = handle.inbox.send(Message::Stop { cause: reason.to_owned() });
+            let _ = handle.inbox.send(Message::Stop {
+                cause: reason.to_owned(),
+            });
             let _ = handle.ended.wait_for(|ended| *ended).await;
             return Ok(());
         }
         if row.held {
             let cause = reason.to_owned();
-            self.store.write(move |transaction| state::request_stop(transaction, row.key, &cause)).await?;
+            self.store
+                .write(move |transaction| state::request_stop(transaction, row.key, &cause))
+                .await?;
             return Ok(());
         }
         self.abort_interrupted(id, reason).await
@@ -301,7 +370,11 @@ fn fresh_name(window: Option<Window>, now: Timestamp) -> String {
     let random = uuid::Uuid::new_v4().simple().to_string();
     let random = &random[..6];
     match window {
-        Some(window) => format!("{}_{}-{at}-{random}", window.from().strftime("%Y%m%d"), window.to().strftime("%Y%m%d")),
+        Some(window) => format!(
+            "{}_{}-{at}-{random}",
+            window.from().strftime("%Y%m%d"),
+            window.to().strftime("%Y%m%d")
+        ),
         None => format!("{at}-{random}"),
     }
 }
@@ -314,7 +387,10 @@ fn checked_name(name: String) -> OpsResult<String> {
     }
     Err(OpsError::new(
         OpsErrorKind::InvalidInput,
-        format!("'{}' is not an execution name", crate::pipeline::text::for_terminal(&name)),
+        format!(
+            "'{}' is not an execution name",
+            crate::pipeline::text::for_terminal(&name)
+        ),
         "use 1 to 80 letters, digits, '-', '_' and '.'",
     ))
 }
@@ -332,13 +408,19 @@ fn input_with_window(input: Value, window: Option<Window>) -> OpsResult<Value> {
         }
     };
     if let Some(window) = window {
-        input["window"] = json!({ "from": window.from().to_string(), "to": window.to().to_string() });
+        input["window"] =
+            json!({ "from": window.from().to_string(), "to": window.to().to_string() });
     }
     Ok(input)
 }
 
 fn window_in(input: &Value) -> Option<Window> {
-    let day = |name: &str| input.get("window").and_then(|window| window.get(name)).and_then(Value::as_str);
+    let day = |name: &str| {
+        input
+            .get("window")
+            .and_then(|window| window.get(name))
+            .and_then(Value::as_str)
+    };
     Window::parse(day("from")?, day("to")?).ok()
 }
 
@@ -359,21 +441,35 @@ impl Workflows for LocalWorkflows {
     }
 
     async fn definition(&self, workflow: &WorkflowName) -> OpsResult<Arc<Definition>> {
-        Ok(self.shared.definitions.load(workflow, self.shared.resources.as_ref())?.definition)
+        Ok(self
+            .shared
+            .definitions
+            .load(workflow, self.shared.resources.as_ref())?
+            .definition)
     }
 
     async fn definition_of(&self, id: &ExecutionId) -> OpsResult<Arc<Definition>> {
         let id = id.clone();
-        let (_, text) = self.shared.store.read(move |connection| state::definition_of(connection, id.as_ref())).await?;
+        let (_, text) = self
+            .shared
+            .store
+            .read(move |connection| state::definition_of(connection, id.as_ref()))
+            .await?;
         parsed_definition(&text)
     }
 
-    async fn executions(&self, workflow: Option<&WorkflowName>, limit: usize) -> OpsResult<Vec<ExecutionSummary>> {
+    async fn executions(
+        &self,
+        workflow: Option<&WorkflowName>,
+        limit: usize,
+    ) -> OpsResult<Vec<ExecutionSummary>> {
         let workflow = workflow.map(ToString::to_string);
         let rows = self
             .shared
             .store
-            .read(move |connection| ExecutionRow::newest(connection, workflow.as_deref(), limit, Timestamp::now()))
+            .read(move |connection| {
+                ExecutionRow::newest(connection, workflow.as_deref(), limit, Timestamp::now())
+            })
             .await?;
         Ok(rows.into_iter().map(|row| row.summary).collect())
     }
@@ -384,18 +480,33 @@ impl Workflows for LocalWorkflows {
 
     async fn last_success(&self, workflow: &WorkflowName) -> OpsResult<Option<Timestamp>> {
         let workflow = workflow.clone();
-        Ok(self.shared.store.read(move |connection| ExecutionRow::last_success(connection, workflow.as_ref())).await?)
+        Ok(self
+            .shared
+            .store
+            .read(move |connection| ExecutionRow::last_success(connection, workflow.as_ref()))
+            .await?)
     }
 
     async fn payloads(&self, id: &ExecutionId) -> OpsResult<(String, Option<String>)> {
         let id = id.clone();
-        Ok(self.shared.store.read(move |connection| state::payloads(connection, id.as_ref())).await?)
+        Ok(self
+            .shared
+            .store
+            .read(move |connection| state::payloads(connection, id.as_ref()))
+            .await?)
     }
 
     async fn history(&self, id: &ExecutionId, after: u64) -> OpsResult<Vec<HistoryEvent>> {
         let id = id.clone();
-        let events = self.shared.store.read(move |connection| state::events(connection, id.as_ref(), after)).await?;
-        events.iter().map(|event| runner::event_of(event).map_err(OpsError::from)).collect()
+        let events = self
+            .shared
+            .store
+            .read(move |connection| state::events(connection, id.as_ref(), after))
+            .await?;
+        events
+            .iter()
+            .map(|event| runner::event_of(event).map_err(OpsError::from))
+            .collect()
     }
 
     async fn start(&self, request: StartRequest) -> OpsResult<ExecutionId> {

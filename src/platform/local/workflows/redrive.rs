@@ -46,20 +46,40 @@ impl Shared {
     }
 
     /// Ends an execution whose process died, without continuing it.
-    pub(super) async fn abort_interrupted(self: &Arc<Self>, id: &ExecutionId, cause: &str) -> OpsResult<()> {
-        let (mut runner, key, step) = self.take_over(id, Purpose::Close { cause: cause.to_owned() }).await?;
+    pub(super) async fn abort_interrupted(
+        self: &Arc<Self>,
+        id: &ExecutionId,
+        cause: &str,
+    ) -> OpsResult<()> {
+        let (mut runner, key, step) = self
+            .take_over(
+                id,
+                Purpose::Close {
+                    cause: cause.to_owned(),
+                },
+            )
+            .await?;
         // There is nothing to run; this gives the right to write back.
         runner.run(key, step).await;
         Ok(())
     }
 
     /// Takes the right to write, makes the step, and stores it: one transaction, all or nothing.
-    async fn take_over(self: &Arc<Self>, id: &ExecutionId, purpose: Purpose) -> OpsResult<(Runner, i64, Step)> {
+    async fn take_over(
+        self: &Arc<Self>,
+        id: &ExecutionId,
+        purpose: Purpose,
+    ) -> OpsResult<(Runner, i64, Step)> {
         let (shared, id, now) = (Arc::clone(self), id.clone(), self.now());
         self.store
             .write(move |transaction| {
                 let ticket = OwnerTicket::issue();
-                let claimed = match state::claim(transaction, id.as_ref(), ticket.token(), Timestamp::now()) {
+                let claimed = match state::claim(
+                    transaction,
+                    id.as_ref(),
+                    ticket.token(),
+                    Timestamp::now(),
+                ) {
                     Err(StateError::NotOwner { .. }) => return Ok(Err(runs_already(&id))),
                     claimed => claimed?,
                 };
@@ -79,7 +99,8 @@ impl Shared {
                     Err(error) => refused(transaction, error),
                     Ok((definition, execution, step)) => {
                         let token = ticket.token().to_owned();
-                        let mut runner = Runner::new(shared, id, ticket, definition, execution).with_history(&history);
+                        let mut runner = Runner::new(shared, id, ticket, definition, execution)
+                            .with_history(&history);
                         let record = runner.record(&step.events)?;
                         state::record_step(transaction, claimed.key, &token, &record)?;
                         Ok(Ok((runner, claimed.key, step)))
@@ -92,12 +113,20 @@ impl Shared {
 
 /// Whether the execution stands so that the purpose can be followed.
 fn possible(summary: &ExecutionSummary, purpose: &Purpose, now: Timestamp) -> OpsResult<()> {
-    let refuse = |why: &str, advice: &str| Err(OpsError::new(OpsErrorKind::NotPossible, format!("{} {why}", summary.id), advice));
+    let refuse = |why: &str, advice: &str| {
+        Err(OpsError::new(
+            OpsErrorKind::NotPossible,
+            format!("{} {why}", summary.id),
+            advice,
+        ))
+    };
     match (summary.status, purpose) {
         (ExecutionStatus::Interrupted, _) => Ok(()),
         (ExecutionStatus::Running, _) => Err(runs_already(&summary.id)),
         (_, Purpose::Close { .. }) => refuse("has ended already", "there is nothing to stop"),
-        (ExecutionStatus::Succeeded, Purpose::Redrive) => refuse("succeeded", "start a new execution to run the window again"),
+        (ExecutionStatus::Succeeded, Purpose::Redrive) => {
+            refuse("succeeded", "start a new execution to run the window again")
+        }
         (_, Purpose::Redrive) => match summary.ended {
             Some(ended) if now.duration_since(ended) > REDRIVABLE_FOR => refuse(
                 "ended more than 14 days ago, and can be redriven no more",
@@ -116,15 +145,27 @@ fn runs_already(id: &ExecutionId) -> OpsError {
     )
 }
 
-type Continued = (Arc<crate::workflow::definition::Definition>, Execution, Step);
+type Continued = (
+    Arc<crate::workflow::definition::Definition>,
+    Execution,
+    Step,
+);
 
 /// The execution after the step that the purpose asks for.
-fn continued(claimed: &Claimed, purpose: &Purpose, now: Timestamp, history: &[HistoryEvent]) -> OpsResult<Continued> {
+fn continued(
+    claimed: &Claimed,
+    purpose: &Purpose,
+    now: Timestamp,
+    history: &[HistoryEvent],
+) -> OpsResult<Continued> {
     let definition = parsed_definition(&claimed.definition)?;
     let mut execution: Execution = serde_json::from_str(&claimed.snapshot).map_err(|error| {
         OpsError::new(
             OpsErrorKind::Platform,
-            format!("the state of {} is not understood by this version: {error}", claimed.summary.id),
+            format!(
+                "the state of {} is not understood by this version: {error}",
+                claimed.summary.id
+            ),
             "use the version of lakehand that started it",
         )
     })?;
@@ -134,14 +175,28 @@ fn continued(claimed: &Claimed, purpose: &Purpose, now: Timestamp, history: &[Hi
             Purpose::Close { cause } => (None, cause.clone()),
             Purpose::Redrive => (Some(INTERRUPTED.to_owned()), interruption(history)),
         };
-        let closed = execution.handle(&definition, Signal::Abort { error, cause: Some(cause) }, now, &mut rand::random);
+        let closed = execution.handle(
+            &definition,
+            Signal::Abort {
+                error,
+                cause: Some(cause),
+            },
+            now,
+            &mut rand::random,
+        );
         step.events = closed.events;
     }
     if matches!(purpose, Purpose::Redrive) {
-        let redriven = execution.redrive(&definition, now, &mut rand::random).map_err(|why| {
-            let text = why.to_string();
-            OpsError::new(OpsErrorKind::NotPossible, format!("{} cannot be redriven: {text}", claimed.summary.id), "start a new execution with the same window")
-        })?;
+        let redriven = execution
+            .redrive(&definition, now, &mut rand::random)
+            .map_err(|why| {
+                let text = why.to_string();
+                OpsError::new(
+                    OpsErrorKind::NotPossible,
+                    format!("{} cannot be redriven: {text}", claimed.summary.id),
+                    "start a new execution with the same window",
+                )
+            })?;
         step.events.extend(redriven.events);
         step.commands = redriven.commands;
     }
@@ -150,7 +205,10 @@ fn continued(claimed: &Claimed, purpose: &Purpose, now: Timestamp, history: &[Hi
 
 fn interruption(history: &[HistoryEvent]) -> String {
     match history.last() {
-        Some(last) => format!("the process that ran it ended without notice after event {} at {}", last.id, last.timestamp),
+        Some(last) => format!(
+            "the process that ran it ended without notice after event {} at {}",
+            last.id, last.timestamp
+        ),
         None => "the process that ran it ended without notice".to_owned(),
     }
 }

@@ -21,7 +21,11 @@ use crate::{
 };
 
 /// Waits before a commit is tried again, when the disk was full or the file busy.
-const COMMIT_WAITS: [Duration; 3] = [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5)];
+const COMMIT_WAITS: [Duration; 3] = [
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+];
 
 /// What a runner is told.
 #[derive(Debug)]
@@ -63,7 +67,13 @@ pub(super) struct Runner {
 
 impl Runner {
     /// A runner for an execution whose first step is not committed yet.
-    pub(super) fn new(shared: Arc<Shared>, id: ExecutionId, ticket: OwnerTicket, definition: Arc<Definition>, execution: Execution) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        id: ExecutionId,
+        ticket: OwnerTicket,
+        definition: Arc<Definition>,
+        execution: Execution,
+    ) -> Self {
         let (outbox, messages) = mpsc::unbounded_channel();
         Self {
             shared,
@@ -106,7 +116,9 @@ impl Runner {
         self.act(&first.events, first.commands);
         while !self.finished {
             // The runner holds a sender itself, so that the channel never closes.
-            let Some(message) = self.messages.recv().await else { break };
+            let Some(message) = self.messages.recv().await else {
+                break;
+            };
             if let Err(error) = self.take(message).await {
                 tracing::error!(execution = %self.id, %error, "the execution cannot be continued by this process");
                 break;
@@ -114,36 +126,62 @@ impl Runner {
         }
         self.wind_down().await;
         let (key, token) = (self.key, self.token().to_owned());
-        if let Err(error) = self.shared.store.write(move |transaction| state::release(transaction, key, &token)).await {
+        if let Err(error) = self
+            .shared
+            .store
+            .write(move |transaction| state::release(transaction, key, &token))
+            .await
+        {
             tracing::warn!(execution = %self.id, %error, "the execution could not be released");
         }
     }
 
     async fn take(&mut self, message: Message) -> Result<(), StateError> {
         let signal = match message {
-            Message::Started(task) if self.tasks.contains_key(&task) => Signal::TaskStarted { task },
-            Message::Submitted(task, output) if self.tasks.contains_key(&task) => Signal::TaskSubmitted { task, output },
-            Message::Heartbeat(task) if self.tasks.contains_key(&task) => Signal::TaskHeartbeat { task },
+            Message::Started(task) if self.tasks.contains_key(&task) => {
+                Signal::TaskStarted { task }
+            }
+            Message::Submitted(task, output) if self.tasks.contains_key(&task) => {
+                Signal::TaskSubmitted { task, output }
+            }
+            Message::Heartbeat(task) if self.tasks.contains_key(&task) => {
+                Signal::TaskHeartbeat { task }
+            }
             Message::Ended(task, result) if self.tasks.remove(&task).is_some() => {
                 self.shared.logs.flush().await;
                 match result {
                     Ok(output) => Signal::TaskSucceeded { task, output },
-                    Err(failure) => Signal::TaskFailed { task, error: failure.error, cause: Some(failure.cause) },
+                    Err(failure) => Signal::TaskFailed {
+                        task,
+                        error: failure.error,
+                        cause: Some(failure.cause),
+                    },
                 }
             }
-            Message::Timer(timer) if self.timers.remove(&timer).is_some() => Signal::TimerFired { timer },
+            Message::Timer(timer) if self.timers.remove(&timer).is_some() => {
+                Signal::TimerFired { timer }
+            }
             Message::Stop { cause } => {
                 // Aborted means that nothing runs any more: first the tasks, then the word.
                 self.retire_all();
                 self.wait_for_retiring().await;
-                Signal::Abort { error: None, cause: Some(cause) }
+                Signal::Abort {
+                    error: None,
+                    cause: Some(cause),
+                }
             }
             // Of something that was cancelled in the meantime.
-            Message::Started(_) | Message::Submitted(..) | Message::Heartbeat(_) | Message::Ended(..) | Message::Timer(_) => return Ok(()),
+            Message::Started(_)
+            | Message::Submitted(..)
+            | Message::Heartbeat(_)
+            | Message::Ended(..)
+            | Message::Timer(_) => return Ok(()),
         };
         let is_heartbeat = matches!(signal, Signal::TaskHeartbeat { .. });
         let now = self.shared.now();
-        let step = self.execution.handle(&self.definition, signal, now, &mut rand::random);
+        let step = self
+            .execution
+            .handle(&self.definition, signal, now, &mut rand::random);
         // A sign of life changes timers only; after a crash they start anew anyway.
         if !(is_heartbeat && step.events.is_empty()) {
             self.commit(&step).await?;
@@ -157,7 +195,11 @@ impl Runner {
         let mut waits = COMMIT_WAITS.iter();
         loop {
             let (key, token, step) = (self.key, self.token().to_owned(), Arc::clone(&record));
-            let result = self.shared.store.write(move |transaction| state::record_step(transaction, key, &token, &step)).await;
+            let result = self
+                .shared
+                .store
+                .write(move |transaction| state::record_step(transaction, key, &token, &step))
+                .await;
             match (result, waits.next()) {
                 (Err(StateError::Sqlite { source, .. }), Some(wait)) => {
                     tracing::warn!(execution = %self.id, error = %source, "a step could not be stored yet");
@@ -177,15 +219,33 @@ impl Runner {
         }
         let ending = self.ending();
         self.finished = ending.is_some();
-        let redriven = events.iter().any(|event| event.event_type == history::EventType::ExecutionRedriven);
-        let current_stage = if ending.as_ref().is_some_and(|ending| ending.status != ExecutionStatus::Succeeded) {
-            crate::ops::stages::failed_stage(&self.timeline).map(|stage| stage_name(&self.timeline, stage))
+        let redriven = events
+            .iter()
+            .any(|event| event.event_type == history::EventType::ExecutionRedriven);
+        let current_stage = if ending
+            .as_ref()
+            .is_some_and(|ending| ending.status != ExecutionStatus::Succeeded)
+        {
+            crate::ops::stages::failed_stage(&self.timeline)
+                .map(|stage| stage_name(&self.timeline, stage))
         } else {
-            let entered = events.iter().rfind(|event| event.event_type.is_state_entered());
-            entered.and_then(|event| self.timeline.stage_of(event.id)).map(|stage| stage_name(&self.timeline, stage))
+            let entered = events
+                .iter()
+                .rfind(|event| event.event_type.is_state_entered());
+            entered
+                .and_then(|event| self.timeline.stage_of(event.id))
+                .map(|stage| stage_name(&self.timeline, stage))
         };
         let snapshot = to_json("a snapshot", &self.execution)?;
-        Ok(StepRecord { events: stored, snapshot, progress: Progress { current_stage, ending, redriven } })
+        Ok(StepRecord {
+            events: stored,
+            snapshot,
+            progress: Progress {
+                current_stage,
+                ending,
+                redriven,
+            },
+        })
     }
 
     fn ending(&self) -> Option<Ending> {
@@ -198,7 +258,12 @@ impl Runner {
             history::ExecutionStatus::Aborted => ExecutionStatus::Aborted,
         };
         let at = head.stopped.unwrap_or_else(|| self.shared.now());
-        Some(Ending { status, at, output: head.output.clone(), error: head.error.clone() })
+        Some(Ending {
+            status,
+            at,
+            output: head.output.clone(),
+            error: head.error.clone(),
+        })
     }
 
     fn act(&mut self, events: &[HistoryEvent], commands: Vec<Command>) {
@@ -211,7 +276,8 @@ impl Runner {
                 }
                 Command::StartTimer { timer, until } => {
                     let outbox = self.outbox.clone();
-                    let wait = Duration::try_from(until.duration_since(self.shared.now())).unwrap_or_default();
+                    let wait = Duration::try_from(until.duration_since(self.shared.now()))
+                        .unwrap_or_default();
                     let sleep = self.shared.waits.sleep(wait);
                     let sleeper = tokio::spawn(async move {
                         sleep.await;
@@ -234,10 +300,26 @@ impl Runner {
     /// commands; tasks inside a distributed Map have none and go by their state's name alone.
     fn scheduled_stages(&self, events: &[HistoryEvent], commands: &[Command]) -> VecDeque<usize> {
         use history::EventType::{ActivityScheduled, LambdaFunctionScheduled, TaskScheduled};
-        let scheduled = |event: &&HistoryEvent| matches!(event.event_type, TaskScheduled | LambdaFunctionScheduled | ActivityScheduled);
-        let stages: VecDeque<usize> = events.iter().filter(scheduled).filter_map(|event| self.timeline.stage_of(event.id)).collect();
-        let tasks = commands.iter().filter(|command| matches!(command, Command::ScheduleTask(_))).count();
-        if stages.len() == tasks { stages } else { VecDeque::new() }
+        let scheduled = |event: &&HistoryEvent| {
+            matches!(
+                event.event_type,
+                TaskScheduled | LambdaFunctionScheduled | ActivityScheduled
+            )
+        };
+        let stages: VecDeque<usize> = events
+            .iter()
+            .filter(scheduled)
+            .filter_map(|event| self.timeline.stage_of(event.id))
+            .collect();
+        let tasks = commands
+            .iter()
+            .filter(|command| matches!(command, Command::ScheduleTask(_)))
+            .count();
+        if stages.len() == tasks {
+            stages
+        } else {
+            VecDeque::new()
+        }
     }
 
     /// Ends what still runs: an execution that has ended leaves nothing behind.
@@ -273,11 +355,20 @@ impl Drop for Runner {
     }
 }
 
-pub(super) fn to_json<T: serde::Serialize>(what: &'static str, value: &T) -> Result<String, StateError> {
-    serde_json::to_string(value).map_err(|error| StateError::Corrupt { what, why: error.to_string() })
+pub(super) fn to_json<T: serde::Serialize>(
+    what: &'static str,
+    value: &T,
+) -> Result<String, StateError> {
+    serde_json::to_string(value).map_err(|error| StateError::Corrupt {
+        what,
+        why: error.to_string(),
+    })
 }
 
 /// An event as it was stored.
 pub(super) fn event_of(text: &str) -> Result<HistoryEvent, StateError> {
-    serde_json::from_str(text).map_err(|error| StateError::Corrupt { what: "an event", why: error.to_string() })
+    serde_json::from_str(text).map_err(|error| StateError::Corrupt {
+        what: "an event",
+        why: error.to_string(),
+    })
 }

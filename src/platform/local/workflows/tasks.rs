@@ -40,10 +40,11 @@ impl Runner {
     pub(super) fn start_task(&mut self, task: interpreter::TaskCall, stage: Option<usize>) {
         let id = task.task;
         // The timeline's count goes on after a redrive, so that logs of the tries before stay apart.
-        let (stage, attempt) = match stage.and_then(|index| Some((index, self.timeline.stages.get(index)?))) {
-            Some((index, stage)) => (stage_name(&self.timeline, index), stage.attempts.max(1)),
-            None => (task.state, task.attempt + 1),
-        };
+        let (stage, attempt) =
+            match stage.and_then(|index| Some((index, self.timeline.stages.get(index)?))) {
+                Some((index, stage)) => (stage_name(&self.timeline, index), stage.attempts.max(1)),
+                None => (task.state, task.attempt + 1),
+            };
         let cancel = CancellationToken::new();
         let heartbeat = {
             let outbox = self.outbox.clone();
@@ -51,7 +52,13 @@ impl Runner {
                 let _ = outbox.send(Message::Heartbeat(id));
             })
         };
-        let log = self.shared.logs.stage(self.key, &stage, attempt, Arc::clone(&self.shared.clock), heartbeat);
+        let log = self.shared.logs.stage(
+            self.key,
+            &stage,
+            attempt,
+            Arc::clone(&self.shared.clock),
+            heartbeat,
+        );
         let call = TaskCall {
             resource: task.resource,
             parameters: task.parameters,
@@ -93,7 +100,9 @@ impl Runner {
 
     /// Asks a task to end, and makes it end after a grace time.
     pub(super) fn retire(&mut self, task: TaskId) {
-        let Some(RunningTask { cancel, mut work }) = self.tasks.remove(&task) else { return };
+        let Some(RunningTask { cancel, mut work }) = self.tasks.remove(&task) else {
+            return;
+        };
         cancel.cancel();
         let grace = self.shared.waits.sleep(GRACE);
         self.retiring.push(tokio::spawn(async move {
@@ -126,13 +135,21 @@ impl Drop for AbortOnDrop {
 }
 
 /// A panic of a task is the task's failure, as a crashed function is on AWS.
-async fn caught(work: impl Future<Output = Result<Value, TaskFailure>>) -> Result<Value, TaskFailure> {
+async fn caught(
+    work: impl Future<Output = Result<Value, TaskFailure>>,
+) -> Result<Value, TaskFailure> {
     match AssertUnwindSafe(work).catch_unwind().await {
         Ok(result) => result,
         Err(panic) => {
-            let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+            let text = panic
+                .downcast_ref::<&str>()
+                .map(ToString::to_string)
+                .or_else(|| panic.downcast_ref::<String>().cloned());
             let text = text.unwrap_or_else(|| "no message".to_owned());
-            Err(TaskFailure::new("Lambda.Unknown", format!("the job panicked: {text}; this is a defect of lakehand, please report it")))
+            Err(TaskFailure::new(
+                "Lambda.Unknown",
+                format!("the job panicked: {text}; this is a defect of lakehand, please report it"),
+            ))
         }
     }
 }

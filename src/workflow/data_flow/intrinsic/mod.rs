@@ -114,17 +114,15 @@ impl Call {
         let mut values = Vec::with_capacity(self.arguments.len());
         for argument in &self.arguments {
             values.push(match argument {
-                Argument::Text { plain, format } => Value::String(
-                    if self.function == Function::Format && values.is_empty() {
+                Argument::Text { plain, format } => {
+                    Value::String(if self.function == Function::Format && values.is_empty() {
                         format.clone()
                     } else {
                         plain.clone()
-                    },
-                ),
-                Argument::Literal(value) => value.clone(),
-                Argument::Path(path) => {
-                    expression::select(path, input, environment)?.into_owned()
+                    })
                 }
+                Argument::Literal(value) => value.clone(),
+                Argument::Path(path) => expression::select(path, input, environment)?.into_owned(),
                 Argument::Call(call) => call.evaluate(input, environment)?,
             });
         }

@@ -65,7 +65,9 @@ pub struct Path {
 
 /// A path that cannot be parsed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{path:?} is not a path: {reason}; paths look like $.orders[0].id, $$.Execution.Id or $variable.field")]
+#[error(
+    "{path:?} is not a path: {reason}; paths look like $.orders[0].id, $$.Execution.Id or $variable.field"
+)]
 pub struct PathSyntaxError {
     /// The text as written.
     pub path: String,

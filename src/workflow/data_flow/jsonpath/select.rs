@@ -85,7 +85,11 @@ fn step<'v>(segment: &Segment, value: Found<'v>, root: &Value, out: &mut Vec<Fou
         Cow::Owned(value) => {
             let mut inner = Vec::new();
             step_borrowed(segment, &value, root, &mut inner);
-            out.extend(inner.into_iter().map(|found| Cow::Owned(found.into_owned())));
+            out.extend(
+                inner
+                    .into_iter()
+                    .map(|found| Cow::Owned(found.into_owned())),
+            );
         }
     }
 }
@@ -153,7 +157,9 @@ fn descend<'v>(value: &'v Value, out: &mut Vec<Found<'v>>) {
 
 fn at(items: &[Value], index: i64) -> Option<&Value> {
     let position = if index < 0 {
-        items.len().checked_sub(usize::try_from(index.unsigned_abs()).ok()?)?
+        items
+            .len()
+            .checked_sub(usize::try_from(index.unsigned_abs()).ok()?)?
     } else {
         usize::try_from(index).ok()?
     };

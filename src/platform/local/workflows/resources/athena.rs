@@ -10,14 +10,28 @@ use crate::pipeline::{
 };
 
 /// Runs `QueryString` with `ExecutionParameters` put in, and answers with Athena's `QueryExecution`.
-pub(super) async fn run_statement(engine: &dyn QueryEngine, clock: &dyn Clock, call: TaskCall) -> Result<Value, TaskFailure> {
-    let template = text_parameter(&call.parameters, "QueryString", "athena:startQueryExecution")?;
+pub(super) async fn run_statement(
+    engine: &dyn QueryEngine,
+    clock: &dyn Clock,
+    call: TaskCall,
+) -> Result<Value, TaskFailure> {
+    let template = text_parameter(
+        &call.parameters,
+        "QueryString",
+        "athena:startQueryExecution",
+    )?;
     let values: Vec<&str> = match call.parameters.get("ExecutionParameters") {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).collect(),
-        Some(_) => return Err(TaskFailure::new("Athena.InvalidRequestException", "ExecutionParameters is not a list of texts")),
+        Some(_) => {
+            return Err(TaskFailure::new(
+                "Athena.InvalidRequestException",
+                "ExecutionParameters is not a list of texts",
+            ));
+        }
     };
-    let sql = with_parameters(template, &values).map_err(|why| TaskFailure::new("Athena.InvalidRequestException", why))?;
+    let sql = with_parameters(template, &values)
+        .map_err(|why| TaskFailure::new("Athena.InvalidRequestException", why))?;
     let submitted = clock.now();
     let id = uuid::Uuid::now_v7().to_string();
     (call.submitted.0)(json!({ "QueryExecutionId": id }));
@@ -38,19 +52,29 @@ pub(super) async fn run_statement(engine: &dyn QueryEngine, clock: &dyn Clock, c
     };
     match result {
         Ok(summary) => {
-            let text = format!("{}: {} rows, {} bytes read, {} ms", summary.statement, summary.rows, summary.bytes_scanned, summary.elapsed_ms);
+            let text = format!(
+                "{}: {} rows, {} bytes read, {} ms",
+                summary.statement, summary.rows, summary.bytes_scanned, summary.elapsed_ms
+            );
             call.log.line(Level::Info, &text);
             Ok(json!({ "QueryExecution": execution("SUCCEEDED", None, summary.bytes_scanned) }))
         }
         Err(error) => {
             let message = error.to_string();
             call.log.line(Level::Error, &message);
-            let state = if matches!(error, QueryError::Cancelled) { "CANCELLED" } else { "FAILED" };
+            let state = if matches!(error, QueryError::Cancelled) {
+                "CANCELLED"
+            } else {
+                "FAILED"
+            };
             let reason = json!({
                 "StateChangeReason": message,
                 "AthenaError": { "ErrorCategory": category(&error), "Retryable": retryable(&error), "ErrorMessage": message },
             });
-            Err(TaskFailure::new("States.TaskFailed", execution(state, Some(reason), 0).to_string()))
+            Err(TaskFailure::new(
+                "States.TaskFailed",
+                execution(state, Some(reason), 0).to_string(),
+            ))
         }
     }
 }
@@ -69,7 +93,14 @@ fn category(error: &QueryError) -> u8 {
 }
 
 fn retryable(error: &QueryError) -> bool {
-    matches!(error, QueryError::Conflict { .. } | QueryError::Failed { transient: true, .. })
+    matches!(
+        error,
+        QueryError::Conflict { .. }
+            | QueryError::Failed {
+                transient: true,
+                ..
+            }
+    )
 }
 
 /// Puts SQL literals in the place of `?`, outside of strings, quoted names and comments.
@@ -85,12 +116,16 @@ fn with_parameters(sql: &str, values: &[&str]) -> Result<String, String> {
         text.push_str(before);
         let length = match at.as_bytes() {
             [b'?', ..] => {
-                let value = values_left.next().ok_or("the statement has more '?' than ExecutionParameters has values")?;
+                let value = values_left
+                    .next()
+                    .ok_or("the statement has more '?' than ExecutionParameters has values")?;
                 text.push_str(value);
                 rest = &at[1..];
                 continue;
             }
-            [quote @ (b'\'' | b'"'), ..] => at[1..].find(char::from(*quote)).map_or(at.len(), |end| end + 2),
+            [quote @ (b'\'' | b'"'), ..] => at[1..]
+                .find(char::from(*quote))
+                .map_or(at.len(), |end| end + 2),
             [b'-', b'-', ..] => at.find('\n').map_or(at.len(), |end| end + 1),
             [b'/', b'*', ..] => at.find("*/").map_or(at.len(), |end| end + 2),
             _ => 1,
@@ -118,6 +153,9 @@ mod tests {
         );
         assert!(with_parameters("SELECT ?", &["1", "2"]).is_err());
         assert!(with_parameters("SELECT ?, ?", &["1"]).is_err());
-        assert_eq!(with_parameters("SELECT 'é?", &["1"]).unwrap_err(), "ExecutionParameters has more values than the statement has '?'");
+        assert_eq!(
+            with_parameters("SELECT 'é?", &["1"]).unwrap_err(),
+            "ExecutionParameters has more values than the statement has '?'"
+        );
     }
 }

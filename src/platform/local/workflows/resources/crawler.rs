@@ -45,7 +45,14 @@ pub(super) async fn crawl(
     let result = look(lake).await;
     let ended = micros(clock.now());
     let (status, message, seen) = match &result {
-        Ok(seen) => ("SUCCEEDED", None, Some((signed_count(seen.tables.len()), signed_count(seen.partitions.len())))),
+        Ok(seen) => (
+            "SUCCEEDED",
+            None,
+            Some((
+                signed_count(seen.tables.len()),
+                signed_count(seen.partitions.len()),
+            )),
+        ),
         Err(error) => ("FAILED", Some(error.to_string()), None),
     };
     let (tables, partitions) = seen.unzip();
@@ -63,7 +70,11 @@ pub(super) async fn crawl(
         .map_err(|error| TaskFailure::new("Glue.GlueException", error.to_string()))?;
     match result {
         Ok(seen) => {
-            let text = format!("{} tables, {} partitions", seen.tables.len(), seen.partitions.len());
+            let text = format!(
+                "{} tables, {} partitions",
+                seen.tables.len(),
+                seen.partitions.len()
+            );
             call.log.line(Level::Info, &text);
             call.log.progress(&text);
             Ok(json!({}))
@@ -88,13 +99,16 @@ async fn look(lake: &Lake) -> Result<Seen, StoreError> {
 /// Counts `silver/<source>/<table>/[<column>=<value>/]part-0.parquet`.
 fn note(seen: &mut Seen, key: &str) {
     let parts: Vec<&str> = key.split('/').collect();
-    let ["silver", source, table, between @ .., file] = parts.as_slice() else { return };
+    let ["silver", source, table, between @ .., file] = parts.as_slice() else {
+        return;
+    };
     if !file.ends_with(".parquet") {
         return;
     }
     seen.tables.insert(format!("{source}_{table}"));
     if !between.is_empty() && between.iter().all(|folder| folder.contains('=')) {
-        seen.partitions.insert(format!("{source}_{table}/{}", between.join("/")));
+        seen.partitions
+            .insert(format!("{source}_{table}/{}", between.join("/")));
     }
 }
 

@@ -80,7 +80,10 @@ pub struct TaskFailure {
 impl TaskFailure {
     /// A failure of the given name.
     pub fn new(error: impl Into<String>, cause: impl Into<String>) -> Self {
-        Self { error: error.into(), cause: cause.into() }
+        Self {
+            error: error.into(),
+            cause: cause.into(),
+        }
     }
 }
 
@@ -137,7 +140,14 @@ impl LocalResources {
         store: Arc<StateStore>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { profile, jobs, engine, lake, store, clock }
+        Self {
+            profile,
+            jobs,
+            engine,
+            lake,
+            store,
+            clock,
+        }
     }
 }
 
@@ -169,7 +179,9 @@ impl Binding {
             _ => return Err(format!("'{resource}' is not an ARN")),
         };
         if rest.ends_with(".waitForTaskToken") {
-            return Err(format!("'{resource}' waits for a task token, and nothing on this machine could send one; use the form without it"));
+            return Err(format!(
+                "'{resource}' waits for a task token, and nothing on this machine could send one; use the form without it"
+            ));
         }
         match (service, rest) {
             ("lambda", _) => Ok(Self::LambdaFunction),
@@ -188,17 +200,27 @@ impl Binding {
 }
 
 /// Refuses a definition whose tasks call what `resources` does not bind, naming the states.
-pub(super) fn check_resources(definition: &Definition, resources: &dyn Resources) -> Result<(), String> {
+pub(super) fn check_resources(
+    definition: &Definition,
+    resources: &dyn Resources,
+) -> Result<(), String> {
     let refused: Vec<String> = definition
         .states()
         .filter_map(|(_, state)| match &state.kind {
-            StateKind::Task(task) => {
-                resources.refusal(&task.resource.arn).map(|why| format!("States.Runtime: the state '{}' cannot run: {why}", state.name))
-            }
+            StateKind::Task(task) => resources.refusal(&task.resource.arn).map(|why| {
+                format!(
+                    "States.Runtime: the state '{}' cannot run: {why}",
+                    state.name
+                )
+            }),
             _ => None,
         })
         .collect();
-    if refused.is_empty() { Ok(()) } else { Err(refused.join("\n")) }
+    if refused.is_empty() {
+        Ok(())
+    } else {
+        Err(refused.join("\n"))
+    }
 }
 
 #[async_trait]
@@ -209,25 +231,48 @@ impl Resources for LocalResources {
 
     async fn run(&self, call: TaskCall) -> Result<Value, TaskFailure> {
         match Binding::of(&call.resource) {
-            Ok(Binding::LambdaInvoke) => lambda::invoke(&self.profile, self.jobs.as_ref(), call).await,
-            Ok(Binding::LambdaFunction) => lambda::call_function(&self.profile, self.jobs.as_ref(), call).await,
-            Ok(Binding::Athena) => athena::run_statement(self.engine.as_ref(), self.clock.as_ref(), call).await,
+            Ok(Binding::LambdaInvoke) => {
+                lambda::invoke(&self.profile, self.jobs.as_ref(), call).await
+            }
+            Ok(Binding::LambdaFunction) => {
+                lambda::call_function(&self.profile, self.jobs.as_ref(), call).await
+            }
+            Ok(Binding::Athena) => {
+                athena::run_statement(self.engine.as_ref(), self.clock.as_ref(), call).await
+            }
             Ok(Binding::StartCrawler) => {
-                crawler::crawl(&self.profile, &self.lake, &self.store, self.clock.as_ref(), call).await
+                crawler::crawl(
+                    &self.profile,
+                    &self.lake,
+                    &self.store,
+                    self.clock.as_ref(),
+                    call,
+                )
+                .await
             }
             Ok(Binding::Publish) => notices::publish(&self.store, self.clock.as_ref(), call).await,
-            Ok(Binding::StartExecution | Binding::RunExecution) => {
-                Err(TaskFailure::new("States.Runtime", "child executions are started by the runner of their parent"))
-            }
+            Ok(Binding::StartExecution | Binding::RunExecution) => Err(TaskFailure::new(
+                "States.Runtime",
+                "child executions are started by the runner of their parent",
+            )),
             Err(why) => Err(TaskFailure::new("States.Runtime", why)),
         }
     }
 }
 
 /// A text parameter of a call, or the failure AWS gives when it is missing.
-fn text_parameter<'a>(parameters: &'a Value, name: &str, service: &str) -> Result<&'a str, TaskFailure> {
+fn text_parameter<'a>(
+    parameters: &'a Value,
+    name: &str,
+    service: &str,
+) -> Result<&'a str, TaskFailure> {
     parameters.get(name).and_then(Value::as_str).ok_or_else(|| {
-        TaskFailure::new("States.Runtime", format!("the parameters of {service} lack the text '{name}'; fix the state's Parameters"))
+        TaskFailure::new(
+            "States.Runtime",
+            format!(
+                "the parameters of {service} lack the text '{name}'; fix the state's Parameters"
+            ),
+        )
     })
 }
 
@@ -237,11 +282,28 @@ mod tests {
 
     #[test]
     fn what_is_not_bound_says_so() {
-        assert_eq!(Binding::of("arn:aws:states:::lambda:invoke"), Ok(Binding::LambdaInvoke));
-        assert_eq!(Binding::of("arn:aws-us-gov:states:::sns:publish"), Ok(Binding::Publish));
-        assert_eq!(Binding::of("arn:aws:lambda:eu-west-1:123456789012:function:x:live"), Ok(Binding::LambdaFunction));
-        assert!(Binding::of("arn:aws:states:::lambda:invoke.waitForTaskToken").unwrap_err().contains("task token"));
-        assert!(Binding::of("arn:aws:states:::glue:startJobRun.sync").unwrap_err().contains("not bound"));
+        assert_eq!(
+            Binding::of("arn:aws:states:::lambda:invoke"),
+            Ok(Binding::LambdaInvoke)
+        );
+        assert_eq!(
+            Binding::of("arn:aws-us-gov:states:::sns:publish"),
+            Ok(Binding::Publish)
+        );
+        assert_eq!(
+            Binding::of("arn:aws:lambda:eu-west-1:123456789012:function:x:live"),
+            Ok(Binding::LambdaFunction)
+        );
+        assert!(
+            Binding::of("arn:aws:states:::lambda:invoke.waitForTaskToken")
+                .unwrap_err()
+                .contains("task token")
+        );
+        assert!(
+            Binding::of("arn:aws:states:::glue:startJobRun.sync")
+                .unwrap_err()
+                .contains("not bound")
+        );
         assert!(Binding::of("lambda").unwrap_err().contains("not an ARN"));
     }
 }

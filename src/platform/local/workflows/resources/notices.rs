@@ -29,19 +29,39 @@ pub struct Notice {
 }
 
 /// Keeps `Message` and `Subject`.
-pub(super) async fn publish(store: &Arc<StateStore>, clock: &dyn Clock, call: TaskCall) -> Result<Value, TaskFailure> {
+pub(super) async fn publish(
+    store: &Arc<StateStore>,
+    clock: &dyn Clock,
+    call: TaskCall,
+) -> Result<Value, TaskFailure> {
     let notice = Notice {
         at: clock.now(),
         topic: text_parameter(&call.parameters, "TopicArn", "sns:publish")?.to_owned(),
-        subject: call.parameters.get("Subject").and_then(Value::as_str).map(str::to_owned),
+        subject: call
+            .parameters
+            .get("Subject")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
         message: match call.parameters.get("Message") {
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
-            None => return Err(TaskFailure::new("SNS.InvalidParameterException", "Invalid parameter: Empty message")),
+            None => {
+                return Err(TaskFailure::new(
+                    "SNS.InvalidParameterException",
+                    "Invalid parameter: Empty message",
+                ));
+            }
         },
         execution: Some(call.execution.to_string()),
     };
-    call.log.line(Level::Info, &format!("{}: {}", notice.subject.as_deref().unwrap_or("notice"), notice.message));
+    call.log.line(
+        Level::Info,
+        &format!(
+            "{}: {}",
+            notice.subject.as_deref().unwrap_or("notice"),
+            notice.message
+        ),
+    );
     store
         .write(move |transaction| {
             transaction
@@ -60,7 +80,10 @@ pub(super) async fn publish(store: &Arc<StateStore>, clock: &dyn Clock, call: Ta
 ///
 /// # Errors
 /// What SQLite says.
-pub async fn recent_notices(store: &Arc<StateStore>, limit: u32) -> Result<Vec<Notice>, StateError> {
+pub async fn recent_notices(
+    store: &Arc<StateStore>,
+    limit: u32,
+) -> Result<Vec<Notice>, StateError> {
     store
         .read(move |connection| {
             let sql = "SELECT at, topic, subject, message, execution FROM notices ORDER BY key DESC LIMIT ?1";

@@ -12,10 +12,15 @@ fn fill(store: &StateStore, count: i64) {
     store
         .write_now(|transaction| {
             for number in 0..count {
-                let workflow = if number % 2 == 0 { "collect" } else { "daily-report" };
+                let workflow = if number % 2 == 0 {
+                    "collect"
+                } else {
+                    "daily-report"
+                };
                 let started = start + SignedDuration::from_secs(number * 60);
                 let failed = number % 7 == 0;
-                let day = jiff::civil::date(2026, 1, 1).saturating_add(jiff::Span::new().days(number % 100));
+                let day = jiff::civil::date(2026, 1, 1)
+                    .saturating_add(jiff::Span::new().days(number % 100));
                 let new = NewExecution {
                     id: format!("{workflow}:{number}"),
                     workflow: workflow.to_owned(),
@@ -28,13 +33,28 @@ fn fill(store: &StateStore, count: i64) {
                     token: "nobody".to_owned(),
                 };
                 let ending = Ending {
-                    status: if failed { ExecutionStatus::Failed } else { ExecutionStatus::Succeeded },
+                    status: if failed {
+                        ExecutionStatus::Failed
+                    } else {
+                        ExecutionStatus::Succeeded
+                    },
                     at: started + SignedDuration::from_secs(30),
                     output: None,
                     error: failed.then(|| "BadCredentials".to_owned()),
                 };
-                let progress = Progress { current_stage: Some("Collect".to_owned()), ending: Some(ending), redriven: false };
-                new.insert(transaction, &StepRecord { events: vec![(1, "{}".to_owned())], snapshot: "{}".to_owned(), progress })?;
+                let progress = Progress {
+                    current_stage: Some("Collect".to_owned()),
+                    ending: Some(ending),
+                    redriven: false,
+                };
+                new.insert(
+                    transaction,
+                    &StepRecord {
+                        events: vec![(1, "{}".to_owned())],
+                        snapshot: "{}".to_owned(),
+                        progress,
+                    },
+                )?;
             }
             Ok(())
         })
@@ -56,13 +76,27 @@ fn ten_thousand_executions_are_listed_from_an_index() {
             ))
         })
         .unwrap();
-    let names: Vec<&str> = rows.iter().map(|row| row.summary.name.as_str()).take(3).collect();
+    let names: Vec<&str> = rows
+        .iter()
+        .map(|row| row.summary.name.as_str())
+        .take(3)
+        .collect();
     assert_eq!(names, ["9999", "9997", "9995"]);
     assert_eq!((rows.len(), all.len()), (50, 10_000));
     // 9996 is a multiple of seven, and failed; 9998 is the newest success of collect.
-    assert_eq!(last, Some("2026-01-01T00:00:30Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(9998 * 60)));
+    assert_eq!(
+        last,
+        Some(
+            "2026-01-01T00:00:30Z".parse::<Timestamp>().unwrap()
+                + SignedDuration::from_secs(9998 * 60)
+        )
+    );
     // A failure counts as fixed where the same workflow and window succeeded later; naively over all rows:
-    for row in all.iter().filter(|row| row.summary.status == ExecutionStatus::Failed).step_by(97) {
+    for row in all
+        .iter()
+        .filter(|row| row.summary.status == ExecutionStatus::Failed)
+        .step_by(97)
+    {
         let one = &row.summary;
         let fixed = all.iter().map(|row| &row.summary).any(|other| {
             other.status == ExecutionStatus::Succeeded
@@ -90,8 +124,12 @@ fn ten_thousand_executions_are_listed_from_an_index() {
 fn plan_of(store: &StateStore, sql: &str) -> String {
     store
         .read_now(|connection| {
-            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            let lines = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+            let mut statement = connection
+                .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+                .unwrap();
+            let lines = statement
+                .query_map([], |row| row.get::<_, String>(3))
+                .unwrap();
             Ok(lines.map(Result::unwrap).collect::<Vec<_>>().join("; "))
         })
         .unwrap()
@@ -105,9 +143,17 @@ async fn others_read_while_one_writes_and_never_see_half_a_step() {
     let iteration = json!({ "StartAt": "Work", "States": { "Work": task("work", json!({})) } });
     let states = json!({ "Each": { "Type": "Map", "ItemsPath": "$.items", "MaxConcurrency": 4, "ItemProcessor": iteration, "End": true } });
     let (workflows, _) = with_states(folder.path(), "Each", states, resources);
-    let id = workflows.start(request("w", json!({ "items": items }))).await.unwrap();
+    let id = workflows
+        .start(request("w", json!({ "items": items })))
+        .await
+        .unwrap();
     // As another process has it: connections of its own.
-    let (reader, _) = with_states(folder.path(), "P", json!({ "P": { "Type": "Pass", "End": true } }), Scripted::new());
+    let (reader, _) = with_states(
+        folder.path(),
+        "P",
+        json!({ "P": { "Type": "Pass", "End": true } }),
+        Scripted::new(),
+    );
     let mut looks = 0;
     loop {
         let events = history(&reader, &id).await;
@@ -122,7 +168,10 @@ async fn others_read_while_one_writes_and_never_see_half_a_step() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(looks > 2, "the writer was done before anybody looked");
-    assert_eq!(reader.wait(&id).await.unwrap().status, ExecutionStatus::Succeeded);
+    assert_eq!(
+        reader.wait(&id).await.unwrap().status,
+        ExecutionStatus::Succeeded
+    );
     assert_eq!(output(&reader, &id).await, json!(items));
 }
 
@@ -131,7 +180,13 @@ fn a_file_of_a_newer_version_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.sqlite");
     drop(StateStore::open(&path).unwrap());
-    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .pragma_update(None, "user_version", 99)
+        .unwrap();
     let error = StateStore::open(&path).unwrap_err().to_string();
-    assert!(error.contains("schema 99") && error.contains("newer lakehand"), "{error}");
+    assert!(
+        error.contains("schema 99") && error.contains("newer lakehand"),
+        "{error}"
+    );
 }

@@ -22,7 +22,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::{Definitions, LocalWorkflows, Resources, TaskCall, TaskFailure, Waits, resources::Binding};
+use super::{
+    Definitions, LocalWorkflows, Resources, TaskCall, TaskFailure, Waits, resources::Binding,
+};
 use crate::{
     config::{AffiseSettings, GoldSettings, NormaliseSettings, PlatformKind, Profile},
     ops::{ExecutionId, ExecutionSummary, StartRequest, ports::Workflows},
@@ -48,7 +50,10 @@ struct Virtual {
 impl VirtualTime {
     /// Starts it on this test's single-threaded runtime.
     fn start() -> Arc<Self> {
-        let time = Arc::new(Self { base: "2026-01-31T09:00:00Z".parse().unwrap(), state: Mutex::default() });
+        let time = Arc::new(Self {
+            base: "2026-01-31T09:00:00Z".parse().unwrap(),
+            state: Mutex::default(),
+        });
         let weak = Arc::downgrade(&time);
         tokio::spawn(async move {
             let mut idle = 0;
@@ -100,10 +105,15 @@ impl Waits for VirtualTime {
 
 /// Runs a test's future on a runtime of its own, which then goes away with everything in it.
 fn in_a_process<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(work)
 }
 
-type Answer = Arc<dyn Fn(TaskCall, u32) -> BoxFuture<'static, Result<Value, TaskFailure>> + Send + Sync>;
+type Answer =
+    Arc<dyn Fn(TaskCall, u32) -> BoxFuture<'static, Result<Value, TaskFailure>> + Send + Sync>;
 
 /// Functions by name, and what they answer at which call.
 #[derive(Default)]
@@ -130,12 +140,19 @@ impl Scripted {
         F: Fn(TaskCall, u32) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Value, TaskFailure>> + Send + 'static,
     {
-        self.answers.insert(function.to_owned(), Arc::new(move |call, n| Box::pin(answer(call, n))));
+        self.answers.insert(
+            function.to_owned(),
+            Arc::new(move |call, n| Box::pin(answer(call, n))),
+        );
         self
     }
 
     /// As [`Scripted::on`], at once.
-    fn says(self, function: &str, answer: impl Fn(&Value, u32) -> Result<Value, TaskFailure> + Send + Sync + 'static) -> Self {
+    fn says(
+        self,
+        function: &str,
+        answer: impl Fn(&Value, u32) -> Result<Value, TaskFailure> + Send + Sync + 'static,
+    ) -> Self {
         self.on(function, move |call, n| {
             let result = answer(&call.parameters["Payload"], n);
             async move { result }
@@ -143,7 +160,12 @@ impl Scripted {
     }
 
     fn names(&self) -> Vec<String> {
-        self.calls.lock().unwrap().iter().map(|(name, _)| name.clone()).collect()
+        self.calls
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 }
 
@@ -151,8 +173,14 @@ impl Scripted {
 fn called(call: &TaskCall) -> String {
     let function = call.parameters.get("FunctionName").and_then(Value::as_str);
     match function {
-        Some(function) => function.strip_prefix("lakehand-test-").unwrap_or(function).to_owned(),
-        None => call.resource.trim_start_matches("arn:aws:states:::").to_owned(),
+        Some(function) => function
+            .strip_prefix("lakehand-test-")
+            .unwrap_or(function)
+            .to_owned(),
+        None => call
+            .resource
+            .trim_start_matches("arn:aws:states:::")
+            .to_owned(),
     }
 }
 
@@ -172,14 +200,19 @@ impl Resources for Scripted {
         };
         if name == "fail-execution" {
             let payload = call.parameters["Payload"].clone();
-            return super::resources::fail_execution_for_tests(&payload).map(|output| json!({ "Payload": output }));
+            return super::resources::fail_execution_for_tests(&payload)
+                .map(|output| json!({ "Payload": output }));
         }
         let is_function = call.parameters.get("FunctionName").is_some();
         let answer = match self.answers.get(&name) {
             Some(answer) => answer(call, n).await?,
             None => json!({}),
         };
-        Ok(if is_function { json!({ "ExecutedVersion": "$LATEST", "Payload": answer, "StatusCode": 200 }) } else { answer })
+        Ok(if is_function {
+            json!({ "ExecutedVersion": "$LATEST", "Payload": answer, "StatusCode": 200 })
+        } else {
+            answer
+        })
     }
 }
 
@@ -199,25 +232,53 @@ fn profile(folder: &Path) -> Arc<Profile> {
     })
 }
 
-fn open(folder: &Path, workflows: &[(&str, &str)], resources: Arc<dyn Resources>, time: Arc<VirtualTime>) -> LocalWorkflows {
+fn open(
+    folder: &Path,
+    workflows: &[(&str, &str)],
+    resources: Arc<dyn Resources>,
+    time: Arc<VirtualTime>,
+) -> LocalWorkflows {
     let store = StateStore::open(&folder.join("state.sqlite")).unwrap();
-    let definitions = Definitions::of(profile(folder), Arc::new(|text: &str| Ok(text.to_owned())), workflows);
+    let definitions = Definitions::of(
+        profile(folder),
+        Arc::new(|text: &str| Ok(text.to_owned())),
+        workflows,
+    );
     LocalWorkflows::with_waits(store, definitions, resources, time.clone(), time).unwrap()
 }
 
 /// A workflow of one state machine named `w`.
-fn with_states(folder: &Path, start_at: &str, states: Value, resources: Scripted) -> (LocalWorkflows, Arc<Scripted>) {
+fn with_states(
+    folder: &Path,
+    start_at: &str,
+    states: Value,
+    resources: Scripted,
+) -> (LocalWorkflows, Arc<Scripted>) {
     with_states_at(folder, start_at, states, resources, VirtualTime::start())
 }
 
-fn with_states_at(folder: &Path, start_at: &str, states: Value, resources: Scripted, time: Arc<VirtualTime>) -> (LocalWorkflows, Arc<Scripted>) {
+fn with_states_at(
+    folder: &Path,
+    start_at: &str,
+    states: Value,
+    resources: Scripted,
+    time: Arc<VirtualTime>,
+) -> (LocalWorkflows, Arc<Scripted>) {
     let text = json!({ "StartAt": start_at, "States": states }).to_string();
     let resources = Arc::new(resources);
-    (open(folder, &[("w", &text)], resources.clone(), time), resources)
+    (
+        open(folder, &[("w", &text)], resources.clone(), time),
+        resources,
+    )
 }
 
 fn request(workflow: &str, input: Value) -> StartRequest {
-    StartRequest { workflow: workflow.into(), window: None, input, name: None }
+    StartRequest {
+        workflow: workflow.into(),
+        window: None,
+        input,
+        name: None,
+    }
 }
 
 fn task(function: &str, more: Value) -> Value {
@@ -249,7 +310,11 @@ async fn output(workflows: &LocalWorkflows, id: &ExecutionId) -> Value {
 async fn history(workflows: &LocalWorkflows, id: &ExecutionId) -> Vec<HistoryEvent> {
     let events = workflows.history(id, 0).await.unwrap();
     for (place, event) in events.iter().enumerate() {
-        assert_eq!(event.id, place as u64 + 1, "the history has a gap or a double");
+        assert_eq!(
+            event.id,
+            place as u64 + 1,
+            "the history has a gap or a double"
+        );
         assert!(event.previous_event_id < event.id);
     }
     events
