@@ -30,11 +30,13 @@ struct Run {
 fn context() -> ExecutionContext {
     // The recorder's placeholders, so that recorded Context objects compare equal.
     ExecutionContext {
-        id: "arn:aws:states:us-east-1:111111111111:execution:<ArnPart_0idx>:<ExecArnPart_0idx>".into(),
+        id: "arn:aws:states:us-east-1:111111111111:execution:<ArnPart_0idx>:<ExecArnPart_0idx>"
+            .into(),
         name: "<ExecArnPart_0idx>".into(),
         role_arn: "snf_role_arn".into(),
         start_time: "2026-11-21T09:00:00Z".parse().unwrap(),
-        state_machine_id: "arn:aws:states:us-east-1:111111111111:stateMachine:<ArnPart_0idx>".into(),
+        state_machine_id: "arn:aws:states:us-east-1:111111111111:stateMachine:<ArnPart_0idx>"
+            .into(),
         state_machine_name: "<ArnPart_0idx>".into(),
     }
 }
@@ -103,10 +105,7 @@ fn run(definition: &Definition, input: &Value, results: &[Value], disturb: bool)
 }
 
 /// The recorded answer as a signal; for a time-out nothing comes, the interpreter's own timer fires.
-fn answer_signal(
-    task: lakehand::workflow::interpreter::TaskId,
-    answer: &Value,
-) -> Option<Signal> {
+fn answer_signal(task: lakehand::workflow::interpreter::TaskId, answer: &Value) -> Option<Signal> {
     let event = answer["event"].as_str().unwrap();
     if event.ends_with("Succeeded") {
         let output = answer["result"].clone();
@@ -131,7 +130,9 @@ fn answer_signal(
 fn unfold(value: &Value) -> Value {
     match value {
         Value::String(text) => match serde_json::from_str::<Value>(text) {
-            Ok(inner) if inner.is_object() || inner.is_array() || inner.is_string() => unfold(&inner),
+            Ok(inner) if inner.is_object() || inner.is_array() || inner.is_string() => {
+                unfold(&inner)
+            }
             _ => value.clone(),
         },
         Value::Array(items) => items.iter().map(unfold).collect(),
@@ -156,7 +157,10 @@ fn same(expected: &Value, actual: &Value) -> bool {
         },
         (Value::Array(wanted), Value::Array(found)) => {
             wanted.len() == found.len()
-                && wanted.iter().zip(found).all(|(wanted, found)| same(wanted, found))
+                && wanted
+                    .iter()
+                    .zip(found)
+                    .all(|(wanted, found)| same(wanted, found))
         }
         (Value::Object(wanted), Value::Object(found)) => {
             wanted.len() == found.len()
@@ -194,14 +198,21 @@ fn compare_outcome(expected: &Value, run: &Run) -> Result<(), String> {
         Some(Outcome::Aborted { error, .. }) => ("ABORTED", json!(error)),
         None => ("RUNNING", Value::Null),
     };
-    let wanted = &expected[if status == "SUCCEEDED" { "output" } else { "error" }];
+    let wanted = &expected[if status == "SUCCEEDED" {
+        "output"
+    } else {
+        "error"
+    }];
     if expected["status"] != status || !agree(wanted, &result) {
         return Err(format!("expected {expected}, got {:?}", run.outcome));
     }
     if let Some(Outcome::Failed { cause, .. }) = &run.outcome
         && !agree(&expected["cause"], &json!(cause))
     {
-        return Err(format!("expected the cause {}, got {cause:?}", expected["cause"]));
+        return Err(format!(
+            "expected the cause {}, got {cause:?}",
+            expected["cause"]
+        ));
     }
     Ok(())
 }
@@ -248,7 +259,11 @@ fn check(case: &Value, recording: &Value, definition: &Definition) -> Result<(),
         return Err("a stored and restored execution has another history".to_owned());
     }
     if plain.calls.len() != results.len() {
-        return Err(format!("{} task calls, not {}", plain.calls.len(), results.len()));
+        return Err(format!(
+            "{} task calls, not {}",
+            plain.calls.len(),
+            results.len()
+        ));
     }
     for call in &plain.calls {
         let known = results.iter().any(|result| {
@@ -256,7 +271,10 @@ fn check(case: &Value, recording: &Value, definition: &Definition) -> Result<(),
                 && agree(&result["scheduled_parameters"], &call.parameters)
         });
         if !known {
-            return Err(format!("no recorded call has the parameters {}", call.parameters));
+            return Err(format!(
+                "no recorded call has the parameters {}",
+                call.parameters
+            ));
         }
     }
     match recording["history"].as_array() {
@@ -285,7 +303,10 @@ fn every_recording_is_reproduced() {
             }
         }
     }
-    assert!(count >= 200, "the recordings are not complete: {count} cases");
+    assert!(
+        count >= 200,
+        "the recordings are not complete: {count} cases"
+    );
     assert!(
         failures.is_empty(),
         "{} of {count} recordings differ:\n{}",

@@ -1,7 +1,7 @@
 //! `lakehand workflow check|graph|run FILE`: any state machine definition, without a platform.
 
 use std::{
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -106,7 +106,12 @@ fn load(path: &Path, output: OutputFormat) -> Result<Result<Definition, Ended>, 
             let value = json!({ "valid": false, "problems": invalid.problems });
             print_as(output, &value, |out| {
                 for problem in &invalid.problems {
-                    writeln!(out, "{}:{}", path.display(), for_terminal(&problem.to_string()))?;
+                    writeln!(
+                        out,
+                        "{}:{}",
+                        path.display(),
+                        for_terminal(&problem.to_string())
+                    )?;
                 }
                 Ok(())
             })?;
@@ -162,7 +167,13 @@ async fn execute(args: &RunArgs, output: OutputFormat) -> VerbResult {
         None => Mocks::default(),
     };
     let context = context_of(&name);
-    let mut driver = Driver::start(&definition, &mocks, input, context, Box::new(rand::random::<f64>));
+    let mut driver = Driver::start(
+        &definition,
+        &mocks,
+        input,
+        context,
+        Box::new(rand::random::<f64>),
+    );
     let outcome = loop {
         let progress = if args.fast {
             driver.run_fast()
@@ -297,6 +308,11 @@ mod tests {
         std::fs::write(file.path(), "[1]").unwrap();
         let argument = format!("@{}", file.path().display());
         assert_eq!(parse_input(&argument).unwrap(), json!([1]));
-        assert!(parse_input("{a}").unwrap_err().to_string().contains("--input"));
+        assert!(
+            parse_input("{a}")
+                .unwrap_err()
+                .to_string()
+                .contains("--input")
+        );
     }
 }

@@ -27,7 +27,9 @@ fn machine(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut members: Vec<usize> = (0..graph.nodes.len())
-        .filter(|index| graph.nodes[*index].parent == parent && graph.nodes[*index].branch == branch)
+        .filter(|index| {
+            graph.nodes[*index].parent == parent && graph.nodes[*index].branch == branch
+        })
         .collect();
     members.sort_by_key(|index| (graph.nodes[*index].layer, graph.nodes[*index].column));
     for index in members {
@@ -49,7 +51,13 @@ fn machine(
             .edges
             .iter()
             .filter(|edge| edge.from == index)
-            .map(|edge| format!("{} {}", arrow(edge), for_terminal(&graph.nodes[edge.to].name)))
+            .map(|edge| {
+                format!(
+                    "{} {}",
+                    arrow(edge),
+                    for_terminal(&graph.nodes[edge.to].name)
+                )
+            })
             .collect();
         if node.is_end {
             leads.push(end_word(node).to_owned());
@@ -142,7 +150,9 @@ fn mermaid_nodes(
 
 /// A Mermaid text; quotes and line breaks would end it.
 fn quoted(text: &str) -> String {
-    let safe = for_terminal(text).replace('#', "#35;").replace('"', "#quot;");
+    let safe = for_terminal(text)
+        .replace('#', "#35;")
+        .replace('"', "#quot;");
     format!("\"{safe}\"")
 }
 
@@ -158,7 +168,9 @@ pub(super) fn history(events: &[HistoryEvent], out: &mut dyn Write) -> io::Resul
                 .cloned()
                 .unwrap_or_default(),
         };
-        let seconds = first.map_or(0.0, |first| event.timestamp.duration_since(first).as_secs_f64());
+        let seconds = first.map_or(0.0, |first| {
+            event.timestamp.duration_since(first).as_secs_f64()
+        });
         let error = event.details.error.as_deref().unwrap_or_default();
         writeln!(
             out,

@@ -34,7 +34,10 @@ fn place(input: &mut Value, segments: &[Segment], result: Value) -> bool {
                 .entry(name.clone())
                 .or_insert_with(|| Value::Object(Map::new())),
             (Segment::Index(index), Value::Array(items)) => {
-                match usize::try_from(*index).ok().and_then(|index| items.get_mut(index)) {
+                match usize::try_from(*index)
+                    .ok()
+                    .and_then(|index| items.get_mut(index))
+                {
                     Some(item) => item,
                     None => return false,
                 }
@@ -53,7 +56,9 @@ fn fits(input: &Value, segments: &[Segment]) -> bool {
             (Segment::Member(name), Some(Value::Object(members))) => members.get(name),
             (Segment::Member(_), None) => None,
             (Segment::Index(index), Some(Value::Array(items))) => {
-                let item = usize::try_from(*index).ok().and_then(|index| items.get(index));
+                let item = usize::try_from(*index)
+                    .ok()
+                    .and_then(|index| items.get(index));
                 if item.is_none() {
                     return false;
                 }

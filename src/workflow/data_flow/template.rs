@@ -117,7 +117,10 @@ fn compile(value: &Value, pointer: &str, problems: &mut Vec<TemplateProblem>) ->
                 .enumerate()
                 .map(|(index, item)| compile(item, &format!("{pointer}/{index}"), problems))
                 .collect();
-            if compiled.iter().all(|item| matches!(item, Template::Constant(_))) {
+            if compiled
+                .iter()
+                .all(|item| matches!(item, Template::Constant(_)))
+            {
                 Template::Constant(value.clone())
             } else {
                 Template::Array(compiled)

@@ -56,8 +56,13 @@ fn a_missing_path_is_reported_with_field_and_input_as_the_service_does() {
 
 #[test]
 fn template_problems_name_their_place() {
-    let (_, problems) = Template::compile(&json!({"a": [{"x.$": 1}, {"y.$": "nope"}], "z/~": {"q.$": "$["}, "d": 1, "d.$": "$"}));
-    let places: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
+    let (_, problems) = Template::compile(
+        &json!({"a": [{"x.$": 1}, {"y.$": "nope"}], "z/~": {"q.$": "$["}, "d": 1, "d.$": "$"}),
+    );
+    let places: Vec<&str> = problems
+        .iter()
+        .map(|problem| problem.pointer.as_str())
+        .collect();
     assert_eq!(places, ["/a/0/x.$", "/a/1/y.$", "/z~1~0/q.$", "/d.$"]);
 }
 
@@ -65,12 +70,29 @@ fn template_problems_name_their_place() {
 fn a_result_goes_where_its_path_says() {
     let at = |path: &str, input: Value| put(input, &Path::parse(path).unwrap(), json!("R"));
     assert_eq!(at("$", json!({"a": 1})).unwrap(), json!("R"));
-    assert_eq!(at("$.a", json!({"a": 1, "b": 2})).unwrap(), json!({"a": "R", "b": 2}));
-    assert_eq!(at("$.x.y.z", json!({"b": 2})).unwrap(), json!({"b": 2, "x": {"y": {"z": "R"}}}));
-    assert_eq!(at("$.l[1]", json!({"l": [1, 2]})).unwrap(), json!({"l": [1, "R"]}));
-    for (path, input) in [("$.a", json!("text")), ("$.a.b", json!({"a": 1})), ("$.l[2]", json!({"l": [1, 2]})), ("$.a", json!([1]))] {
+    assert_eq!(
+        at("$.a", json!({"a": 1, "b": 2})).unwrap(),
+        json!({"a": "R", "b": 2})
+    );
+    assert_eq!(
+        at("$.x.y.z", json!({"b": 2})).unwrap(),
+        json!({"b": 2, "x": {"y": {"z": "R"}}})
+    );
+    assert_eq!(
+        at("$.l[1]", json!({"l": [1, 2]})).unwrap(),
+        json!({"l": [1, "R"]})
+    );
+    for (path, input) in [
+        ("$.a", json!("text")),
+        ("$.a.b", json!({"a": 1})),
+        ("$.l[2]", json!({"l": [1, 2]})),
+        ("$.a", json!([1])),
+    ] {
         let error = at(path, input.clone()).unwrap_err();
-        assert_eq!(error.to_string(), format!("Unable to apply ReferencePath {path} to input {input}"));
+        assert_eq!(
+            error.to_string(),
+            format!("Unable to apply ReferencePath {path} to input {input}")
+        );
     }
 }
 
@@ -80,25 +102,51 @@ fn the_data_limit_is_256_kib_of_json() {
     assert!(!exceeds_data_limit(&text(DATA_LIMIT_BYTES)));
     assert!(exceeds_data_limit(&text(DATA_LIMIT_BYTES + 1)));
     // {"a":"…"} has eight characters more than its text.
-    assert!(!exceeds_data_limit(&json!({"a": "x".repeat(DATA_LIMIT_BYTES - 8)})));
-    assert!(exceeds_data_limit(&json!({"a": "x".repeat(DATA_LIMIT_BYTES - 7)})));
-    assert!(exceeds_data_limit(&json!({"a": "ü".repeat(DATA_LIMIT_BYTES / 2)})));
+    assert!(!exceeds_data_limit(
+        &json!({"a": "x".repeat(DATA_LIMIT_BYTES - 8)})
+    ));
+    assert!(exceeds_data_limit(
+        &json!({"a": "x".repeat(DATA_LIMIT_BYTES - 7)})
+    ));
+    assert!(exceeds_data_limit(
+        &json!({"a": "ü".repeat(DATA_LIMIT_BYTES / 2)})
+    ));
 }
 
 #[test]
 fn time_stamps_need_an_upper_case_t_and_a_zone() {
-    for text in ["2016-03-14T01:59:00Z", "2016-03-14T01:59:00.123456Z", "2016-03-14T01:59:00+01:00", "2016-03-14T01:59:00-11:30"] {
+    for text in [
+        "2016-03-14T01:59:00Z",
+        "2016-03-14T01:59:00.123456Z",
+        "2016-03-14T01:59:00+01:00",
+        "2016-03-14T01:59:00-11:30",
+    ] {
         assert!(parse_timestamp(text).is_some(), "{text}");
     }
     for text in [
-        "", "2016-03-14", "2016-03-14 01:59:00Z", "2016-03-14t01:59:00Z", "2016-03-14T01:59:00z", "2016-03-14T01:59:00",
-        "2016-13-14T01:59:00Z", "2016-03-14T25:59:00Z", "2016-03-14T01:60:00Z", "14-03-2016T01:59:00Z", "2016/03/14T01:59:00Z",
-        "2016-03-14T01:59:00Z[UTC]", "2016-03-14T01:59:00+0100", "2016-03-14Töööööö", "20160314T015900Z",
+        "",
+        "2016-03-14",
+        "2016-03-14 01:59:00Z",
+        "2016-03-14t01:59:00Z",
+        "2016-03-14T01:59:00z",
+        "2016-03-14T01:59:00",
+        "2016-13-14T01:59:00Z",
+        "2016-03-14T25:59:00Z",
+        "2016-03-14T01:60:00Z",
+        "14-03-2016T01:59:00Z",
+        "2016/03/14T01:59:00Z",
+        "2016-03-14T01:59:00Z[UTC]",
+        "2016-03-14T01:59:00+0100",
+        "2016-03-14Töööööö",
+        "20160314T015900Z",
     ] {
         assert!(parse_timestamp(text).is_none(), "{text}");
     }
     let instant = parse_timestamp("2016-03-14T01:59:00+01:00").unwrap();
-    assert_eq!(instant, parse_timestamp("2016-03-14T00:59:00.000Z").unwrap());
+    assert_eq!(
+        instant,
+        parse_timestamp("2016-03-14T00:59:00.000Z").unwrap()
+    );
     assert_eq!(format_timestamp(instant), "2016-03-14T00:59:00.000Z");
 }
 

@@ -13,7 +13,9 @@ pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     }
     let zone_at = text[11..].find(['Z', '+', '-']).map(|at| at + 11)?;
     let (clock, zone) = (&text[11..zone_at], &text[zone_at..]);
-    let clock_fits = clock.bytes().all(|byte| byte.is_ascii_digit() || byte == b':' || byte == b'.')
+    let clock_fits = clock
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b':' || byte == b'.')
         && matches!(clock.split(':').count(), 2 | 3);
     let zone_fits = zone == "Z" || (zone.len() == 6 && zone.as_bytes()[3] == b':');
     if !clock_fits || !zone_fits {

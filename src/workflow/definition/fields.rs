@@ -60,7 +60,10 @@ impl<'n> Fields<'n> {
             return None;
         };
         for (index, member) in members.iter().enumerate() {
-            if members[..index].iter().any(|other| other.name == member.name) {
+            if members[..index]
+                .iter()
+                .any(|other| other.name == member.name)
+            {
                 problems.add(
                     member.name_offset,
                     &below(pointer, &member.name),
@@ -98,13 +101,7 @@ impl<'n> Fields<'n> {
         );
     }
 
-    pub(super) fn wrong(
-        &self,
-        name: &str,
-        node: &Node,
-        wanted: &str,
-        problems: &mut Problems<'_>,
-    ) {
+    pub(super) fn wrong(&self, name: &str, node: &Node, wanted: &str, problems: &mut Problems<'_>) {
         problems.add(
             node.offset,
             &self.at(name),
@@ -286,7 +283,11 @@ impl<'n> Fields<'n> {
         name: &'static str,
         problems: &mut Problems<'_>,
     ) -> Option<Template> {
-        let node = &self.members.iter().find(|member| member.name == name)?.value;
+        let node = &self
+            .members
+            .iter()
+            .find(|member| member.name == name)?
+            .value;
         if !matches!(node.kind, Kind::Object(_)) {
             self.taken.push(name);
             self.wrong(name, node, "an object", problems);
@@ -303,7 +304,9 @@ impl<'n> Fields<'n> {
             }
             let name = &member.name;
             let message = if JSONATA_FIELDS.contains(&name.as_str()) {
-                format!("{name} belongs to JSONata, which Lakehand does not run; write it with JSONPath")
+                format!(
+                    "{name} belongs to JSONata, which Lakehand does not run; write it with JSONPath"
+                )
             } else {
                 format!("{of} has no field {name}")
             };

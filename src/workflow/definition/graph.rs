@@ -110,11 +110,18 @@ fn add_machine(
         let from = index[state.name.as_str()];
         for (to, kind) in leads_to(state) {
             if let Some(to) = index.get(to.as_str()) {
-                graph.edges.push(Edge { from, to: *to, kind });
+                graph.edges.push(Edge {
+                    from,
+                    to: *to,
+                    kind,
+                });
             }
         }
     }
-    let start = index.get(machine.start_at.as_str()).copied().unwrap_or(first);
+    let start = index
+        .get(machine.start_at.as_str())
+        .copied()
+        .unwrap_or(first);
     layout::place(
         &mut graph.nodes[first..],
         &graph.edges[first_edge..],

@@ -159,7 +159,11 @@ impl Parser<'_> {
         self.query_language(&mut fields);
         let Some((kind, offset)) = fields.string("Type", &mut self.problems) else {
             if !fields.has("Type") {
-                fields.missing("Type", "Task, Pass, Choice, Wait, Succeed, Fail, Parallel or Map", &mut self.problems);
+                fields.missing(
+                    "Type",
+                    "Task, Pass, Choice, Wait, Succeed, Fail, Parallel or Map",
+                    &mut self.problems,
+                );
             }
             return None;
         };
@@ -231,13 +235,20 @@ impl Parser<'_> {
         let seconds = fields.integer("Seconds", 0, &mut self.problems);
         let seconds_path = fields.path("SecondsPath", &mut self.problems);
         let timestamp_path = fields.path("TimestampPath", &mut self.problems);
-        let timestamp = fields.string("Timestamp", &mut self.problems).and_then(|(text, offset)| {
-            let parsed = parse_timestamp(text);
-            if parsed.is_none() {
-                self.problems.add(offset, &fields.at("Timestamp"), format!("{text:?} is not a time stamp such as 2026-11-21T09:00:00Z"));
-            }
-            parsed
-        });
+        let timestamp =
+            fields
+                .string("Timestamp", &mut self.problems)
+                .and_then(|(text, offset)| {
+                    let parsed = parse_timestamp(text);
+                    if parsed.is_none() {
+                        self.problems.add(
+                            offset,
+                            &fields.at("Timestamp"),
+                            format!("{text:?} is not a time stamp such as 2026-11-21T09:00:00Z"),
+                        );
+                    }
+                    parsed
+                });
         let transition = self.transition(fields);
         let until = seconds
             .map(WaitUntil::Seconds)
@@ -264,15 +275,16 @@ impl Parser<'_> {
     ) -> Option<FailText> {
         self.exclusive(fields, fixed, path);
         let text = fields.string(fixed, &mut self.problems);
-        let computed = fields.string(path, &mut self.problems).and_then(|(text, offset)| {
-            match Expression::parse(text) {
+        let computed = fields
+            .string(path, &mut self.problems)
+            .and_then(|(text, offset)| match Expression::parse(text) {
                 Ok(expression) => Some(FailText::Computed(expression)),
                 Err(error) => {
-                    self.problems.add(offset, &fields.at(path), error.to_string());
+                    self.problems
+                        .add(offset, &fields.at(path), error.to_string());
                     None
                 }
-            }
-        });
+            });
         text.map(|(text, _)| FailText::Fixed(text.to_owned()))
             .or(computed)
     }

@@ -20,22 +20,102 @@ const TYPE_TESTS: [(&str, TypeTest); 6] = [
 
 /// Every comparison operator; each has a `…Path` sibling.
 const COMPARISONS: [(&str, &str, Family, Relation); 16] = [
-    ("StringEquals", "StringEqualsPath", Family::String, Relation::Equals),
-    ("StringLessThan", "StringLessThanPath", Family::String, Relation::LessThan),
-    ("StringLessThanEquals", "StringLessThanEqualsPath", Family::String, Relation::LessThanEquals),
-    ("StringGreaterThan", "StringGreaterThanPath", Family::String, Relation::GreaterThan),
-    ("StringGreaterThanEquals", "StringGreaterThanEqualsPath", Family::String, Relation::GreaterThanEquals),
-    ("NumericEquals", "NumericEqualsPath", Family::Numeric, Relation::Equals),
-    ("NumericLessThan", "NumericLessThanPath", Family::Numeric, Relation::LessThan),
-    ("NumericLessThanEquals", "NumericLessThanEqualsPath", Family::Numeric, Relation::LessThanEquals),
-    ("NumericGreaterThan", "NumericGreaterThanPath", Family::Numeric, Relation::GreaterThan),
-    ("NumericGreaterThanEquals", "NumericGreaterThanEqualsPath", Family::Numeric, Relation::GreaterThanEquals),
-    ("BooleanEquals", "BooleanEqualsPath", Family::Boolean, Relation::Equals),
-    ("TimestampEquals", "TimestampEqualsPath", Family::Timestamp, Relation::Equals),
-    ("TimestampLessThan", "TimestampLessThanPath", Family::Timestamp, Relation::LessThan),
-    ("TimestampLessThanEquals", "TimestampLessThanEqualsPath", Family::Timestamp, Relation::LessThanEquals),
-    ("TimestampGreaterThan", "TimestampGreaterThanPath", Family::Timestamp, Relation::GreaterThan),
-    ("TimestampGreaterThanEquals", "TimestampGreaterThanEqualsPath", Family::Timestamp, Relation::GreaterThanEquals),
+    (
+        "StringEquals",
+        "StringEqualsPath",
+        Family::String,
+        Relation::Equals,
+    ),
+    (
+        "StringLessThan",
+        "StringLessThanPath",
+        Family::String,
+        Relation::LessThan,
+    ),
+    (
+        "StringLessThanEquals",
+        "StringLessThanEqualsPath",
+        Family::String,
+        Relation::LessThanEquals,
+    ),
+    (
+        "StringGreaterThan",
+        "StringGreaterThanPath",
+        Family::String,
+        Relation::GreaterThan,
+    ),
+    (
+        "StringGreaterThanEquals",
+        "StringGreaterThanEqualsPath",
+        Family::String,
+        Relation::GreaterThanEquals,
+    ),
+    (
+        "NumericEquals",
+        "NumericEqualsPath",
+        Family::Numeric,
+        Relation::Equals,
+    ),
+    (
+        "NumericLessThan",
+        "NumericLessThanPath",
+        Family::Numeric,
+        Relation::LessThan,
+    ),
+    (
+        "NumericLessThanEquals",
+        "NumericLessThanEqualsPath",
+        Family::Numeric,
+        Relation::LessThanEquals,
+    ),
+    (
+        "NumericGreaterThan",
+        "NumericGreaterThanPath",
+        Family::Numeric,
+        Relation::GreaterThan,
+    ),
+    (
+        "NumericGreaterThanEquals",
+        "NumericGreaterThanEqualsPath",
+        Family::Numeric,
+        Relation::GreaterThanEquals,
+    ),
+    (
+        "BooleanEquals",
+        "BooleanEqualsPath",
+        Family::Boolean,
+        Relation::Equals,
+    ),
+    (
+        "TimestampEquals",
+        "TimestampEqualsPath",
+        Family::Timestamp,
+        Relation::Equals,
+    ),
+    (
+        "TimestampLessThan",
+        "TimestampLessThanPath",
+        Family::Timestamp,
+        Relation::LessThan,
+    ),
+    (
+        "TimestampLessThanEquals",
+        "TimestampLessThanEqualsPath",
+        Family::Timestamp,
+        Relation::LessThanEquals,
+    ),
+    (
+        "TimestampGreaterThan",
+        "TimestampGreaterThanPath",
+        Family::Timestamp,
+        Relation::GreaterThan,
+    ),
+    (
+        "TimestampGreaterThanEquals",
+        "TimestampGreaterThanEqualsPath",
+        Family::Timestamp,
+        Relation::GreaterThanEquals,
+    ),
 ];
 
 impl Parser<'_> {
@@ -191,7 +271,10 @@ impl Parser<'_> {
             self.problems.add(
                 fields.node.offset,
                 &fields.pointer,
-                format!("a condition has exactly one comparison operator, not {}", tests.len()),
+                format!(
+                    "a condition has exactly one comparison operator, not {}",
+                    tests.len()
+                ),
             );
             return None;
         }

@@ -2,9 +2,7 @@
 
 use super::fields::{Fields, below};
 use super::parse::Parser;
-use super::types::{
-    ItemBatcher, Limit, MachineId, MapMode, MapState, ParallelState, StateKind,
-};
+use super::types::{ItemBatcher, Limit, MachineId, MapMode, MapState, ParallelState, StateKind};
 use crate::workflow::data_flow::Path;
 
 /// A label may have this many characters.
@@ -51,7 +49,10 @@ impl Parser<'_> {
     pub(super) fn map(&mut self, fields: &mut Fields<'_>) -> Option<StateKind> {
         let work = self.work(fields);
         for (name, instead) in [
-            ("ItemReader", "pass the items as an array and point ItemsPath at it"),
+            (
+                "ItemReader",
+                "pass the items as an array and point ItemsPath at it",
+            ),
             ("ResultWriter", "let the iterations write their results"),
         ] {
             if let Some(member) = fields.take(name) {
@@ -66,8 +67,13 @@ impl Parser<'_> {
         self.exclusive(fields, "ItemSelector", "Parameters");
         let selector = fields.template("ItemSelector", &mut self.problems);
         let legacy = fields.template("Parameters", &mut self.problems);
-        let max_concurrency =
-            self.limit(fields, "MaxConcurrency", "MaxConcurrencyPath", f64::INFINITY, true);
+        let max_concurrency = self.limit(
+            fields,
+            "MaxConcurrency",
+            "MaxConcurrencyPath",
+            f64::INFINITY,
+            true,
+        );
         let tolerated_count = self.limit(
             fields,
             "ToleratedFailureCount",
@@ -130,7 +136,9 @@ impl Parser<'_> {
         let (label, offset) = fields.string("Label", &mut self.problems)?;
         let length = label.chars().count();
         let forbidden = label.chars().find(|found| {
-            found.is_whitespace() || found.is_control() || "?*<>{}[]:;,\\|^~$#%&`\"".contains(*found)
+            found.is_whitespace()
+                || found.is_control()
+                || "?*<>{}[]:;,\\|^~$#%&`\"".contains(*found)
         });
         if length == 0 || length > MAX_LABEL || forbidden.is_some() {
             self.problems.add(
@@ -146,6 +154,7 @@ impl Parser<'_> {
         let member = fields.take("ItemBatcher")?;
         let pointer = fields.at("ItemBatcher");
         let mut inner = Fields::open(&member.value, &pointer, &mut self.problems)?;
+        self.comment(&mut inner);
         let max_items = self.limit(
             &mut inner,
             "MaxItemsPerBatch",

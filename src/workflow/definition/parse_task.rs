@@ -43,7 +43,11 @@ impl Parser<'_> {
     fn resource(&mut self, fields: &mut Fields<'_>) -> Option<Resource> {
         let Some((arn, offset)) = fields.string("Resource", &mut self.problems) else {
             if !fields.has("Resource") {
-                fields.missing("Resource", "the ARN of what the task calls", &mut self.problems);
+                fields.missing(
+                    "Resource",
+                    "the ARN of what the task calls",
+                    &mut self.problems,
+                );
             }
             return None;
         };
@@ -98,7 +102,12 @@ impl Parser<'_> {
             .iter()
             .enumerate()
             .filter_map(|(index, item)| {
-                read(self, item, &below(&pointer, &index.to_string()), index == last)
+                read(
+                    self,
+                    item,
+                    &below(&pointer, &index.to_string()),
+                    index == last,
+                )
             })
             .collect()
     }
@@ -185,7 +194,8 @@ impl Parser<'_> {
         };
         if names.iter().any(|name| name == "States.ALL") {
             if names.len() > 1 {
-                self.problems.add(offset, &pointer, "States.ALL must stand alone");
+                self.problems
+                    .add(offset, &pointer, "States.ALL must stand alone");
             }
             if !last {
                 self.problems.add(

@@ -269,7 +269,9 @@ impl Timeline {
 
     fn exit(&mut self, event: &HistoryEvent, previous: Option<usize>) -> Option<usize> {
         let name = event.details.name.as_deref().unwrap_or_default();
-        let index = self.upward(previous, |stage| stage.name == name && stage.exited_event.is_none())?;
+        let index = self.upward(previous, |stage| {
+            stage.name == name && stage.exited_event.is_none()
+        })?;
         let stage = &mut self.stages[index];
         stage.exited = Some(event.timestamp);
         stage.exited_event = Some(event.id);
@@ -391,7 +393,11 @@ impl Timeline {
 
     fn compound(&mut self, event: &HistoryEvent, previous: Option<usize>) -> Option<usize> {
         let kind = &event.event_type;
-        let wanted = if kind.name().starts_with("Map") { "Map" } else { "Parallel" };
+        let wanted = if kind.name().starts_with("Map") {
+            "Map"
+        } else {
+            "Parallel"
+        };
         let name = event.details.name.as_deref();
         let index = self.upward(previous, |stage| {
             stage.state_type == wanted
@@ -399,7 +405,10 @@ impl Timeline {
                 && name.is_none_or(|name| stage.name == name)
         })?;
         let child = previous.filter(|child| *child != index);
-        if matches!(kind, EventType::ParallelStateStarted | EventType::MapStateStarted) {
+        if matches!(
+            kind,
+            EventType::ParallelStateStarted | EventType::MapStateStarted
+        ) {
             self.replace_children(index);
         }
         let stage = &mut self.stages[index];
@@ -431,9 +440,14 @@ impl Timeline {
         // A failing state inside has no event of its own to say so.
         if matches!(
             kind,
-            EventType::MapIterationFailed | EventType::ParallelStateFailed | EventType::MapStateFailed
+            EventType::MapIterationFailed
+                | EventType::ParallelStateFailed
+                | EventType::MapStateFailed
         ) && let Some(child) = child
-            && matches!(self.stages[child].status, StageStatus::Running | StageStatus::Retrying)
+            && matches!(
+                self.stages[child].status,
+                StageStatus::Running | StageStatus::Retrying
+            )
         {
             self.stages[child].status = StageStatus::Failed;
             self.stages[child].exited = Some(event.timestamp);

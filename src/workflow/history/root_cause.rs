@@ -101,7 +101,14 @@ pub fn unwrap_cause(error: &str, cause: &str) -> (String, String) {
         if let Some(inner) = text(&["errorType", "Error", "error"]) {
             error = inner;
         }
-        match text(&["errorMessage", "Cause", "cause", "Message", "message", "AthenaError"]) {
+        match text(&[
+            "errorMessage",
+            "Cause",
+            "cause",
+            "Message",
+            "message",
+            "AthenaError",
+        ]) {
             Some(inner) => message = inner,
             None => break,
         }

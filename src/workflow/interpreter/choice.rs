@@ -3,9 +3,7 @@
 use super::failure::Failure;
 use super::run::Run;
 use super::state::ThreadId;
-use crate::workflow::data_flow::{
-    Environment, EvaluationError, Path, parse_timestamp, select,
-};
+use crate::workflow::data_flow::{Environment, EvaluationError, Path, parse_timestamp, select};
 use crate::workflow::definition::{
     ChoiceState, Condition, Family, Operand, Relation, State, Test, Transition, TypeTest,
 };

@@ -2,9 +2,7 @@
 
 use super::failure::Failure;
 use super::run::Run;
-use super::state::{
-    ChildResult, Children, Parent, Phase, Position, Thread, ThreadId,
-};
+use super::state::{ChildResult, Children, Parent, Phase, Position, Thread, ThreadId};
 use super::{TaskId, TimerId};
 use crate::workflow::definition::{MachineId, ParallelState, State, StateType};
 use crate::workflow::history::{EventDetails, EventType};

@@ -75,7 +75,12 @@ fn context_object(execution: &Execution, thread: ThreadId) -> Value {
             &child.input,
             child.start_time,
         ),
-        None => (own.id.clone(), own.name.as_str(), &execution.input, own.start_time),
+        None => (
+            own.id.clone(),
+            own.name.as_str(),
+            &execution.input,
+            own.start_time,
+        ),
     };
     run.insert("Id".to_owned(), id.into());
     run.insert("Input".to_owned(), input.clone());

@@ -106,7 +106,11 @@ impl Run<'_> {
     /// tolerates it, or the end of the execution.
     pub(super) fn fail(&mut self, id: ThreadId, failure: Failure) {
         let (mut at, mut failure) = (id, failure);
-        if self.execution.thread(id).is_some_and(|thread| thread.children().is_none()) {
+        if self
+            .execution
+            .thread(id)
+            .is_some_and(|thread| thread.children().is_none())
+        {
             self.set_phase(id, Phase::Idle);
         }
         loop {
@@ -193,8 +197,12 @@ impl Run<'_> {
     }
 
     pub(super) fn inherit_previous(&mut self, child: ThreadId, parent: ThreadId) {
-        let previous = self.execution.thread(child).map(|child| child.previous_event);
-        if let (Some(previous), Some(parent)) = (previous, self.execution.threads.get_mut(&parent)) {
+        let previous = self
+            .execution
+            .thread(child)
+            .map(|child| child.previous_event);
+        if let (Some(previous), Some(parent)) = (previous, self.execution.threads.get_mut(&parent))
+        {
             parent.previous_event = previous;
         }
     }
@@ -244,7 +252,11 @@ impl Run<'_> {
         }
         active.retries[which] += 1;
         active.retry_count += 1;
-        let sample = if retrier.full_jitter { self.random() } else { 1.0 };
+        let sample = if retrier.full_jitter {
+            self.random()
+        } else {
+            1.0
+        };
         self.drop_children(id);
         let timer = self.start_timer(delay(retrier, used) * sample, Purpose::Retry(id));
         self.set_phase(id, Phase::Retry(timer));
@@ -277,7 +289,12 @@ impl Run<'_> {
                 .map_err(|mismatch| self.evaluation_failure(id, &mismatch))?,
         };
         self.drop_children(id);
-        self.exit(id, output, assigned, &Transition::Next(catcher.next.clone()));
+        self.exit(
+            id,
+            output,
+            assigned,
+            &Transition::Next(catcher.next.clone()),
+        );
         Ok(())
     }
 

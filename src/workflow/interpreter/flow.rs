@@ -80,7 +80,10 @@ impl Run<'_> {
             Value::String(text) => Ok(Some(text)),
             other => Err(self.runtime_failure(
                 id,
-                &format!("The {field} field must be a string, but {} is {other}", expression.text()),
+                &format!(
+                    "The {field} field must be a string, but {} is {other}",
+                    expression.text()
+                ),
             )),
         }
     }
@@ -153,7 +156,10 @@ impl Run<'_> {
         };
         Err(self.runtime_failure(
             id,
-            &format!("The SecondsPath parameter {problem}: {path} == {}", plain(&value)),
+            &format!(
+                "The SecondsPath parameter {problem}: {path} == {}",
+                plain(&value)
+            ),
         ))
     }
 

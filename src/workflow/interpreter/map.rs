@@ -7,9 +7,7 @@ use super::state::{
     ChildExecution, ChildResult, Children, MapItem, MapRun, Parent, Phase, ThreadId,
 };
 use crate::workflow::data_flow::select;
-use crate::workflow::definition::{
-    ItemBatcher, Limit, MapMode, MapState, State, StateKind,
-};
+use crate::workflow::definition::{ItemBatcher, Limit, MapMode, MapState, State, StateKind};
 use crate::workflow::history::{EventDetails, EventType};
 use serde_json::{Map, Value, json};
 
@@ -69,7 +67,12 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn items(&self, id: ThreadId, map: &MapState, effective: &Value) -> Result<Vec<Value>, Failure> {
+    fn items(
+        &self,
+        id: ThreadId,
+        map: &MapState,
+        effective: &Value,
+    ) -> Result<Vec<Value>, Failure> {
         let found = select(&map.items_path, effective, &self.environment(id))
             .map_err(|error| self.evaluation_failure(id, &error))?
             .into_owned();
@@ -91,7 +94,9 @@ impl Run<'_> {
         const FIELD: &str = "MaxConcurrency";
         let wanted = match self.limit(id, &map.max_concurrency, effective)? {
             Ok(number) => number,
-            Err(value) => return Err(self.limit_failure(id, FIELD, "integer", &map.max_concurrency, &value)),
+            Err(value) => {
+                return Err(self.limit_failure(id, FIELD, "integer", &map.max_concurrency, &value));
+            }
         };
         if wanted < 0.0 {
             return Err(self.runtime_failure(id, "MaxConcurrency cannot be negative."));
@@ -138,10 +143,10 @@ impl Run<'_> {
         };
         match self.limit(id, limit, effective)? {
             Ok(percentage) if (0.0..=100.0).contains(&percentage) => Ok(Some(percentage)),
-            Ok(_) => Err(self.runtime_failure(
-                id,
-                "ToleratedFailurePercentage must be between 0 and 100.",
-            )),
+            Ok(_) => {
+                Err(self
+                    .runtime_failure(id, "ToleratedFailurePercentage must be between 0 and 100."))
+            }
             Err(value) => Err(self.limit_failure(id, FIELD, "float", limit, &value)),
         }
     }
@@ -272,7 +277,10 @@ impl Run<'_> {
     /// `previous` is the event that the iteration's end follows, and the id of its end event.
     pub(super) fn iteration_over(&mut self, id: ThreadId, previous: Option<(u64, u64)>) {
         loop {
-            let outer = self.execution.thread(id).map_or(0, |thread| thread.previous_event);
+            let outer = self
+                .execution
+                .thread(id)
+                .map_or(0, |thread| thread.previous_event);
             let Some(children) = self.children_mut(id) else {
                 return;
             };
@@ -312,13 +320,19 @@ impl Run<'_> {
         let StateKind::Map(map) = &state.kind else {
             return Ok(());
         };
-        let Some(run) = self.children_mut(id).and_then(|children| children.map.as_ref()) else {
+        let Some(run) = self
+            .children_mut(id)
+            .and_then(|children| children.map.as_ref())
+        else {
             return Ok(());
         };
         let item = run.items.get(index).cloned().unwrap_or_default();
         let effective = map.item_selector.as_ref().map(|_| run.effective.clone());
         let (inline, batched) = (run.mode == MapMode::Inline, run.batched);
-        let outer = self.execution.thread(id).map_or(0, |thread| thread.previous_event);
+        let outer = self
+            .execution
+            .thread(id)
+            .map_or(0, |thread| thread.previous_event);
         if inline {
             let details = EventDetails {
                 index: Some(index as u64),

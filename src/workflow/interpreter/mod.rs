@@ -218,10 +218,13 @@ impl Execution {
             .tasks
             .values()
             .map(|pending| Command::ScheduleTask(Box::new(pending.call.clone())));
-        let timers = self.timers.iter().map(|(timer, pending)| Command::StartTimer {
-            timer: *timer,
-            until: pending.until,
-        });
+        let timers = self
+            .timers
+            .iter()
+            .map(|(timer, pending)| Command::StartTimer {
+                timer: *timer,
+                until: pending.until,
+            });
         tasks.chain(timers).collect()
     }
 }

@@ -19,10 +19,14 @@ pub enum NotRedrivable {
     #[error("the execution is {0}; only a failed, timed-out or stopped one can be redriven")]
     Status(&'static str),
     /// It ended too long ago.
-    #[error("the execution ended at {0}, more than 14 days ago; start a new one with the same input")]
+    #[error(
+        "the execution ended at {0}, more than 14 days ago; start a new one with the same input"
+    )]
     TooOld(Timestamp),
     /// Its history is full.
-    #[error("the history has {0} events and no room for more; start a new execution with the same input")]
+    #[error(
+        "the history has {0} events and no room for more; start a new execution with the same input"
+    )]
     TooManyEvents(u64),
     /// It was redriven too often.
     #[error("the execution was redriven 1,000 times already; start a new one with the same input")]
@@ -41,11 +45,8 @@ impl Execution {
         now: Timestamp,
         random: &mut dyn FnMut() -> f64,
     ) -> Result<Step, NotRedrivable> {
-        match self.status() {
-            status @ (ExecutionStatus::Running | ExecutionStatus::Succeeded) => {
-                return Err(NotRedrivable::Status(status.name()));
-            }
-            _ => {}
+        if let status @ (ExecutionStatus::Running | ExecutionStatus::Succeeded) = self.status() {
+            return Err(NotRedrivable::Status(status.name()));
         }
         if let Some(stopped) = self.stopped_at
             && now.duration_since(stopped) > REDRIVABLE_FOR

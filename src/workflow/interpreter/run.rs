@@ -186,7 +186,9 @@ impl<'a> Run<'a> {
             .execution
             .thread(id)
             .and_then(Thread::active)
-            .map_or(("", 0), |active| (active.name.as_str(), active.entered_event));
+            .map_or(("", 0), |active| {
+                (active.name.as_str(), active.entered_event)
+            });
         Failure::runtime(format!(
             "An error occurred while executing the state '{name}' (entered at the event id #{event}). {reason}"
         ))

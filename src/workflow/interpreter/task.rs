@@ -6,9 +6,7 @@ use super::run::Run;
 use super::state::{PendingTask, Phase, Purpose, Thread, ThreadId};
 use super::{Command, TaskCall, TaskId, TimerId};
 use crate::workflow::data_flow::{exceeds_data_limit, select};
-use crate::workflow::definition::{
-    Resource, ResourceKind, Seconds, State, StateKind, TaskState,
-};
+use crate::workflow::definition::{Resource, ResourceKind, Seconds, State, StateKind, TaskState};
 use crate::workflow::history::{EventDetails, EventType};
 use serde_json::Value;
 
@@ -32,7 +30,12 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         let waits_for_token = task.resource.arn.ends_with(".waitForTaskToken");
         let token = waits_for_token.then(|| self.uuid(id));
-        let attempt = match self.execution.threads.get_mut(&id).and_then(Thread::active_mut) {
+        let attempt = match self
+            .execution
+            .threads
+            .get_mut(&id)
+            .and_then(Thread::active_mut)
+        {
             Some(active) => {
                 active.token.clone_from(&token);
                 active.retry_count
@@ -63,7 +66,11 @@ impl Run<'_> {
             credentials,
         };
         let details = self.scheduled_details(&task.resource, &call);
-        self.emit(id, event_type(&task.resource, Happening::Scheduled), details);
+        self.emit(
+            id,
+            event_type(&task.resource, Happening::Scheduled),
+            details,
+        );
         self.schedule(id, call);
         Ok(())
     }

@@ -180,7 +180,10 @@ impl MockConfig {
     pub fn test_case(&self, machine: &str, test_case: Option<&str>) -> Result<Mocks, MockError> {
         let (machine, cases) = match (self.machines.get_key_value(machine), self.machines.len()) {
             (Some(found), _) => found,
-            (None, 1) => self.machines.first().ok_or_else(|| self.no_machine(machine))?,
+            (None, 1) => self
+                .machines
+                .first()
+                .ok_or_else(|| self.no_machine(machine))?,
             _ => return Err(self.no_machine(machine)),
         };
         let known = || names(cases.keys());

@@ -25,7 +25,8 @@ fn guide() -> Value {
 }
 
 fn run(definition: &Value, mocks: &Mocks, input: Value) -> (Outcome, usize) {
-    let definition = Definition::parse(&definition.to_string()).unwrap_or_else(|error| panic!("{error}"));
+    let definition =
+        Definition::parse(&definition.to_string()).unwrap_or_else(|error| panic!("{error}"));
     let context = ExecutionContext {
         id: "arn:aws:states:us-east-1:1:execution:m:r".into(),
         name: "r".into(),
@@ -53,12 +54,20 @@ fn guide_definition() -> Value {
 fn the_example_of_the_guide_runs_through_both_paths() {
     let config = MockConfig::parse(&guide().to_string()).unwrap();
     for (case, calls) in [("HappyPath", 2), ("RetryPath", 5)] {
-        let mocks = config.test_case("LambdaSQSIntegration", Some(case)).unwrap();
+        let mocks = config
+            .test_case("LambdaSQSIntegration", Some(case))
+            .unwrap();
         let (outcome, called) = run(&guide_definition(), &mocks, json!({}));
         let Outcome::Succeeded { output } = outcome else {
             panic!("{outcome:?}");
         };
-        assert_eq!((output["body"].as_str(), output["sent"]["MessageId"].as_str()), (Some("Hello from Lambda!"), Some("1")));
+        assert_eq!(
+            (
+                output["body"].as_str(),
+                output["sent"]["MessageId"].as_str()
+            ),
+            (Some("Hello from Lambda!"), Some("1"))
+        );
         assert_eq!(called, calls, "{case}");
     }
 }
@@ -68,25 +77,48 @@ fn what_is_ambiguous_or_missing_is_told() {
     let config = MockConfig::parse(&guide().to_string()).unwrap();
     // The only state machine stands in for a file of another name; of two test cases one must be named.
     let error = config.test_case("other", None).unwrap_err().to_string();
-    assert!(error.contains("HappyPath, RetryPath") && error.contains("#TESTCASE"), "{error}");
-    let error = config.test_case("other", Some("Nope")).unwrap_err().to_string();
+    assert!(
+        error.contains("HappyPath, RetryPath") && error.contains("#TESTCASE"),
+        "{error}"
+    );
+    let error = config
+        .test_case("other", Some("Nope"))
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("no test case \"Nope\""), "{error}");
-    let two = json!({"StateMachines": {"a": {"TestCases": {"t": {}}}, "b": {"TestCases": {"t": {}}}}});
+    let two =
+        json!({"StateMachines": {"a": {"TestCases": {"t": {}}}, "b": {"TestCases": {"t": {}}}}});
     let two = MockConfig::parse(&two.to_string()).unwrap();
     assert!(two.test_case("a", None).is_ok());
-    assert!(two.test_case("c", None).unwrap_err().to_string().contains("a, b"));
+    assert!(
+        two.test_case("c", None)
+            .unwrap_err()
+            .to_string()
+            .contains("a, b")
+    );
 }
 
 #[test]
 fn bad_configurations_are_refused() {
-    let one = |responses: Value| json!({"StateMachines": {"a": {"TestCases": {"t": {"S": "R"}}}}, "MockedResponses": responses}).to_string();
+    let one = |responses: Value| {
+        json!({"StateMachines": {"a": {"TestCases": {"t": {"S": "R"}}}}, "MockedResponses": responses}).to_string()
+    };
     for (text, words) in [
         ("{".to_owned(), "not usable"),
         (one(json!({})), "which MockedResponses does not have"),
-        (one(json!({"R": {"x": {"Return": 1}}})), "neither an attempt"),
-        (one(json!({"R": {"2-1": {"Return": 1}}})), "neither an attempt"),
+        (
+            one(json!({"R": {"x": {"Return": 1}}})),
+            "neither an attempt",
+        ),
+        (
+            one(json!({"R": {"2-1": {"Return": 1}}})),
+            "neither an attempt",
+        ),
         (one(json!({"R": {"0": {}}})), "either Return or Throw"),
-        (one(json!({"R": {"0": {"Return": 1, "Throw": {"Error": "E"}}}})), "either Return or Throw"),
+        (
+            one(json!({"R": {"0": {"Return": 1, "Throw": {"Error": "E"}}}})),
+            "either Return or Throw",
+        ),
         (one(json!({"R": {"0": {"Give": 1}}})), "Give"),
     ] {
         let error = MockConfig::parse(&text).unwrap_err().to_string();
@@ -102,11 +134,20 @@ fn a_call_without_a_mock_fails_and_nothing_catches_it() {
             "Retry": [{"ErrorEquals": ["E"]}], "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "B"}]},
         "B": {"Type": "Succeed"}}});
     let (outcome, _) = run(&definition, &Mocks::default(), json!({}));
-    assert!(matches!(&outcome, Outcome::Failed { cause: Some(cause), .. } if cause.contains("'A' has no mock")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Outcome::Failed { cause: Some(cause), .. } if cause.contains("'A' has no mock")),
+        "{outcome:?}"
+    );
     let config = json!({"StateMachines": {"m": {"TestCases": {"t": {"A": "R"}}}}, "MockedResponses": {"R": {"0": {"Throw": {"Error": "E"}}}}});
-    let mocks = MockConfig::parse(&config.to_string()).unwrap().test_case("m", None).unwrap();
+    let mocks = MockConfig::parse(&config.to_string())
+        .unwrap()
+        .test_case("m", None)
+        .unwrap();
     let (outcome, calls) = run(&definition, &mocks, json!({}));
-    assert!(matches!(&outcome, Outcome::Failed { cause: Some(cause), .. } if cause.contains("attempt 1")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Outcome::Failed { cause: Some(cause), .. } if cause.contains("attempt 1")),
+        "{outcome:?}"
+    );
     assert_eq!(calls, 2);
 }
 
@@ -114,12 +155,24 @@ fn a_call_without_a_mock_fails_and_nothing_catches_it() {
 fn a_function_called_by_its_own_arn_gives_its_payload() {
     let definition = json!({"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:1:function:f", "End": true}}});
     for (given, expected) in [
-        (json!({"StatusCode": 200, "Payload": {"x": 1}}), json!({"x": 1})),
+        (
+            json!({"StatusCode": 200, "Payload": {"x": 1}}),
+            json!({"x": 1}),
+        ),
         (json!({"x": 1}), json!({"x": 1})),
-        (json!({"StatusCode": 200, "Payload": 1, "own": 2}), json!({"StatusCode": 200, "Payload": 1, "own": 2})),
+        (
+            json!({"StatusCode": 200, "Payload": 1, "own": 2}),
+            json!({"StatusCode": 200, "Payload": 1, "own": 2}),
+        ),
     ] {
         let config = json!({"StateMachines": {"m": {"TestCases": {"t": {"A": "R"}}}}, "MockedResponses": {"R": {"0": {"Return": given}}}});
-        let mocks = MockConfig::parse(&config.to_string()).unwrap().test_case("m", None).unwrap();
-        assert_eq!(run(&definition, &mocks, json!({})).0, Outcome::Succeeded { output: expected });
+        let mocks = MockConfig::parse(&config.to_string())
+            .unwrap()
+            .test_case("m", None)
+            .unwrap();
+        assert_eq!(
+            run(&definition, &mocks, json!({})).0,
+            Outcome::Succeeded { output: expected }
+        );
     }
 }

@@ -121,7 +121,10 @@ fn get_item(items: &[Value], index: &Value) -> Result<Value, String> {
         .and_then(|index| items.get(index))
         .cloned()
         .ok_or_else(|| {
-            format!("the index {index} is out of range for an array of {} items", items.len())
+            format!(
+                "the index {index} is out of range for an array of {} items",
+                items.len()
+            )
         })
 }
 
@@ -163,16 +166,23 @@ fn merge(left: &Value, right: &Value, deep: &Value) -> Result<Value, String> {
         other => return Err(format!("a boolean was expected, not {}", shown(other))),
     }
     let mut merged: Map<String, Value> = left.clone();
-    merged.extend(right.iter().map(|(name, value)| (name.clone(), value.clone())));
+    merged.extend(
+        right
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
     Ok(Value::Object(merged))
 }
 
 /// From `from` up to, but without, `to`.
 fn random(from: &Value, to: &Value, sample: f64) -> Result<Value, String> {
     let (from, to) = (integer(from)?, integer(to)?);
-    let span = to.checked_sub(from).filter(|span| *span > 0).ok_or_else(|| {
-        format!("the end number {to} must be greater than the start number {from}")
-    })?;
+    let span = to
+        .checked_sub(from)
+        .filter(|span| *span > 0)
+        .ok_or_else(|| {
+            format!("the end number {to} must be greater than the start number {from}")
+        })?;
     let offset = ((sample * span as f64) as i64).clamp(0, span - 1);
     Ok(json!(from + offset))
 }

@@ -46,6 +46,7 @@ macro_rules! functions {
     ($($name:ident => $least:literal ..= $most:expr,)*) => {
         /// The functions that Step Functions has.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[allow(clippy::upper_case_acronyms, reason = "the variants are the functions' own names")]
         pub(crate) enum Function { $($name,)* }
 
         impl Function {
@@ -114,17 +115,17 @@ impl Call {
         let mut values = Vec::with_capacity(self.arguments.len());
         for argument in &self.arguments {
             values.push(match argument {
-                Argument::Text { plain, format } => Value::String(
-                    if self.function == Function::Format && values.is_empty() {
+                Argument::Text { plain, format } => {
+                    Value::String(if self.function == Function::Format && values.is_empty() {
                         format.clone()
                     } else {
                         plain.clone()
-                    },
-                ),
-                Argument::Literal(value) => value.clone(),
-                Argument::Path(path) => {
-                    expression::select(path, input, environment)?.into_owned()
+                    })
                 }
+                Argument::Literal(value) => value.clone(),
+                Argument::Path(path) => expression::select(path, input, environment)
+                    .map_err(|error| self.argument_missing(path, error, input))?
+                    .into_owned(),
                 Argument::Call(call) => call.evaluate(input, environment)?,
             });
         }
@@ -135,6 +136,25 @@ impl Call {
                 reason,
             }
         })
+    }
+}
+
+impl Call {
+    fn argument_missing(
+        &self,
+        path: &Path,
+        error: EvaluationError,
+        input: &Value,
+    ) -> EvaluationError {
+        match error {
+            EvaluationError::NotFound { .. } => EvaluationError::Intrinsic {
+                function: self.text.clone(),
+                reason: format!(
+                    "The JsonPath argument for the field '{path}' could not be found in the input '{input}'"
+                ),
+            },
+            other => other,
+        }
     }
 }
 

@@ -49,24 +49,92 @@ fn call(text: &str, input: &Value) -> Result<Value, String> {
 #[test]
 fn the_examples_of_the_developer_guide_give_what_it_says() {
     let cases = [
-        (json!({"Id": 123_456}), "States.Array($.Id)", json!([123_456])),
-        (json!({"a": [1, 2, 3, 4, 5, 6, 7, 8, 9]}), "States.ArrayPartition($.a,4)", json!([[1, 2, 3, 4], [5, 6, 7, 8], [9]])),
-        (json!({"a": [1, 2, 3], "v": 3}), "States.ArrayContains($.a, $.v)", json!(true)),
-        (json!({}), "States.ArrayRange(1, 9, 2)", json!([1, 3, 5, 7, 9])),
-        (json!({"a": [1, 2, 3, 4, 5], "i": 2}), "States.ArrayGetItem($.a, $.i)", json!(3)),
+        (
+            json!({"Id": 123_456}),
+            "States.Array($.Id)",
+            json!([123_456]),
+        ),
+        (
+            json!({"a": [1, 2, 3, 4, 5, 6, 7, 8, 9]}),
+            "States.ArrayPartition($.a,4)",
+            json!([[1, 2, 3, 4], [5, 6, 7, 8], [9]]),
+        ),
+        (
+            json!({"a": [1, 2, 3], "v": 3}),
+            "States.ArrayContains($.a, $.v)",
+            json!(true),
+        ),
+        (
+            json!({}),
+            "States.ArrayRange(1, 9, 2)",
+            json!([1, 3, 5, 7, 9]),
+        ),
+        (
+            json!({"a": [1, 2, 3, 4, 5], "i": 2}),
+            "States.ArrayGetItem($.a, $.i)",
+            json!(3),
+        ),
         (json!({"a": [1, 2, 3]}), "States.ArrayLength($.a)", json!(3)),
-        (json!({"a": [1, 2, 3, 3, 3, 4, 2]}), "States.ArrayUnique($.a)", json!([1, 2, 3, 4])),
-        (json!({"input": "Data to encode"}), "States.Base64Encode($.input)", json!("RGF0YSB0byBlbmNvZGU=")),
-        (json!({"base64": "RGF0YSB0byBlbmNvZGU="}), "States.Base64Decode($.base64)", json!("Data to encode")),
-        (json!({"Data": "input data", "Algorithm": "SHA-1"}), "States.Hash($.Data, $.Algorithm)", json!("aaff4a450a104cd177d28d18d74485e8cae074b7")),
-        (json!({"json1": {"a": {"a1": 1, "a2": 2}, "b": 2}, "json2": {"a": {"a3": 1, "a4": 2}, "c": 3}}), "States.JsonMerge($.json1, $.json2, false)", json!({"a": {"a3": 1, "a4": 2}, "b": 2, "c": 3})),
-        (json!({"escapedJsonString": "{\"foo\": \"bar\"}"}), "States.StringToJson($.escapedJsonString)", json!({"foo": "bar"})),
-        (json!({"unescapedJson": {"foo": "bar"}}), "States.JsonToString($.unescapedJson)", json!("{\"foo\":\"bar\"}")),
-        (json!({"value1": 111, "step": -1}), "States.MathAdd($.value1, $.step)", json!(110)),
-        (json!({"inputString": "1,2,3,4,5", "splitter": ","}), "States.StringSplit($.inputString, $.splitter)", json!(["1", "2", "3", "4", "5"])),
-        (json!({"inputString": "This.is+a,test=string", "splitter": ".+,="}), "States.StringSplit($.inputString, $.splitter)", json!(["This", "is", "a", "test", "string"])),
-        (json!({"name": "Arnav"}), "States.Format('Hello, my name is {}.', $.name)", json!("Hello, my name is Arnav.")),
-        (json!({"name": "Arnav", "template": "Hello, my name is {}."}), "States.Format($.template, $.name)", json!("Hello, my name is Arnav.")),
+        (
+            json!({"a": [1, 2, 3, 3, 3, 4, 2]}),
+            "States.ArrayUnique($.a)",
+            json!([1, 2, 3, 4]),
+        ),
+        (
+            json!({"input": "Data to encode"}),
+            "States.Base64Encode($.input)",
+            json!("RGF0YSB0byBlbmNvZGU="),
+        ),
+        (
+            json!({"base64": "RGF0YSB0byBlbmNvZGU="}),
+            "States.Base64Decode($.base64)",
+            json!("Data to encode"),
+        ),
+        (
+            json!({"Data": "input data", "Algorithm": "SHA-1"}),
+            "States.Hash($.Data, $.Algorithm)",
+            json!("aaff4a450a104cd177d28d18d74485e8cae074b7"),
+        ),
+        (
+            json!({"json1": {"a": {"a1": 1, "a2": 2}, "b": 2}, "json2": {"a": {"a3": 1, "a4": 2}, "c": 3}}),
+            "States.JsonMerge($.json1, $.json2, false)",
+            json!({"a": {"a3": 1, "a4": 2}, "b": 2, "c": 3}),
+        ),
+        (
+            json!({"escapedJsonString": "{\"foo\": \"bar\"}"}),
+            "States.StringToJson($.escapedJsonString)",
+            json!({"foo": "bar"}),
+        ),
+        (
+            json!({"unescapedJson": {"foo": "bar"}}),
+            "States.JsonToString($.unescapedJson)",
+            json!("{\"foo\":\"bar\"}"),
+        ),
+        (
+            json!({"value1": 111, "step": -1}),
+            "States.MathAdd($.value1, $.step)",
+            json!(110),
+        ),
+        (
+            json!({"inputString": "1,2,3,4,5", "splitter": ","}),
+            "States.StringSplit($.inputString, $.splitter)",
+            json!(["1", "2", "3", "4", "5"]),
+        ),
+        (
+            json!({"inputString": "This.is+a,test=string", "splitter": ".+,="}),
+            "States.StringSplit($.inputString, $.splitter)",
+            json!(["This", "is", "a", "test", "string"]),
+        ),
+        (
+            json!({"name": "Arnav"}),
+            "States.Format('Hello, my name is {}.', $.name)",
+            json!("Hello, my name is Arnav."),
+        ),
+        (
+            json!({"name": "Arnav", "template": "Hello, my name is {}."}),
+            "States.Format($.template, $.name)",
+            json!("Hello, my name is Arnav."),
+        ),
     ];
     for (input, text, expected) in cases {
         assert_eq!(call(text, &input).unwrap(), expected, "{text}");
@@ -79,9 +147,15 @@ fn digests_are_those_of_the_standards() {
     for (algorithm, digest) in [
         ("MD5", "900150983cd24fb0d6963f7d28e17f72"),
         ("SHA-1", "a9993e364706816aba3e25717850c26c9cd0d89d"),
-        ("SHA-256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        (
+            "SHA-256",
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        ),
     ] {
-        assert_eq!(call(&format!("States.Hash('abc', '{algorithm}')"), &json!({})).unwrap(), json!(digest));
+        assert_eq!(
+            call(&format!("States.Hash('abc', '{algorithm}')"), &json!({})).unwrap(),
+            json!(digest)
+        );
     }
     let long = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
     assert_eq!(
@@ -97,15 +171,27 @@ fn arguments_may_be_literals_paths_variables_and_calls() {
         call("States.Array('it\\'s', 1, -2.5, true, null, $.a, $$.Execution.Name, $var.x, States.ArrayLength($.l))", &input).unwrap(),
         json!(["it's", 1, -2.5, true, null, "x, y", "run-1", 5, 2])
     );
-    assert_eq!(call("States.Array( $['a'] , $.l[0] )", &input).unwrap(), json!(["x, y", 1]));
-    assert_eq!(call("States.ArrayLength($.l[?(@ in [1,2])])", &input).unwrap(), json!(2));
+    assert_eq!(
+        call("States.Array( $['a'] , $.l[0] )", &input).unwrap(),
+        json!(["x, y", 1])
+    );
+    assert_eq!(
+        call("States.ArrayLength($.l[?(@ in [1,2])])", &input).unwrap(),
+        json!(2)
+    );
 }
 
 #[test]
 fn format_knows_escapes_and_prints_collections_as_java_does() {
     let input = json!({"o": {"Arg1": 1, "Arg2": ["x", null]}, "t": "{}"});
-    assert_eq!(call(r"States.Format('\{{}\} \\ \'{}\'', 1, $.t)", &input).unwrap(), json!(r"{1} \ '{}'"));
-    assert_eq!(call("States.Format('{} {} {}', $.o, 1.5, null)", &input).unwrap(), json!("{Arg1=1, Arg2=[x, null]} 1.5 null"));
+    assert_eq!(
+        call(r"States.Format('\{{}\} \\ \'{}\'', 1, $.t)", &input).unwrap(),
+        json!(r"{1} \ '{}'")
+    );
+    assert_eq!(
+        call("States.Format('{} {} {}', $.o, 1.5, null)", &input).unwrap(),
+        json!("{Arg1=1, Arg2=[x, null]} 1.5 null")
+    );
     assert!(call("States.Format('{} {}', 1)", &input).is_err());
     assert!(call("States.Format('{}', 1, 2)", &input).is_err());
     assert!(call(r"States.Format('\n')", &input).is_err());
@@ -113,10 +199,23 @@ fn format_knows_escapes_and_prints_collections_as_java_does() {
 
 #[test]
 fn numbers_are_rounded_half_up_as_java_does() {
-    for (sum, expected) in [("0.5, 0", 1), ("-0.5, 0", 0), ("-1.5, 0", -1), ("1.4, 2.5", 4), ("-1.6, 0", -2)] {
-        assert_eq!(call(&format!("States.MathAdd({sum})"), &json!({})).unwrap(), json!(expected), "{sum}");
+    for (sum, expected) in [
+        ("0.5, 0", 1),
+        ("-0.5, 0", 0),
+        ("-1.5, 0", -1),
+        ("1.4, 2.5", 4),
+        ("-1.6, 0", -2),
+    ] {
+        assert_eq!(
+            call(&format!("States.MathAdd({sum})"), &json!({})).unwrap(),
+            json!(expected),
+            "{sum}"
+        );
     }
-    assert_eq!(call("States.ArrayRange(9, 1, -4)", &json!({})).unwrap(), json!([9, 5, 1]));
+    assert_eq!(
+        call("States.ArrayRange(9, 1, -4)", &json!({})).unwrap(),
+        json!([9, 5, 1])
+    );
 }
 
 #[test]
@@ -141,7 +240,10 @@ fn refusals_name_the_call_and_the_reason() {
         match call(text, &input) {
             Ok(_) => assert!(reason.is_empty(), "{text}"),
             Err(error) => {
-                assert!(error.contains(reason) && !reason.is_empty(), "{text}: {error}");
+                assert!(
+                    error.contains(reason) && !reason.is_empty(),
+                    "{text}: {error}"
+                );
                 assert!(error.contains(&format!("The function '{text}'")), "{error}");
             }
         }
@@ -151,8 +253,17 @@ fn refusals_name_the_call_and_the_reason() {
 #[test]
 fn what_is_no_call_is_refused() {
     for text in [
-        "", "States", "States.Nope()", "States.Array(", "States.Array(a)", "States.Array() x",
-        "States.UUID(1)", "States.Hash('a')", "States.MathRandom(1)", "States.Format()", "States.Array('a)",
+        "",
+        "States",
+        "States.Nope()",
+        "States.Array(",
+        "States.Array(a)",
+        "States.Array() x",
+        "States.UUID(1)",
+        "States.Hash('a')",
+        "States.MathRandom(1)",
+        "States.Format()",
+        "States.Array('a)",
     ] {
         assert!(Call::parse(text).is_err(), "{text}");
     }
@@ -166,7 +277,10 @@ fn uuids_are_version_4_and_random_numbers_stay_in_range() {
     let id = uuid::Uuid::parse_str(text.as_str().unwrap()).unwrap();
     assert_eq!(id.get_version_num(), 4);
     let seeded = call("States.MathRandom(1, 999, 7)", &json!({})).unwrap();
-    assert_eq!(seeded, call("States.MathRandom(1, 999, 7)", &json!({})).unwrap());
+    assert_eq!(
+        seeded,
+        call("States.MathRandom(1, 999, 7)", &json!({})).unwrap()
+    );
 }
 
 proptest! {
