@@ -154,6 +154,7 @@ impl Parser<'_> {
         let member = fields.take("ItemBatcher")?;
         let pointer = fields.at("ItemBatcher");
         let mut inner = Fields::open(&member.value, &pointer, &mut self.problems)?;
+        self.comment(&mut inner);
         let max_items = self.limit(
             &mut inner,
             "MaxItemsPerBatch",

@@ -45,11 +45,8 @@ impl Execution {
         now: Timestamp,
         random: &mut dyn FnMut() -> f64,
     ) -> Result<Step, NotRedrivable> {
-        match self.status() {
-            status @ (ExecutionStatus::Running | ExecutionStatus::Succeeded) => {
-                return Err(NotRedrivable::Status(status.name()));
-            }
-            _ => {}
+        if let status @ (ExecutionStatus::Running | ExecutionStatus::Succeeded) = self.status() {
+            return Err(NotRedrivable::Status(status.name()));
         }
         if let Some(stopped) = self.stopped_at
             && now.duration_since(stopped) > REDRIVABLE_FOR

@@ -46,6 +46,7 @@ macro_rules! functions {
     ($($name:ident => $least:literal ..= $most:expr,)*) => {
         /// The functions that Step Functions has.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[allow(clippy::upper_case_acronyms, reason = "the variants are the functions' own names")]
         pub(crate) enum Function { $($name,)* }
 
         impl Function {
@@ -122,7 +123,9 @@ impl Call {
                     })
                 }
                 Argument::Literal(value) => value.clone(),
-                Argument::Path(path) => expression::select(path, input, environment)?.into_owned(),
+                Argument::Path(path) => expression::select(path, input, environment)
+                    .map_err(|error| self.argument_missing(path, error, input))?
+                    .into_owned(),
                 Argument::Call(call) => call.evaluate(input, environment)?,
             });
         }
@@ -133,6 +136,25 @@ impl Call {
                 reason,
             }
         })
+    }
+}
+
+impl Call {
+    fn argument_missing(
+        &self,
+        path: &Path,
+        error: EvaluationError,
+        input: &Value,
+    ) -> EvaluationError {
+        match error {
+            EvaluationError::NotFound { .. } => EvaluationError::Intrinsic {
+                function: self.text.clone(),
+                reason: format!(
+                    "The JsonPath argument for the field '{path}' could not be found in the input '{input}'"
+                ),
+            },
+            other => other,
+        }
     }
 }
 

@@ -44,13 +44,25 @@ pub(crate) enum Segment {
     Deep,
     /// `[?(@.a == 1)]`.
     Filter(Filter),
+    /// `.length()` and the other functions that Jayway had when AWS took it in.
+    Function(PathFunction),
+}
+
+/// A function at the end of a path.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum PathFunction {
+    Length,
+    Min,
+    Max,
+    Average,
+    StandardDeviation,
 }
 
 impl Segment {
     fn is_definite(&self) -> bool {
         matches!(
             self,
-            Segment::Member(_) | Segment::Members(_) | Segment::Index(_)
+            Segment::Member(_) | Segment::Members(_) | Segment::Index(_) | Segment::Function(_)
         )
     }
 }

@@ -1,7 +1,7 @@
 //! Text to segments.
 
 use super::filter::parse_filter;
-use super::{PathRoot, Segment};
+use super::{PathFunction, PathRoot, Segment};
 
 /// A cursor over the characters of a path.
 pub(super) struct Cursor<'t> {
@@ -156,7 +156,15 @@ fn dotted(cursor: &mut Cursor<'_>) -> Result<Segment, String> {
     if name.is_empty() {
         return Err("a member name is missing after `.`".to_owned());
     }
-    Ok(Segment::Member(name))
+    // Other functions, `sum()` for one, are younger than AWS's Jayway: there they are mere names.
+    Ok(match name.as_str() {
+        "length()" => Segment::Function(PathFunction::Length),
+        "min()" => Segment::Function(PathFunction::Min),
+        "max()" => Segment::Function(PathFunction::Max),
+        "avg()" => Segment::Function(PathFunction::Average),
+        "stddev()" => Segment::Function(PathFunction::StandardDeviation),
+        _ => Segment::Member(name),
+    })
 }
 
 fn bracketed(cursor: &mut Cursor<'_>) -> Result<Segment, String> {

@@ -1,6 +1,6 @@
 //! Segments to values.
 
-use super::{PathNotFound, Segment};
+use super::{PathFunction, PathNotFound, Segment};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -120,6 +120,7 @@ fn step_borrowed<'v>(segment: &Segment, value: &'v Value, root: &Value, out: &mu
         (Segment::Slice(from, to), Value::Array(items)) => {
             out.extend(slice(items, *from, *to).iter().map(Cow::Borrowed));
         }
+        (Segment::Function(function), _) => out.extend(apply(*function, value).map(Cow::Owned)),
         (Segment::Wildcard, _) => out.extend(children(value).map(Cow::Borrowed)),
         (Segment::Deep, _) => descend(value, out),
         (Segment::Filter(filter), Value::Array(items)) => out.extend(
@@ -133,6 +134,30 @@ fn step_borrowed<'v>(segment: &Segment, value: &'v Value, root: &Value, out: &mu
         }
         _ => {}
     }
+}
+
+/// Jayway's functions. The numeric ones give a float, and nothing without numbers.
+fn apply(function: PathFunction, value: &Value) -> Option<Value> {
+    if function == PathFunction::Length {
+        return match value {
+            Value::Array(items) => Some(items.len().into()),
+            Value::Object(members) => Some(members.len().into()),
+            _ => None,
+        };
+    }
+    let numbers: Vec<f64> = value.as_array()?.iter().filter_map(Value::as_f64).collect();
+    let count = numbers.len() as f64;
+    let mean = numbers.iter().sum::<f64>() / count;
+    let result = match function {
+        PathFunction::Min => numbers.iter().copied().reduce(f64::min)?,
+        PathFunction::Max => numbers.iter().copied().reduce(f64::max)?,
+        PathFunction::StandardDeviation => {
+            let squares: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
+            (squares / count).sqrt()
+        }
+        _ => mean,
+    };
+    serde_json::Number::from_f64(result).map(Value::Number)
 }
 
 fn children(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
