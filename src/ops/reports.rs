@@ -7,13 +7,11 @@ use std::{
 };
 
 use futures::TryStreamExt;
-use jiff::Timestamp;
-use serde::Deserialize;
 
 use super::{Operator, OpsError, OpsErrorKind, OpsResult, ReportName, ReportSummary};
 use crate::pipeline::{
+    export::ReportManifest,
     ports::{ETag, ObjectMeta, ObjectStore, StoreError},
-    window::Window,
 };
 
 const PREFIX: &str = "reports/";
@@ -23,22 +21,6 @@ const MANIFEST: &str = ".manifest.json";
 #[derive(Debug, Default)]
 pub(super) struct ReportCache {
     by_key: Mutex<HashMap<String, (ETag, ReportSummary)>>,
-}
-
-/// What a list needs of a manifest.
-#[derive(Deserialize)]
-struct Manifest {
-    #[serde(default)]
-    report: Option<String>,
-    #[serde(default)]
-    window: Option<Window>,
-    rows: u64,
-    bytes: u64,
-    sha256: String,
-    #[serde(default, alias = "created_at", alias = "written_at")]
-    created: Option<Timestamp>,
-    #[serde(default, alias = "execution_id")]
-    execution: Option<String>,
 }
 
 impl Operator {
@@ -171,24 +153,19 @@ impl ReportCache {
     }
 }
 
-/// `reports/sub5/sub5-20260131-0900.csv.manifest.json` (or without `.csv`) and its content.
+/// What a list shows of `reports/<report>/<name>.manifest.json`. The name comes from the key: it is what
+/// the file beside it is really called.
 fn summary(object: &ObjectMeta, bytes: &[u8]) -> Option<ReportSummary> {
-    let manifest: Manifest = serde_json::from_slice(bytes).ok()?;
-    let (folder, file) = object.key.strip_prefix(PREFIX)?.rsplit_once('/')?;
-    let stem = file.strip_suffix(MANIFEST)?;
-    let name = if stem.ends_with(".csv") {
-        stem.to_owned()
-    } else {
-        format!("{stem}.csv")
-    };
+    let manifest: ReportManifest = serde_json::from_slice(bytes).ok()?;
+    let (report, file) = object.key.strip_prefix(PREFIX)?.rsplit_once('/')?;
     Some(ReportSummary {
-        name: name.into(),
-        report: manifest.report.unwrap_or_else(|| folder.to_owned()),
-        window: manifest.window,
+        name: format!("{}.csv", file.strip_suffix(MANIFEST)?).into(),
+        report: report.to_owned(),
+        window: Some(manifest.window),
         rows: manifest.rows,
         bytes: manifest.bytes,
-        created: manifest.created.unwrap_or(object.modified),
-        execution: manifest.execution,
+        created: manifest.created_at.parse().unwrap_or(object.modified),
+        execution: Some(manifest.execution),
         sha256: manifest.sha256,
     })
 }
@@ -200,19 +177,21 @@ mod tests {
     #[test]
     fn a_manifest_becomes_a_line_of_the_list() {
         let object = ObjectMeta {
-            key: "reports/sub5/sub5-20260131-0900.csv.manifest.json".to_owned(),
+            key: "reports/sub5/sub5-20260131-0900.manifest.json".to_owned(),
             size: 1,
             modified: "2026-01-31T09:00:05Z".parse().unwrap(),
             etag: ETag("1".to_owned()),
         };
-        let manifest = br#"{"rows":12,"bytes":345,"sha256":"ab","window":{"from":"2026-01-24","to":"2026-01-31"},"columns":["a"],"more":1}"#;
-        let report = summary(&object, manifest).unwrap();
+        let manifest = serde_json::json!({
+            "report": "sub5", "name": "sub5-20260131-0900.csv", "key": "reports/sub5/sub5-20260131-0900.csv", "rows": 12, "columns": ["a"],
+            "bytes": 345, "sha256": "ab", "window": { "from": "2026-01-24", "to": "2026-01-31" }, "time_zone": "UTC",
+            "execution": "daily-report:x", "created_at": "2026-01-31T09:00:04Z", "sums": {},
+        });
+        let report = summary(&object, manifest.to_string().as_bytes()).unwrap();
         assert_eq!(report.name, "sub5-20260131-0900.csv".into());
-        assert_eq!(
-            (report.report.as_str(), report.rows, report.bytes),
-            ("sub5", 12, 345)
-        );
-        assert_eq!(report.created, object.modified);
+        assert_eq!((report.report.as_str(), report.rows, report.bytes), ("sub5", 12, 345));
+        assert_eq!(report.created.to_string(), "2026-01-31T09:00:04Z");
+        assert_eq!(report.execution.as_deref(), Some("daily-report:x"));
         assert!(summary(&object, b"{}").is_none());
     }
 }
