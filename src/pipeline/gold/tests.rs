@@ -219,6 +219,39 @@ async fn dying_at_any_statement_leaves_the_old_window_or_the_new_one() {
 }
 
 #[tokio::test]
+async fn readers_see_the_old_window_or_the_new_one_while_it_is_replaced() {
+    let (old, new) = (Facts::random(41), Facts::random(42));
+    let lake = TestLake::new("one");
+    old.write(&lake.std_dir());
+    build(&lake.context, TABLE, window(0, 5)).await.unwrap();
+    let sums = "SELECT count(*), sum(click_count), sum(payouts) FROM daily_report_sub5";
+    let before = lake.rows(sums).await;
+    new.write(&lake.std_dir());
+    let done = CancellationToken::new();
+    let reading = async {
+        let mut seen = Vec::new();
+        while !done.is_cancelled() {
+            seen.push(lake.rows(sums).await);
+        }
+        seen
+    };
+    let building = async {
+        let outcome = build(&lake.as_execution("two"), TABLE, window(0, 5)).await;
+        done.cancel();
+        outcome
+    };
+    let (seen, built) = tokio::join!(reading, building);
+    built.unwrap();
+    let after = lake.rows(sums).await;
+    assert_ne!(before, after);
+    assert!(seen.len() > 3, "read {} times only", seen.len());
+    assert!(
+        seen.iter().all(|rows| *rows == before || *rows == after),
+        "a reader saw a hole: {seen:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_second_build_of_the_table_is_refused() {
     let lake = TestLake::new("one");
     let other = Lease::acquire(&lake.context.lake.std, &TABLE.prefix(), "other", LEASE)

@@ -186,7 +186,6 @@ const PAIRS: [[u8; 2]; 100] = {
     let mut table = [[b'0'; 2]; 100];
     let mut number = 0;
     while number < 100 {
-        #[expect(clippy::cast_possible_truncation, reason = "below 100")]
         let (tens, ones) = ((number / 10) as u8, (number % 10) as u8);
         table[number] = [b'0' + tens, b'0' + ones];
         number += 1;
@@ -203,14 +202,12 @@ pub(super) fn integer(value: i64, out: &mut Vec<u8>) {
 
 fn unsigned(mut value: u64, out: &mut Vec<u8>) {
     if value < 10 {
-        #[expect(clippy::cast_possible_truncation, reason = "below 10")]
         out.push(b'0' + value as u8);
         return;
     }
     let mut digits = [0_u8; 20];
     let mut at = digits.len();
     while value >= 10 {
-        #[expect(clippy::cast_possible_truncation, reason = "below 100")]
         let pair = PAIRS[(value % 100) as usize];
         value /= 100;
         at -= 2;
@@ -218,7 +215,6 @@ fn unsigned(mut value: u64, out: &mut Vec<u8>) {
     }
     if value > 0 {
         at -= 1;
-        #[expect(clippy::cast_possible_truncation, reason = "below 10")]
         let digit = value as u8;
         digits[at] = b'0' + digit;
     }
@@ -243,7 +239,6 @@ pub(in crate::pipeline::export) fn decimal(value: i128, scale: u32, out: &mut Ve
     let mut digits = [b'0'; 40];
     let width = scale as usize;
     for at in (0..width).rev() {
-        #[expect(clippy::cast_possible_truncation, reason = "below 10")]
         let digit = (fraction % 10) as u8;
         digits[at] = b'0' + digit;
         fraction /= 10;

@@ -373,7 +373,6 @@ fn from_unixtime(columns: &[ArrayRef], returns: &DataType) -> Result<ArrayRef> {
             if !millis.is_finite() || millis.abs() > 9e15 {
                 return invalid(format!("{seconds} lies outside the calendar"));
             }
-            #[expect(clippy::cast_possible_truncation, reason = "checked above")]
             let micros = millis as i64 * 1_000;
             micros_to_datetime(micros).map(|_| micros)
         });
@@ -384,7 +383,6 @@ fn from_unixtime(columns: &[ArrayRef], returns: &DataType) -> Result<ArrayRef> {
 
 fn to_unixtime(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let instants = columns[0].as_primitive::<TimestampMicrosecondType>();
-    #[expect(clippy::cast_precision_loss, reason = "a double is what Trino returns")]
     let seconds = instants
         .iter()
         .map(|micros| micros.map(|micros| micros as f64 / 1e6));

@@ -32,11 +32,14 @@ use condition::{Condition, Names, Side, split};
 /// Marks the columns of a source row that joined.
 const MATCHED: &str = "__matched";
 
+/// `column = expression`.
+type Set = (String, Expr);
+
 /// What to do with a row; the first clause whose condition holds is taken.
 enum Clause {
     Update {
         when: Option<Expr>,
-        set: Vec<(String, Expr)>,
+        set: Vec<Set>,
     },
     Delete {
         when: Option<Expr>,
@@ -315,24 +318,23 @@ impl Parts {
             None => format!("{}.\"{MATCHED}\"", self.source_alias),
         };
         let alias = &self.alias;
-        let choose =
-            |of_update: &dyn Fn(&[(String, Expr)]) -> String, of_delete: &str, otherwise: &str| {
-                let branches = self.clauses.iter().filter_map(|clause| match clause {
-                    Clause::Update { when, set } => {
-                        Some(format!("WHEN {} THEN {}", hit(when), of_update(set)))
-                    }
-                    Clause::Delete { when } => Some(format!("WHEN {} THEN {of_delete}", hit(when))),
-                    Clause::Insert { .. } => None,
-                });
-                format!(
-                    "CASE {} ELSE {otherwise} END",
-                    branches.collect::<Vec<_>>().join(" ")
-                )
-            };
+        let choose = |of_update: &dyn Fn(&[Set]) -> String, of_delete: &str, otherwise: &str| {
+            let branches = self.clauses.iter().filter_map(|clause| match clause {
+                Clause::Update { when, set } => {
+                    Some(format!("WHEN {} THEN {}", hit(when), of_update(set)))
+                }
+                Clause::Delete { when } => Some(format!("WHEN {} THEN {of_delete}", hit(when))),
+                Clause::Insert { .. } => None,
+            });
+            format!(
+                "CASE {} ELSE {otherwise} END",
+                branches.collect::<Vec<_>>().join(" ")
+            )
+        };
         let columns =
             self.target.columns().map(|column| {
                 let old = format!("{alias}.{}", ident(column));
-                let sets = |set: &[(String, Expr)]| {
+                let sets = |set: &[Set]| {
                     set.iter()
                         .find(|(name, _)| name == column)
                         .map(|(_, value)| value.to_string())
