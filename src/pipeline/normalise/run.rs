@@ -182,7 +182,7 @@ fn decode_all(
         threads => threads,
     };
     let loads: Vec<_> = collections.iter().map(|collection| (collection.id.clone(), collection.received_at.as_microsecond())).collect();
-    let stage = Stage::new(folder.path(), (settings.memory_mb << 20) / 2);
+    let stage = Stage::new(folder.path(), (settings.memory_mb << 20) / 6);
     let collector = Mutex::new(Collector {
         files,
         staged: Staged {

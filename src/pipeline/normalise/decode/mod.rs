@@ -172,7 +172,7 @@ impl<'p> Decoder<'p> {
         loop {
             let expected = self.follows[node_at][previous] as usize;
             let known = match node.keys.get(expected) {
-                Some(key) if cursor.take(&key.pattern) => {
+                Some(key) if cursor.take_pattern(&key.pattern) => {
                     cursor.space();
                     Some(expected)
                 }
