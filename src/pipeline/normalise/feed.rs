@@ -16,7 +16,7 @@ use std::{
 use crate::pipeline::jobs::{ErrorType, JobError};
 
 /// Bytes of text in a segment.
-const SEGMENT_BYTES: usize = 8 << 20;
+const SEGMENT_BYTES: usize = 2 << 20;
 /// The longest line that is read as one.
 const MAX_LINE_BYTES: usize = 64 << 20;
 /// What is kept of a longer line.

@@ -84,6 +84,16 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Skips `pattern` if it comes next: [`Cursor::take`] for the patterns of keys, by words.
+    #[inline]
+    pub fn take_pattern(&mut self, pattern: &Pattern) -> bool {
+        let found = pattern.begins(&self.line[self.at.min(self.line.len())..]);
+        if found {
+            self.at += pattern.text.len();
+        }
+        found
+    }
+
     /// Skips `text` if it comes next.
     #[inline]
     pub fn take(&mut self, text: &[u8]) -> bool {
@@ -257,6 +267,41 @@ impl<'a> Cursor<'a> {
             Ok(())
         } else {
             Err(self.fault("more text after the object"))
+        }
+    }
+}
+
+/// A text that is looked for often: compared in one or two words when it is short.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    text: Box<[u8]>,
+    first: u64,
+    last: u64,
+}
+
+fn word(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk))
+}
+
+impl Pattern {
+    /// The pattern of `text`.
+    pub fn new(text: &[u8]) -> Self {
+        let last = text.len().checked_sub(8).map_or(0, |at| word(&text[at..]));
+        Self { text: text.into(), first: word(text), last }
+    }
+
+    /// Whether `line` begins with the text.
+    #[inline]
+    fn begins(&self, line: &[u8]) -> bool {
+        let length = self.text.len();
+        match line.get(..length) {
+            Some(start) if (8..=16).contains(&length) => {
+                let last: Option<&[u8; 8]> = start.last_chunk();
+                word(start) == self.first && last.is_some_and(|last| u64::from_le_bytes(*last) == self.last)
+            }
+            Some(start) if length > 16 => word(start) == self.first && *start == *self.text,
+            Some(start) => start.iter().eq(self.text.iter()),
+            None => false,
         }
     }
 }

@@ -34,7 +34,7 @@ use crate::pipeline::{
 };
 
 /// Rows of a row group that is full; also what a small row group is measured by.
-pub(super) const ROW_GROUP_ROWS: usize = 65_536;
+pub(super) const ROW_GROUP_ROWS: usize = 32_768;
 /// A row group smaller than this is written anew together with its neighbours, instead of being copied.
 const SMALL_ROW_GROUP: i64 = 8_192;
 /// Rows read back at a time.

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::contract::{Column, Kind};
+use super::{
+    contract::{Column, Kind},
+    json::Pattern,
+};
 
 /// Where the value under a key goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +20,7 @@ pub(super) enum Target {
 #[derive(Debug)]
 pub(super) struct Key {
     /// The key as it stands in compact JSON: `"id":`.
-    pub pattern: Box<[u8]>,
+    pub pattern: Pattern,
     /// Where its value goes.
     pub target: Target,
 }
@@ -130,8 +133,5 @@ fn add(nodes: &mut Vec<Node>, column_at: u16, column: &Column) {
 
 fn insert(node: &mut Node, key: &'static str, target: Target) {
     node.lookup.insert(key.as_bytes(), node.keys.len() as u16);
-    node.keys.push(Key {
-        pattern: format!("\"{key}\":").into_bytes().into(),
-        target,
-    });
+    node.keys.push(Key { pattern: Pattern::new(format!("\"{key}\":").as_bytes()), target });
 }

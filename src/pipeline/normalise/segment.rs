@@ -141,21 +141,9 @@ impl<'p> SegmentDecoder<'p> {
     ///
     /// # Errors
     /// A defect: columns that do not hold together.
-    pub fn decode(
-        &mut self,
-        text: &[u8],
-        overlong: Option<&[u8]>,
-        collected_at: i64,
-        source: &str,
-    ) -> Result<Decoded, JobError> {
-        let mut done = Decoded {
-            batches: Vec::new(),
-            set_aside: Vec::new(),
-            tally: Tally::default(),
-            lines: 0,
-            rows_in: 0,
-        };
-        let valid = std::str::from_utf8(text).is_ok();
+    pub fn decode(&mut self, text: &[u8], overlong: Option<&[u8]>, collected_at: i64, source: &str) -> Result<Decoded, JobError> {
+        let mut done = Decoded { batches: Vec::new(), set_aside: Vec::new(), tally: Tally::default(), lines: 0, rows_in: 0 };
+        let valid = simdutf8::basic::from_utf8(text).is_ok();
         let mut rest = text;
         while !rest.is_empty() {
             let end = memchr::memchr(b'\n', rest);

@@ -43,8 +43,8 @@ impl Spill {
     /// A storage error.
     pub fn write(self, layout: &Layout) -> Result<(), JobError> {
         let mut writer = PartWriter::create(layout, &self.path)?;
-        for batch in &self.batches {
-            writer.push(batch)?;
+        for batch in self.batches {
+            writer.push(&batch)?;
         }
         writer.finish().map(|_| ())
     }

@@ -115,13 +115,11 @@ impl Naive {
         naive.object(members, &[])?;
         naive.cells.contains_key("id").then_some(())?;
         naive.cells.contains_key("created_at").then_some(())?;
-        if !had_version && let Some(os) = naive.cells.get("os").cloned() {
-            if let Some((name, version)) = os.rsplit_once(' ').filter(|(name, version)| {
-                !name.is_empty() && version.starts_with(|first: char| first.is_ascii_digit())
-            }) {
-                naive.cells.insert("os".into(), name.into());
-                naive.cells.insert("os_version".into(), version.into());
-            }
+        let is_split = |(name, version): &(&str, &str)| !name.is_empty() && version.starts_with(|first: char| first.is_ascii_digit());
+        let os = naive.cells.get("os").cloned().unwrap_or_default();
+        if let Some((name, version)) = os.rsplit_once(' ').filter(is_split).filter(|_| !had_version) {
+            naive.cells.insert("os".into(), name.into());
+            naive.cells.insert("os_version".into(), version.into());
         }
         if !naive.extra.is_empty() {
             let members: Vec<_> = naive

@@ -7,14 +7,19 @@
 use std::borrow::Cow;
 
 use super::{
-    contract::Kind,
     json::{Cursor, RawString, Seen, SyntaxFault, unescape},
     plan::{Plan, Target},
     rows::Rows,
     secrets,
     tally::Tally,
-    values::{self, Moment},
+    values,
 };
+
+mod cell;
+mod extra;
+
+use cell::is_empty_collection;
+use extra::Extra;
 
 /// Why a row was put aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,64 +61,6 @@ impl From<SyntaxFault> for Refused {
 
 /// Half a cent: what `income - payouts - earnings` may be off by float noise before it counts.
 const MONEY_TOLERANCE: i128 = 5_000_000_000_000_000;
-
-/// Unknown members of the row at hand, as they will stand in `_extra`.
-#[derive(Debug, Default)]
-struct Extra {
-    /// `{"a.b":1,"c":[]`: an open object.
-    text: Vec<u8>,
-    /// Where in `text` each path is, without quotes, and where its member ends.
-    members: Vec<(usize, usize, usize)>,
-}
-
-impl Extra {
-    /// Adds a member; true when the path was there before, whose value goes.
-    fn put(&mut self, node: &str, key: &[u8], value: &[u8]) -> bool {
-        let start = self.text.len();
-        self.text.push(if start == 0 { b'{' } else { b',' });
-        self.text.push(b'"');
-        let path_start = self.text.len();
-        if !node.is_empty() {
-            self.text.extend_from_slice(node.as_bytes());
-            self.text.push(b'.');
-        }
-        self.text.extend_from_slice(key);
-        let path_end = self.text.len();
-        self.text.extend_from_slice(b"\":");
-        self.text.extend_from_slice(value);
-        let twin = self
-            .members
-            .iter()
-            .position(|&(from, to, _)| self.text[from..to] == self.text[path_start..path_end]);
-        self.members.push((path_start, path_end, self.text.len()));
-        if let Some(twin) = twin {
-            self.remove(twin);
-        }
-        twin.is_some()
-    }
-
-    fn remove(&mut self, at: usize) {
-        let (from, _, end) = self.members.remove(at);
-        let start = from - 2;
-        let cut = end - start;
-        self.text.drain(start..end);
-        for member in &mut self.members[at..] {
-            *member = (member.0 - cut, member.1 - cut, member.2 - cut);
-        }
-        self.text[0] = b'{';
-    }
-
-    fn last_path(&self) -> &[u8] {
-        self.members
-            .last()
-            .map_or(&[], |&(from, to, _)| &self.text[from..to])
-    }
-
-    fn clear(&mut self) {
-        self.text.clear();
-        self.members.clear();
-    }
-}
 
 /// Decodes lines of one stream. Learns the order of keys as it goes.
 #[derive(Debug)]
@@ -237,7 +184,7 @@ impl<'p> Decoder<'p> {
         loop {
             let expected = self.follows[node_at][previous] as usize;
             let known = match node.keys.get(expected) {
-                Some(key) if cursor.take(&key.pattern) => {
+                Some(key) if cursor.take_pattern(&key.pattern) => {
                     cursor.space();
                     Some(expected)
                 }
@@ -403,193 +350,6 @@ impl<'p> Decoder<'p> {
         }
     }
 
-    /// Reads the value and sets the cell; true when the cell was set before in this row.
-    #[inline]
-    fn typed(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        column: usize,
-        rows: &mut Rows,
-    ) -> Result<bool, Refused> {
-        let kind = self.plan.columns[column].kind;
-        let row = rows.rows;
-        let cells = &mut rows.cells[column];
-        match cursor.peek() {
-            b'"' => {
-                let start = cursor.at;
-                let string = cursor.string()?;
-                if !string.escaped && kind == Kind::Text {
-                    return Ok(cells.set_text(row, string.raw));
-                }
-                self.from_string(string, &cursor.line[start..cursor.at], column, rows)
-            }
-            b'n' => {
-                cursor.literal(b"null")?;
-                Ok(cells.set_null(row))
-            }
-            b't' | b'f' => self.from_boolean(cursor, column, rows),
-            b'{' | b'[' => self.from_collection(cursor, column, rows),
-            _ => {
-                let text = cursor.number()?;
-                self.from_number(text, text, column, rows)
-            }
-        }
-    }
-
-    fn refuse(&self, column: usize, why: &'static str) -> Refused {
-        Refused::Value {
-            column: self.plan.columns[column].name,
-            why,
-        }
-    }
-
-    #[inline]
-    fn from_string(
-        &mut self,
-        string: RawString<'_>,
-        quoted: &[u8],
-        column: usize,
-        rows: &mut Rows,
-    ) -> Result<bool, Refused> {
-        if !string.escaped {
-            return self.from_text(string.raw, quoted, column, rows);
-        }
-        let mut plain = std::mem::take(&mut self.scratch);
-        plain.clear();
-        if unescape(string.raw, &mut plain) > 0 {
-            self.drift(column, "a lone surrogate");
-            self.keep_exact(column, quoted);
-        }
-        let done = self.from_text(&plain, quoted, column, rows);
-        self.scratch = plain;
-        done
-    }
-
-    #[inline]
-    fn from_text(
-        &mut self,
-        text: &[u8],
-        quoted: &[u8],
-        column: usize,
-        rows: &mut Rows,
-    ) -> Result<bool, Refused> {
-        let row = rows.rows;
-        let cells = &mut rows.cells[column];
-        let kind = self.plan.columns[column].kind;
-        match kind {
-            Kind::Text => return Ok(cells.set_text(row, text)),
-            _ if text.is_empty() => return Ok(cells.set_null(row)),
-            Kind::TextOrNull => return Ok(cells.set_text(row, text)),
-            Kind::Instant => match values::instant(text).map_err(|why| self.refuse(column, why))? {
-                Moment::At(micros) => return Ok(cells.set_whole(row, micros)),
-                Moment::Unset => return Ok(cells.set_null(row)),
-            },
-            Kind::Int | Kind::Money => {
-                self.drift(column, "text in a number");
-                return self.from_number(text, quoted, column, rows);
-            }
-            Kind::Flag => {
-                let value = values::flag(text).ok_or_else(|| self.refuse(column, "not a flag"))?;
-                self.drift(column, "text in a flag");
-                Ok(rows.cells[column].set_flag(row, value))
-            }
-            Kind::List | Kind::Map => {
-                self.drift(column, "text in a collection");
-                Ok(rows.cells[column].set_text(row, quoted))
-            }
-        }
-    }
-
-    fn from_number(
-        &mut self,
-        text: &[u8],
-        exact: &[u8],
-        column: usize,
-        rows: &mut Rows,
-    ) -> Result<bool, Refused> {
-        let row = rows.rows;
-        let kind = self.plan.columns[column].kind;
-        let cells = &mut rows.cells[column];
-        match kind {
-            Kind::Int => {
-                let value = match values::plain_integer(text) {
-                    Some(value) => value,
-                    None => {
-                        let value =
-                            values::whole_number(text).map_err(|why| self.refuse(column, why))?;
-                        self.drift(column, "a fraction or exponent in a whole number");
-                        value
-                    }
-                };
-                Ok(rows.cells[column].set_whole(row, value))
-            }
-            Kind::Money => {
-                let amount = values::amount(text).map_err(|why| self.refuse(column, why))?;
-                if amount.rounded {
-                    self.drift(column, "more than 18 decimals");
-                    self.keep_exact(column, exact);
-                }
-                Ok(rows.cells[column].set_money(row, amount.scaled))
-            }
-            Kind::Flag => {
-                let value = values::flag(text).ok_or_else(|| self.refuse(column, "not a flag"))?;
-                Ok(cells.set_flag(row, value))
-            }
-            Kind::Instant => Err(self.refuse(column, "a number in place of a time stamp")),
-            Kind::Text | Kind::TextOrNull | Kind::List | Kind::Map => {
-                self.drift(column, "a number in text");
-                Ok(rows.cells[column].set_text(row, text))
-            }
-        }
-    }
-
-    fn from_boolean(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        column: usize,
-        rows: &mut Rows,
-    ) -> Result<bool, Refused> {
-        let value = cursor.peek() == b't';
-        cursor.literal(if value { b"true" } else { b"false" })?;
-        let row = rows.rows;
-        let cells = &mut rows.cells[column];
-        match self.plan.columns[column].kind {
-            Kind::Flag => Ok(cells.set_flag(row, value)),
-            // The source writes false where it has nothing.
-            _ if !value => Ok(cells.set_null(row)),
-            Kind::Text | Kind::TextOrNull | Kind::List | Kind::Map => {
-                self.drift(column, "true in text");
-                Ok(rows.cells[column].set_text(row, b"true"))
-            }
-            Kind::Int | Kind::Money => Err(self.refuse(column, "true in place of a number")),
-            Kind::Instant => Err(self.refuse(column, "true in place of a time stamp")),
-        }
-    }
-
-    fn from_collection(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        column: usize,
-        rows: &mut Rows,
-    ) -> Result<bool, Refused> {
-        let value = self.raw_value(cursor)?;
-        let row = rows.rows;
-        let empty = is_empty_collection(&value);
-        let cells = &mut rows.cells[column];
-        match self.plan.columns[column].kind {
-            Kind::List if empty => Ok(cells.set_text(row, b"[]")),
-            Kind::Map if empty => Ok(cells.set_text(row, b"{}")),
-            Kind::List | Kind::Map => Ok(cells.set_text(row, &value)),
-            // The source's empty map or list where it has nothing.
-            _ if empty => Ok(cells.set_null(row)),
-            Kind::Text | Kind::TextOrNull => {
-                self.drift(column, "a collection in text");
-                Ok(rows.cells[column].set_text(row, &value))
-            }
-            _ => Err(self.refuse(column, "a collection in place of one value")),
-        }
-    }
-
     /// Splits `os` where the source joined name and version and the row has no version of its own.
     fn split_system(&mut self, rows: &mut Rows) {
         let Some((os, version)) = self.plan.os else {
@@ -626,9 +386,4 @@ impl<'p> Decoder<'p> {
             self.tally.money_mismatches += u64::from(off >= MONEY_TOLERANCE);
         }
     }
-}
-
-/// `[]` or `{}`, with any white space inside.
-fn is_empty_collection(value: &[u8]) -> bool {
-    matches!(value, [b'[', inner @ .., b']'] | [b'{', inner @ .., b'}'] if inner.trim_ascii().is_empty())
 }
