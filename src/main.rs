@@ -1,3 +1,5 @@
-//! Parse the arguments, pick the console or a command.
+//! The `lakehand` program: everything is in the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    lakehand::cli::main()
+}

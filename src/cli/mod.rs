@@ -1,1 +1,324 @@
 //! The command line: one file a verb, text and JSON output.
+//!
+//! Results go to standard output, errors and progress to standard error. Exit codes:
+//!
+//! | code | meaning |
+//! | ---: | --- |
+//! | 0 | done |
+//! | 1 | it ran and failed: an execution, a check, a definition with mistakes |
+//! | 2 | wrong usage or configuration |
+//! | 3 | no such execution, report, workflow, table |
+//! | 4 | not possible now: already running, already ended, read-only profile |
+//! | 5 | the platform or a source failed |
+//! | 130 | interrupted |
+
+use std::{
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    config::{Config, ConfigError, Home, Profile},
+    platform::Platform,
+};
+
+mod collect;
+mod completions;
+mod config;
+mod credentials;
+#[cfg(feature = "simulator")]
+mod demo;
+mod error;
+mod gold;
+mod import;
+mod progress;
+mod query;
+mod reports;
+mod run;
+mod runs;
+#[cfg(feature = "simulator")]
+mod sample;
+mod scheduler;
+#[cfg(feature = "simulator")]
+mod simulate;
+mod status;
+mod workflow;
+
+pub use error::CliError;
+
+/// A marketing data lakehouse and the console that operates it.
+///
+/// Without a verb, on a terminal, the console opens.
+#[derive(Debug, Parser)]
+#[command(name = "lakehand", version, max_term_width = 100)]
+pub struct Cli {
+    /// Profile of the configuration file.
+    #[arg(long, short = 'p', global = true, env = "LAKEHAND_PROFILE", value_name = "NAME")]
+    profile: Option<String>,
+    /// How results are printed.
+    #[arg(long, global = true, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
+    output: OutputFormat,
+    /// Only ASCII characters in the console.
+    #[arg(long, global = true)]
+    ascii: bool,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// What is there, what runs, what failed: the Board as text.
+    Status(status::StatusArgs),
+    /// Start a workflow.
+    Run(run::RunArgs),
+    /// Collect a source into bronze and silver.
+    Collect(collect::CollectArgs),
+    /// Import NDJSON files in a source's wire shape into bronze and silver.
+    Import(import::ImportArgs),
+    /// Build gold tables.
+    #[command(subcommand)]
+    Gold(gold::GoldVerb),
+    /// Export, list and read reports.
+    #[command(subcommand)]
+    Reports(reports::ReportsVerb),
+    /// List, show, stop and redrive executions; read their logs.
+    #[command(subcommand)]
+    Runs(runs::RunsVerb),
+    /// Start the profile's schedules on this machine, until stopped.
+    Scheduler(scheduler::SchedulerArgs),
+    /// Run one SQL statement, in Athena's spelling.
+    Query(query::QueryArgs),
+    /// Check, draw and run state machine definitions.
+    #[command(subcommand)]
+    Workflow(workflow::WorkflowVerb),
+    /// Serve the source APIs on loopback.
+    #[cfg(feature = "simulator")]
+    Simulate(simulate::SimulateArgs),
+    /// Everything once, with sample data: collect, report, CSV.
+    #[cfg(feature = "simulator")]
+    Demo(demo::DemoArgs),
+    /// Set and list credentials; values are never shown.
+    #[command(subcommand)]
+    Credentials(credentials::CredentialsVerb),
+    /// Where the configuration lies, whether it is right, what is in force.
+    #[command(subcommand)]
+    Config(config::ConfigVerb),
+    /// Print a completion script for a shell.
+    Completions(completions::CompletionsArgs),
+}
+
+/// What every verb gets.
+pub struct App {
+    /// The profile in force.
+    pub profile: Arc<Profile>,
+    /// Its ports.
+    pub platform: Platform,
+    /// How to print.
+    pub output: OutputFormat,
+}
+
+/// How a verb that ran ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Exit code 0.
+    Well,
+    /// Exit code 1: it ran and failed, and its result says so.
+    Failed,
+}
+
+/// Result of a verb.
+pub type VerbResult = Result<Ended, CliError>;
+
+impl App {
+    /// Prints `value` as JSON, or what `text` writes.
+    ///
+    /// # Errors
+    /// When standard output fails; a closed pipe ends the program quietly.
+    pub fn print<T: serde::Serialize>(&self, value: &T, text: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CliError> {
+        print_as(self.output, value, text)
+    }
+}
+
+/// Prints `value` as JSON, or what `text` writes, to standard output.
+///
+/// # Errors
+/// When standard output fails.
+pub fn print_as<T: serde::Serialize>(
+    output: OutputFormat,
+    value: &T,
+    text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), CliError> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match output {
+        OutputFormat::Text => text(&mut out)?,
+        OutputFormat::Json => {
+            serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from)?;
+            writeln!(out)?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Parses the arguments and runs the verb; the whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too; a closed pipe is nobody's error.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let output = cli.output;
+    match dispatch(cli) {
+        Ok(Ended::Well) => ExitCode::SUCCESS,
+        Ok(Ended::Failed) => ExitCode::from(1),
+        Err(error) => error.report(output),
+    }
+}
+
+fn dispatch(cli: Cli) -> VerbResult {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::platform(format!("could not start the worker threads: {error}"), "free memory or processes and try again"))?;
+    let ended = runtime.block_on(run_verb(cli));
+    // Blocking readers must not hold the exit up.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    ended
+}
+
+async fn run_verb(cli: Cli) -> VerbResult {
+    let output = cli.output;
+    // These need no platform, and must work when the configuration is broken.
+    match &cli.verb {
+        Some(Verb::Config(verb)) => return config::run(verb, output),
+        Some(Verb::Completions(args)) => return completions::run(args, &mut Cli::command()),
+        Some(Verb::Workflow(verb)) => return workflow::run(verb, output).await,
+        #[cfg(feature = "simulator")]
+        Some(Verb::Simulate(args)) => return simulate::run(args, output).await,
+        _ => {}
+    }
+    let app = open(cli.profile.as_deref(), output, &cli.verb)?;
+    let verb = cli.verb;
+    let ascii = cli.ascii;
+    tokio::select! {
+        ended = with_platform(&app, verb, ascii) => ended,
+        () = interrupted(app.platform.console_is_open()) => Err(CliError::Interrupted),
+    }
+}
+
+/// Resolves on Ctrl-C or SIGTERM, unless the console has the terminal: it handles its own signals.
+async fn interrupted(console: Arc<std::sync::atomic::AtomicBool>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+        if !console.load(std::sync::atomic::Ordering::Relaxed) {
+            return;
+        }
+    }
+}
+
+fn open(profile: Option<&str>, output: OutputFormat, verb: &Option<Verb>) -> Result<App, CliError> {
+    let home = Home::find()?;
+    let config = Config::load(&home)?;
+    let profile = Arc::new(config.profile(profile)?.clone());
+    #[cfg(feature = "simulator")]
+    if let Some(Verb::Demo(demo)) = verb
+        && demo.fresh()
+    {
+        sample::remove(&profile)?;
+    }
+    let platform = Platform::open(Arc::clone(&profile))?;
+    #[cfg(feature = "simulator")]
+    sample::install(&platform);
+    Ok(App { profile, platform, output })
+}
+
+async fn with_platform(app: &App, verb: Option<Verb>, ascii: bool) -> VerbResult {
+    match verb {
+        None => open_console(app, ascii).await,
+        Some(Verb::Status(args)) => status::run(app, &args).await,
+        Some(Verb::Run(args)) => run::run(app, &args).await,
+        Some(Verb::Collect(args)) => collect::run(app, &args).await,
+        Some(Verb::Import(args)) => import::run(app, &args).await,
+        Some(Verb::Gold(verb)) => gold::run(app, &verb).await,
+        Some(Verb::Reports(verb)) => reports::run(app, &verb).await,
+        Some(Verb::Runs(verb)) => runs::run(app, &verb).await,
+        Some(Verb::Scheduler(args)) => scheduler::run(app, &args).await,
+        Some(Verb::Query(args)) => query::run(app, &args).await,
+        Some(Verb::Credentials(verb)) => credentials::run(app, &verb).await,
+        #[cfg(feature = "simulator")]
+        Some(Verb::Demo(args)) => demo::run(app, &args, ascii).await,
+        // Answered before a platform was opened.
+        Some(_) => Ok(Ended::Well),
+    }
+}
+
+async fn open_console(app: &App, ascii: bool) -> VerbResult {
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        return Err(CliError::usage(
+            "the console needs a terminal, and standard input or output is none",
+            "use a verb such as `lakehand status`; `lakehand --help` lists them",
+        ));
+    }
+    console::open(app, ascii, console::Start::Board).await
+}
+
+mod console {
+    //! From the command line into the terminal console.
+    use super::{App, CliError, Ended, VerbResult};
+
+    /// What the console shows first.
+    pub enum Start {
+        /// The Board.
+        Board,
+        /// The sample run, started at once.
+        #[cfg(feature = "simulator")]
+        Demo,
+    }
+
+    #[cfg(feature = "console")]
+    pub async fn open(app: &App, ascii: bool, start: Start) -> VerbResult {
+        use crate::console::{ConsoleOptions, StartScreen};
+        app.platform.console_is_open().store(true, std::sync::atomic::Ordering::Relaxed);
+        let start = match start {
+            Start::Board => StartScreen::Board,
+            #[cfg(feature = "simulator")]
+            Start::Demo => StartScreen::Demo,
+        };
+        let options = ConsoleOptions { start, ascii, ..ConsoleOptions::default() };
+        crate::console::run(app.platform.operations(), options)
+            .await
+            .map(|()| Ended::Well)
+            .map_err(|error| CliError::platform(error.to_string(), "check the terminal, or use a verb such as `lakehand status`"))
+    }
+
+    #[cfg(not(feature = "console"))]
+    pub async fn open(_app: &App, _ascii: bool, _start: Start) -> VerbResult {
+        Err(CliError::usage("this build has no console", "use a verb such as `lakehand status`"))
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(error.to_string(), "`config.example.toml` shows every setting; `lakehand config check` checks the file")
+    }
+}

@@ -1,11 +1,413 @@
 //! Reading `config.toml`: unknown keys and bad values are errors with line and column.
-/// Placeholder until the loader lands.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use super::{AffiseSettings, GoldSettings, NormaliseSettings, PlatformKind, Profile, Schedule};
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("could not read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A key or value the file may not have.
+    #[error("{}:{line}:{column}: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1, in characters.
+        column: usize,
+        /// What is wrong, and what is possible instead.
+        message: String,
+    },
+    /// A profile that the file does not define.
+    #[error("there is no profile '{name}' in {}; it defines: {known}", path.display())]
+    UnknownProfile {
+        /// What was asked for.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// Profiles there are.
+        known: String,
+    },
+    /// The machine names no home for the user.
+    #[error("no home folder is known for this user; set LAKEHAND_HOME to a folder that Lakehand may use")]
+    NoHome,
+}
+
+/// Where configuration and data live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    config_file: PathBuf,
+    data_dir: PathBuf,
+}
+
+impl Home {
+    /// `LAKEHAND_HOME` moves both below one folder; else the platform's usual places.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoHome`] when neither is known.
+    pub fn find() -> Result<Self, ConfigError> {
+        if let Some(home) = std::env::var_os("LAKEHAND_HOME").filter(|home| !home.is_empty()) {
+            return Ok(Self::below(Path::new(&home)));
+        }
+        let dirs = directories::ProjectDirs::from("", "", "lakehand").ok_or(ConfigError::NoHome)?;
+        Ok(Self { config_file: dirs.config_dir().join("config.toml"), data_dir: dirs.data_dir().to_path_buf() })
+    }
+
+    /// Both below `folder`: `config.toml` and `data/`.
+    #[must_use]
+    pub fn below(folder: &Path) -> Self {
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
+        Self { config_file: folder.join("config.toml"), data_dir: folder.join("data") }
+    }
+
+    /// The configuration file; it need not exist.
+    #[must_use]
+    pub fn config_file(&self) -> &Path {
+        &self.config_file
+    }
+
+    /// Folder under which profiles keep their data unless they say otherwise.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+}
+
+/// The configuration as it is in force.
 #[derive(Debug, Clone)]
-pub struct Config;
-/// Placeholder until the loader lands.
-#[derive(Debug, Clone)]
-pub struct Home;
-/// Placeholder until the loader lands.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("configuration")]
-pub struct ConfigError;
+pub struct Config {
+    path: PathBuf,
+    from_file: bool,
+    default_profile: String,
+    profiles: BTreeMap<String, Profile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    profile: Option<Spanned<String>>,
+    #[serde(default)]
+    profiles: BTreeMap<String, ProfileFile>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ProfileFile {
+    platform: Option<PlatformKind>,
+    project: Option<Spanned<String>>,
+    env: Option<Spanned<String>>,
+    time_zone: Option<Spanned<String>>,
+    data_dir: Option<PathBuf>,
+    read_only: bool,
+    affise: Option<Spanned<AffiseSettings>>,
+    normalise: Option<Spanned<NormaliseSettings>>,
+    gold: GoldSettings,
+    schedules: Option<Vec<Schedule>>,
+}
+
+/// What `config show` prints: the profile with every default filled in.
+#[derive(Debug, Serialize)]
+struct ProfileShown<'a> {
+    platform: PlatformKind,
+    project: &'a str,
+    env: &'a str,
+    time_zone: String,
+    data_dir: &'a Path,
+    read_only: bool,
+    affise: &'a AffiseSettings,
+    normalise: &'a NormaliseSettings,
+    gold: &'a GoldSettings,
+    schedules: &'a [Schedule],
+}
+
+impl Config {
+    /// Reads the file of `home`; without a file there is the built-in profile `local`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the place of the first key or value that may not be there.
+    pub fn load(home: &Home) -> Result<Self, ConfigError> {
+        match fs::read_to_string(home.config_file()) {
+            Ok(text) => Self::parse(&text, home),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::built_in(home),
+            Err(source) => Err(ConfigError::Unreadable { path: home.config_file().to_path_buf(), source }),
+        }
+    }
+
+    /// The configuration without a file.
+    ///
+    /// # Errors
+    /// None in practice; the built-in profile is checked like any other.
+    pub fn built_in(home: &Home) -> Result<Self, ConfigError> {
+        let mut config = Self::parse("", home)?;
+        config.from_file = false;
+        Ok(config)
+    }
+
+    /// Checks the text of a configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with line and column.
+    pub fn parse(text: &str, home: &Home) -> Result<Self, ConfigError> {
+        let place = Place { path: home.config_file(), text };
+        let file: ConfigFile = toml::from_str(text).map_err(|error| {
+            place.invalid(error.span().map_or(0, |span| span.start), error.message().to_owned())
+        })?;
+        let mut profiles = BTreeMap::new();
+        for (name, profile) in file.profiles {
+            let checked = place.profile(&name, profile, home)?;
+            profiles.insert(name, checked);
+        }
+        if !profiles.contains_key("local") {
+            profiles.insert("local".to_owned(), place.profile("local", ProfileFile::default(), home)?);
+        }
+        let default_profile = match file.profile {
+            Some(name) if !profiles.contains_key(name.get_ref()) => {
+                let known: Vec<_> = profiles.keys().map(String::as_str).collect();
+                let message = format!("there is no profile '{}'; this file defines: {}", name.get_ref(), known.join(", "));
+                return Err(place.invalid(name.span().start, message));
+            }
+            Some(name) => name.into_inner(),
+            None => "local".to_owned(),
+        };
+        Ok(Self { path: home.config_file().to_path_buf(), from_file: true, default_profile, profiles })
+    }
+
+    /// The file this was read from, or would be.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether there is a file.
+    #[must_use]
+    pub fn from_file(&self) -> bool {
+        self.from_file
+    }
+
+    /// Names of the profiles, sorted.
+    pub fn profile_names(&self) -> impl Iterator<Item = &str> {
+        self.profiles.keys().map(String::as_str)
+    }
+
+    /// The profile of that name, or the default one.
+    ///
+    /// # Errors
+    /// [`ConfigError::UnknownProfile`].
+    pub fn profile(&self, name: Option<&str>) -> Result<&Profile, ConfigError> {
+        let name = name.unwrap_or(&self.default_profile);
+        self.profiles.get(name).ok_or_else(|| ConfigError::UnknownProfile {
+            name: name.to_owned(),
+            path: self.path.clone(),
+            known: self.profile_names().collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// The effective settings as TOML, every default filled in; holds no secret, since none may be here.
+    ///
+    /// # Errors
+    /// None in practice: all settings have a TOML form.
+    pub fn show(&self) -> Result<String, toml::ser::Error> {
+        let profiles: BTreeMap<&str, ProfileShown<'_>> = self.profiles.iter().map(|(name, p)| (name.as_str(), shown(p))).collect();
+        toml::to_string(&serde_json::json!({ "profile": self.default_profile, "profiles": profiles }))
+    }
+}
+
+fn shown(profile: &Profile) -> ProfileShown<'_> {
+    ProfileShown {
+        platform: profile.platform,
+        project: &profile.project,
+        env: &profile.env,
+        time_zone: profile.time_zone.iana_name().unwrap_or("UTC").to_owned(),
+        data_dir: &profile.data_dir,
+        read_only: profile.read_only,
+        affise: &profile.affise,
+        normalise: &profile.normalise,
+        gold: &profile.gold,
+        schedules: &profile.schedules,
+    }
+}
+
+/// The text an error points into.
+struct Place<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Place<'_> {
+    fn invalid(&self, offset: usize, message: String) -> ConfigError {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        ConfigError::Invalid {
+            path: self.path.to_path_buf(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            message,
+        }
+    }
+
+    fn profile(&self, name: &str, file: ProfileFile, home: &Home) -> Result<Profile, ConfigError> {
+        Ok(Profile {
+            name: name.to_owned(),
+            platform: file.platform.unwrap_or(PlatformKind::Local),
+            project: self.resource_word(file.project, "lakehand")?,
+            env: self.resource_word(file.env, "local")?,
+            time_zone: self.time_zone(file.time_zone)?,
+            data_dir: file.data_dir.unwrap_or_else(|| home.data_dir().join(name)),
+            affise: self.affise(file.affise)?,
+            normalise: self.normalise(file.normalise)?,
+            gold: file.gold,
+            schedules: file.schedules.unwrap_or_else(default_schedules),
+            read_only: file.read_only,
+        })
+    }
+
+    /// Project and env become parts of AWS names: letters, digits and hyphens.
+    fn resource_word(&self, word: Option<Spanned<String>>, default: &str) -> Result<String, ConfigError> {
+        let Some(word) = word else { return Ok(default.to_owned()) };
+        let text = word.get_ref();
+        let fits = !text.is_empty() && text.len() <= 32 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if fits {
+            Ok(word.into_inner())
+        } else {
+            Err(self.invalid(word.span().start, format!("'{text}' cannot be part of a resource name; use up to 32 letters, digits and hyphens")))
+        }
+    }
+
+    fn time_zone(&self, name: Option<Spanned<String>>) -> Result<TimeZone, ConfigError> {
+        let Some(name) = name else { return Ok(TimeZone::UTC) };
+        TimeZone::get(name.get_ref()).map_err(|_| {
+            self.invalid(name.span().start, format!("'{}' is not a time zone; use an IANA name such as \"Europe/Berlin\" or \"UTC\"", name.get_ref()))
+        })
+    }
+
+    fn affise(&self, settings: Option<Spanned<AffiseSettings>>) -> Result<AffiseSettings, ConfigError> {
+        let Some(settings) = settings else { return Ok(AffiseSettings::default()) };
+        let at = settings.span().start;
+        let mut s = settings.into_inner();
+        // A trailing slash leads to `//3.0/…`, which Affise answers with 404.
+        s.base_url.truncate(s.base_url.trim_end_matches('/').len());
+        let complaint = if !s.base_url.is_empty() && url::Url::parse(&s.base_url).map_or(true, |u| !matches!(u.scheme(), "http" | "https")) {
+            Some(format!("base_url '{}' is not an http(s) address such as \"https://api-<tenant>.affise.com\"", s.base_url))
+        } else if !(s.requests_per_second > 0.0 && s.requests_per_second <= 1000.0) {
+            Some("requests_per_second must be above 0 and at most 1000".to_owned())
+        } else if s.concurrency == 0 || s.concurrency > 64 {
+            Some("concurrency must be from 1 to 64".to_owned())
+        } else if s.page_limit == 0 {
+            Some("page_limit must be at least 1".to_owned())
+        } else if s.attempts == 0 {
+            Some("attempts must be at least 1".to_owned())
+        } else if s.overlap_hours < 2 {
+            Some("overlap_hours must be at least 2: Affise commits changes late".to_owned())
+        } else {
+            None
+        };
+        complaint.map_or(Ok(s), |message| Err(self.invalid(at, message)))
+    }
+
+    fn normalise(&self, settings: Option<Spanned<NormaliseSettings>>) -> Result<NormaliseSettings, ConfigError> {
+        let Some(settings) = settings else { return Ok(NormaliseSettings::default()) };
+        let s = *settings.get_ref();
+        let complaint = if s.memory_mb < 32 {
+            Some("memory_mb must be at least 32")
+        } else if !(0.0..=1.0).contains(&s.max_quarantine_share) {
+            Some("max_quarantine_share must be from 0 to 1")
+        } else {
+            None
+        };
+        complaint.map_or(Ok(s), |message| Err(self.invalid(settings.span().start, message.to_owned())))
+    }
+}
+
+/// The daily report at 09:00 and 14:00, as the design has it, and the collection an hour before.
+fn default_schedules() -> Vec<Schedule> {
+    let at = |workflow: &str, hour| Schedule { workflow: workflow.to_owned(), at: jiff::civil::time(hour, 0, 0, 0) };
+    vec![at("collect", 8), at("daily-report", 9), at("collect", 13), at("daily-report", 14)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home() -> Home {
+        Home::below(Path::new("/somewhere"))
+    }
+
+    fn refused(text: &str) -> String {
+        Config::parse(text, &home()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn without_a_file_there_is_the_profile_local() {
+        let config = Config::built_in(&home()).unwrap();
+        let profile = config.profile(None).unwrap();
+        assert_eq!(profile.name, "local");
+        assert_eq!(profile.data_dir, Path::new("/somewhere/data/local"));
+        assert_eq!(profile.resource_name("collect"), "lakehand-local-collect");
+        assert!(!config.from_file());
+    }
+
+    #[test]
+    fn mistakes_are_named_with_line_and_column() {
+        let unknown = refused("[profiles.local]\n\ncolour = 'red'\n");
+        assert!(unknown.contains("config.toml:3:1: ") && unknown.contains("unknown field `colour`"), "{unknown}");
+        let zone = refused("[profiles.prod]\ntime_zone = 'Mars/Olympus'\n");
+        assert!(zone.contains(":2:13: 'Mars/Olympus' is not a time zone"), "{zone}");
+        let kind = refused("[profiles.local.affise]\nconcurrency = 'many'\n");
+        assert!(kind.contains(":2:15: "), "{kind}");
+        let default = refused("profile = 'prd'\n");
+        assert!(default.contains(":1:11: there is no profile 'prd'"), "{default}");
+        assert!(refused("[profiles.local.affise]\novern = 1").contains(":2:1: "));
+        assert!(refused("[profiles.local.affise]\noverlap_hours = 1\n").contains("at least 2"));
+    }
+
+    #[test]
+    fn what_show_prints_is_a_configuration_with_the_same_meaning() {
+        let text = "profile = 'prod'\n[profiles.prod]\ntime_zone = 'Europe/Berlin'\nread_only = true\n[profiles.prod.affise]\nbase_url = 'https://api-x.affise.com/'\n";
+        let config = Config::parse(text, &home()).unwrap();
+        let again = Config::parse(&config.show().unwrap(), &home()).unwrap();
+        let (a, b) = (config.profile(None).unwrap(), again.profile(None).unwrap());
+        assert_eq!(b.affise.base_url, "https://api-x.affise.com");
+        assert_eq!(a.affise, b.affise);
+        assert_eq!(a.schedules, b.schedules);
+        assert!(b.read_only);
+    }
+
+    #[test]
+    fn the_example_names_every_setting_with_its_default() {
+        let example = include_str!("../../config.example.toml");
+        let uncommented: String = example
+            .lines()
+            .map(|line| line.strip_prefix("# ").filter(|l| l.starts_with('[') || l.contains(" = ")).unwrap_or(line))
+            .filter(|line| !line.starts_with('#'))
+            .collect::<Vec<_>>()
+            .join("\n");
+        let from_example = Config::parse(&uncommented, &home()).unwrap();
+        let built_in = Config::built_in(&home()).unwrap();
+        assert_eq!(from_example.show().unwrap(), built_in.show().unwrap());
+        let settings: toml::Table = toml::from_str(&built_in.show().unwrap()).unwrap();
+        let local = settings["profiles"]["local"].as_table().unwrap();
+        for (key, value) in local {
+            assert!(example.contains(key), "config.example.toml does not mention {key}");
+            for inner in value.as_table().into_iter().flat_map(toml::Table::keys) {
+                assert!(example.contains(inner), "config.example.toml does not mention {key}.{inner}");
+            }
+        }
+    }
+}

@@ -1,12 +1,21 @@
 //! What the operator does. Every key of the console and every verb of the CLI ends in one of these
 //! calls; nothing here draws or parses arguments.
 
+pub mod board;
+pub mod freshness;
 pub mod model;
+pub mod operator;
 pub mod ports;
+pub mod reports;
+pub mod runs;
+pub mod schedule;
+pub mod stages;
+pub mod triage;
 
 use async_trait::async_trait;
 
 pub use model::*;
+pub use operator::{Operator, OperatorParts, SampleStarter};
 
 /// An operation that did not work: what was tried, on what, why, and what to do.
 #[derive(Debug, Clone, thiserror::Error)]

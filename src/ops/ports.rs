@@ -1,10 +1,11 @@
 //! Ports only an operator needs: workflows and logs.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
-use super::{ExecutionId, ExecutionSummary, LogLine, OpsResult, StartRequest, WorkflowName};
+use super::{ExecutionId, ExecutionStatus, ExecutionSummary, LogLine, OpsResult, StartRequest, WorkflowName};
 use crate::workflow::{definition::Definition, history::HistoryEvent};
 
 /// State machines and their executions: Step Functions, or the embedded interpreter.
@@ -20,6 +21,11 @@ pub trait Workflows: Send + Sync + std::fmt::Debug {
     async fn executions(&self, workflow: Option<&WorkflowName>, limit: usize) -> OpsResult<Vec<ExecutionSummary>>;
     /// One execution's header.
     async fn describe(&self, id: &ExecutionId) -> OpsResult<ExecutionSummary>;
+    /// When a workflow last succeeded. Looks through the newest executions where a platform knows no better.
+    async fn last_success(&self, workflow: &WorkflowName) -> OpsResult<Option<Timestamp>> {
+        let newest = self.executions(Some(workflow), 100).await?;
+        Ok(newest.into_iter().filter(|one| one.status == ExecutionStatus::Succeeded).filter_map(|one| one.ended).max())
+    }
     /// Input and, once ended, output as JSON text.
     async fn payloads(&self, id: &ExecutionId) -> OpsResult<(String, Option<String>)>;
     /// Events with an id above `after`, oldest first.
@@ -37,4 +43,9 @@ pub trait Workflows: Send + Sync + std::fmt::Debug {
 pub trait Logs: Send + Sync + std::fmt::Debug {
     /// Lines after `after_line`, oldest first.
     async fn lines(&self, id: &ExecutionId, stage: Option<&str>, after_line: u64, limit: usize) -> OpsResult<Vec<LogLine>>;
+    /// The newest line of progress of every stage, by stage name, where a platform keeps it.
+    async fn progress(&self, id: &ExecutionId) -> OpsResult<HashMap<String, String>> {
+        let _ = id;
+        Ok(HashMap::new())
+    }
 }

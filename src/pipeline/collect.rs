@@ -1,1 +1,490 @@
-//! (being built)
+//! Source to bronze: rows as received minus secrets, in files, with a manifest written last.
+//!
+//! ```text
+//! bronze/affise/clicks/date=<collection day, UTC>/<collection id>-00000.ndjson.zst
+//!                                                 <collection id>._manifest.json
+//! ```
+//!
+//! The order of writing is the guarantee: files, then the manifest that names them, then the
+//! watermark. A collection without a manifest does not exist for readers. Its id follows from
+//! execution, stream and window, so a redrive finds the record of the attempt before and goes on
+//! after the last file that attempt made durable; see [`crate::pipeline::state::Unit`].
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{
+    dataset::Stream,
+    jobs::{ErrorType, JobContext, JobError, Level},
+    ports::ParameterError,
+    sources::{
+        PageSink, Source, SourceError, SourceOutcome, SourceRequest,
+        affise::{Affise, KeyOwner},
+    },
+    state::{StateError, Unit, UnitKey, UnitStatus, Watermark},
+    window::Window,
+};
+
+pub mod manifest;
+mod secrets;
+mod writer;
+
+pub use super::sources::Passes;
+pub use manifest::{
+    MANIFEST_VERSION, Manifest, ManifestError, ManifestFile, list_manifests, read_manifest,
+    write_manifest,
+};
+pub use secrets::without_secrets;
+pub use writer::BronzeWriter;
+
+/// Overlap below which a change that was committed late could be missed, in hours.
+const LEAST_OVERLAP_HOURS: u32 = 2;
+
+/// What to collect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectRequest {
+    /// The listing.
+    pub stream: Stream,
+    /// The days, in the profile's time zone; a dimension is read whole whatever they are.
+    pub window: Window,
+    /// Which passes; both unless told otherwise.
+    #[serde(default)]
+    pub passes: Passes,
+}
+
+/// What a collection did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectSummary {
+    /// What was collected.
+    pub stream: Stream,
+    /// Collection id.
+    pub collection: String,
+    /// Where the manifest lies in the raw store.
+    pub manifest_key: String,
+    /// Rows stored; a row that was read twice counts twice.
+    pub rows: u64,
+    /// Bytes stored, compressed.
+    pub bytes: u64,
+    /// Requests made, over all attempts.
+    pub calls: u64,
+    /// Files stored.
+    pub files: u64,
+    /// Where the stream's watermark stands afterwards.
+    pub watermark: Option<Timestamp>,
+}
+
+/// What a redrive needs to go on; stored in the unit of the collection.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct StoredCursor {
+    /// When the collection began; its UTC day is the folder.
+    received_at: Timestamp,
+    files: Vec<ManifestFile>,
+    /// The source's own cursor.
+    source: Option<serde_json::Value>,
+}
+
+impl CollectRequest {
+    /// The id that the collection of this request has within an execution:
+    /// `20260101-20260108-<hash of execution, stream, window and passes>`.
+    #[must_use]
+    pub fn collection_id(&self, execution: &str) -> String {
+        let (from, to) = (self.window.from(), self.window.to());
+        let identity = format!(
+            "{execution}\n{}\n{from}\n{to}\n{:?}",
+            self.stream, self.passes
+        );
+        let hash = Sha256::digest(identity.as_bytes());
+        let short: String = hash
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!(
+            "{}-{}-{short}",
+            from.strftime("%Y%m%d"),
+            to.strftime("%Y%m%d")
+        )
+    }
+
+    fn unit_key(&self, collection: &str) -> UnitKey {
+        UnitKey {
+            stage: "collect",
+            dataset: self.stream.name(),
+            id: collection.to_owned(),
+        }
+    }
+
+    fn unit_window(&self) -> Option<Window> {
+        self.stream.by_event_day().then_some(self.window)
+    }
+}
+
+/// Collects one stream into bronze, or goes on with what an earlier attempt of the same execution
+/// began. A collection that is complete already is not repeated.
+///
+/// # Errors
+/// [`JobError`] with the type that the workflow's Retry and Catch match; what was stored stays, and a
+/// redrive goes on from there.
+pub async fn collect(
+    ctx: &JobContext,
+    request: &CollectRequest,
+) -> Result<CollectSummary, JobError> {
+    let collection = request.collection_id(&ctx.execution);
+    let store = ctx.lake.std.clone();
+    let key = request.unit_key(&collection);
+    let now = ctx.clock.now();
+    let mut unit = Unit::open(&store, &key, request.unit_window(), &ctx.execution, now)
+        .await
+        .map_err(state)?;
+    if unit.record.status == UnitStatus::Done
+        && let Some(summary) = summary_of_done(ctx, request, &collection, &unit).await?
+    {
+        return Ok(summary);
+    }
+    unit.begin(&ctx.execution, now).await.map_err(state)?;
+    let ended = run(ctx, request, &collection, &mut unit).await;
+    let status = match &ended {
+        Ok(_) => UnitStatus::Done,
+        Err(Ended::Parked(until, error)) => UnitStatus::Parked {
+            until: *until,
+            why: error.message.clone(),
+        },
+        Err(Ended::Failed(error)) if error.error_type == ErrorType::Cancelled => {
+            UnitStatus::Cancelled
+        }
+        Err(Ended::Failed(error)) => UnitStatus::Failed {
+            error_type: error.error_type.name().to_owned(),
+            message: error.message.clone(),
+        },
+    };
+    let recorded = unit.set(status, ctx.clock.now()).await.map_err(state);
+    match ended {
+        Ok(summary) => recorded.map(|()| summary),
+        Err(Ended::Failed(error) | Ended::Parked(_, error)) => {
+            if let Err(also) = recorded {
+                ctx.log.line(
+                    Level::Warn,
+                    &format!("the end of the collection could not be recorded: {also}"),
+                );
+            }
+            Err(error)
+        }
+    }
+}
+
+/// How a collection ended that did not end well.
+enum Ended {
+    Failed(JobError),
+    Parked(Timestamp, JobError),
+}
+
+impl From<JobError> for Ended {
+    fn from(error: JobError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<SourceError> for Ended {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Quota { until, .. } => Self::Parked(until, error.into()),
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+async fn run(
+    ctx: &JobContext,
+    request: &CollectRequest,
+    collection: &str,
+    unit: &mut Unit,
+) -> Result<CollectSummary, Ended> {
+    let stored = unit
+        .cursor::<StoredCursor>()
+        .map_err(state)?
+        .unwrap_or_else(|| StoredCursor {
+            received_at: ctx.clock.now(),
+            files: Vec::new(),
+            source: None,
+        });
+    let source = affise(ctx).await?;
+    let asked = source_request(ctx, request, stored.received_at).await?;
+    let mut sink = Sink::new(ctx, request.stream, collection, unit, stored);
+    let cursor = sink.source_cursor.clone();
+    let read = source.read(&asked, cursor, &mut sink).await;
+    // Whatever ended it: what has arrived is made durable, so that a redrive goes on after it.
+    let flushed = sink.flush().await;
+    let outcome = read?;
+    flushed?;
+    finish(ctx, request, collection, &sink, outcome).await
+}
+
+/// Writes the manifest, then moves the watermark.
+async fn finish(
+    ctx: &JobContext,
+    request: &CollectRequest,
+    collection: &str,
+    sink: &Sink<'_>,
+    outcome: SourceOutcome,
+) -> Result<CollectSummary, Ended> {
+    let files = sink.writer.files().to_vec();
+    let manifest = Manifest {
+        version: MANIFEST_VERSION,
+        collection: collection.to_owned(),
+        stream: request.stream,
+        window: request.unit_window(),
+        received_at: sink.received_at,
+        execution: ctx.execution.clone(),
+        request: outcome.request,
+        rows: files.iter().map(|file| file.rows).sum(),
+        bytes: files.iter().map(|file| file.bytes).sum(),
+        files,
+    };
+    let key = manifest_key(request.stream, sink.received_at, collection);
+    write_manifest(&ctx.lake, &key, &manifest)
+        .await
+        .map_err(manifest_failed)?;
+    let watermark = move_watermark(ctx, request.stream, outcome.watermark).await?;
+    let summary = summarise(&manifest, key, sink.unit.record.calls, watermark);
+    ctx.log.line(
+        Level::Info,
+        &format!(
+            "{}: {} rows in {} files, {} requests",
+            request.stream, summary.rows, summary.files, summary.calls
+        ),
+    );
+    Ok(summary)
+}
+
+async fn move_watermark(
+    ctx: &JobContext,
+    stream: Stream,
+    position: Option<Timestamp>,
+) -> Result<Option<Timestamp>, JobError> {
+    let store = &ctx.lake.std;
+    let watermark = match position {
+        Some(position) => {
+            let moved =
+                Watermark::advance(store, stream, position, &ctx.execution, ctx.clock.now()).await;
+            Some(moved.map_err(state)?)
+        }
+        None => Watermark::load(store, stream).await.map_err(state)?,
+    };
+    Ok(watermark.map(|watermark| watermark.position))
+}
+
+/// The summary of a collection that an earlier attempt completed; `None` when its manifest is gone.
+async fn summary_of_done(
+    ctx: &JobContext,
+    request: &CollectRequest,
+    collection: &str,
+    unit: &Unit,
+) -> Result<Option<CollectSummary>, JobError> {
+    let Some(stored) = unit.cursor::<StoredCursor>().map_err(state)? else {
+        return Ok(None);
+    };
+    let key = manifest_key(request.stream, stored.received_at, collection);
+    let manifest = match read_manifest(&ctx.lake, &key).await {
+        Ok(manifest) => manifest,
+        Err(ManifestError::Store(super::ports::StoreError::NotFound { .. })) => return Ok(None),
+        Err(error) => return Err(manifest_failed(error)),
+    };
+    let watermark = move_watermark(ctx, request.stream, None).await?;
+    ctx.log.line(
+        Level::Info,
+        &format!(
+            "{}: this execution has collected it already",
+            request.stream
+        ),
+    );
+    Ok(Some(summarise(
+        &manifest,
+        key,
+        unit.record.calls,
+        watermark,
+    )))
+}
+
+fn summarise(
+    manifest: &Manifest,
+    manifest_key: String,
+    calls: u64,
+    watermark: Option<Timestamp>,
+) -> CollectSummary {
+    CollectSummary {
+        stream: manifest.stream,
+        collection: manifest.collection.clone(),
+        manifest_key,
+        rows: manifest.rows,
+        bytes: manifest.bytes,
+        calls,
+        files: manifest.files.len() as u64,
+        watermark,
+    }
+}
+
+fn manifest_key(stream: Stream, received_at: Timestamp, collection: &str) -> String {
+    Manifest::key(
+        stream,
+        TimeZone::UTC.to_datetime(received_at).date(),
+        collection,
+    )
+}
+
+async fn source_request(
+    ctx: &JobContext,
+    request: &CollectRequest,
+    now: Timestamp,
+) -> Result<SourceRequest, JobError> {
+    let overlap = ctx.profile.affise.overlap_hours.max(LEAST_OVERLAP_HOURS);
+    let overlap = SignedDuration::from_hours(i64::from(overlap));
+    let watermark = Watermark::load(&ctx.lake.std, request.stream)
+        .await
+        .map_err(state)?;
+    Ok(SourceRequest {
+        stream: request.stream,
+        window: request.window,
+        time_zone: ctx.profile.time_zone.clone(),
+        passes: request.passes,
+        changed_since: watermark.map(|watermark| watermark.read_from(overlap)),
+        now,
+    })
+}
+
+/// Affise as the profile has it, with the key from the parameter store.
+async fn affise(ctx: &JobContext) -> Result<Affise, JobError> {
+    let settings = &ctx.profile.affise;
+    let key = ctx
+        .parameters
+        .get(&settings.api_key_parameter)
+        .await
+        .map_err(|error| {
+            let error_type = match error {
+                ParameterError::Missing { .. } => ErrorType::BadCredentials,
+                ParameterError::Failed { .. } => ErrorType::StorageError,
+            };
+            JobError::new(error_type, error.to_string())
+        })?;
+    Ok(Affise::new(
+        settings,
+        key,
+        ctx.cancel.clone(),
+        ctx.log.clone(),
+    )?)
+}
+
+/// Asks Affise whose key the profile has.
+///
+/// # Errors
+/// [`JobError`]: `BadCredentials` when the key is missing or wrong.
+pub async fn check_key(ctx: &JobContext) -> Result<KeyOwner, JobError> {
+    Ok(affise(ctx).await?.key_owner().await?)
+}
+
+/// Where pages go: into files, and with each finished file into the unit's record.
+struct Sink<'a> {
+    ctx: &'a JobContext,
+    stream: Stream,
+    unit: &'a mut Unit,
+    writer: BronzeWriter,
+    received_at: Timestamp,
+    /// Where the source goes on once everything handed over is durable.
+    source_cursor: Option<serde_json::Value>,
+    /// Requests of earlier attempts, and of this one.
+    calls_before: u64,
+    calls: u64,
+}
+
+impl<'a> Sink<'a> {
+    fn new(
+        ctx: &'a JobContext,
+        stream: Stream,
+        collection: &str,
+        unit: &'a mut Unit,
+        stored: StoredCursor,
+    ) -> Self {
+        let day = TimeZone::UTC.to_datetime(stored.received_at).date();
+        let writer = BronzeWriter::new(ctx.lake.raw.clone(), stream, day, collection, stored.files);
+        let calls_before = unit.record.calls;
+        let (received_at, source_cursor) = (stored.received_at, stored.source);
+        Self {
+            ctx,
+            stream,
+            unit,
+            writer,
+            received_at,
+            source_cursor,
+            calls_before,
+            calls: 0,
+        }
+    }
+
+    /// Makes everything handed over durable and records how far it is.
+    async fn flush(&mut self) -> Result<(), JobError> {
+        self.writer.roll().await?;
+        let files = self.writer.files();
+        let record = &mut self.unit.record;
+        record.rows = self.writer.durable_rows();
+        record.bytes = files.iter().map(|file| file.bytes).sum();
+        record.calls = self.calls_before + self.calls;
+        record.hashes = files
+            .iter()
+            .map(|file| (file.key.clone(), file.sha256.clone()))
+            .collect();
+        let cursor = StoredCursor {
+            received_at: self.received_at,
+            files: files.to_vec(),
+            source: self.source_cursor.clone(),
+        };
+        self.unit.set_cursor(&cursor).map_err(state)?;
+        self.unit.save(self.ctx.clock.now()).await.map_err(state)
+    }
+}
+
+#[async_trait]
+impl PageSink for Sink<'_> {
+    async fn page(
+        &mut self,
+        rows: &[Bytes],
+        cursor: serde_json::Value,
+        calls: u64,
+    ) -> Result<(), SourceError> {
+        for row in rows {
+            self.writer.row(row)?;
+        }
+        self.source_cursor = Some(cursor);
+        self.calls = calls;
+        if self.writer.is_full() {
+            self.flush().await?;
+        }
+        self.ctx.log.progress(&format!(
+            "{}: {} rows, {calls} requests",
+            self.stream,
+            self.writer.rows()
+        ));
+        Ok(())
+    }
+
+    fn position(&self) -> u64 {
+        self.writer.rows()
+    }
+
+    async fn recall(&mut self, position: u64) -> Result<Vec<Bytes>, SourceError> {
+        Ok(self.writer.recall(position).await?)
+    }
+}
+
+fn state(error: StateError) -> JobError {
+    let error_type = match error {
+        StateError::TakenOver { .. } | StateError::Contended { .. } => ErrorType::LeaseHeld,
+        StateError::Store(_) | StateError::Damaged { .. } => ErrorType::StorageError,
+    };
+    JobError::new(error_type, error.to_string())
+}
+
+fn manifest_failed(error: ManifestError) -> JobError {
+    JobError::new(ErrorType::StorageError, error.to_string())
+}

@@ -1,14 +1,19 @@
 //! Job name and JSON input in, JSON output or a named error out: what a Lambda or a local task calls.
 
+mod run;
+
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+
 use crate::{
     config::Profile,
     pipeline::ports::{Clock, Lake, ParameterStore, QueryEngine},
 };
+
+pub use run::{NAMES, run};
 
 /// The error names that a workflow's Retry and Catch match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

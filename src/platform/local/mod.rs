@@ -1,6 +1,315 @@
 //! The embedded platform: files, DataFusion with Delta Lake, SQLite; no account and no server.
 
 pub mod engine;
+pub mod jobs;
 pub mod lake;
+pub mod logs;
 pub mod parameters;
+pub mod state;
 pub mod workflows;
+
+use std::{
+    fmt, fs, io,
+    sync::{Arc, OnceLock, Weak, atomic::AtomicBool},
+};
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    engine::{EngineSettings, LocalEngine},
+    jobs::LocalJobs,
+    lake::LocalStore,
+    logs::LocalLogs,
+    parameters::FileParameters,
+    state::StateStore,
+    workflows::{Definitions, JobCall, LocalResources, LocalWorkflows},
+};
+use super::{PlatformError, StandIn};
+use crate::{
+    config::Profile,
+    ops::{
+        ExecutionId, Identity, Operations, OpsError, OpsErrorKind, OpsResult,
+        operator::{Operator, OperatorParts, SampleStarter},
+    },
+    pipeline::{
+        gold,
+        jobs::{JobContext, JobError, JobLog, Level},
+        ports::{Clock, Lake, ObjectStore, QueryEngine, QueryError, QueryRows, QuerySummary, StoreError, SystemClock},
+        window::{Window, WindowError},
+    },
+};
+
+/// A profile's bundle of ports. Opening is cheap; the query engine starts with the first statement.
+#[derive(Debug, Clone)]
+pub struct Platform {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    profile: Arc<Profile>,
+    lake: Lake,
+    parameters: Arc<FileParameters>,
+    engine: Arc<LazyEngine>,
+    clock: Arc<dyn Clock>,
+    jobs: Arc<LocalJobs>,
+    workflows: Arc<LocalWorkflows>,
+    operator: Arc<Operator>,
+    stand_in: Arc<OnceLock<Arc<dyn StandIn>>>,
+    console_open: Arc<AtomicBool>,
+}
+
+/// A platform that does not keep itself alive: for what the platform itself owns.
+#[derive(Debug, Clone)]
+pub struct WeakPlatform {
+    inner: Weak<Inner>,
+}
+
+impl WeakPlatform {
+    /// The platform, while anybody still uses it.
+    ///
+    /// # Errors
+    /// When the program is ending.
+    pub fn upgrade(&self) -> OpsResult<Platform> {
+        let inner = self.inner.upgrade().ok_or_else(|| OpsError::new(OpsErrorKind::Platform, "the program is ending", ""))?;
+        Ok(Platform { inner })
+    }
+}
+
+impl Platform {
+    /// Opens the folders and the execution store of a profile; makes them when they are not there.
+    ///
+    /// # Errors
+    /// [`PlatformError`] when a folder or the store cannot be used.
+    pub fn open(profile: Arc<Profile>) -> Result<Self, PlatformError> {
+        let lake = open_lake(&profile)?;
+        let store = StateStore::open(&profile.state_file()).map_err(|source| PlatformError::Executions {
+            profile: profile.name.clone(),
+            source: source.into(),
+        })?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let parameters = Arc::new(FileParameters::new(profile.parameters_file()));
+        let engine = Arc::new(LazyEngine { settings: EngineSettings::for_profile(&profile), engine: OnceLock::new() });
+        let stand_in = Arc::new(OnceLock::new());
+        let jobs = Arc::new(LocalJobs {
+            profile: Arc::clone(&profile),
+            lake: lake.clone(),
+            parameters: parameters.clone(),
+            engine: engine.clone(),
+            clock: Arc::clone(&clock),
+            stand_in: Arc::clone(&stand_in),
+        });
+        let resources = LocalResources::new(Arc::clone(&profile), jobs.clone(), engine.clone(), lake.clone(), Arc::clone(&store), Arc::clone(&clock));
+        let definitions = Definitions::new(Arc::clone(&profile), Arc::new(|text| gold::render_workflow(text).map_err(|error| error.to_string())));
+        let workflows = LocalWorkflows::new(Arc::clone(&store), definitions, Arc::new(resources), Arc::clone(&clock));
+        let workflows = Arc::new(workflows.map_err(|source| PlatformError::Executions { profile: profile.name.clone(), source })?);
+        let operator = Arc::new(Operator::new(OperatorParts {
+            identity: identity(&profile),
+            profile: Arc::clone(&profile),
+            workflows: workflows.clone(),
+            logs: Arc::new(LocalLogs::new(store)),
+            lake: lake.clone(),
+            clock: Arc::clone(&clock),
+            sample: Some(Arc::new(Sample(Arc::clone(&stand_in)))),
+        }));
+        let console_open = Arc::default();
+        Ok(Self { inner: Arc::new(Inner { profile, lake, parameters, engine, clock, jobs, workflows, operator, stand_in, console_open }) })
+    }
+
+    /// What the operator can do.
+    #[must_use]
+    pub fn operations(&self) -> Arc<dyn Operations> {
+        self.inner.operator.clone()
+    }
+
+    /// The profile.
+    #[must_use]
+    pub fn profile(&self) -> &Profile {
+        &self.inner.profile
+    }
+
+    /// The two folders that play the buckets.
+    #[must_use]
+    pub fn lake(&self) -> &Lake {
+        &self.inner.lake
+    }
+
+    /// Credentials.
+    #[must_use]
+    pub fn parameters(&self) -> &FileParameters {
+        &self.inner.parameters
+    }
+
+    /// SQL; starts the engine.
+    ///
+    /// # Errors
+    /// When the engine cannot start.
+    pub fn engine(&self) -> Result<&LocalEngine, QueryError> {
+        self.inner.engine.get()
+    }
+
+    /// State machines and executions of this machine.
+    #[must_use]
+    pub fn workflows(&self) -> &LocalWorkflows {
+        &self.inner.workflows
+    }
+
+    /// This instant.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// Today and the seven days before it.
+    ///
+    /// # Errors
+    /// At the very edge of the calendar.
+    pub fn default_window(&self) -> Result<Window, WindowError> {
+        Window::default_at(self.now(), &self.inner.profile.time_zone)
+    }
+
+    /// Whether the console has the terminal.
+    #[must_use]
+    pub fn console_is_open(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.inner.console_open)
+    }
+
+    /// Lets a stand-in play the sources of sample lakes; the first one stays.
+    pub fn set_stand_in(&self, stand_in: Arc<dyn StandIn>) {
+        let _ = self.inner.stand_in.set(stand_in);
+    }
+
+    /// A handle that does not keep the platform alive.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakPlatform {
+        WeakPlatform { inner: Arc::downgrade(&self.inner) }
+    }
+
+    /// A job's context outside any execution: lines go to standard error.
+    ///
+    /// # Errors
+    /// When the stand-in of a sample lake does not start.
+    pub async fn job_context(&self, task: &str) -> Result<JobContext, JobError> {
+        let execution = format!("{task}-{}", uuid::Uuid::now_v7().simple());
+        let log: Arc<dyn JobLog> = Arc::new(StandardError);
+        self.inner.jobs.context(JobCall { execution, stage: task.to_owned(), attempt: 1, log, cancel: CancellationToken::new() }).await
+    }
+
+    /// Whether nothing was ever collected or imported.
+    ///
+    /// # Errors
+    /// When the lake cannot be read.
+    pub async fn lake_is_empty(&self) -> Result<bool, StoreError> {
+        let mut bronze = self.inner.lake.raw.list("bronze/").await?;
+        Ok(bronze.next().await.transpose()?.is_none())
+    }
+
+    /// Removes everything of the lake and its executions. The caller made sure that it may.
+    ///
+    /// # Errors
+    /// When a folder cannot be removed.
+    pub fn delete_lake(profile: &Profile) -> io::Result<()> {
+        let database = profile.state_file();
+        let beside = |suffix: &str| {
+            let mut path = database.clone().into_os_string();
+            path.push(suffix);
+            path.into()
+        };
+        let files: [std::path::PathBuf; 3] = [database.clone(), beside("-wal"), beside("-shm")];
+        for folder in [profile.raw_dir(), profile.std_dir()] {
+            gone(fs::remove_dir_all(folder))?;
+        }
+        for file in files {
+            gone(fs::remove_file(file))?;
+        }
+        Ok(())
+    }
+}
+
+fn gone(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn open_lake(profile: &Profile) -> Result<Lake, PlatformError> {
+    let open = |folder: std::path::PathBuf| -> Result<Arc<dyn ObjectStore>, PlatformError> {
+        match LocalStore::open(&folder) {
+            Ok(store) => Ok(Arc::new(store)),
+            Err(source) => Err(PlatformError::Lake { profile: profile.name.clone(), folder: folder.display().to_string(), source }),
+        }
+    };
+    Ok(Lake { raw: open(profile.raw_dir())?, std: open(profile.std_dir())? })
+}
+
+fn identity(profile: &Profile) -> Identity {
+    Identity {
+        profile: profile.name.clone(),
+        account: "local".to_owned(),
+        region: "this machine".to_owned(),
+        lake: profile.data_dir.display().to_string(),
+        time_zone: profile.time_zone.iana_name().unwrap_or("UTC").to_owned(),
+        read_only: profile.read_only,
+    }
+}
+
+/// The query engine, started by whoever first runs a statement: a console that only looks never pays for it.
+#[derive(Debug)]
+struct LazyEngine {
+    settings: EngineSettings,
+    engine: OnceLock<Result<LocalEngine, QueryError>>,
+}
+
+impl LazyEngine {
+    fn get(&self) -> Result<&LocalEngine, QueryError> {
+        self.engine.get_or_init(|| LocalEngine::new(&self.settings)).as_ref().map_err(Clone::clone)
+    }
+}
+
+#[async_trait]
+impl QueryEngine for LazyEngine {
+    async fn execute(&self, sql: &str, cancel: &CancellationToken) -> Result<QuerySummary, QueryError> {
+        self.get()?.execute(sql, cancel).await
+    }
+
+    async fn query(&self, sql: &str, cancel: &CancellationToken) -> Result<QueryRows, QueryError> {
+        self.get()?.query(sql, cancel).await
+    }
+}
+
+/// Starts the sample by whoever stands in for the sources.
+struct Sample(Arc<OnceLock<Arc<dyn StandIn>>>);
+
+impl fmt::Debug for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sample")
+    }
+}
+
+#[async_trait]
+impl SampleStarter for Sample {
+    async fn start(&self) -> OpsResult<ExecutionId> {
+        match self.0.get() {
+            Some(stand_in) => stand_in.start_sample().await,
+            None => Err(OpsError::new(OpsErrorKind::NotPossible, "this build has no simulator", "build it with the feature `simulator`")),
+        }
+    }
+}
+
+/// The log of a job that no execution holds.
+#[derive(Debug)]
+struct StandardError;
+
+impl JobLog for StandardError {
+    fn line(&self, level: Level, message: &str) {
+        if level >= Level::Warn {
+            eprintln!("{}", crate::pipeline::text::for_terminal(message));
+        }
+    }
+
+    fn progress(&self, _message: &str) {}
+}

@@ -1,7 +1,6 @@
 //! Checks that look at a whole machine: transitions that lead nowhere, states that nothing leads to.
 
 use super::fields::Problems;
-use super::types::Machine;
 use std::collections::{HashMap, HashSet};
 
 /// A transition as written, to be checked once all states are known.
@@ -83,17 +82,5 @@ pub(super) fn check_names(names: &[NamePlace], problems: &mut Problems<'_>) {
             continue;
         }
         first.insert(&place.name, place);
-    }
-}
-
-/// Reports machines without any state.
-pub(super) fn check_not_empty(
-    machine: &Machine,
-    offset: usize,
-    pointer: &str,
-    problems: &mut Problems<'_>,
-) {
-    if machine.states.is_empty() {
-        problems.add(offset, pointer, "States must hold at least one state");
     }
 }

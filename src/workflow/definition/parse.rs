@@ -1,6 +1,6 @@
 //! Nodes to types: machines and what all states share.
 
-use super::check::{NamePlace, Target, check_names, check_not_empty, check_transitions};
+use super::check::{NamePlace, Target, check_names, check_transitions};
 use super::fields::{Fields, Problems, below};
 use super::source::{self, Kind, Node};
 use super::types::{
@@ -101,7 +101,13 @@ impl Parser<'_> {
             Some(member) => {
                 let pointer = fields.at("States");
                 self.states(&member.value, &pointer, &mut machine, &mut names);
-                check_not_empty(&machine, member.value.offset, &pointer, &mut self.problems);
+                if names.is_empty() {
+                    self.problems.add(
+                        member.value.offset,
+                        &pointer,
+                        "States must be an object with at least one state",
+                    );
+                }
                 let targets = std::mem::take(&mut self.targets);
                 check_transitions(&names, &targets, &mut self.problems);
             }
@@ -120,12 +126,11 @@ impl Parser<'_> {
         machine: &mut Machine,
         names: &mut Vec<NamePlace>,
     ) {
-        if Fields::open(node, pointer, &mut self.problems).is_none() {
-            return;
-        }
         let Kind::Object(members) = &node.kind else {
             return;
         };
+        // For the check that no name is given twice.
+        Fields::open(node, pointer, &mut self.problems);
         for member in members {
             let pointer = below(pointer, &member.name);
             let length = member.name.chars().count();
@@ -292,7 +297,7 @@ impl Parser<'_> {
                 None
             }
             (None, _) => {
-                if !fields.has("Next") && end != Some(true) {
+                if !fields.has("Next") && (end == Some(false) || !fields.has("End")) {
                     fields.missing("Next", "give Next, or \"End\": true", &mut self.problems);
                 }
                 None

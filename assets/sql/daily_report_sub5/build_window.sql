@@ -1,0 +1,5 @@
+-- The window goes to a table of this build first, where it is checked before anybody reads it.
+CREATE TABLE :staging
+WITH (table_type = 'ICEBERG', is_external = false, format = 'PARQUET', location = :location)
+AS
+-- include window.sql

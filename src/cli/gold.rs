@@ -1,0 +1,31 @@
+//! `lakehand gold build TABLE`.
+
+use clap::Subcommand;
+
+use super::{App, Ended, VerbResult, run::WindowArgs};
+use crate::pipeline::{dataset::GoldTable, gold};
+
+/// Verbs on gold tables.
+#[derive(Debug, Subcommand)]
+pub enum GoldVerb {
+    /// Rebuild a window of a gold table from silver, in one commit.
+    Build {
+        /// Gold table: daily_report_sub5.
+        table: GoldTable,
+        #[command(flatten)]
+        window: WindowArgs,
+    },
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// When the build fails; the old window is still in place then.
+pub async fn run(app: &App, verb: &GoldVerb) -> VerbResult {
+    let GoldVerb::Build { table, window } = verb;
+    let window = window.or_default(app)?;
+    let context = app.platform.job_context("gold-build").await?;
+    let summary = gold::build(&context, *table, window).await?;
+    app.print(&summary, |out| writeln!(out, "{} {window}: {} rows", table.name(), summary.rows))?;
+    Ok(Ended::Well)
+}

@@ -1,0 +1,170 @@
+//! `lakehand query SQL`: one statement in Athena's spelling.
+
+use std::io::{self, Read, Write};
+
+use arrow::{array::RecordBatch, util::display::{ArrayFormatter, FormatOptions}};
+use clap::{Args, ValueEnum};
+use futures::StreamExt;
+use tokio_util::sync::CancellationToken;
+
+use super::{App, CliError, Ended, OutputFormat, VerbResult};
+use crate::pipeline::{
+    export::{CsvOptions, write_csv},
+    ports::{QueryEngine, QueryRows},
+    text::for_terminal,
+};
+
+/// What to ask.
+#[derive(Debug, Args)]
+pub struct QueryArgs {
+    /// The statement; `-` reads it from standard input.
+    sql: String,
+    /// Rows in this format instead of --output's.
+    #[arg(long, value_enum)]
+    format: Option<RowFormat>,
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RowFormat {
+    /// Aligned columns; control characters made visible.
+    Table,
+    /// RFC 4180, streamed.
+    Csv,
+    /// One JSON object a line, streamed.
+    Json,
+}
+
+/// Runs the statement.
+///
+/// # Errors
+/// When it is refused or fails.
+pub async fn run(app: &App, args: &QueryArgs) -> VerbResult {
+    let mut sql = args.sql.clone();
+    if sql == "-" {
+        sql.clear();
+        io::stdin().read_to_string(&mut sql)?;
+    }
+    let engine = app.platform.engine()?;
+    let cancel = CancellationToken::new();
+    if is_query(&sql) {
+        let rows = engine.query(&sql, &cancel).await?;
+        let format = args.format.unwrap_or(match app.output {
+            OutputFormat::Text => RowFormat::Table,
+            OutputFormat::Json => RowFormat::Json,
+        });
+        print_rows(rows, format).await?;
+    } else {
+        let summary = engine.execute(&sql, &cancel).await?;
+        app.print(&summary, |out| writeln!(out, "{}: {} rows in {} ms", summary.statement, summary.rows, summary.elapsed_ms))?;
+    }
+    Ok(Ended::Well)
+}
+
+/// Whether a statement gives rows: by its first word, past comments and brackets.
+fn is_query(sql: &str) -> bool {
+    let mut rest = sql.trim_start();
+    loop {
+        rest = if let Some(comment) = rest.strip_prefix("--") {
+            comment.split_once('\n').map_or("", |(_, after)| after).trim_start()
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.split_once("*/").map_or("", |(_, after)| after).trim_start()
+        } else if let Some(inner) = rest.strip_prefix('(') {
+            inner.trim_start()
+        } else {
+            break;
+        };
+    }
+    let word: String = rest.chars().take_while(char::is_ascii_alphabetic).collect();
+    ["select", "with", "values", "show", "describe", "explain", "table"].iter().any(|w| word.eq_ignore_ascii_case(w))
+}
+
+async fn print_rows(mut rows: QueryRows, format: RowFormat) -> Result<(), CliError> {
+    let mut out = io::BufWriter::new(io::stdout());
+    match format {
+        RowFormat::Csv => {
+            write_csv(rows, out, CsvOptions::default()).await?;
+            return Ok(());
+        }
+        RowFormat::Json => {
+            while let Some(batch) = rows.batches.next().await {
+                write_json(&mut out, &batch?)?;
+            }
+        }
+        RowFormat::Table => {
+            let mut batches = Vec::new();
+            while let Some(batch) = rows.batches.next().await {
+                batches.push(batch?);
+            }
+            let header: Vec<String> = rows.schema.fields().iter().map(|field| field.name().clone()).collect();
+            write_table(&mut out, &header, &batches)?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn cells(batch: &RecordBatch) -> Result<Vec<ArrayFormatter<'_>>, CliError> {
+    let options = FormatOptions::default();
+    let formatters: Result<Vec<_>, _> = batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options.clone())).collect();
+    formatters.map_err(|error| CliError::platform(format!("could not show the rows: {error}"), "try --format csv"))
+}
+
+fn write_json(out: &mut dyn Write, batch: &RecordBatch) -> Result<(), CliError> {
+    use arrow::datatypes::DataType;
+    let schema = batch.schema();
+    let formatters = cells(batch)?;
+    for row in 0..batch.num_rows() {
+        let mut object = serde_json::Map::new();
+        for ((field, column), formatter) in schema.fields().iter().zip(batch.columns()).zip(&formatters) {
+            let text = || formatter.value(row).to_string();
+            let value = if column.is_null(row) {
+                serde_json::Value::Null
+            } else {
+                match field.data_type() {
+                    DataType::Boolean => serde_json::Value::Bool(text() == "true"),
+                    t if t.is_integer() || t.is_floating() => serde_json::from_str(&text()).unwrap_or_else(|_| text().into()),
+                    _ => text().into(),
+                }
+            };
+            object.insert(field.name().clone(), value);
+        }
+        serde_json::to_writer(&mut *out, &object).map_err(io::Error::from)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn write_table(out: &mut dyn Write, header: &[String], batches: &[RecordBatch]) -> Result<(), CliError> {
+    let mut lines: Vec<Vec<String>> = vec![header.to_vec()];
+    for batch in batches {
+        let formatters = cells(batch)?;
+        for row in 0..batch.num_rows() {
+            let line = batch.columns().iter().zip(&formatters).map(|(column, formatter)| {
+                if column.is_null(row) { "NULL".to_owned() } else { for_terminal(&formatter.value(row).to_string()).into_owned() }
+            });
+            lines.push(line.collect());
+        }
+    }
+    let widths: Vec<usize> = (0..header.len()).map(|c| lines.iter().map(|line| line[c].chars().count()).max().unwrap_or(0)).collect();
+    for line in &lines {
+        let padded: Vec<String> = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        writeln!(out, "{}", padded.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_query;
+
+    #[test]
+    fn rows_or_a_change_is_told_by_the_first_word() {
+        for sql in ["select 1", " -- a\n /* b */ (SELECT 1)", "WITH x AS (SELECT 1) SELECT * FROM x", "show tables"] {
+            assert!(is_query(sql), "{sql}");
+        }
+        for sql in ["delete from t", "-- select\nupdate t set a = 1", "create table t as select 1", ""] {
+            assert!(!is_query(sql), "{sql}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! `lakehand run WORKFLOW`: start a workflow, and wait for it.
+
+use std::{os::unix::process::CommandExt as _, process::Stdio, time::Duration};
+
+use clap::Args;
+use jiff::civil::Date;
+
+use super::{App, CliError, Ended, OutputFormat, VerbResult, progress, runs::write_detail};
+use crate::{
+    ops::{ExecutionId, ExecutionStatus, StartRequest, WorkflowName},
+    pipeline::window::Window,
+};
+
+/// What to start.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Workflow: collect, daily-report, backfill.
+    workflow: String,
+    #[command(flatten)]
+    window: WindowArgs,
+    /// Further input, a JSON object merged into the execution's input.
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    input: String,
+    /// Name of the execution; the same name twice is refused.
+    #[arg(long)]
+    name: Option<String>,
+    /// Wait until it has ended; exit code 1 when it failed.
+    #[arg(long)]
+    wait: bool,
+}
+
+/// A window on the command line.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct WindowArgs {
+    /// First day, YYYY-MM-DD. Default: seven days before the last day.
+    #[arg(long, value_name = "DATE")]
+    from: Option<Date>,
+    /// Last day, included, YYYY-MM-DD. Default: today in the profile's time zone.
+    #[arg(long, value_name = "DATE")]
+    to: Option<Date>,
+}
+
+impl WindowArgs {
+    /// The window asked for, if any.
+    ///
+    /// # Errors
+    /// When only one end is given, or the ends are reversed.
+    pub fn window(self) -> Result<Option<Window>, CliError> {
+        match (self.from, self.to) {
+            (None, None) => Ok(None),
+            (Some(from), Some(to)) => Ok(Some(Window::new(from, to)?)),
+            _ => Err(CliError::usage("a window has two ends", "give both --from and --to, or neither for today and the seven days before it")),
+        }
+    }
+
+    /// The window asked for, or the default one.
+    ///
+    /// # Errors
+    /// As [`WindowArgs::window`].
+    pub fn or_default(self, app: &App) -> Result<Window, CliError> {
+        match self.window()? {
+            Some(window) => Ok(window),
+            None => Ok(app.platform.default_window()?),
+        }
+    }
+}
+
+/// Starts the workflow.
+///
+/// # Errors
+/// When it cannot be started.
+pub async fn run(app: &App, args: &RunArgs) -> VerbResult {
+    let input: serde_json::Value = serde_json::from_str(&args.input)
+        .ok()
+        .filter(serde_json::Value::is_object)
+        .ok_or_else(|| CliError::usage("--input is not a JSON object", "write it like --input '{\"streams\": [\"affise.clicks\"]}'"))?;
+    let request =
+        StartRequest { workflow: WorkflowName::from(args.workflow.as_str()), window: args.window.window()?, input, name: args.name.clone() };
+    if args.wait { start_and_wait(app, request).await } else { start_detached(app, request).await }
+}
+
+/// Starts an execution in this process and follows it to its end.
+///
+/// # Errors
+/// When it cannot be started or asked.
+pub async fn start_and_wait(app: &App, request: StartRequest) -> VerbResult {
+    let operations = app.platform.operations();
+    let id = operations.start(request).await?;
+    let detail = progress::follow(operations.as_ref(), &id).await?;
+    app.print(&detail, |out| write_detail(out, &detail))?;
+    Ok(if detail.summary.status == ExecutionStatus::Succeeded { Ended::Well } else { Ended::Failed })
+}
+
+/// Starts an execution in a process of its own, which goes on when this one ends.
+async fn start_detached(app: &App, request: StartRequest) -> VerbResult {
+    let name = match request.name {
+        Some(name) => name,
+        None => format!("{}-{}", request.workflow, app.platform.now().strftime("%Y%m%dT%H%M%S%.3fZ")).replace('.', "-"),
+    };
+    let operations = app.platform.operations();
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    command.args(["--profile", &app.profile.name, "run", request.workflow.as_ref(), "--wait", "--name", &name]);
+    command.args(["--input", &request.input.to_string()]);
+    if let Some(window) = request.window {
+        command.args(["--from", &window.from().to_string(), "--to", &window.to().to_string()]);
+    }
+    // Its own process group: Ctrl-C in this terminal does not reach it.
+    let mut child = command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    for _ in 0..200 {
+        let started = operations.executions(Some(&request.workflow), 50).await?;
+        if let Some(summary) = started.into_iter().find(|summary| summary.name == name) {
+            return announce(app, &summary.id);
+        }
+        if let Some(status) = child.try_wait()? {
+            let mut text = String::new();
+            if let Some(mut stderr) = child.stderr.take() {
+                std::io::Read::read_to_string(&mut stderr, &mut text)?;
+            }
+            let code = status.code().unwrap_or(5);
+            let message = text.trim().trim_start_matches("error: ").to_owned();
+            return Err(if code == 4 { CliError::not_possible(message, "") } else { CliError::platform(message, "") });
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err(CliError::platform(format!("the execution {name} did not appear within ten seconds"), "look with `lakehand runs list`"))
+}
+
+fn announce(app: &App, id: &ExecutionId) -> VerbResult {
+    app.print(&serde_json::json!({ "execution": id }), |out| {
+        writeln!(out, "{id}")?;
+        if app.output == OutputFormat::Text {
+            writeln!(out, "watch it with `lakehand runs show {id}` or in the console")?;
+        }
+        Ok(())
+    })?;
+    Ok(Ended::Well)
+}

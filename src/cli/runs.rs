@@ -1,0 +1,185 @@
+//! `lakehand runs list|show|logs|stop|redrive`.
+
+use std::io::{self, Write};
+
+use clap::Subcommand;
+
+use super::{
+    App, CliError, Ended, VerbResult,
+    progress::{follow, mark},
+    status::word,
+};
+use crate::{
+    ops::{ExecutionDetail, ExecutionId, ExecutionStatus, ExecutionSummary, Redrive, StageStatus, WorkflowName},
+    pipeline::text::for_terminal,
+};
+
+/// Verbs on executions.
+#[derive(Debug, Subcommand)]
+pub enum RunsVerb {
+    /// Executions, newest first.
+    List {
+        /// Only of this workflow.
+        #[arg(long)]
+        workflow: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// One execution: root cause, stages, whether a redrive is safe.
+    Show {
+        /// Execution id; `latest` is the newest one.
+        id: String,
+    },
+    /// Log lines of an execution.
+    Logs {
+        /// Execution id; `latest` is the newest one.
+        id: String,
+        /// Only of this stage.
+        #[arg(long)]
+        stage: Option<String>,
+        /// Go on until the execution has ended.
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Stop a running execution.
+    Stop {
+        /// Execution id.
+        id: String,
+        /// Why, for the history.
+        #[arg(long, default_value = "stopped from the command line")]
+        reason: String,
+    },
+    /// Continue an execution from what did not finish, and wait for its end.
+    Redrive {
+        /// Execution id; `latest` is the newest one.
+        id: String,
+    },
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// When the platform refuses or output fails.
+pub async fn run(app: &App, verb: &RunsVerb) -> VerbResult {
+    let operations = app.platform.operations();
+    match verb {
+        RunsVerb::List { workflow, limit } => {
+            let workflow = workflow.as_deref().map(WorkflowName::from);
+            let executions = operations.executions(workflow.as_ref(), *limit).await?;
+            app.print(&executions, |out| write_list(out, &executions))?;
+            Ok(Ended::Well)
+        }
+        RunsVerb::Show { id } => {
+            let detail = operations.execution(&resolve(app, id).await?, 0).await?;
+            app.print(&detail, |out| write_detail(out, &detail))?;
+            Ok(Ended::Well)
+        }
+        RunsVerb::Logs { id, stage, follow } => logs(app, &resolve(app, id).await?, stage.as_deref(), *follow).await,
+        RunsVerb::Stop { id, reason } => {
+            let id = resolve(app, id).await?;
+            operations.stop(&id, reason).await?;
+            app.print(&serde_json::json!({ "execution": id, "requested": "stop" }), |out| writeln!(out, "asked {id} to stop"))?;
+            Ok(Ended::Well)
+        }
+        RunsVerb::Redrive { id } => {
+            let id = resolve(app, id).await?;
+            operations.redrive(&id).await?;
+            let detail = follow(operations.as_ref(), &id).await?;
+            app.print(&detail, |out| write_detail(out, &detail))?;
+            Ok(if detail.summary.status == ExecutionStatus::Succeeded { Ended::Well } else { Ended::Failed })
+        }
+    }
+}
+
+async fn resolve(app: &App, id: &str) -> Result<ExecutionId, CliError> {
+    if id != "latest" {
+        return Ok(ExecutionId::from(id));
+    }
+    let newest = app.platform.operations().executions(None, 1).await?;
+    let newest = newest.into_iter().next();
+    newest.map(|summary| summary.id).ok_or_else(|| CliError::not_found("there is no execution yet", "start one with `lakehand run collect`"))
+}
+
+async fn logs(app: &App, id: &ExecutionId, stage: Option<&str>, follow: bool) -> VerbResult {
+    const PAGE: usize = 1000;
+    let operations = app.platform.operations();
+    let mut after = 0;
+    loop {
+        // The status is read before the lines: lines written before the end are not missed.
+        let ended = operations.execution(id, u64::MAX >> 1).await?.summary.status.is_ended();
+        loop {
+            let lines = operations.logs(id, stage, after, PAGE).await?;
+            after = lines.last().map_or(after, |line| line.line);
+            let mut out = io::stdout().lock();
+            for line in &lines {
+                match app.output {
+                    super::OutputFormat::Json => {
+                        serde_json::to_writer(&mut out, line).map_err(io::Error::from)?;
+                        writeln!(out)?;
+                    }
+                    super::OutputFormat::Text => {
+                        let level = format!("{:?}", line.level).to_uppercase();
+                        let attempt = if line.attempt > 1 { format!(" (try {})", line.attempt) } else { String::new() };
+                        writeln!(out, "{:.3} {level:<5} {}{attempt}: {}", line.at, for_terminal(&line.stage), for_terminal(&line.message))?;
+                    }
+                }
+            }
+            if lines.len() < PAGE {
+                break;
+            }
+        }
+        if ended || !follow {
+            return Ok(Ended::Well);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
+}
+
+fn write_list(out: &mut dyn Write, executions: &[ExecutionSummary]) -> io::Result<()> {
+    for e in executions {
+        let window = e.window.map_or(String::new(), |window| window.to_string());
+        let error = e.error.as_deref().map_or(String::new(), |error| format!("{}: {}", e.current_stage.as_deref().unwrap_or("?"), for_terminal(error)));
+        writeln!(out, "{:<11} {:.0}  {:<24} {}  {error}", word(e), e.started, window, e.id)?;
+    }
+    if executions.is_empty() {
+        writeln!(out, "no executions yet; `lakehand demo` makes the first ones")?;
+    }
+    Ok(())
+}
+
+/// Writes one execution for people: root cause first.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_detail(out: &mut dyn Write, detail: &ExecutionDetail) -> io::Result<()> {
+    let summary = &detail.summary;
+    writeln!(out, "{}  {}", summary.id, word(summary))?;
+    if let Some(cause) = &detail.root_cause {
+        writeln!(out, "root cause  {} in {}", for_terminal(&cause.error), for_terminal(&cause.stage))?;
+        writeln!(out, "            {}", for_terminal(&cause.cause))?;
+        for (label, text) in [("meaning", &cause.meaning), ("remedy", &cause.remedy)] {
+            if let Some(text) = text {
+                writeln!(out, "{label:<11} {text}")?;
+            }
+        }
+    }
+    if summary.status != ExecutionStatus::Succeeded {
+        match &detail.redrive {
+            Redrive::Possible { stages, safety } => writeln!(out, "redrive     possible, runs {} again: {safety}", stages.join(", "))?,
+            Redrive::NotPossible { reason } => writeln!(out, "redrive     not possible: {reason}")?,
+        }
+    }
+    for stage in detail.stages.iter().filter(|stage| stage.status != StageStatus::NotReached) {
+        let (symbol, word) = mark(&stage.status);
+        let took = match (stage.started, stage.ended) {
+            (Some(from), Some(to)) => format!("{:.1} s", to.duration_since(from).as_secs_f64()),
+            _ => String::new(),
+        };
+        let tries = if stage.attempts > 1 { format!("{} tries", stage.attempts) } else { String::new() };
+        let indent = "  ".repeat(usize::from(stage.depth));
+        let progress = stage.progress.as_deref().unwrap_or("");
+        writeln!(out, "  {indent}{symbol} {:<32} {word:<14} {took:>8}  {tries} {}", for_terminal(&stage.name), for_terminal(progress))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! Sample data: a lake that is fed by the built-in simulator instead of a real Affise.
+//!
+//! A lake becomes a sample lake by a small object under `_state/`. Whichever process then runs an
+//! execution in it starts the same simulator again (same seed, size and calendar), so that a redrive
+//! after a crash reads the same data from another port.
+
+use std::{path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use jiff::{ToSpan, civil::Date};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use super::CliError;
+use crate::{
+    config::Profile,
+    ops::{ExecutionId, OpsError, OpsErrorKind, OpsResult, StartRequest, WorkflowName},
+    pipeline::{
+        ports::{Lake, PutCondition, StoreError},
+        window::Window,
+    },
+    platform::{Platform, StandIn, WeakPlatform},
+    simulator::{self, FaultPlan, RunningSimulator},
+};
+
+/// Where a lake says that it holds sample data.
+const MARK: &str = "_state/sample.json";
+
+/// What the simulator of a sample lake serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleSpec {
+    /// Seed of every generated row.
+    pub seed: u64,
+    /// Clicks over the generated period.
+    pub scale: u64,
+    /// The simulator's calendar.
+    pub today: Date,
+    /// NDJSON files served instead of generated rows.
+    pub data: Option<PathBuf>,
+    /// Faults, in the grammar of `lakehand simulate --faults`.
+    pub faults: Option<String>,
+}
+
+impl SampleSpec {
+    /// The days a sample run covers: today and the seven days before it.
+    pub fn window(&self) -> Result<Window, CliError> {
+        let from = self.today.checked_sub(Window::DEFAULT_DAYS_BACK.days());
+        let from = from.map_err(|_| CliError::usage(format!("--today {} leaves the calendar", self.today), "choose a later day"))?;
+        Ok(Window::new(from, self.today)?)
+    }
+}
+
+/// Reads the lake's mark.
+///
+/// # Errors
+/// When the lake cannot be read.
+pub async fn spec_of(lake: &Lake) -> Result<Option<SampleSpec>, StoreError> {
+    match lake.std.get(MARK).await {
+        Ok((bytes, _)) => Ok(serde_json::from_slice(&bytes).ok()),
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes the data of a sample lake before it is opened; any other lake is left alone.
+///
+/// # Errors
+/// When a file cannot be removed.
+pub fn remove(profile: &Profile) -> std::io::Result<()> {
+    if profile.std_dir().join(MARK).exists() { Platform::delete_lake(profile) } else { Ok(()) }
+}
+
+/// Makes an empty lake, or a sample lake of the same spec, a sample lake.
+///
+/// # Errors
+/// Exit code 4 when the lake holds other data.
+pub async fn mark(platform: &Platform, spec: &SampleSpec) -> Result<(), CliError> {
+    let lake = platform.lake();
+    match spec_of(lake).await? {
+        Some(present) if present == *spec => Ok(()),
+        Some(present) => Err(CliError::not_possible(
+            format!("this lake already holds other sample data (seed {}, scale {}, today {})", present.seed, present.scale, present.today),
+            "add --fresh to replace it, or set LAKEHAND_HOME to another folder",
+        )),
+        None if platform.lake_is_empty().await? => {
+            let bytes = serde_json::to_vec(spec).map_err(std::io::Error::from)?;
+            lake.std.put(MARK, bytes.into(), PutCondition::IfAbsent).await?;
+            Ok(())
+        }
+        None => Err(CliError::not_possible(
+            format!("the lake of profile {} holds collected data; sample data would mix with it", platform.profile().name),
+            "set LAKEHAND_HOME to another folder, or choose an empty profile with --profile",
+        )),
+    }
+}
+
+/// The stand-in that starts a simulator on demand and keeps it while the program runs.
+#[derive(Debug)]
+struct SampleSource {
+    platform: WeakPlatform,
+    running: Mutex<Option<(SampleSpec, RunningSimulator)>>,
+}
+
+/// Lets a platform collect from sample lakes.
+pub fn install(platform: &Platform) {
+    platform.set_stand_in(Arc::new(SampleSource { platform: platform.downgrade(), running: Mutex::new(None) }));
+}
+
+#[async_trait]
+impl StandIn for SampleSource {
+    async fn affise(&self) -> Result<Option<(String, SecretString)>, String> {
+        let platform = self.platform.upgrade().map_err(|error| error.to_string())?;
+        let Some(spec) = spec_of(platform.lake()).await.map_err(|error| error.to_string())? else { return Ok(None) };
+        let mut running = self.running.lock().await;
+        if running.as_ref().is_none_or(|(present, _)| *present != spec) {
+            *running = Some((spec.clone(), start_simulator(&spec).await?));
+        }
+        let key = SecretString::from(simulator::DEMO_API_KEY);
+        Ok(running.as_ref().map(|(_, simulator)| (simulator.base_url(), key)))
+    }
+
+    async fn start_sample(&self) -> OpsResult<ExecutionId> {
+        let platform = self.platform.upgrade()?;
+        let today = platform.now().to_zoned(platform.profile().time_zone.clone()).date();
+        let spec = match spec_of(platform.lake()).await {
+            Ok(Some(present)) => present,
+            _ => SampleSpec { seed: super::demo::SEED, scale: super::demo::SCALE, today, data: None, faults: None },
+        };
+        mark(&platform, &spec).await.map_err(told)?;
+        let window = spec.window().map_err(told)?;
+        let operations = platform.operations();
+        let id = operations.start(request("collect", window)).await?;
+        let collect = id.clone();
+        tokio::spawn(async move {
+            let ended = super::progress::wait(operations.as_ref(), &collect).await;
+            if ended.is_ok_and(|detail| detail.summary.status == crate::ops::ExecutionStatus::Succeeded) {
+                // Should it fail to start, the Board shows collect done and no report: nothing is hidden.
+                let _ = operations.start(request("daily-report", window)).await;
+            }
+        });
+        Ok(id)
+    }
+}
+
+/// A start request for a window, without further input.
+pub fn request(workflow: &str, window: Window) -> StartRequest {
+    StartRequest { workflow: WorkflowName::from(workflow), window: Some(window), input: serde_json::json!({}), name: None }
+}
+
+async fn start_simulator(spec: &SampleSpec) -> Result<RunningSimulator, String> {
+    let faults = match &spec.faults {
+        Some(text) => text.parse::<FaultPlan>().map_err(|error| error.to_string())?,
+        None => FaultPlan::default(),
+    };
+    let options = simulator::Options {
+        seed: spec.seed,
+        scale: spec.scale,
+        today: Some(spec.today),
+        data: spec.data.clone(),
+        faults,
+        ..simulator::Options::default()
+    };
+    simulator::start(options).await.map_err(|error| error.to_string())
+}
+
+fn told(error: CliError) -> OpsError {
+    let advice = if let CliError::Told { advice, .. } = &error { advice.clone() } else { String::new() };
+    OpsError::new(OpsErrorKind::NotPossible, error.to_string(), advice)
+}

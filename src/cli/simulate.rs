@@ -1,0 +1,188 @@
+//! `lakehand simulate`: the source APIs on loopback, until Ctrl-C.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jiff::civil::Date;
+use secrecy::SecretString;
+
+use super::{CliError, Ended, OutputFormat, VerbResult};
+use crate::pipeline::text::for_terminal;
+use crate::simulator::{
+    self, DEFAULT_SCALE, DEFAULT_SEED, FaultPlan, Options, RunningSimulator, SimulatorError,
+};
+
+/// Variable that may hold the key the simulator asks for.
+const KEY_VARIABLE: &str = "LAKEHAND_SIMULATOR_KEY";
+
+/// What to simulate.
+#[derive(Debug, Args)]
+#[command(after_long_help = FAULT_HELP)]
+pub struct SimulateArgs {
+    /// Port on 127.0.0.1; 0 for any free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Seed of the generated rows. The same seed, scale and today give the same bytes.
+    #[arg(long, default_value_t = DEFAULT_SEED)]
+    seed: u64,
+    /// Clicks to generate over fourteen days; conversions are a tenth of them.
+    #[arg(long, default_value_t = DEFAULT_SCALE, value_name = "CLICKS")]
+    scale: u64,
+    /// The simulator's today, YYYY-MM-DD (UTC). Default: the present day; with --data the day of
+    /// the newest event.
+    #[arg(long, value_name = "DATE")]
+    today: Option<Date>,
+    /// Serve the NDJSON files of this folder instead of generated rows: offers, affiliates,
+    /// advertisers, clicks, conversions, each NAME.ndjson, NAME.json, NAME.ndjson.gz or .zst, or a
+    /// folder NAME of such files.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Let clicks of all days be read, not only those of the last seven.
+    #[arg(long)]
+    all_clicks: bool,
+    /// What goes wrong, for example `429=0.05,500@/3.0/stats/clicks#2`; see --help.
+    #[arg(long, value_name = "PLAN", default_value = "")]
+    faults: FaultPlan,
+    /// File that holds the key to ask for. Default: $LAKEHAND_SIMULATOR_KEY, or the demo key
+    /// (`SIMULATED-SECRET-demo-general-manager`).
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+const FAULT_HELP: &str = "\
+Faults: KIND[@PATH][=PROBABILITY|#N[-[M]]][:ARGUMENT], separated by commas.
+  429  429-retry-after[:3s]  500  502  503  504  403    answers of that status
+  status2  status2-again     200 with status 2: refused for good, or for now
+  html  cut                  200 with an HTML page, with JSON that stops in the middle
+  drop  drop-chunked         the connection ends in mid-body
+  slow[:2s]                  the right answer, late
+  duplicate-page  shift-page[:ROWS]    rows of the page before, rows moved (from page 2 on)
+  wrong-key  expired-key-after=N       401
+  late-status                a conversion changes between two requests
+PATH is a whole path or the beginning of one with * at its end; without one all requests count.
+=0.05 strikes five of a hundred requests, #2 the second one, #2-4 the second to the fourth,
+#2- all from the second; with neither, every request.";
+
+/// Starts the simulator, prints its base URL and runs until Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// When it cannot start: a taken port, unreadable files or key file.
+pub async fn run(args: &SimulateArgs, output: OutputFormat) -> VerbResult {
+    let options = options(args)?;
+    let simulator = simulator::start(options)
+        .await
+        .map_err(|error| told(&error))?;
+    report_skipped(&simulator)?;
+    announce(&simulator, args, output)?;
+    stopped().await?;
+    let requests = simulator.requests();
+    simulator.shutdown().await;
+    writeln!(io::stderr(), "{requests} requests answered")?;
+    Ok(Ended::Well)
+}
+
+fn options(args: &SimulateArgs) -> Result<Options, CliError> {
+    let mut options = Options {
+        seed: args.seed,
+        scale: args.scale,
+        today: args.today,
+        data: args.data.clone(),
+        all_clicks: args.all_clicks,
+        faults: args.faults.clone(),
+        port: args.port,
+        ..Options::default()
+    };
+    if let Some(key) = key(args.key_file.as_deref())? {
+        options.api_key = key;
+    }
+    Ok(options)
+}
+
+/// The key from the file, else from the environment; never from an argument, which others can see.
+fn key(file: Option<&Path>) -> Result<Option<SecretString>, CliError> {
+    let text = match file {
+        Some(path) => Some(fs::read_to_string(path).map_err(|error| {
+            CliError::usage(
+                format!("cannot read the key file {}: {error}", path.display()),
+                "check the path and its permissions",
+            )
+        })?),
+        None => std::env::var(KEY_VARIABLE).ok(),
+    };
+    match text.as_deref().map(str::trim) {
+        None => Ok(None),
+        Some("") => Err(CliError::usage(
+            "the key for the simulator is empty",
+            format!("put the key in the file, or unset {KEY_VARIABLE} to use the demo key"),
+        )),
+        Some(key) => Ok(Some(SecretString::from(key))),
+    }
+}
+
+/// Names every line that is not served.
+fn report_skipped(simulator: &RunningSimulator) -> io::Result<()> {
+    let mut errors = io::stderr().lock();
+    for skipped in simulator.skipped_lines() {
+        let file = skipped.file.to_string_lossy();
+        let (file, reason) = (for_terminal(&file), for_terminal(&skipped.reason));
+        writeln!(errors, "not served: {file}:{}: {reason}", skipped.line)?;
+    }
+    Ok(())
+}
+
+fn announce(
+    simulator: &RunningSimulator,
+    args: &SimulateArgs,
+    output: OutputFormat,
+) -> io::Result<()> {
+    let (url, today) = (simulator.base_url(), simulator.today());
+    let mut out = io::stdout().lock();
+    match output {
+        // One line, so that a script can read it and leave the rest to run.
+        OutputFormat::Json => {
+            let skipped = simulator.skipped_lines().len();
+            writeln!(
+                out,
+                "{}",
+                serde_json::json!({"base_url": url, "today": today.to_string(), "skipped_lines": skipped})
+            )?;
+        }
+        OutputFormat::Text => {
+            let rows = match &args.data {
+                Some(folder) => format!("the files of {}", for_terminal(&folder.to_string_lossy())),
+                None => format!("{} clicks from seed {}", args.scale, args.seed),
+            };
+            writeln!(out, "Affise is simulated at {url}")?;
+            writeln!(out, "{rows}; today is {today}; Ctrl-C stops it")?;
+        }
+    }
+    out.flush()
+}
+
+async fn stopped() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminated = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminated.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+fn told(error: &SimulatorError) -> CliError {
+    let text = error.to_string();
+    // The last clause of every such error is the advice.
+    let (message, advice) = text
+        .rsplit_once("; ")
+        .unwrap_or((&text, "run `lakehand simulate --help`"));
+    match error {
+        SimulatorError::Listen { .. } => CliError::platform(message, advice),
+        _ => CliError::usage(message, advice),
+    }
+}

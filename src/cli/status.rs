@@ -1,0 +1,80 @@
+//! `lakehand status`: the Board as text or JSON.
+
+use std::io::{self, Write};
+
+use clap::Args;
+
+use super::{App, Ended, VerbResult, progress::mark};
+use crate::{
+    ops::{Board, ExecutionStatus, ExecutionSummary, StageStatus},
+    pipeline::text::for_terminal,
+};
+
+/// No arguments of its own.
+#[derive(Debug, Args)]
+pub struct StatusArgs {}
+
+/// Prints the Board; exit code 1 when the newest execution of a workflow failed.
+///
+/// # Errors
+/// When the platform cannot be asked or output fails.
+pub async fn run(app: &App, _args: &StatusArgs) -> VerbResult {
+    let board = app.platform.operations().board().await?;
+    app.print(&board, |out| write_board(out, &board))?;
+    let failed = board.workflows.iter().any(|card| card.executions.first().is_some_and(|e| needs_attention(e.status)));
+    Ok(if failed { Ended::Failed } else { Ended::Well })
+}
+
+fn needs_attention(status: ExecutionStatus) -> bool {
+    matches!(status, ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted | ExecutionStatus::Interrupted)
+}
+
+fn write_board(out: &mut dyn Write, board: &Board) -> io::Result<()> {
+    if board.lake_is_empty {
+        writeln!(out, "The lake is empty. `lakehand demo` fills it with sample data; `lakehand run collect` collects your own.\n")?;
+    }
+    for card in &board.workflows {
+        let latest = card.executions.first();
+        let state = latest.map_or("never ran".to_owned(), |e| word(e).to_owned());
+        writeln!(out, "{:<14} {state}", card.name.as_ref())?;
+        if let Some(execution) = latest {
+            let stages: Vec<_> = card
+                .stages
+                .iter()
+                .filter(|stage| stage.status != StageStatus::NotReached)
+                .map(|stage| format!("{}{}", mark(&stage.status).0, for_terminal(&stage.name)))
+                .collect();
+            writeln!(out, "{:<14} {}  {}", "", execution.name, stages.join(" "))?;
+            if let Some(error) = &execution.error {
+                writeln!(out, "{:<14} {}: {}", "", execution.current_stage.as_deref().unwrap_or("?"), for_terminal(error))?;
+            }
+        }
+        if let Some(next) = card.next_run {
+            writeln!(out, "{:<14} next scheduled {next:.0}", "")?;
+        }
+    }
+    writeln!(out)?;
+    for stream in &board.freshness {
+        let collected = stream.collected.map_or("never".to_owned(), |at| format!("{at:.0}"));
+        let newest = stream.newest_day.map_or(String::new(), |day| format!("newest day {day}"));
+        let late = if stream.late { "LATE" } else { "" };
+        writeln!(out, "{:<20} collected {collected:<22} {newest:<23} {late} {}", stream.stream, stream.note.as_deref().unwrap_or(""))?;
+    }
+    if let Some(report) = &board.latest_report {
+        writeln!(out, "\nlatest report  {}  {} rows, {} bytes", report.name, report.rows, report.bytes)?;
+    }
+    Ok(())
+}
+
+/// An execution's status as one word for people.
+pub fn word(execution: &ExecutionSummary) -> &'static str {
+    match execution.status {
+        ExecutionStatus::Running => "running",
+        ExecutionStatus::Succeeded => "succeeded",
+        _ if execution.superseded => "fixed by a later run",
+        ExecutionStatus::Failed => "FAILED",
+        ExecutionStatus::TimedOut => "TIMED OUT",
+        ExecutionStatus::Aborted => "stopped",
+        ExecutionStatus::Interrupted => "INTERRUPTED",
+    }
+}

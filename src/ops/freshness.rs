@@ -1,0 +1,98 @@
+//! How fresh every stream is, read from the small state objects and the folders of silver.
+
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use jiff::{SignedDuration, Timestamp, civil::Date};
+
+use super::{Freshness, OpsError, OpsErrorKind, OpsResult};
+use crate::pipeline::{
+    dataset::Stream,
+    ports::{Lake, ObjectStore, StoreError},
+    state::{STATE_PREFIX, UnitRecord, UnitStatus, Watermark},
+    window::parse_date,
+};
+
+/// A stream is late when its last complete collection is older: a day, and two hours to run.
+const PROMISED: SignedDuration = SignedDuration::from_hours(26);
+
+/// Every stream, dimensions first.
+///
+/// # Errors
+/// When the lake cannot be read.
+pub async fn freshness(lake: &Lake, now: Timestamp) -> OpsResult<Vec<Freshness>> {
+    let streams = Stream::ALL.map(|stream| one(lake, stream, now));
+    futures::future::try_join_all(streams).await
+}
+
+async fn one(lake: &Lake, stream: Stream, now: Timestamp) -> OpsResult<Freshness> {
+    let watermark = Watermark::load(&lake.std, stream).await.map_err(|error| unreadable(stream, &error.to_string()))?;
+    let collected = newest_unit(&lake.std, "collect", stream).await?;
+    let normalised = newest_unit(&lake.std, "normalise", stream).await?;
+    let done = collected.as_ref().filter(|unit| unit.status == UnitStatus::Done);
+    let at = [watermark.map(|watermark| watermark.moved_at), done.and_then(|unit| unit.ended_at)].into_iter().flatten().max();
+    let note = [collected.as_ref(), normalised.as_ref()].into_iter().flatten().find_map(note_of);
+    Ok(Freshness {
+        stream: stream.name(),
+        collected: at,
+        newest_day: if stream.by_event_day() { newest_day(&lake.std, stream).await? } else { None },
+        rows: done.map(|unit| unit.rows),
+        late: at.is_some_and(|at| now.duration_since(at) > PROMISED),
+        note,
+    })
+}
+
+/// What an operator should know of a unit that is not simply done.
+fn note_of(unit: &UnitRecord) -> Option<String> {
+    match &unit.status {
+        UnitStatus::Done | UnitStatus::Planned | UnitStatus::Running => None,
+        UnitStatus::Waiting { why } => Some(format!("{} waits: {why}", unit.stage)),
+        UnitStatus::Failed { error_type, message } => Some(format!("{} failed: {error_type}: {message}", unit.stage)),
+        UnitStatus::Parked { until, why } => Some(format!("{} is parked until {until}: {why}", unit.stage)),
+        UnitStatus::Cancelled => Some(format!("{} was stopped", unit.stage)),
+    }
+}
+
+/// The record that was written last; only that one is read.
+async fn newest_unit(store: &Arc<dyn ObjectStore>, stage: &str, stream: Stream) -> OpsResult<Option<UnitRecord>> {
+    let prefix = format!("{STATE_PREFIX}units/{stage}/{stream}/");
+    let read = async {
+        let mut listing = store.list(&prefix).await?;
+        let mut newest: Option<(Timestamp, String)> = None;
+        while let Some(object) = listing.try_next().await? {
+            let this = (object.modified, object.key);
+            if newest.as_ref().is_none_or(|newest| *newest < this) {
+                newest = Some(this);
+            }
+        }
+        match newest {
+            Some((_, key)) => store.get(&key).await.map(|(bytes, _)| Some(bytes)),
+            None => Ok(None),
+        }
+    };
+    let bytes = read.await.map_err(|error: StoreError| unreadable(stream, &error.to_string()))?;
+    bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(|error| unreadable(stream, &error.to_string()))).transpose()
+}
+
+/// The newest day that has a folder in silver.
+async fn newest_day(store: &Arc<dyn ObjectStore>, stream: Stream) -> OpsResult<Option<Date>> {
+    let prefix = format!("{}/date=", stream.silver().prefix());
+    let read = async {
+        let mut listing = store.list(&prefix).await?;
+        let mut newest = None;
+        while let Some(object) = listing.try_next().await? {
+            let day = object.key.strip_prefix(&prefix).and_then(|rest| rest.split('/').next()).and_then(|day| parse_date(day).ok());
+            newest = newest.max(day);
+        }
+        Ok(newest)
+    };
+    read.await.map_err(|error: StoreError| unreadable(stream, &error.to_string()))
+}
+
+fn unreadable(stream: Stream, why: &str) -> OpsError {
+    OpsError::new(
+        OpsErrorKind::Platform,
+        format!("could not read how fresh {stream} is: {why}"),
+        "check the lake's folder and its permissions",
+    )
+}

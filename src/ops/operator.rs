@@ -1,0 +1,260 @@
+//! [`Operator`]: what an operator does, over the ports of whatever platform the profile names.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::TryStreamExt;
+use serde::Deserialize;
+
+use super::{
+    Board, ExecutionDetail, ExecutionId, ExecutionSummary, Identity, LogLine, Operations, OpsError, OpsErrorKind, OpsResult, ReportName,
+    ReportSummary, Stage, StartRequest, WorkflowName,
+    ports::{Logs, Workflows},
+    reports::ReportCache,
+    runs::{self, Folded},
+    triage,
+};
+use crate::{
+    config::Profile,
+    pipeline::{
+        ports::{Clock, Lake},
+        state::STATE_PREFIX,
+        window::Window,
+    },
+    workflow::definition::Definition,
+};
+
+/// Executions whose folded events are kept, so that a refresh reads only what is new.
+const KEPT: usize = 24;
+/// How long a stop waits for another process to end the execution, before the leases stay as they are.
+const STOP_WAITS: u32 = 100;
+
+/// Starts the sample: the simulator, then the workflows against it.
+#[async_trait]
+pub trait SampleStarter: Send + Sync + fmt::Debug {
+    /// Returns the execution to watch.
+    async fn start(&self) -> OpsResult<ExecutionId>;
+}
+
+/// What an operator works with.
+#[derive(Debug, Clone)]
+pub struct OperatorParts {
+    /// Who and where we are.
+    pub identity: Identity,
+    /// The profile's settings.
+    pub profile: Arc<Profile>,
+    /// State machines and executions.
+    pub workflows: Arc<dyn Workflows>,
+    /// Their log lines.
+    pub logs: Arc<dyn Logs>,
+    /// Data, reports, state.
+    pub lake: Lake,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// How to start the sample; `None` where there is none (AWS).
+    pub sample: Option<Arc<dyn SampleStarter>>,
+}
+
+/// The one implementation of [`Operations`].
+#[derive(Debug)]
+pub struct Operator {
+    pub(super) parts: OperatorParts,
+    pub(super) reports: ReportCache,
+    folded: Mutex<VecDeque<(ExecutionId, Arc<Known>)>>,
+}
+
+/// What was read of an execution so far.
+#[derive(Debug)]
+struct Known {
+    definition: Arc<Definition>,
+    folded: tokio::sync::Mutex<Folded>,
+}
+
+impl Operator {
+    /// An operator over these parts.
+    #[must_use]
+    pub fn new(parts: OperatorParts) -> Self {
+        Self { parts, reports: ReportCache::default(), folded: Mutex::default() }
+    }
+
+    /// Changes are refused for a read-only profile, here and nowhere else.
+    fn may_change(&self, what: &str) -> OpsResult<()> {
+        if !self.parts.profile.read_only {
+            return Ok(());
+        }
+        Err(OpsError::new(
+            OpsErrorKind::ReadOnly,
+            format!("the profile {} is read-only: {what} was refused", self.parts.profile.name),
+            "choose another profile, or set read_only = false in its configuration",
+        ))
+    }
+
+    async fn known(&self, id: &ExecutionId) -> OpsResult<Arc<Known>> {
+        let kept = |kept: &VecDeque<(ExecutionId, Arc<Known>)>| kept.iter().find(|(kept, _)| kept == id).map(|(_, known)| Arc::clone(known));
+        if let Some(known) = kept(&self.folded.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(known);
+        }
+        let definition = self.parts.workflows.definition_of(id).await?;
+        let fresh = Arc::new(Known { definition, folded: tokio::sync::Mutex::default() });
+        let mut all = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else may have read it in the meantime.
+        if let Some(known) = kept(&all) {
+            return Ok(known);
+        }
+        all.push_back((id.clone(), Arc::clone(&fresh)));
+        if all.len() > KEPT {
+            all.pop_front();
+        }
+        Ok(fresh)
+    }
+
+    /// Stages of an execution.
+    pub(super) async fn stages_of(&self, summary: &ExecutionSummary) -> OpsResult<Vec<Stage>> {
+        let known = self.known(&summary.id).await?;
+        let mut folded = known.folded.lock().await;
+        let new = self.parts.workflows.history(&summary.id, folded.timeline.head.last_event).await?;
+        folded.extend(&new);
+        let progress = self.progress_of(summary).await?;
+        Ok(folded.stages(&known.definition, summary, &progress))
+    }
+
+    async fn progress_of(&self, summary: &ExecutionSummary) -> OpsResult<HashMap<String, String>> {
+        self.parts.logs.progress(&summary.id).await
+    }
+
+    /// Frees what a stopped execution held, so that the next one does not wait for the lease's end.
+    async fn free_leases(&self, id: &ExecutionId) -> OpsResult<()> {
+        #[derive(Deserialize)]
+        struct Held {
+            owner: String,
+        }
+        let store = &self.parts.lake.std;
+        let free = async {
+            let mut listing = store.list(&format!("{STATE_PREFIX}leases/")).await?;
+            while let Some(object) = listing.try_next().await? {
+                let (bytes, _) = store.get(&object.key).await?;
+                if serde_json::from_slice::<Held>(&bytes).is_ok_and(|held| held.owner == id.as_ref()) {
+                    store.delete(&object.key).await?;
+                }
+            }
+            Ok(())
+        };
+        free.await.map_err(|error: crate::pipeline::ports::StoreError| {
+            OpsError::new(
+                OpsErrorKind::Platform,
+                format!("{id} was stopped, but what it held could not be freed: {error}"),
+                "the lease ends by itself; until then other executions on the table wait",
+            )
+        })
+    }
+}
+
+#[async_trait]
+impl Operations for Operator {
+    fn identity(&self) -> Identity {
+        self.parts.identity.clone()
+    }
+
+    async fn board(&self) -> OpsResult<Board> {
+        self.read_board().await
+    }
+
+    async fn executions(&self, workflow: Option<&WorkflowName>, limit: usize) -> OpsResult<Vec<ExecutionSummary>> {
+        self.parts.workflows.executions(workflow, limit).await
+    }
+
+    async fn execution(&self, id: &ExecutionId, after_event: u64) -> OpsResult<ExecutionDetail> {
+        let summary = self.parts.workflows.describe(id).await?;
+        let known = self.known(id).await?;
+        let mut folded = known.folded.lock().await;
+        let last = folded.timeline.head.last_event;
+        // One read serves both: what the caller lacks, and what the fold lacks.
+        let mut events = self.parts.workflows.history(id, after_event.min(last)).await?;
+        folded.extend(&events);
+        events.retain(|event| event.id > after_event);
+        let (input, output) = self.parts.workflows.payloads(id).await?;
+        let progress = self.progress_of(&summary).await?;
+        let interrupted = || super::RootCause {
+            stage: summary.current_stage.clone().unwrap_or_default(),
+            error: "Lakehand.Interrupted".to_owned(),
+            cause: "the process that ran it ended without notice; nothing is lost".to_owned(),
+            meaning: triage::remedy_for("Lakehand.Interrupted", "", "").map(|row| row.cause.clone()),
+            remedy: triage::remedy_for("Lakehand.Interrupted", "", "").map(|row| row.remedy.clone()),
+            retry_helps: Some(true),
+        };
+        Ok(ExecutionDetail {
+            stages: folded.stages(&known.definition, &summary, &progress),
+            root_cause: match summary.status {
+                super::ExecutionStatus::Interrupted => Some(interrupted()),
+                super::ExecutionStatus::Running => None,
+                _ => triage::root_cause(&folded.timeline),
+            },
+            redrive: runs::redrive(&folded, &summary, self.parts.clock.now()),
+            graph: Arc::new(known.definition.graph()),
+            events,
+            input: input.into(),
+            output: output.map(Into::into),
+            summary,
+        })
+    }
+
+    async fn logs(&self, id: &ExecutionId, stage: Option<&str>, after_line: u64, limit: usize) -> OpsResult<Vec<LogLine>> {
+        self.parts.logs.lines(id, stage, after_line, limit).await
+    }
+
+    async fn start(&self, mut request: StartRequest) -> OpsResult<ExecutionId> {
+        self.may_change(&format!("a start of {}", request.workflow))?;
+        let names_a_window = request.input.get("window").is_some();
+        if request.window.is_none() && !names_a_window {
+            let (now, zone) = (self.parts.clock.now(), &self.parts.profile.time_zone);
+            let window = Window::default_at(now, zone)
+                .map_err(|error| OpsError::new(OpsErrorKind::InvalidInput, error.to_string(), "give --from and --to"))?;
+            request.window = Some(window);
+        }
+        self.parts.workflows.start(request).await
+    }
+
+    async fn stop(&self, id: &ExecutionId, reason: &str) -> OpsResult<()> {
+        self.may_change(&format!("a stop of {id}"))?;
+        self.parts.workflows.stop(id, reason).await?;
+        for _ in 0..STOP_WAITS {
+            if self.parts.workflows.describe(id).await?.status.is_ended() {
+                return self.free_leases(id).await;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        // It is being stopped by the process that runs it; its leases end by themselves.
+        Ok(())
+    }
+
+    async fn redrive(&self, id: &ExecutionId) -> OpsResult<()> {
+        self.may_change(&format!("a redrive of {id}"))?;
+        self.parts.workflows.redrive(id).await
+    }
+
+    async fn reports(&self) -> OpsResult<Vec<ReportSummary>> {
+        self.read_reports().await
+    }
+
+    async fn report_file(&self, name: &ReportName) -> OpsResult<PathBuf> {
+        self.fetch_report(name).await
+    }
+
+    async fn start_sample(&self) -> OpsResult<ExecutionId> {
+        self.may_change("the sample")?;
+        match &self.parts.sample {
+            Some(sample) => sample.start().await,
+            None => Err(OpsError::new(
+                OpsErrorKind::NotPossible,
+                format!("the profile {} has no sample data", self.parts.profile.name),
+                "use the built-in profile: lakehand --profile local demo",
+            )),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Exported reports, by their manifests.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures::TryStreamExt;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{Operator, OpsError, OpsErrorKind, OpsResult, ReportName, ReportSummary};
+use crate::pipeline::{
+    ports::{ETag, ObjectMeta, ObjectStore, StoreError},
+    window::Window,
+};
+
+const PREFIX: &str = "reports/";
+const MANIFEST: &str = ".manifest.json";
+
+/// Manifests read before. A manifest does not change under its version.
+#[derive(Debug, Default)]
+pub(super) struct ReportCache {
+    by_key: Mutex<HashMap<String, (ETag, ReportSummary)>>,
+}
+
+/// What a list needs of a manifest.
+#[derive(Deserialize)]
+struct Manifest {
+    #[serde(default)]
+    report: Option<String>,
+    #[serde(default)]
+    window: Option<Window>,
+    rows: u64,
+    bytes: u64,
+    sha256: String,
+    #[serde(default, alias = "created_at", alias = "written_at")]
+    created: Option<Timestamp>,
+    #[serde(default, alias = "execution_id")]
+    execution: Option<String>,
+}
+
+impl Operator {
+    /// Every report whose manifest is there, newest first.
+    pub(super) async fn read_reports(&self) -> OpsResult<Vec<ReportSummary>> {
+        let store = &self.parts.lake.std;
+        let read = async {
+            let mut listing = store.list(PREFIX).await?;
+            let mut reports = Vec::new();
+            while let Some(object) = listing.try_next().await? {
+                if object.key.ends_with(MANIFEST)
+                    && let Some(report) = self.reports.read(store, &object).await?
+                {
+                    reports.push(report);
+                }
+            }
+            Ok(reports)
+        };
+        let mut reports = read.await.map_err(|error: StoreError| {
+            OpsError::new(OpsErrorKind::Platform, format!("could not list the reports: {error}"), "check the lake's folder and its permissions")
+        })?;
+        reports.sort_by(|left, right| (right.created, &right.name).cmp(&(left.created, &left.name)));
+        Ok(reports)
+    }
+
+    /// The CSV behind a report's name, as a file on this machine.
+    pub(super) async fn fetch_report(&self, name: &ReportName) -> OpsResult<PathBuf> {
+        let reports = self.read_reports().await?;
+        let report = reports.iter().find(|report| report.name == *name).ok_or_else(|| {
+            OpsError::new(
+                OpsErrorKind::NotFound,
+                format!("there is no report '{}'", crate::pipeline::text::for_terminal(name.as_ref())),
+                "`lakehand reports list` shows what there is",
+            )
+        })?;
+        let store = &self.parts.lake.std;
+        let key = format!("{PREFIX}{}/{}", report.report, report.name);
+        if let Some(path) = store.local_path(&key) {
+            return Ok(path);
+        }
+        self.download(store, &key, report).await
+    }
+
+    async fn download(&self, store: &Arc<dyn ObjectStore>, key: &str, report: &ReportSummary) -> OpsResult<PathBuf> {
+        let folder = self.parts.profile.data_dir.join("downloads");
+        let path = folder.join(report.name.to_string());
+        let failed = |why: String| {
+            OpsError::new(OpsErrorKind::Platform, format!("could not download {}: {why}", report.name), "check the network and the free disk space")
+        };
+        let mut bytes = store.get_stream(key).await.map_err(|error| failed(error.to_string()))?;
+        tokio::fs::create_dir_all(&folder).await.map_err(|error| failed(error.to_string()))?;
+        let part = path.with_extension("part");
+        let mut file = tokio::fs::File::create(&part).await.map_err(|error| failed(error.to_string()))?;
+        while let Some(piece) = bytes.try_next().await.map_err(|error| failed(error.to_string()))? {
+            tokio::io::AsyncWriteExt::write_all(&mut file, &piece).await.map_err(|error| failed(error.to_string()))?;
+        }
+        file.sync_all().await.map_err(|error| failed(error.to_string()))?;
+        tokio::fs::rename(&part, &path).await.map_err(|error| failed(error.to_string()))?;
+        Ok(path)
+    }
+}
+
+impl ReportCache {
+    /// The report of a manifest; `None` for one that cannot be read, which must not hide the others.
+    async fn read(&self, store: &Arc<dyn ObjectStore>, object: &ObjectMeta) -> Result<Option<ReportSummary>, StoreError> {
+        let known = self.by_key.lock().unwrap_or_else(PoisonError::into_inner).get(&object.key).cloned();
+        if let Some((etag, report)) = known
+            && etag == object.etag
+        {
+            return Ok(Some(report));
+        }
+        let bytes = match store.get(&object.key).await {
+            Ok((bytes, _)) => bytes,
+            Err(StoreError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Some(report) = summary(object, &bytes) else {
+            tracing::warn!(key = %object.key, "a report's manifest cannot be read");
+            return Ok(None);
+        };
+        let mut known = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(object.key.clone(), (object.etag.clone(), report.clone()));
+        Ok(Some(report))
+    }
+}
+
+/// `reports/sub5/sub5-20260131-0900.csv.manifest.json` (or without `.csv`) and its content.
+fn summary(object: &ObjectMeta, bytes: &[u8]) -> Option<ReportSummary> {
+    let manifest: Manifest = serde_json::from_slice(bytes).ok()?;
+    let (folder, file) = object.key.strip_prefix(PREFIX)?.rsplit_once('/')?;
+    let stem = file.strip_suffix(MANIFEST)?;
+    let name = if stem.ends_with(".csv") { stem.to_owned() } else { format!("{stem}.csv") };
+    Some(ReportSummary {
+        name: name.into(),
+        report: manifest.report.unwrap_or_else(|| folder.to_owned()),
+        window: manifest.window,
+        rows: manifest.rows,
+        bytes: manifest.bytes,
+        created: manifest.created.unwrap_or(object.modified),
+        execution: manifest.execution,
+        sha256: manifest.sha256,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_becomes_a_line_of_the_list() {
+        let object = ObjectMeta {
+            key: "reports/sub5/sub5-20260131-0900.csv.manifest.json".to_owned(),
+            size: 1,
+            modified: "2026-01-31T09:00:05Z".parse().unwrap(),
+            etag: ETag("1".to_owned()),
+        };
+        let manifest = br#"{"rows":12,"bytes":345,"sha256":"ab","window":{"from":"2026-01-24","to":"2026-01-31"},"columns":["a"],"more":1}"#;
+        let report = summary(&object, manifest).unwrap();
+        assert_eq!(report.name, "sub5-20260131-0900.csv".into());
+        assert_eq!((report.report.as_str(), report.rows, report.bytes), ("sub5", 12, 345));
+        assert_eq!(report.created, object.modified);
+        assert!(summary(&object, b"{}").is_none());
+    }
+}

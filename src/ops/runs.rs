@@ -1,0 +1,240 @@
+//! Executions as an operator sees them: stages from events, and whether a redrive makes sense.
+
+use std::{collections::HashMap, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::{
+    ExecutionStatus, ExecutionSummary, Redrive, Stage, StageStatus,
+    stages::{failed_stage, stage_depth, stage_name},
+};
+use crate::workflow::{
+    definition::{Definition, Retrier, StateKind, WaitUntil},
+    history::{self, HistoryEvent, Timeline},
+};
+
+/// AWS's limit: time between the end and a redrive.
+const REDRIVABLE_FOR: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// A history with more events has no room for a redrive.
+const MAX_EVENTS: u64 = 24_999;
+
+/// The events of an execution, folded as they come.
+#[derive(Debug, Default)]
+pub struct Folded {
+    /// Stages, status, failures.
+    pub timeline: Timeline,
+    /// Inputs and outputs of states, by the event that tells them.
+    texts: HashMap<u64, Arc<str>>,
+}
+
+impl Folded {
+    /// Takes more events, in order.
+    pub fn extend(&mut self, events: &[HistoryEvent]) {
+        for event in events {
+            let text = if event.event_type.is_state_entered() { &event.details.input } else { &event.details.output };
+            let of_state = event.event_type.is_state_entered() || event.event_type.is_state_exited();
+            if let (true, Some(text)) = (of_state, text) {
+                self.texts.insert(event.id, text.as_str().into());
+            }
+            self.timeline.push(event);
+        }
+    }
+
+    /// Stages in the order of their first entry, then the top-level ones not reached. A state that was
+    /// entered again (a loop, a redrive) stands once, as its newest visit.
+    #[must_use]
+    pub fn stages(&self, definition: &Definition, summary: &ExecutionSummary, progress: &HashMap<String, String>) -> Vec<Stage> {
+        let mut places: HashMap<String, usize> = HashMap::new();
+        let mut stages: Vec<Stage> = Vec::new();
+        for index in 0..self.timeline.stages.len() {
+            let stage = self.stage(index, definition, summary, progress);
+            match places.get(&stage.name) {
+                Some(place) => stages[*place] = stage,
+                None => {
+                    places.insert(stage.name.clone(), stages.len());
+                    stages.push(stage);
+                }
+            }
+        }
+        let unreached = definition.root().states.values().filter(|state| !places.contains_key(&state.name));
+        stages.extend(unreached.map(|state| not_reached(&state.name, state.state_type().name())));
+        stages
+    }
+
+    fn stage(&self, index: usize, definition: &Definition, summary: &ExecutionSummary, progress: &HashMap<String, String>) -> Stage {
+        let visit = &self.timeline.stages[index];
+        let name = stage_name(&self.timeline, index);
+        let failed = matches!(visit.status, history::StageStatus::Failed | history::StageStatus::Caught | history::StageStatus::Retrying);
+        let input = self.texts.get(&visit.entered_event).cloned();
+        Stage {
+            kind: visit.state_type.clone(),
+            status: self.status(index, definition, summary, input.as_deref()),
+            started: Some(visit.entered),
+            ended: visit.exited,
+            attempts: visit.attempts.max(1),
+            progress: progress.get(&name).cloned().or_else(|| map_progress(visit)),
+            error: visit.failure.as_ref().filter(|_| failed).and_then(|failure| failure.error.clone()),
+            depth: stage_depth(&self.timeline, index),
+            input,
+            output: visit.exited_event.and_then(|event| self.texts.get(&event).cloned()),
+            name,
+        }
+    }
+
+    fn status(&self, index: usize, definition: &Definition, summary: &ExecutionSummary, input: Option<&str>) -> StageStatus {
+        let visit = &self.timeline.stages[index];
+        let interrupted = summary.status == ExecutionStatus::Interrupted;
+        match visit.status {
+            history::StageStatus::Running | history::StageStatus::Retrying if interrupted => StageStatus::Interrupted,
+            history::StageStatus::Running => match definition.state(&visit.name).map(|state| &state.kind) {
+                Some(StateKind::Wait(wait)) => {
+                    StageStatus::Waiting { until: end_of_wait(&wait.until, visit.entered, input), why: "wait".to_owned() }
+                }
+                _ => StageStatus::Running,
+            },
+            history::StageStatus::Retrying => StageStatus::Waiting { until: None, why: retry_reason(visit, definition) },
+            history::StageStatus::Succeeded => StageStatus::Succeeded,
+            history::StageStatus::Caught => StageStatus::Caught,
+            history::StageStatus::Failed => StageStatus::Failed,
+            history::StageStatus::Aborted => StageStatus::Aborted,
+        }
+    }
+}
+
+fn not_reached(name: &str, kind: &str) -> Stage {
+    Stage {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        status: StageStatus::NotReached,
+        started: None,
+        ended: None,
+        attempts: 0,
+        progress: None,
+        error: None,
+        depth: 0,
+        input: None,
+        output: None,
+    }
+}
+
+/// Every top-level state of a workflow that never ran.
+#[must_use]
+pub fn unreached_stages(definition: &Definition) -> Vec<Stage> {
+    definition.root().states.values().map(|state| not_reached(&state.name, state.state_type().name())).collect()
+}
+
+fn map_progress(visit: &history::Stage) -> Option<String> {
+    let map = visit.map?;
+    let failed = if map.failed > 0 { format!(", {} failed", map.failed) } else { String::new() };
+    Some(format!("{} of {} done{failed}", map.succeeded, map.total))
+}
+
+fn retry_reason(visit: &history::Stage, definition: &Definition) -> String {
+    let error = visit.failure.as_ref().and_then(|failure| failure.error.as_deref()).unwrap_or("an error");
+    let matches = |retrier: &&Retrier| {
+        retrier.error_equals.iter().any(|name| {
+            name == error || name == "States.ALL" || (name == "States.TaskFailed" && !error.ends_with("Timeout"))
+        })
+    };
+    let retriers = definition.state(&visit.name).and_then(|state| state.work()).map(|work| work.retry.as_slice()).unwrap_or_default();
+    match retriers.iter().find(matches) {
+        Some(retrier) if u64::from(visit.attempts) <= retrier.max_attempts => {
+            format!("retry {} of {} after {error}", visit.attempts, retrier.max_attempts)
+        }
+        _ => format!("retry after {error}"),
+    }
+}
+
+fn end_of_wait(until: &WaitUntil, entered: Timestamp, input: Option<&str>) -> Option<Timestamp> {
+    match until {
+        WaitUntil::Seconds(seconds) => entered.checked_add(SignedDuration::from_secs(i64::try_from(*seconds).ok()?)).ok(),
+        WaitUntil::Timestamp(at) => Some(*at),
+        // The interpreter knows; here it is enough to look for the one instant the input names as an end.
+        WaitUntil::SecondsPath(_) | WaitUntil::TimestampPath(_) => {
+            let input: Value = serde_json::from_str(input?).ok()?;
+            only_until(&input)
+        }
+    }
+}
+
+/// The value of the one field whose name ends in `until`, at any depth.
+fn only_until(value: &Value) -> Option<Timestamp> {
+    match value {
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| match value {
+            Value::String(text) if name.ends_with("until") => text.parse().ok(),
+            other => only_until(other),
+        }),
+        _ => None,
+    }
+}
+
+/// Whether an execution can be redriven, which stages would run again, and why that is safe.
+#[must_use]
+pub fn redrive(folded: &Folded, summary: &ExecutionSummary, now: Timestamp) -> Redrive {
+    let not_possible = |reason: String| Redrive::NotPossible { reason };
+    match summary.status {
+        ExecutionStatus::Running => return not_possible("it is running".to_owned()),
+        ExecutionStatus::Succeeded => return not_possible("it succeeded; start a new execution to run the window again".to_owned()),
+        _ => {}
+    }
+    let age = summary.ended.map(|ended| now.duration_since(ended));
+    if let Some(age) = age.filter(|age| *age > REDRIVABLE_FOR) {
+        let days = age.as_hours() / 24;
+        return not_possible(format!("it ended {days} days ago, more than 14; start a new execution with the same window"));
+    }
+    if folded.timeline.head.last_event >= MAX_EVENTS {
+        return not_possible("its history is full; start a new execution with the same window".to_owned());
+    }
+    let stages = stages_to_run_again(&folded.timeline);
+    let safety = stages.iter().map(|(name, _)| safety_of(name)).collect::<Vec<_>>();
+    let mut safety_once: Vec<String> = Vec::new();
+    for sentence in safety {
+        if !safety_once.contains(&sentence) {
+            safety_once.push(sentence);
+        }
+    }
+    Redrive::Possible { stages: stages.into_iter().map(|(name, _)| name).collect(), safety: safety_once.join("; ") }
+}
+
+/// Stages that did not finish, or whose caught failure ended the execution.
+fn stages_to_run_again(timeline: &Timeline) -> Vec<(String, usize)> {
+    use history::StageStatus::{Aborted, Caught, Failed, Retrying, Running};
+    let is_around_others = |index: usize| timeline.stages.iter().any(|stage| stage.parent == Some(index));
+    let named = |index: usize| (stage_name(timeline, index), index);
+    let open: Vec<(String, usize)> = (0..timeline.stages.len())
+        .filter(|index| matches!(timeline.stages[*index].status, Running | Retrying | Failed | Aborted) && !is_around_others(*index))
+        .map(named)
+        .collect();
+    // A failure that was caught and reported: the redrive leads back to where it began.
+    let began = failed_stage(timeline).filter(|index| timeline.stages[*index].status == Caught);
+    match began {
+        None => open,
+        Some(began) => {
+            let siblings = |index: &usize| {
+                let (stage, first) = (&timeline.stages[*index], &timeline.stages[began]);
+                *index == began || (stage.status == Caught && stage.parent == first.parent && first.parent.is_some())
+            };
+            (0..timeline.stages.len()).filter(siblings).map(named).collect()
+        }
+    }
+}
+
+/// Why a stage of ours may run twice.
+fn safety_of(stage: &str) -> String {
+    let state = stage.rsplit(" / ").next().unwrap_or(stage);
+    match state {
+        "Collect" => "Collect goes on behind the last page stored, and what is read twice is merged by key".to_owned(),
+        "Normalise" => "Normalise replaces whole days, and gives the same rows again".to_owned(),
+        "UpdateDimensions" | "ExtractOfferCaps" => format!("{state} replaces whole snapshots"),
+        "BuildWindow" | "DropOldStaging" | "DropStaging" => format!("{state} touches the staging table only, which nobody reads"),
+        "CheckQuality" => "CheckQuality only reads".to_owned(),
+        "ReplaceWindow" => "ReplaceWindow commits once; running it again changes nothing".to_owned(),
+        "ExportReport" => "ExportReport writes the same rows to a file of its own, visible when it is whole".to_owned(),
+        "AcquireLease" | "ReleaseLease" => format!("{state} knows its execution, and may be repeated"),
+        "StartCrawler" => "a crawl only reads the folders".to_owned(),
+        "CollectChunk" | "BuildChunk" => format!("{state} goes on with its child execution, or starts a new one over the same days"),
+        "Notify" | "NotifyFailure" => format!("{state} may send its notice a second time"),
+        other => format!("make sure that {other} may run twice"),
+    }
+}

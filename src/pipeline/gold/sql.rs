@@ -1,0 +1,402 @@
+//! The SQL files of gold tables: one text for Athena and for the embedded engine, with named parameters.
+//!
+//! A parameter stands as `:name` outside texts, comments and quoted names. What it becomes depends on its
+//! name alone, so that a value can never be read as something else:
+//!
+//! | parameter | value | becomes |
+//! | --- | --- | --- |
+//! | `:from`, `:to` | `2026-01-31` | `date '2026-01-31'` |
+//! | `:staging` | a plain name | the name |
+//! | `:execution`, `:location` | any text | `'text'`, quotes doubled |
+//!
+//! The same file becomes a statement ([`SqlFiles::render`]), or the intrinsic of a workflow definition that
+//! makes the statement from the execution's input ([`SqlFiles::states_format`]). A line `-- include other.sql`
+//! is that file's text.
+
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
+
+use super::GoldError;
+use crate::pipeline::window::parse_date;
+
+macro_rules! embedded {
+    ($($path:literal),+ $(,)?) => {
+        &[$(($path, include_str!(concat!("../../../assets/sql/", $path)))),+]
+    };
+}
+
+/// The files that ship with the program, by their path below `assets/sql/`.
+const EMBEDDED: &[(&str, &str)] = embedded![
+    "daily_report_sub5/ddl.sql",
+    "daily_report_sub5/window.sql",
+    "daily_report_sub5/build_window.sql",
+    "daily_report_sub5/replace_window.sql",
+    "daily_report_sub5/replace_window_delete.sql",
+    "daily_report_sub5/replace_window_insert.sql",
+    "daily_report_sub5/export.sql",
+    "daily_report_sub5/drop_staging.sql",
+    "daily_report_sub5/checks/1_row_count.sql",
+    "daily_report_sub5/checks/2_duplicate_keys.sql",
+    "daily_report_sub5/checks/3_clicks_match_silver.sql",
+    "daily_report_sub5/checks/4_conversions_match_silver.sql",
+    "daily_report_sub5/checks/5_money_adds_up.sql",
+    "daily_report_sub5/checks/6_facts_without_dimension.sql",
+    "daily_report_sub5/checks/7_fewer_rows_than_before.sql",
+];
+
+/// Where a location stands that the deployment fills in.
+const DEPLOYED_BUCKET: &str = "s3://${StdBucket}";
+
+/// What a parameter becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Date,
+    Name,
+    Text,
+}
+
+impl Kind {
+    fn of(parameter: &str) -> Option<Self> {
+        match parameter {
+            "from" | "to" => Some(Self::Date),
+            "staging" => Some(Self::Name),
+            "execution" | "location" => Some(Self::Text),
+            _ => None,
+        }
+    }
+
+    /// The literal in SQL, with the value in the middle.
+    fn around(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Date => ("date '", "'"),
+            Self::Name => ("", ""),
+            Self::Text => ("'", "'"),
+        }
+    }
+
+    fn checked(self, name: &str, value: &str) -> Result<String, GoldError> {
+        let refused = |why| GoldError::BadParameter { name: name.to_owned(), value: value.to_owned(), why };
+        match self {
+            Self::Date => parse_date(value).map(|date| date.to_string()).map_err(|_| refused("it is not a date (YYYY-MM-DD)")),
+            Self::Name if is_name(value) => Ok(value.to_owned()),
+            Self::Name => Err(refused("it is not a table's name (a-z, 0-9 and _)")),
+            Self::Text => Ok(value.replace('\'', "''")),
+        }
+    }
+}
+
+/// Whether a text is a table's name that needs no quotes on any engine.
+fn is_name(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(|c| c.is_ascii_lowercase() || c == '_')
+        && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && text.len() <= 128
+}
+
+/// The SQL files of a profile: those that ship with the program, or a folder's in their place.
+#[derive(Debug, Clone, Default)]
+pub struct SqlFiles {
+    folder: Option<PathBuf>,
+}
+
+/// A piece of a file: text as it stands, or a parameter.
+#[derive(Debug, PartialEq, Eq)]
+enum Piece<'a> {
+    Text(&'a str),
+    Parameter(&'a str),
+}
+
+impl SqlFiles {
+    /// The embedded files.
+    #[must_use]
+    pub fn embedded() -> Self {
+        Self::default()
+    }
+
+    /// The files of a folder laid out like `assets/sql/`; what it lacks is taken from the embedded ones.
+    #[must_use]
+    pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: Some(folder.into()) }
+    }
+
+    /// A file as it stands, comments included.
+    ///
+    /// # Errors
+    /// [`GoldError::NoSuchFile`], also for a path that leaves the folder.
+    pub fn text(&self, path: &str) -> Result<Cow<'static, str>, GoldError> {
+        let inside = Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        if let (Some(folder), true) = (&self.folder, inside)
+            && let Ok(text) = std::fs::read_to_string(folder.join(path))
+        {
+            return Ok(Cow::Owned(text));
+        }
+        let found = EMBEDDED.iter().find(|(known, _)| *known == path);
+        found.map(|(_, text)| Cow::Borrowed(*text)).ok_or_else(|| GoldError::NoSuchFile { path: path.to_owned() })
+    }
+
+    /// The checks of a table, in order.
+    ///
+    /// # Errors
+    /// [`GoldError::NoSuchFile`] when the folder cannot be listed.
+    pub fn checks(&self, table: &str) -> Result<Vec<String>, GoldError> {
+        let prefix = format!("{table}/checks/");
+        if let Some(folder) = &self.folder
+            && let Ok(entries) = std::fs::read_dir(folder.join(&prefix))
+        {
+            let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+            let mut names: Vec<_> = names.filter(|name| name.ends_with(".sql")).map(|name| format!("{prefix}{name}")).collect();
+            names.sort();
+            return Ok(names);
+        }
+        Ok(EMBEDDED.iter().filter(|(path, _)| path.starts_with(&prefix)).map(|(path, _)| (*path).to_owned()).collect())
+    }
+
+    /// The statement, without comments, with parameters still in it.
+    fn statement(&self, path: &str) -> Result<String, GoldError> {
+        let text = self.text(path)?;
+        let mut statement = String::with_capacity(text.len());
+        for line in text.lines() {
+            if let Some(included) = line.trim().strip_prefix("-- include ") {
+                let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                statement.push_str(&self.statement(&format!("{folder}/{}", included.trim()))?);
+            } else if !line.trim_start().starts_with("--") {
+                statement.push_str(line.trim_end());
+                statement.push('\n');
+            }
+        }
+        Ok(statement.trim().trim_end_matches(';').to_owned())
+    }
+
+    /// The statement of a file with its parameters filled in.
+    ///
+    /// ```
+    /// use lakehand::pipeline::gold::SqlFiles;
+    /// let sql = SqlFiles::embedded().render(
+    ///     "daily_report_sub5/replace_window_delete.sql",
+    ///     &[("from", "2026-01-01"), ("to", "2026-01-07")],
+    /// )?;
+    /// assert_eq!(sql, "DELETE FROM daily_report_sub5 WHERE datestamp BETWEEN date '2026-01-01' AND date '2026-01-07'");
+    /// # Ok::<(), lakehand::pipeline::gold::GoldError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`GoldError`] for a file, a parameter or a value that is not what it should be.
+    pub fn render(&self, path: &str, parameters: &[(&str, &str)]) -> Result<String, GoldError> {
+        let statement = self.statement(path)?;
+        let mut sql = String::with_capacity(statement.len() + 256);
+        for piece in pieces(&statement) {
+            match piece {
+                Piece::Text(text) => sql.push_str(text),
+                Piece::Parameter(name) => {
+                    let kind = known(path, name)?;
+                    let given = parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+                    let value = given.map(str::to_owned).or_else(|| default_location(path, name, parameters));
+                    let value = value.ok_or_else(|| missing(path, name))?;
+                    let (before, after) = kind.around();
+                    sql.extend([before, &kind.checked(name, &value)?, after]);
+                }
+            }
+        }
+        Ok(sql)
+    }
+
+    /// The intrinsic `States.Format('…', $.path, …)` that makes the statement of a file inside a workflow.
+    ///
+    /// A binding is a parameter and a JSONPath (`$.window.from`, `$$.Execution.Name`), or a constant. Values of
+    /// paths are put in as they are, so the definition has to take them from where nobody can put a quote.
+    ///
+    /// # Errors
+    /// [`GoldError`] for a file, a parameter or a constant that is not what it should be.
+    pub fn states_format(&self, path: &str, bindings: &[(&str, &str)]) -> Result<String, GoldError> {
+        let statement = self.statement(path)?;
+        let mut template = String::with_capacity(statement.len() + 256);
+        let mut arguments = String::new();
+        for piece in pieces(&statement) {
+            match piece {
+                Piece::Text(text) => escape_into(text, &mut template),
+                Piece::Parameter(name) => {
+                    let kind = known(path, name)?;
+                    let (before, after) = kind.around();
+                    escape_into(before, &mut template);
+                    let bound = bindings.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+                    match bound.or_else(|| default_location(path, name, bindings)) {
+                        None => return Err(missing(path, name)),
+                        Some(location) if name == "location" => location_into(&location, &mut template, &mut arguments),
+                        Some(json_path) if json_path.starts_with('$') => {
+                            template.push_str("{}");
+                            arguments.push_str(", ");
+                            arguments.push_str(&json_path);
+                        }
+                        Some(constant) => escape_into(&kind.checked(name, &constant)?, &mut template),
+                    }
+                    escape_into(after, &mut template);
+                }
+            }
+        }
+        Ok(format!("States.Format('{template}'{arguments})"))
+    }
+}
+
+/// Tables of a build lie below a folder of their own, all others below `gold/`; only a deployment names another.
+fn default_location(path: &str, name: &str, parameters: &[(&str, &str)]) -> Option<String> {
+    if name != "location" {
+        return None;
+    }
+    let staging = parameters.iter().find(|(known, _)| *known == "staging").map(|(_, value)| *value);
+    Some(match staging {
+        Some(staging) => format!("{DEPLOYED_BUCKET}/staging/{staging}/"),
+        None => format!("{DEPLOYED_BUCKET}/gold/{}/", path.split('/').next().unwrap_or(path)),
+    })
+}
+
+/// A location may hold one JSONPath as a part of its own: `s3://bucket/staging/$.run.staging/`.
+fn location_into(location: &str, template: &mut String, arguments: &mut String) {
+    let mut parts = location.split('/').peekable();
+    while let Some(part) = parts.next() {
+        if part.starts_with("$.") || part.starts_with("$$.") {
+            template.push_str("{}");
+            arguments.push_str(", ");
+            arguments.push_str(part);
+        } else {
+            // `${StdBucket}` is filled in by the deployment, before the intrinsic is read.
+            let deployed = part.starts_with("${") && part.ends_with('}');
+            if deployed { template.push_str(part) } else { escape_into(&part.replace('\'', "''"), template) }
+        }
+        if parts.peek().is_some() {
+            template.push('/');
+        }
+    }
+}
+
+fn known(path: &str, name: &str) -> Result<Kind, GoldError> {
+    Kind::of(name).ok_or_else(|| GoldError::UnknownParameter { path: path.to_owned(), name: name.to_owned() })
+}
+
+fn missing(path: &str, name: &str) -> GoldError {
+    GoldError::MissingParameter { path: path.to_owned(), name: name.to_owned() }
+}
+
+/// Escapes a text for the inside of an intrinsic's quotes.
+fn escape_into(text: &str, out: &mut String) {
+    for c in text.chars() {
+        if matches!(c, '\'' | '{' | '}' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+}
+
+/// Takes a statement apart at its parameters.
+fn pieces(statement: &str) -> Vec<Piece<'_>> {
+    let bytes = statement.as_bytes();
+    let (mut pieces, mut start, mut at) = (Vec::new(), 0, 0);
+    while at < bytes.len() {
+        match bytes[at] {
+            quote @ (b'\'' | b'"') => {
+                let end = bytes[at + 1..].iter().position(|byte| *byte == quote).map_or(bytes.len(), |end| at + end + 2);
+                at = end;
+            }
+            b':' if bytes.get(at + 1).is_some_and(u8::is_ascii_lowercase) => {
+                let name = &bytes[at + 1..];
+                let length = name.iter().take_while(|byte| byte.is_ascii_lowercase() || **byte == b'_').count();
+                pieces.push(Piece::Text(&statement[start..at]));
+                pieces.push(Piece::Parameter(&statement[at + 1..at + 1 + length]));
+                at += 1 + length;
+                start = at;
+            }
+            _ => at += 1,
+        }
+    }
+    pieces.push(Piece::Text(&statement[start..]));
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// States.Format as its documentation describes it, without looking at ours.
+    fn evaluate(intrinsic: &str, values: &[(&str, &str)]) -> String {
+        let inner = intrinsic.strip_prefix("States.Format('").unwrap().strip_suffix(')').unwrap();
+        let mut template = Vec::new();
+        let mut chars = inner.char_indices();
+        let end = loop {
+            let (at, c) = chars.next().unwrap();
+            match c {
+                '\\' => template.push((true, chars.next().unwrap().1)),
+                '\'' => break at,
+                c => template.push((false, c)),
+            }
+        };
+        let mut arguments = inner[end + 1..].split(", ").skip(1);
+        let (mut out, mut at) = (String::new(), 0);
+        while at < template.len() {
+            if template[at] == (false, '{') && template.get(at + 1) == Some(&(false, '}')) {
+                let path = arguments.next().unwrap();
+                out.push_str(values.iter().find(|(known, _)| *known == path).unwrap().1);
+                at += 2;
+            } else {
+                out.push(template[at].1);
+                at += 1;
+            }
+        }
+        assert_eq!(arguments.next(), None, "an argument without a place");
+        out
+    }
+
+    #[test]
+    fn every_file_renders_alike_as_a_statement_and_as_an_intrinsic() {
+        let files = SqlFiles::embedded();
+        let staging = "daily_report_sub5_staging_0af3";
+        for (path, _) in EMBEDDED {
+            let parameters = [("from", "2026-01-01"), ("to", "2026-01-07"), ("staging", staging)];
+            let bindings = [("from", "$.window.from"), ("to", "$.window.to"), ("staging", "$.run.staging")];
+            let rendered = files.render(path, &parameters).unwrap();
+            let intrinsic = files.states_format(path, &bindings).unwrap();
+            let values = [("$.window.from", "2026-01-01"), ("$.window.to", "2026-01-07"), ("$.run.staging", staging)];
+            assert_eq!(evaluate(&intrinsic, &values), rendered, "{path}");
+            assert!(!rendered.contains(":from") && !rendered.contains("--"), "{path}");
+            assert!(intrinsic.len() < 10_000, "{path}: AWS takes up to 10,000 characters, this has {}", intrinsic.len());
+        }
+    }
+
+    #[test]
+    fn parameters_are_what_their_name_says() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("t")).unwrap();
+        let text = "-- :from in a comment\nSELECT ':from', \":to\", :execution, a::b FROM :staging WHERE d >= :from;\n";
+        std::fs::write(folder.path().join("t/x.sql"), text).unwrap();
+        let files = SqlFiles::in_folder(folder.path());
+        let render = |execution: &str, staging: &str, from: &str| {
+            files.render("t/x.sql", &[("execution", execution), ("staging", staging), ("from", from), ("b", "")])
+        };
+        assert!(matches!(render("x", "s", "2026-01-01"), Err(GoldError::UnknownParameter { .. })));
+        std::fs::write(folder.path().join("t/x.sql"), text.replace("a::b ", "1 ")).unwrap();
+        assert_eq!(
+            render("o'clock", "s_1", "2026-01-01").unwrap(),
+            "SELECT ':from', \":to\", 'o''clock', 1 FROM s_1 WHERE d >= date '2026-01-01'"
+        );
+        for (staging, from) in [("s; DROP TABLE t", "2026-01-01"), ("s", "2026-1-1"), ("s", "2026-01-01' OR '1'='1"), ("", "2026-01-01")] {
+            assert!(matches!(render("x", staging, from), Err(GoldError::BadParameter { .. })), "{staging} {from}");
+        }
+        assert!(matches!(files.render("t/x.sql", &[]), Err(GoldError::MissingParameter { .. })));
+        assert!(matches!(files.text("../Cargo.toml"), Err(GoldError::NoSuchFile { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_survives_the_intrinsic(text in "[a-z'{}\\\\\n\"$é ]{0,40}") {
+            prop_assume!(text.matches('\'').count() % 2 == 0 && text.matches('"').count() % 2 == 0);
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::create_dir(folder.path().join("t")).unwrap();
+            std::fs::write(folder.path().join("t/x.sql"), &text).unwrap();
+            let files = SqlFiles::in_folder(folder.path());
+            let (rendered, intrinsic) = (files.render("t/x.sql", &[]).unwrap(), files.states_format("t/x.sql", &[]).unwrap());
+            prop_assert_eq!(evaluate(&intrinsic, &[]), rendered);
+        }
+    }
+}

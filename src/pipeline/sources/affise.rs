@@ -1,0 +1,381 @@
+//! The Affise source: five listings, read page by page (`source-apis.md` 0 and 1).
+//!
+//! What a listing is asked for in is a [`slice::Slice`]; how one is read without losing what shifts
+//! between pages is in [`reading`]; what answers look like is in [`envelope`].
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use jiff::{
+    Timestamp, ToSpan,
+    civil::{Date, DateTime},
+    tz::TimeZone,
+};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::{json, value::RawValue};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    PageSink, Source, SourceError, SourceOutcome, SourceRequest,
+    http::{Fault, HttpClient, HttpRequest, HttpSettings, Verdict},
+};
+use crate::{
+    config::AffiseSettings,
+    pipeline::{
+        dataset::Stream,
+        jobs::{JobLog, Level},
+    },
+};
+
+mod envelope;
+mod reading;
+mod slice;
+#[cfg(all(test, feature = "simulator"))]
+mod tests;
+
+use envelope::NoPage;
+use slice::Slice;
+
+/// Days before today of which Affise still gives clicks.
+const CLICK_DAYS: i32 = 7;
+
+/// Affise with one key.
+#[derive(Debug)]
+pub struct Affise {
+    client: HttpClient,
+    settings: AffiseSettings,
+    zone: TimeZone,
+}
+
+/// Whose key it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyOwner {
+    /// Id of the user.
+    pub id: String,
+    /// E-mail address of the user.
+    pub email: String,
+    /// `common_manager`, `affiliate`, …
+    pub kind: String,
+    /// Whether the kind of user may read all that a collection needs.
+    pub is_admin: bool,
+}
+
+/// How far a collection is; what a redrive goes on from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Cursor {
+    /// All pieces as they were planned, for the manifest.
+    planned: Vec<String>,
+    /// Pieces not read to their end, the current one first.
+    left: VecDeque<Slice>,
+    /// Page of the current piece that is read next.
+    page: u64,
+    /// Row of the sink at which the current piece began.
+    since: u64,
+    /// Most rows the server ever counted in the current piece.
+    most: Option<u64>,
+    /// Newest change seen where changes were asked for, as written.
+    newest_change: Option<String>,
+    /// Newest creation seen, as written.
+    newest_creation: Option<String>,
+    /// Clicks before this day may be gone: Affise keeps seven days.
+    oldest_clicks: Date,
+    /// Odd things, for the manifest.
+    notes: Vec<String>,
+}
+
+/// Path and collection key of a listing.
+fn listing(stream: Stream) -> (&'static str, &'static str) {
+    match stream {
+        Stream::AffiseOffers => ("/3.0/offers", "offers"),
+        Stream::AffiseAffiliates => ("/3.0/admin/partners", "partners"),
+        Stream::AffiseAdvertisers => ("/3.0/admin/advertisers", "advertisers"),
+        Stream::AffiseClicks => ("/3.0/stats/clicks", "clicks"),
+        Stream::AffiseConversions => ("/3.0/stats/conversions", "conversions"),
+    }
+}
+
+impl Affise {
+    /// Affise at the profile's address with a key. The deadline of the collection starts now.
+    ///
+    /// # Errors
+    /// [`SourceError::BadSettings`] or [`SourceError::BadCredentials`] when address, time zone or key
+    /// cannot work.
+    pub fn new(
+        settings: &AffiseSettings,
+        key: SecretString,
+        cancel: CancellationToken,
+        log: Arc<dyn JobLog>,
+    ) -> Result<Self, SourceError> {
+        let zone = TimeZone::get(&settings.timezone).map_err(|_| SourceError::BadSettings {
+            why: format!("there is no time zone '{}'", settings.timezone),
+            advice: "set timezone of the affise settings to a name such as UTC or Europe/Berlin",
+        })?;
+        let http = HttpSettings {
+            base_url: settings.base_url.clone(),
+            key_header: "api-key",
+            requests_per_second: settings.requests_per_second,
+            concurrency: settings.concurrency,
+            request_timeout: Duration::from_secs(settings.request_timeout_seconds),
+            deadline: Duration::from_secs(settings.deadline_seconds),
+            attempts: settings.attempts,
+            first_wait: Duration::from_millis(settings.first_retry_wait_ms),
+            longest_wait: Duration::from_millis(settings.max_retry_wait_ms),
+        };
+        let client = HttpClient::new(http, key, cancel, log)?;
+        Ok(Self {
+            client,
+            settings: settings.clone(),
+            zone,
+        })
+    }
+
+    /// Asks whose key this is: `GET /3.1/user/me`.
+    ///
+    /// # Errors
+    /// [`SourceError::BadCredentials`] when the key is wrong; others as for every request.
+    pub async fn key_owner(&self) -> Result<KeyOwner, SourceError> {
+        let what = "checking the Affise API key".to_owned();
+        let request = HttpRequest {
+            path: "/3.1/user/me",
+            query: Vec::new(),
+            what,
+        };
+        let read = |body: bytes::Bytes| match envelope::single(&body, "user") {
+            Err(problem) => self.verdict_on(&request.what, problem),
+            Ok(user) => match owner(user) {
+                Ok(owner) => Verdict::Good(owner),
+                Err(error) => Verdict::Refuse(refused(
+                    &request.what,
+                    format!("'user' is not as expected: {error}"),
+                )),
+            },
+        };
+        self.client.get(&request, read).await
+    }
+
+    /// What a body without a page means. There is no error code, only prose.
+    fn verdict_on<T>(&self, what: &str, problem: NoPage) -> Verdict<T> {
+        let why = match problem {
+            NoPage::NotJson(why) => return Verdict::Retry(Fault::Unavailable, why),
+            NoPage::Refused(why) => self.client.excerpt(why.as_bytes()),
+        };
+        let prose = why.to_lowercase();
+        let says = |texts: &[&str]| texts.iter().any(|text| prose.contains(text));
+        if says(&["too many requests", "rate limit"]) {
+            Verdict::Retry(Fault::Throttled, why)
+        } else if says(&[
+            "try again",
+            "temporar",
+            "timeout",
+            "timed out",
+            "unavailable",
+        ]) {
+            Verdict::Retry(Fault::Unavailable, why)
+        } else if says(&["server error"]) {
+            Verdict::Retry(Fault::ServerError, why)
+        } else if says(&[
+            "token is necessary",
+            "auth denied",
+            "unauthorized",
+            "api key",
+            "api-key",
+            "permission",
+        ]) {
+            let advice = "check the Affise API key and its rights on the Credentials screen";
+            Verdict::Refuse(SourceError::BadCredentials {
+                what: what.to_owned(),
+                why,
+                advice,
+            })
+        } else {
+            Verdict::Refuse(refused(what, why))
+        }
+    }
+
+    /// Reads the first piece that is left; takes it off, or puts smaller ones in its place.
+    async fn advance(
+        &self,
+        stream: Stream,
+        cursor: &mut Cursor,
+        slice: Slice,
+        sink: &mut dyn PageSink,
+    ) -> Result<(), SourceError> {
+        let parts = match self.read_slice(stream, cursor, slice, sink).await {
+            Ok(reading::Ended::Whole) => Vec::new(),
+            Ok(reading::Ended::TooMany(parts)) => parts,
+            Err(error) => self.halve(stream, slice, error)?,
+        };
+        cursor.left.pop_front();
+        parts
+            .into_iter()
+            .rev()
+            .for_each(|part| cursor.left.push_front(part));
+        cursor.begin_slice(sink.position());
+        Ok(())
+    }
+
+    /// Smaller pieces for one that fails again and again, if size may be the reason.
+    fn halve(
+        &self,
+        stream: Stream,
+        slice: Slice,
+        error: SourceError,
+    ) -> Result<Vec<Slice>, SourceError> {
+        let (fault, why) = match &error {
+            SourceError::Exhausted { fault, why, .. } => (*fault, why.clone()),
+            _ => return Err(error),
+        };
+        if !matches!(
+            fault,
+            Fault::ServerError | Fault::Unavailable | Fault::Shifting
+        ) {
+            return Err(error);
+        }
+        if let Some(parts) = slice.split() {
+            let count = parts.len();
+            let line = format!("{error}; the window is now asked for in {count} parts");
+            self.client.log().line(Level::Warn, &line);
+            return Ok(parts);
+        }
+        // A piece that was never halved fails like this whenever the server is troubled for a minute.
+        if fault != Fault::ServerError || slice == Slice::All {
+            return Err(error);
+        }
+        Err(SourceError::Refused {
+            what: format!("{stream} {slice}, the smallest window,"),
+            why: format!("a server error on every try, last {why}"),
+            advice: "if Affise is not down, it refuses a parameter or cannot serve this hour: ask its support",
+        })
+    }
+
+    /// An Affise time stamp as an instant, never later than the collection's start: a row from the
+    /// future must not push the watermark past changes that are still to come.
+    fn instant(&self, stamp: Option<&str>, now: Timestamp) -> Option<Timestamp> {
+        let local = DateTime::strptime("%Y-%m-%d %H:%M:%S", stamp?).ok()?;
+        Some(self.zone.to_timestamp(local).ok()?.min(now))
+    }
+
+    fn outcome(&self, request: &SourceRequest, cursor: &Cursor) -> SourceOutcome {
+        let newest = match request.stream {
+            Stream::AffiseConversions => cursor.newest_change.as_deref(),
+            _ => cursor.newest_creation.as_deref(),
+        };
+        let newest = self.instant(newest, request.now);
+        let watermark = if request.stream.by_event_day() {
+            newest
+        } else {
+            Some(request.now)
+        };
+        let (path, _) = listing(request.stream);
+        let request = json!({
+            "source": "affise",
+            "path": path,
+            "passes": request.passes,
+            "pieces": cursor.planned,
+            "page_limit": self.settings.page_limit,
+            "timezone": self.settings.timezone,
+            "profile_time_zone": request.time_zone.iana_name(),
+            "changed_since": request.changed_since,
+            "newest_creation": cursor.newest_creation,
+            "newest_change": cursor.newest_change,
+            "notes": cursor.notes,
+        });
+        SourceOutcome { request, watermark }
+    }
+}
+
+#[async_trait]
+impl Source for Affise {
+    async fn read(
+        &self,
+        request: &SourceRequest,
+        cursor: Option<serde_json::Value>,
+        sink: &mut dyn PageSink,
+    ) -> Result<SourceOutcome, SourceError> {
+        let mut cursor = match cursor.map(serde_json::from_value) {
+            Some(Ok(cursor)) => cursor,
+            // A cursor of an older program is no loss: the rows are asked for again.
+            Some(Err(_)) | None => Cursor::planned(request, &self.zone, sink.position())?,
+        };
+        while let Some(slice) = cursor.left.front().copied() {
+            self.advance(request.stream, &mut cursor, slice, sink)
+                .await?;
+        }
+        Ok(self.outcome(request, &cursor))
+    }
+}
+
+impl Cursor {
+    fn planned(
+        request: &SourceRequest,
+        zone: &TimeZone,
+        position: u64,
+    ) -> Result<Self, SourceError> {
+        let slices = slice::plan(request, zone).map_err(|error| SourceError::BadSettings {
+            why: error.to_string(),
+            advice: "choose another window",
+        })?;
+        Ok(Self {
+            planned: slices.iter().map(ToString::to_string).collect(),
+            left: slices.into(),
+            page: 1,
+            since: position,
+            most: None,
+            newest_change: None,
+            newest_creation: None,
+            oldest_clicks: zone
+                .to_datetime(request.now)
+                .date()
+                .saturating_sub(CLICK_DAYS.days()),
+            notes: Vec::new(),
+        })
+    }
+
+    fn begin_slice(&mut self, position: u64) {
+        self.page = 1;
+        self.since = position;
+        self.most = None;
+    }
+
+    fn note(&mut self, note: String) {
+        /// More than a few say nothing new.
+        const MOST_NOTES: usize = 50;
+        if self.notes.len() < MOST_NOTES {
+            self.notes.push(note);
+        }
+    }
+}
+
+fn refused(what: &str, why: String) -> SourceError {
+    let advice = "check the window, the time zone and the rights of the key";
+    SourceError::Refused {
+        what: what.to_owned(),
+        why,
+        advice,
+    }
+}
+
+fn owner(user: &RawValue) -> Result<KeyOwner, serde_json::Error> {
+    /// Users that may read what a collection needs.
+    const ADMINS: [&str; 5] = [
+        "affiliate_manager",
+        "account_manager",
+        "common_manager",
+        "client",
+        "root",
+    ];
+    let user: serde_json::Value = serde_json::from_str(user.get())?;
+    let text = |name: &str| match user.get(name) {
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(serde_json::Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    };
+    let kind = text("type");
+    Ok(KeyOwner {
+        id: text("id"),
+        email: text("email"),
+        is_admin: ADMINS.contains(&kind.as_str()),
+        kind,
+    })
+}

@@ -1,0 +1,377 @@
+//! One statement of Athena's two grammars (Trino's DML, Hive's DDL of Iceberg tables), parsed into what
+//! the engine does.
+
+use datafusion::sql::sqlparser::{
+    ast::{Assignment, AssignmentTarget, DataType, Expr, Ident, Merge, ObjectName, Query},
+    keywords::Keyword,
+    parser::{Parser, ParserError},
+    tokenizer::{Token, TokenWithSpan, Tokenizer},
+};
+
+use super::dialect::TrinoDialect;
+
+/// A column of a `CREATE TABLE`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ColumnDef {
+    pub(super) name: String,
+    pub(super) data_type: DataType,
+}
+
+/// A statement, ready to be run.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Command {
+    Select(Box<Query>),
+    Explain(Box<Query>),
+    CreateTable { table: String, if_not_exists: bool, columns: Vec<ColumnDef>, partition_by: Vec<String> },
+    CreateTableAs { table: String, if_not_exists: bool, partition_by: Vec<String>, query: Box<Query>, with_data: bool },
+    Insert { table: String, columns: Vec<String>, query: Box<Query> },
+    Delete { table: String, alias: Option<Ident>, selection: Option<Expr> },
+    Update { table: String, alias: Option<Ident>, assignments: Vec<(String, Expr)>, selection: Option<Expr> },
+    Merge(Box<Merge>),
+    CreateView { view: String, or_replace: bool, query: Box<Query> },
+    DropTable { table: String, if_exists: bool },
+    DropView { view: String, if_exists: bool },
+    ShowTables { pattern: Option<String> },
+    Describe { table: String },
+    /// Compaction: every statement here rewrites what it touches, so there is nothing left to do.
+    Optimize { table: String },
+    Vacuum { table: String },
+}
+
+impl Command {
+    /// How Athena names the statement.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Select(_) => "SELECT",
+            Self::Explain(_) => "EXPLAIN",
+            Self::CreateTable { .. } => "CREATE TABLE",
+            Self::CreateTableAs { .. } => "CREATE TABLE AS SELECT",
+            Self::Insert { .. } => "INSERT INTO",
+            Self::Delete { .. } => "DELETE",
+            Self::Update { .. } => "UPDATE",
+            Self::Merge(_) => "MERGE INTO",
+            Self::CreateView { .. } => "CREATE VIEW",
+            Self::DropTable { .. } => "DROP TABLE",
+            Self::DropView { .. } => "DROP VIEW",
+            Self::ShowTables { .. } => "SHOW TABLES",
+            Self::Describe { .. } => "DESCRIBE",
+            Self::Optimize { .. } => "OPTIMIZE",
+            Self::Vacuum { .. } => "VACUUM",
+        }
+    }
+}
+
+/// The last part of `catalog.database.table`, in lower case: the embedded engine has one database.
+pub(super) fn table_name(name: &ObjectName) -> String {
+    let last = name.0.last().and_then(|part| part.as_ident());
+    last.map_or_else(|| name.to_string(), |ident| ident.value.clone()).to_lowercase()
+}
+
+/// Parses exactly one statement; a trailing semicolon is allowed.
+pub(super) fn parse(sql: &str) -> Result<Command, ParserError> {
+    let tokens = Tokenizer::new(&TrinoDialect, sql).tokenize_with_location()?;
+    let mut parser = Parser::new(&TrinoDialect).with_tokens_with_locations(values_in_parentheses(tokens));
+    let command = statement(&mut parser)?;
+    let _ = parser.consume_token(&Token::SemiColon);
+    if parser.peek_token_ref().token == Token::EOF {
+        return Ok(command);
+    }
+    expected(&parser, "the end of the statement (one statement a call)")
+}
+
+/// `VALUES 1, 2` is `VALUES (1), (2)`; the parser knows only the latter.
+fn values_in_parentheses(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut rest = tokens.into_iter().peekable();
+    while let Some(token) = rest.next() {
+        let values = matches!(&token.token, Token::Word(word) if word.keyword == Keyword::VALUES);
+        out.push(token);
+        if !values {
+            continue;
+        }
+        while let Some(space) = rest.next_if(|token| matches!(token.token, Token::Whitespace(_))) {
+            out.push(space);
+        }
+        if rest.peek().is_none_or(|token| matches!(token.token, Token::LParen)) {
+            continue;
+        }
+        let mut depth = 0_usize;
+        let mark = |token: Token, like: &TokenWithSpan| TokenWithSpan { token, span: like.span };
+        if let Some(first) = rest.peek() {
+            out.push(mark(Token::LParen, first));
+        }
+        while let Some(token) = rest.next_if(|token| depth > 0 || !ends_values(&token.token)) {
+            match token.token {
+                Token::LParen | Token::LBracket => depth += 1,
+                Token::RParen | Token::RBracket => depth = depth.saturating_sub(1),
+                Token::Comma if depth == 0 => {
+                    out.extend([mark(Token::RParen, &token), token.clone(), mark(Token::LParen, &token)]);
+                    continue;
+                }
+                _ => {}
+            }
+            out.push(token);
+        }
+        if let Some(last) = out.last().cloned() {
+            out.push(mark(Token::RParen, &last));
+        }
+    }
+    out
+}
+
+/// Whether a token can only stand after the last row.
+fn ends_values(token: &Token) -> bool {
+    match token {
+        Token::RParen | Token::SemiColon | Token::EOF => true,
+        Token::Word(word) => {
+            matches!(word.keyword, Keyword::ORDER | Keyword::LIMIT | Keyword::OFFSET | Keyword::FETCH | Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT)
+        }
+        _ => false,
+    }
+}
+
+fn expected<T>(parser: &Parser, what: &str) -> Result<T, ParserError> {
+    let found = parser.peek_token();
+    Err(ParserError::ParserError(format!("Expected: {what}, found: {found}{}", found.span.start)))
+}
+
+fn statement(parser: &mut Parser) -> Result<Command, ParserError> {
+    if parser.parse_keyword(Keyword::EXPLAIN) {
+        return Ok(Command::Explain(parser.parse_query()?));
+    }
+    if parser.parse_keyword(Keyword::CREATE) {
+        return create(parser);
+    }
+    if parser.parse_keyword(Keyword::DROP) {
+        return drop(parser);
+    }
+    if parser.parse_keyword(Keyword::INSERT) {
+        return insert(parser);
+    }
+    if parser.parse_keyword(Keyword::DELETE) {
+        return delete(parser);
+    }
+    if parser.parse_keyword(Keyword::UPDATE) {
+        return update(parser);
+    }
+    if parser.parse_keyword(Keyword::MERGE) {
+        let token = parser.get_current_token().clone();
+        return Ok(Command::Merge(Box::new(parser.parse_merge(token)?)));
+    }
+    if parser.parse_keyword(Keyword::SHOW) {
+        parser.expect_keyword_is(Keyword::TABLES)?;
+        if parser.parse_keyword(Keyword::IN) || parser.parse_keyword(Keyword::FROM) {
+            parser.parse_object_name(false)?;
+        }
+        let pattern = if parser.parse_keyword(Keyword::LIKE) || matches!(parser.peek_token_ref().token, Token::SingleQuotedString(_)) {
+            Some(parser.parse_literal_string()?)
+        } else {
+            None
+        };
+        return Ok(Command::ShowTables { pattern });
+    }
+    if parser.parse_keyword(Keyword::DESCRIBE) || parser.parse_keyword(Keyword::DESC) {
+        return Ok(Command::Describe { table: name(parser)? });
+    }
+    if parser.parse_keyword(Keyword::OPTIMIZE) {
+        let table = name(parser)?;
+        while parser.peek_token_ref().token != Token::EOF && parser.peek_token_ref().token != Token::SemiColon {
+            parser.next_token();
+        }
+        return Ok(Command::Optimize { table });
+    }
+    if parser.parse_keyword(Keyword::VACUUM) {
+        return Ok(Command::Vacuum { table: name(parser)? });
+    }
+    Ok(Command::Select(parser.parse_query()?))
+}
+
+fn name(parser: &mut Parser) -> Result<String, ParserError> {
+    Ok(table_name(&parser.parse_object_name(false)?))
+}
+
+fn create(parser: &mut Parser) -> Result<Command, ParserError> {
+    let or_replace = parser.parse_keywords(&[Keyword::OR, Keyword::REPLACE]);
+    if parser.parse_keyword(Keyword::VIEW) {
+        let view = name(parser)?;
+        parser.expect_keyword_is(Keyword::AS)?;
+        return Ok(Command::CreateView { view, or_replace, query: parser.parse_query()? });
+    }
+    if or_replace {
+        return expected(parser, "VIEW after CREATE OR REPLACE");
+    }
+    let _ = parser.parse_keyword(Keyword::EXTERNAL);
+    parser.expect_keyword_is(Keyword::TABLE)?;
+    let if_not_exists = parser.parse_keywords(&[Keyword::IF, Keyword::NOT, Keyword::EXISTS]);
+    let table = name(parser)?;
+    if parser.consume_token(&Token::LParen) {
+        return create_table(parser, table, if_not_exists);
+    }
+    let partition_by = if parser.parse_keyword(Keyword::WITH) { with_properties(parser)? } else { Vec::new() };
+    parser.expect_keyword_is(Keyword::AS)?;
+    let query = parser.parse_query()?;
+    let with_data = !parser.parse_keywords(&[Keyword::WITH, Keyword::NO, Keyword::DATA]);
+    Ok(Command::CreateTableAs { table, if_not_exists, partition_by, query, with_data })
+}
+
+/// `(name type [COMMENT '…'], …) [COMMENT '…'] [PARTITIONED BY (…)] [LOCATION '…'] [TBLPROPERTIES (…)]`
+fn create_table(parser: &mut Parser, table: String, if_not_exists: bool) -> Result<Command, ParserError> {
+    let columns = parser.parse_comma_separated(|parser| {
+        let name = parser.parse_identifier()?.value.to_lowercase();
+        let data_type = parser.parse_data_type()?;
+        if parser.parse_keyword(Keyword::COMMENT) {
+            parser.parse_literal_string()?;
+        }
+        Ok(ColumnDef { name, data_type })
+    })?;
+    parser.expect_token(&Token::RParen)?;
+    let mut partition_by = Vec::new();
+    loop {
+        if parser.parse_keywords(&[Keyword::PARTITIONED, Keyword::BY]) {
+            parser.expect_token(&Token::LParen)?;
+            let items = parser.parse_comma_separated(Parser::parse_expr)?;
+            parser.expect_token(&Token::RParen)?;
+            partition_by = items.iter().filter_map(|item| identity_partition(&item.to_string())).collect();
+        } else if parser.parse_keyword(Keyword::LOCATION) || parser.parse_keyword(Keyword::COMMENT) {
+            parser.parse_literal_string()?;
+        } else if parser.parse_keyword(Keyword::TBLPROPERTIES) {
+            parser.expect_token(&Token::LParen)?;
+            parser.parse_comma_separated(|parser| {
+                parser.parse_literal_string()?;
+                parser.expect_token(&Token::Eq)?;
+                parser.parse_literal_string()
+            })?;
+            parser.expect_token(&Token::RParen)?;
+        } else {
+            break;
+        }
+    }
+    Ok(Command::CreateTable { table, if_not_exists, columns, partition_by })
+}
+
+/// `WITH (table_type = 'ICEBERG', …, partitioning = ARRAY['day'])`: only the partition columns matter here.
+fn with_properties(parser: &mut Parser) -> Result<Vec<String>, ParserError> {
+    parser.expect_token(&Token::LParen)?;
+    let mut partition_by = Vec::new();
+    let properties = parser.parse_comma_separated(|parser| {
+        let key = parser.parse_identifier()?.value.to_lowercase();
+        parser.expect_token(&Token::Eq)?;
+        Ok((key, parser.parse_expr()?))
+    })?;
+    parser.expect_token(&Token::RParen)?;
+    for (key, value) in properties {
+        if let ("partitioning" | "partitioned_by", Expr::Array(array)) = (key.as_str(), value) {
+            let items = array.elem.iter().map(|item| item.to_string().trim_matches('\'').to_owned());
+            partition_by = items.filter_map(|item| identity_partition(&item)).collect();
+        }
+    }
+    Ok(partition_by)
+}
+
+/// A plain column partitions the Delta table too. Iceberg's hidden transforms (`month(dt)`, `bucket(16, id)`)
+/// have no counterpart there; they change how files are laid out, never what a statement returns.
+fn identity_partition(item: &str) -> Option<String> {
+    (!item.contains('(')).then(|| item.trim_matches(['"', '`']).to_lowercase())
+}
+
+fn drop(parser: &mut Parser) -> Result<Command, ParserError> {
+    let view = parser.parse_keyword(Keyword::VIEW);
+    if !view {
+        parser.expect_keyword_is(Keyword::TABLE)?;
+    }
+    let if_exists = parser.parse_keywords(&[Keyword::IF, Keyword::EXISTS]);
+    let name = name(parser)?;
+    Ok(if view { Command::DropView { view: name, if_exists } } else { Command::DropTable { table: name, if_exists } })
+}
+
+fn insert(parser: &mut Parser) -> Result<Command, ParserError> {
+    parser.expect_keyword_is(Keyword::INTO)?;
+    let table = name(parser)?;
+    let columns = parser.maybe_parse(|parser| {
+        parser.expect_token(&Token::LParen)?;
+        let columns = parser.parse_comma_separated(Parser::parse_identifier)?;
+        parser.expect_token(&Token::RParen)?;
+        Ok(columns)
+    })?;
+    let columns = columns.unwrap_or_default().into_iter().map(|ident| ident.value.to_lowercase()).collect();
+    Ok(Command::Insert { table, columns, query: parser.parse_query()? })
+}
+
+fn alias(parser: &mut Parser) -> Result<Option<Ident>, ParserError> {
+    if parser.parse_keyword(Keyword::AS) {
+        return parser.parse_identifier().map(Some);
+    }
+    let next = &parser.peek_token_ref().token;
+    match next {
+        Token::Word(word) if !matches!(word.keyword, Keyword::WHERE | Keyword::SET) => parser.parse_identifier().map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn selection(parser: &mut Parser) -> Result<Option<Expr>, ParserError> {
+    if parser.parse_keyword(Keyword::WHERE) { parser.parse_expr().map(Some) } else { Ok(None) }
+}
+
+fn delete(parser: &mut Parser) -> Result<Command, ParserError> {
+    parser.expect_keyword_is(Keyword::FROM)?;
+    let table = name(parser)?;
+    let alias = alias(parser)?;
+    Ok(Command::Delete { table, alias, selection: selection(parser)? })
+}
+
+fn update(parser: &mut Parser) -> Result<Command, ParserError> {
+    let table = name(parser)?;
+    let alias = alias(parser)?;
+    parser.expect_keyword_is(Keyword::SET)?;
+    let assignments = parser.parse_comma_separated(Parser::parse_assignment)?;
+    let assignments = assignments.into_iter().map(single_assignment).collect::<Result<_, _>>()?;
+    Ok(Command::Update { table, alias, assignments, selection: selection(parser)? })
+}
+
+/// `column = expression`; Trino has no tuple assignment.
+pub(super) fn single_assignment(assignment: Assignment) -> Result<(String, Expr), ParserError> {
+    match assignment.target {
+        AssignmentTarget::ColumnName(name) => Ok((table_name(&name), assignment.value)),
+        AssignmentTarget::Tuple(_) => {
+            Err(ParserError::ParserError("Expected: one column on the left of SET's =, found: a list".to_owned()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hive_ddl_of_an_iceberg_table() {
+        let sql = "CREATE TABLE IF NOT EXISTS `db`.`Sales` (id string COMMENT 'key', spend decimal(18,4), dt date)
+            PARTITIONED BY (dt, bucket(16, id)) LOCATION 's3://b/t/'
+            TBLPROPERTIES ('table_type'='ICEBERG', 'format'='parquet');";
+        let Command::CreateTable { table, if_not_exists, columns, partition_by } = parse(sql).unwrap() else { panic!() };
+        assert_eq!((table.as_str(), if_not_exists), ("sales", true));
+        assert_eq!(columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>(), ["id", "spend", "dt"]);
+        assert_eq!(partition_by, ["dt"]);
+    }
+
+    #[test]
+    fn ctas_properties_name_the_partition_columns() {
+        let sql = "create table \"c\".\"db\".\"t\" with (table_type='ICEBERG', is_external=false, location='s3://b/t/',
+            partitioning=ARRAY['datestamp', 'bucket(id, 16)']) as select 1 as datestamp";
+        let Command::CreateTableAs { table, partition_by, .. } = parse(sql).unwrap() else { panic!() };
+        assert_eq!((table.as_str(), partition_by), ("t", vec!["datestamp".to_owned()]));
+    }
+
+    #[test]
+    fn insert_takes_columns_values_or_a_query_in_parentheses() {
+        let Command::Insert { columns, .. } = parse("INSERT INTO t (a, b) VALUES (1, 2)").unwrap() else { panic!() };
+        assert_eq!(columns, ["a", "b"]);
+        let Command::Insert { columns, .. } = parse("INSERT INTO t (SELECT 1, 2)").unwrap() else { panic!() };
+        assert!(columns.is_empty());
+    }
+
+    #[test]
+    fn two_statements_are_refused_with_the_place() {
+        let error = parse("SELECT 1; SELECT 2").unwrap_err().to_string();
+        assert!(error.contains("Line: 1, Column: 11"), "{error}");
+    }
+}

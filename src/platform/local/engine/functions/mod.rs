@@ -1,0 +1,208 @@
+//! Functions of Trino that DataFusion lacks or means differently.
+//!
+//! Facts are from Trino's function reference; where a function of the same name exists in DataFusion, it is
+//! replaced (`split_part`, `date_trunc`, `from_unixtime`), because the SQL files mean Trino's.
+
+use std::{
+
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use arrow::{
+    array::{Array, ArrayRef},
+    datatypes::{DataType, Field, FieldRef, TimeUnit},
+};
+use datafusion::{
+    common::{DataFusionError, Result, ScalarValue, exec_err, plan_err},
+    execution::{FunctionRegistry, SessionState},
+    logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+};
+
+mod format;
+mod json;
+mod text;
+mod time;
+
+/// What an argument is turned into before the function sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Take {
+    /// `Utf8`.
+    Text,
+    /// `Int64`.
+    Int,
+    /// `Float64`.
+    Double,
+    /// `Timestamp(µs)` without a zone, the UTC wall clock; dates are midnight.
+    Instant,
+    /// As it comes.
+    Any,
+}
+
+impl Take {
+    fn data_type(self, given: &DataType) -> DataType {
+        match self {
+            Self::Text => DataType::Utf8,
+            Self::Int => DataType::Int64,
+            Self::Double => DataType::Float64,
+            Self::Instant => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Self::Any => given.clone(),
+        }
+    }
+
+    /// Whether Trino would take such an argument.
+    fn accepts(self, given: &DataType) -> bool {
+        let text = matches!(given, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 | DataType::Dictionary(_, _));
+        let null = *given == DataType::Null;
+        match self {
+            Self::Any => true,
+            Self::Text => text || null,
+            Self::Int => given.is_integer() || null,
+            Self::Double => given.is_numeric() || null,
+            Self::Instant => given.is_temporal() || null,
+        }
+    }
+}
+
+/// The type a function returns, from the types it is given.
+type Returns = fn(&[DataType], &[Option<&ScalarValue>]) -> Result<DataType>;
+/// The function on whole columns of equal length.
+type Body = fn(&[ArrayRef], &DataType) -> Result<ArrayRef>;
+
+/// One function.
+struct Trino {
+    name: &'static str,
+    signature: Signature,
+    /// How arguments are taken, by their number.
+    takes: &'static [&'static [Take]],
+    returns: Returns,
+    body: Body,
+}
+
+impl std::fmt::Debug for Trino {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trino").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Trino {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Trino {}
+
+impl Hash for Trino {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Trino {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        (self.returns)(types, &vec![None; types.len()])
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        let types: Vec<DataType> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        let data_type = (self.returns)(&types, args.scalar_arguments)?;
+        Ok(Arc::new(Field::new(self.name, data_type, true)))
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        let takes = self.takes.iter().find(|takes| takes.len() == given.len());
+        let Some(takes) = takes else {
+            return plan_err!("cannot coerce the arguments of {}: {} given", self.name, given.len());
+        };
+        if let Some((take, wrong)) = takes.iter().zip(given).find(|(take, given)| !take.accepts(given)) {
+            return plan_err!("cannot coerce an argument of {}: {wrong} where {take:?} is needed", self.name);
+        }
+        Ok(takes.iter().zip(given).map(|(take, given)| take.data_type(given)).collect())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let rows = if scalar { 1 } else { args.number_rows };
+        let columns = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<Vec<_>>>()?;
+        let result = (self.body)(&columns, args.return_field.data_type())?;
+        if scalar { Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)) } else { Ok(ColumnarValue::Array(result)) }
+    }
+}
+
+
+fn function(name: &'static str, takes: &'static [&'static [Take]], returns: Returns, body: Body) -> ScalarUDF {
+    ScalarUDF::new_from_impl(Trino { name, signature: Signature::user_defined(Volatility::Immutable), takes, returns, body })
+}
+
+/// Puts every function into a session.
+pub(super) fn register(state: &mut SessionState) -> Result<()> {
+    let all = text::functions().into_iter().chain(time::functions()).chain(json::functions());
+    for function in all {
+        state.register_udf(Arc::new(function))?;
+    }
+    Ok(())
+}
+
+/// What `CAST(timestamp AS varchar)` means.
+pub(super) fn timestamp_text() -> Arc<ScalarUDF> {
+    static FUNCTION: std::sync::LazyLock<Arc<ScalarUDF>> = std::sync::LazyLock::new(|| Arc::new(time::timestamp_text_function()));
+    Arc::clone(&FUNCTION)
+}
+
+/// Returns text, whatever is given.
+fn returns_text(_: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
+    Ok(DataType::Utf8)
+}
+
+fn returns_bigint(_: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
+    Ok(DataType::Int64)
+}
+
+fn returns_instant(_: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
+    Ok(DataType::Timestamp(TimeUnit::Microsecond, None))
+}
+
+fn returns_zoned(_: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
+    Ok(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))
+}
+
+/// A runtime refusal in Trino's words.
+fn invalid<T>(message: impl std::fmt::Display) -> Result<T> {
+    exec_err!("INVALID_FUNCTION_ARGUMENT: {message}")
+}
+
+/// The one text of a constant argument, kept while the rows repeat it.
+struct Repeated<T> {
+    last: Option<(String, T)>,
+}
+
+impl<T> Repeated<T> {
+    fn new() -> Self {
+        Self { last: None }
+    }
+
+    /// What `make` makes of `text`, made once for a run of equal texts.
+    fn get(&mut self, text: &str, make: impl FnOnce(&str) -> Result<T>) -> Result<&T> {
+        if self.last.as_ref().is_none_or(|(known, _)| known != text) {
+            self.last = Some((text.to_owned(), make(text)?));
+        }
+        match &self.last {
+            Some((_, value)) => Ok(value),
+            None => Err(DataFusionError::Internal("a value that was just made is missing".to_owned())),
+        }
+    }
+}
+
+/// Whether any of the columns is null in a row.
+fn any_null(columns: &[ArrayRef], row: usize) -> bool {
+    columns.iter().any(|column| column.is_null(row))
+}

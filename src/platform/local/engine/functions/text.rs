@@ -1,0 +1,212 @@
+//! Text functions.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, Int64Builder, StringBuilder},
+    datatypes::{DataType, Int64Type},
+};
+use datafusion::{
+    common::{DataFusionError, Result, ScalarValue},
+    logical_expr::ScalarUDF,
+};
+use regex::Regex;
+
+use super::{Repeated, Take, any_null, function, invalid, returns_bigint, returns_text};
+
+pub(super) fn functions() -> Vec<ScalarUDF> {
+    use Take::{Any, Int, Text};
+    vec![
+        function("trino_substr", &[&[Text, Int], &[Text, Int, Int]], returns_text, substr),
+        function("split_part", &[&[Text, Text, Int]], returns_text, split_part),
+        function("regexp_extract", &[&[Text, Text], &[Text, Text, Int]], returns_text, regexp_extract),
+        function("regexp_replace", &[&[Text, Text], &[Text, Text, Text]], returns_text, regexp_replace),
+        function("typeof", &[&[Any]], returns_text, type_of),
+        function("cardinality_of", &[&[Any]], returns_bigint, cardinality),
+        function("trino_greatest", SAME, returns_first, |columns, _| extreme(columns, std::cmp::Ordering::Greater)),
+        function("trino_least", SAME, returns_first, |columns, _| extreme(columns, std::cmp::Ordering::Less)),
+    ]
+}
+
+/// One to eight arguments of one type.
+const SAME: &[&[Take]] = &[
+    &[Take::Any; 1],
+    &[Take::Any; 2],
+    &[Take::Any; 3],
+    &[Take::Any; 4],
+    &[Take::Any; 5],
+    &[Take::Any; 6],
+    &[Take::Any; 7],
+    &[Take::Any; 8],
+];
+
+fn returns_first(types: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
+    let common = types.iter().try_fold(DataType::Null, |common, next| {
+        datafusion::logical_expr::type_coercion::binary::comparison_coercion(&common, next)
+    });
+    common.ok_or_else(|| DataFusionError::Plan(format!("cannot coerce the arguments of greatest or least: {types:?}")))
+}
+
+/// The greatest or least of each row; the statement's rewrite has taken out rows with a null.
+fn extreme(columns: &[ArrayRef], wanted: std::cmp::Ordering) -> Result<ArrayRef> {
+    let types: Vec<_> = columns.iter().map(|column| column.data_type().clone()).collect();
+    let common = returns_first(&types, &[])?;
+    let mut columns = columns.iter().map(|column| arrow::compute::cast(column, &common));
+    let Some(first) = columns.next() else { return invalid("no argument") };
+    let mut best = first?;
+    for next in columns {
+        let next = next?;
+        let better = match wanted {
+            std::cmp::Ordering::Greater => arrow::compute::kernels::cmp::gt(&next, &best)?,
+            _ => arrow::compute::kernels::cmp::lt(&next, &best)?,
+        };
+        best = arrow::compute::kernels::zip::zip(&better, &next, &best)?;
+    }
+    Ok(best)
+}
+
+/// Characters from `start` (1 is the first, -1 the last); nothing when it is 0 or outside.
+fn substr(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let (texts, starts) = (columns[0].as_string::<i32>(), columns[1].as_primitive::<Int64Type>());
+    let lengths = columns.get(2).map(|lengths| lengths.as_primitive::<Int64Type>());
+    let mut out = StringBuilder::with_capacity(texts.len(), 0);
+    for row in 0..texts.len() {
+        if any_null(columns, row) {
+            out.append_null();
+            continue;
+        }
+        let length = lengths.map_or(i64::MAX, |lengths| lengths.value(row));
+        out.append_value(characters(texts.value(row), starts.value(row), length));
+    }
+    Ok(Arc::new(out.finish()))
+}
+
+fn characters(text: &str, start: i64, length: i64) -> &str {
+    if start == 0 || length <= 0 {
+        return "";
+    }
+    let skip = if start > 0 {
+        usize::try_from(start - 1).unwrap_or(usize::MAX)
+    } else {
+        let back = usize::try_from(start.unsigned_abs()).unwrap_or(usize::MAX);
+        let Some(skip) = text.chars().count().checked_sub(back) else { return "" };
+        skip
+    };
+    let offset = |text: &str, count: usize| text.char_indices().nth(count).map_or(text.len(), |(at, _)| at);
+    let rest = &text[offset(text, skip)..];
+    &rest[..offset(rest, usize::try_from(length).unwrap_or(usize::MAX))]
+}
+
+/// The part of that number, 1 being the first; null beyond the last.
+fn split_part(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let (texts, delimiters) = (columns[0].as_string::<i32>(), columns[1].as_string::<i32>());
+    let indexes = columns[2].as_primitive::<Int64Type>();
+    let mut out = StringBuilder::with_capacity(texts.len(), 0);
+    for row in 0..texts.len() {
+        if any_null(columns, row) {
+            out.append_null();
+            continue;
+        }
+        let index = match usize::try_from(indexes.value(row)) {
+            Ok(index) if index > 0 => index - 1,
+            _ => return invalid("Index must be greater than zero"),
+        };
+        let (text, delimiter) = (texts.value(row), delimiters.value(row));
+        if delimiter.is_empty() {
+            out.append_option(text.chars().nth(index).map(String::from));
+        } else {
+            out.append_option(text.split(delimiter).nth(index));
+        }
+    }
+    Ok(Arc::new(out.finish()))
+}
+
+fn pattern(text: &str) -> Result<Regex> {
+    Regex::new(text).or_else(|error| invalid(format!("'{text}' is not a regular expression: {error}")))
+}
+
+/// The first match, or a group of it; null without a match.
+fn regexp_extract(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let (texts, patterns) = (columns[0].as_string::<i32>(), columns[1].as_string::<i32>());
+    let groups = columns.get(2).map(|groups| groups.as_primitive::<Int64Type>());
+    let mut out = StringBuilder::with_capacity(texts.len(), 0);
+    let mut known = Repeated::new();
+    for row in 0..texts.len() {
+        if any_null(columns, row) {
+            out.append_null();
+            continue;
+        }
+        let regex = known.get(patterns.value(row), pattern)?;
+        let group = groups.map_or(Ok(0), |groups| usize::try_from(groups.value(row))).unwrap_or(usize::MAX);
+        if group >= regex.captures_len() {
+            return invalid(format!("Pattern has {} groups. Cannot access group {group}", regex.captures_len() - 1));
+        }
+        out.append_option(regex.captures(texts.value(row)).and_then(|captures| captures.get(group)).map(|found| found.as_str()));
+    }
+    Ok(Arc::new(out.finish()))
+}
+
+/// Every match replaced; `$1` and `${name}` in the replacement stand for groups, `\$` for a dollar.
+fn regexp_replace(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let (texts, patterns) = (columns[0].as_string::<i32>(), columns[1].as_string::<i32>());
+    let replacements = columns.get(2).map(|replacements| replacements.as_string::<i32>());
+    let mut out = StringBuilder::with_capacity(texts.len(), 0);
+    let mut known = Repeated::new();
+    for row in 0..texts.len() {
+        if any_null(columns, row) {
+            out.append_null();
+            continue;
+        }
+        let regex = known.get(patterns.value(row), pattern)?;
+        let replacement = replacements.map_or("", |replacements| replacements.value(row));
+        out.append_value(regex.replace_all(texts.value(row), java_replacement(replacement).as_str()));
+    }
+    Ok(Arc::new(out.finish()))
+}
+
+/// `$12` means group 12 in Java as in Rust, but `$1a` is group 1 and an `a`.
+fn java_replacement(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some('$') => out.push_str("$$"),
+                Some(other) => out.push(other),
+                None => out.push('\\'),
+            },
+            '$' if chars.peek().is_some_and(char::is_ascii_digit) => {
+                out.push_str("${");
+                while let Some(digit) = chars.next_if(char::is_ascii_digit) {
+                    out.push(digit);
+                }
+                out.push('}');
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn type_of(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let name = super::super::ddl::type_name(columns[0].data_type());
+    Ok(Arc::new(arrow::array::StringArray::from_iter_values(std::iter::repeat_n(name, columns[0].len()))))
+}
+
+/// Elements of a list or pairs of a map.
+fn cardinality(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let column = &columns[0];
+    let mut out = Int64Builder::with_capacity(column.len());
+    for row in 0..column.len() {
+        let length = match column.data_type() {
+            _ if column.is_null(row) => None,
+            DataType::List(_) => Some(i64::from(column.as_list::<i32>().value_length(row))),
+            DataType::LargeList(_) => Some(column.as_list::<i64>().value_length(row)),
+            DataType::FixedSizeList(_, size) => Some(i64::from(*size)),
+            DataType::Map(_, _) => Some(i64::from(column.as_map().value_length(row))),
+            other => return invalid(format!("cardinality of {other}")),
+        };
+        out.append_option(length);
+    }
+    Ok(Arc::new(out.finish()))
+}

@@ -1,0 +1,281 @@
+//! Trino's spelling of functions, casts and literals, rewritten in the parsed statement to what
+//! DataFusion calls the same thing. Whatever needs the types of its operands is in [`super::types`];
+//! functions that DataFusion lacks are in [`super::functions`].
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::{
+    ast::{
+        BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+        FunctionArgumentList, FunctionArguments, Ident, NullTreatment, ObjectName, ObjectNamePart, OrderByExpr, OrderByOptions,
+        Query, Select, SelectItem, TimezoneInfo, Value, ValueWithSpan, VisitMut, VisitorMut,
+    },
+    tokenizer::Span,
+};
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
+
+/// Rewrites every expression of a query.
+pub(super) fn query(query: &mut Query) {
+    let _ = VisitMut::visit(query, &mut Trino);
+}
+
+/// Rewrites one expression.
+pub(super) fn expression(expression: &mut Expr) {
+    let _ = VisitMut::visit(expression, &mut Trino);
+}
+
+struct Trino;
+
+impl VisitorMut for Trino {
+    type Break = ();
+
+    /// A column without a name is called `_col` and its position, as in Athena's results.
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        for (index, item) in select.projection.iter_mut().enumerate() {
+            if let SelectItem::UnnamedExpr(expr) = item
+                && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+            {
+                *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: ident(&format!("_col{index}")) };
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Function(function) => {
+                if let Some(new) = rewrite_function(function) {
+                    *expr = new;
+                }
+            }
+            Expr::Cast { data_type, expr: inner, .. } => {
+                let length = plain_type(data_type);
+                if let Some(length) = length {
+                    let cut = call("trino_substr", vec![cast((**inner).clone(), DataType::Varchar(None)), number(1), number(length)]);
+                    *expr = cut;
+                }
+            }
+            Expr::TypedString(typed) => {
+                plain_type(&mut typed.data_type);
+            }
+            // The parser has a form of its own for it, which is planned as DataFusion's function.
+            Expr::Substring { expr: inner, substring_from, substring_for, .. } => {
+                let mut args = vec![(**inner).clone(), substring_from.as_ref().map_or_else(|| number(1), |from| (**from).clone())];
+                args.extend(substring_for.as_ref().map(|length| (**length).clone()));
+                *expr = call("trino_substr", args);
+            }
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                *expr = call("at_timezone", vec![(**timestamp).clone(), (**time_zone).clone()]);
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Types as DataFusion knows them. Returns the length of a `varchar(n)`, which Trino cuts to.
+fn plain_type(data_type: &mut DataType) -> Option<u64> {
+    use datafusion::sql::sqlparser::ast::CharacterLength;
+    match data_type {
+        DataType::Varchar(Some(CharacterLength::IntegerLength { length, .. })) => {
+            let length = *length;
+            *data_type = DataType::Varchar(None);
+            return Some(length);
+        }
+        // Trino's bare timestamp has three digits; six hold all of them, and are what tables store.
+        DataType::Timestamp(precision @ None, TimezoneInfo::None) => *precision = Some(6),
+        DataType::Timestamp(precision @ (None | Some(3)), TimezoneInfo::WithTimeZone) => *precision = Some(6),
+        DataType::Varbinary(_) => *data_type = DataType::Bytea,
+        DataType::JSON => *data_type = DataType::Varchar(None),
+        _ => {}
+    }
+    None
+}
+
+pub(super) fn ident(name: &str) -> Ident {
+    Ident::with_quote('"', name)
+}
+
+fn name(text: &str) -> ObjectName {
+    ObjectName(vec![ObjectNamePart::Identifier(Ident::new(text))])
+}
+
+fn value(value: Value) -> Expr {
+    Expr::Value(ValueWithSpan { value, span: Span::empty() })
+}
+
+fn number(number: u64) -> Expr {
+    value(Value::Number(number.to_string(), false))
+}
+
+fn text(text: &str) -> Expr {
+    value(Value::SingleQuotedString(text.to_owned()))
+}
+
+fn arguments(args: Vec<Expr>) -> FunctionArguments {
+    let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
+    FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() })
+}
+
+fn call(function: &str, args: Vec<Expr>) -> Expr {
+    Expr::Function(Function {
+        name: name(function),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: arguments(args),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+fn cast(expr: Expr, data_type: DataType) -> Expr {
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
+}
+
+fn case(condition: Expr, then: Expr, otherwise: Option<Expr>) -> Expr {
+    Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen { condition, result: then }],
+        else_result: otherwise.map(Box::new),
+    }
+}
+
+fn nested(expr: Expr) -> Expr {
+    Expr::Nested(Box::new(expr))
+}
+
+/// The plain arguments of a call, unless it has something else, such as `*` or named ones.
+fn plain_args(function: &Function) -> Option<Vec<Expr>> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let args = list.args.iter().map(|arg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+        _ => None,
+    });
+    args.collect()
+}
+
+fn with_args(function: &Function, new_name: &str, args: Vec<Expr>) -> Function {
+    let mut new = function.clone();
+    new.name = name(new_name);
+    if let FunctionArguments::List(list) = &mut new.args {
+        list.args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
+    }
+    new
+}
+
+fn rewrite_function(function: &Function) -> Option<Expr> {
+    let [part] = function.name.0.as_slice() else { return None };
+    let called = part.as_ident()?.value.to_lowercase();
+    let args = plain_args(function)?;
+    aggregate(function, &called, &args).or_else(|| scalar(&called, args))
+}
+
+fn aggregate(function: &Function, called: &str, args: &[Expr]) -> Option<Expr> {
+    let new = match (called, args) {
+        ("count_if", [condition]) => with_args(function, "count", vec![case(condition.clone(), number(1), None)]),
+        ("arbitrary" | "any_value", [x]) => {
+            let mut new = with_args(function, "first_value", vec![x.clone()]);
+            new.null_treatment = Some(NullTreatment::IgnoreNulls);
+            new
+        }
+        ("max_by" | "min_by", [x, by]) => extreme_by(function, x, by, called == "min_by"),
+        ("approx_distinct", [x]) | ("approx_distinct", [x, _]) => {
+            return Some(cast(Expr::Function(with_args(function, "approx_distinct", vec![x.clone()])), DataType::BigInt(None)));
+        }
+        _ => return None,
+    };
+    Some(Expr::Function(new))
+}
+
+/// `max_by(x, y)`: x of the row with the greatest y that is not null.
+fn extreme_by(function: &Function, x: &Expr, by: &Expr, ascending: bool) -> Function {
+    let mut new = with_args(function, "first_value", vec![x.clone()]);
+    if let FunctionArguments::List(list) = &mut new.args {
+        let options = OrderByOptions { asc: Some(ascending), nulls_first: Some(false) };
+        let order = OrderByExpr { expr: by.clone(), options, with_fill: None };
+        list.clauses.push(FunctionArgumentClause::OrderBy(vec![order]));
+    }
+    let present = Expr::IsNotNull(Box::new(nested(by.clone())));
+    new.filter = Some(Box::new(match new.filter.take() {
+        Some(filter) => and(nested(*filter), present),
+        None => present,
+    }));
+    new
+}
+
+pub(super) fn and(left: Expr, right: Expr) -> Expr {
+    Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::And, right: Box::new(right) }
+}
+
+fn scalar(called: &str, args: Vec<Expr>) -> Option<Expr> {
+    let parts = ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond"];
+    if let ([x], true) = (args.as_slice(), parts.contains(&called)) {
+        return Some(call("trino_part", vec![text(called), x.clone()]));
+    }
+    let renamed = match (called, args.len()) {
+        ("day_of_week" | "dow", 1) | ("day_of_year" | "doy", 1) | ("week_of_year", 1) | ("day_of_month", 1) | ("year_of_week" | "yow", 1) => {
+            let mut new = vec![text(called)];
+            new.extend(args);
+            return Some(call("trino_part", new));
+        }
+        ("if", 2 | 3) => {
+            let mut args = args.into_iter();
+            return Some(case(args.next()?, args.next()?, args.next()));
+        }
+        ("try", 1) => return Some(tolerant(args.into_iter().next()?)),
+        ("concat", 2..) => {
+            let join = |left, right| Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::StringConcat, right: Box::new(right) };
+            return args.into_iter().map(nested).reduce(join).map(nested);
+        }
+        ("greatest" | "least", 1..) => {
+            let missing = args.iter().map(|arg| Expr::IsNull(Box::new(nested(arg.clone()))));
+            let any = missing.reduce(|left, right| Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::Or, right: Box::new(right) })?;
+            let function = if called == "greatest" { "trino_greatest" } else { "trino_least" };
+            return Some(case(any, value(Value::Null), Some(call(function, args))));
+        }
+        ("cardinality", 1) => return Some(cast(call("cardinality_of", args), DataType::BigInt(None))),
+        ("mod", 2) => {
+            let mut args = args.into_iter().map(nested);
+            let (left, right) = (Box::new(args.next()?), Box::new(args.next()?));
+            return Some(nested(Expr::BinaryOp { left, op: BinaryOperator::Modulo, right }));
+        }
+        ("date", 1) => return Some(cast(args.into_iter().next()?, DataType::Date)),
+        ("json_parse" | "json_format", 1) => return Some(cast(args.into_iter().next()?, DataType::Varchar(None))),
+        ("element_at", 2) => "array_element",
+        ("split", 2) => "string_to_array",
+        ("contains", 2) => "array_has",
+        ("sequence", 2 | 3) => "generate_series",
+        ("substr" | "substring", 2 | 3) => "trino_substr",
+        ("ceiling", 1) => "ceil",
+        ("truncate", 1 | 2) => "trunc",
+        ("levenshtein_distance", 2) => "levenshtein",
+        ("length", 1) => "character_length",
+        ("codepoint", 1) => "ascii",
+        _ => return None,
+    };
+    Some(call(renamed, args))
+}
+
+/// `try(…)`: casts inside give NULL instead of an error, and so does a division by zero.
+fn tolerant(mut expr: Expr) -> Expr {
+    struct Tolerant;
+    impl VisitorMut for Tolerant {
+        type Break = ();
+        fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Cast { kind, .. } => *kind = CastKind::TryCast,
+                Expr::BinaryOp { op: BinaryOperator::Divide | BinaryOperator::Modulo, right, .. } => {
+                    **right = call("nullif", vec![(**right).clone(), number(0)]);
+                }
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let _ = VisitMut::visit(&mut expr, &mut Tolerant);
+    nested(expr)
+}

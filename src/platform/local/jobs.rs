@@ -1,0 +1,85 @@
+//! Pipeline jobs as the embedded Lambda: each call gets the profile's ports, and a stand-in source
+//! where the lake holds sample data.
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::workflows::{JobCall, JobRunner};
+use crate::{
+    config::Profile,
+    pipeline::{
+        jobs::{self, ErrorType, JobContext, JobError},
+        ports::{Clock, Lake, ParameterStore, QueryEngine},
+    },
+    platform::{Overridden, StandIn},
+};
+
+/// Runs jobs in this process.
+#[derive(Debug)]
+pub struct LocalJobs {
+    /// Settings.
+    pub profile: Arc<Profile>,
+    /// Buckets.
+    pub lake: Lake,
+    /// Credentials.
+    pub parameters: Arc<dyn ParameterStore>,
+    /// SQL.
+    pub engine: Arc<dyn QueryEngine>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Set once at start where sample data is possible.
+    pub stand_in: Arc<OnceLock<Arc<dyn StandIn>>>,
+}
+
+impl LocalJobs {
+    /// The context of one call.
+    ///
+    /// # Errors
+    /// When the stand-in of a sample lake does not start.
+    pub async fn context(&self, call: JobCall) -> Result<JobContext, JobError> {
+        let (profile, parameters) = self.source().await?;
+        Ok(JobContext {
+            profile,
+            lake: self.lake.clone(),
+            parameters,
+            engine: Arc::clone(&self.engine),
+            clock: Arc::clone(&self.clock),
+            log: call.log,
+            cancel: call.cancel,
+            execution: call.execution,
+        })
+    }
+
+    /// Settings and credentials of the real source, or of the one that stands in for it.
+    async fn source(&self) -> Result<(Arc<Profile>, Arc<dyn ParameterStore>), JobError> {
+        let own = || (Arc::clone(&self.profile), Arc::clone(&self.parameters));
+        let Some(stand_in) = self.stand_in.get() else { return Ok(own()) };
+        let found = stand_in.affise().await.map_err(|why| {
+            JobError::new(ErrorType::TransientSourceError, format!("the simulator behind this sample lake did not start: {why}; redrive the execution"))
+        })?;
+        let Some((base_url, key)) = found else { return Ok(own()) };
+        let mut profile = Profile::clone(&self.profile);
+        profile.affise.base_url = base_url;
+        // Nobody's quota is spent on loopback.
+        profile.affise.requests_per_second = 1000.0;
+        profile.affise.concurrency = profile.affise.concurrency.max(4);
+        profile.affise.first_retry_wait_ms = profile.affise.first_retry_wait_ms.min(50);
+        profile.affise.max_retry_wait_ms = profile.affise.max_retry_wait_ms.min(500);
+        let parameters = Overridden {
+            inner: Arc::clone(&self.parameters),
+            path: profile.affise.api_key_parameter.clone(),
+            value: key,
+        };
+        Ok((Arc::new(profile), Arc::new(parameters)))
+    }
+}
+
+#[async_trait]
+impl JobRunner for LocalJobs {
+    async fn run(&self, job: &str, input: Value, call: JobCall) -> Result<Value, JobError> {
+        let context = self.context(call).await?;
+        jobs::run(job, input, &context).await
+    }
+}

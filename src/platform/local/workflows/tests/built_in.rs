@@ -1,0 +1,183 @@
+//! The workflows in `assets/workflows`, run with scripted jobs.
+
+use super::*;
+use crate::{
+    ops::{ExecutionStatus, stages::stage_name, triage},
+    pipeline::gold,
+    workflow::history::Timeline,
+};
+
+pub(super) fn built_in(folder: &Path, resources: Scripted) -> (LocalWorkflows, Arc<Scripted>) {
+    let store = StateStore::open(&folder.join("state.sqlite")).unwrap();
+    let render: super::super::RenderSql = Arc::new(|text: &str| gold::render_workflow(text).map_err(|error| error.to_string()));
+    let resources = Arc::new(resources);
+    let definitions = Definitions::new(profile(folder), render);
+    let time = VirtualTime::start();
+    (LocalWorkflows::with_waits(store, definitions, resources.clone(), time.clone(), time).unwrap(), resources)
+}
+
+const ATHENA: &str = "athena:startQueryExecution.sync";
+
+pub(super) fn jobs() -> Scripted {
+    let athena = |call: TaskCall, _| async move {
+        let sql = call.parameters["QueryString"].clone();
+        assert!(!sql.as_str().unwrap().contains("${"), "{sql}");
+        Ok(json!({ "QueryExecution": { "QueryExecutionId": "q", "Query": sql, "Statistics": { "DataScannedInBytes": 5 }, "Status": { "State": "SUCCEEDED" } } }))
+    };
+    Scripted::new()
+        .on(ATHENA, athena)
+        .says("export-report", |_, _| Ok(json!({ "name": "sub5-20260131-0900.csv", "rows": 3 })))
+        .says("collect", |input, _| Ok(json!({ "rows": 1, "stream": input["stream"] })))
+        .says("plan-backfill", |_, _| {
+            let day = |day: u32| json!({ "from": format!("2026-01-{day:02}"), "to": format!("2026-01-{day:02}") });
+            Ok(json!({ "chunks": [day(3), day(2), day(1)] }))
+        })
+}
+
+pub(super) fn window() -> Value {
+    json!({ "window": { "from": "2026-01-01", "to": "2026-01-03" } })
+}
+
+pub(super) async fn finish(workflows: &LocalWorkflows, workflow: &str) -> (ExecutionId, ExecutionSummary) {
+    let id = workflows.start(request(workflow, window())).await.unwrap();
+    let summary = workflows.wait(&id).await.unwrap();
+    (id, summary)
+}
+
+#[tokio::test]
+async fn the_daily_report_runs_its_stages_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let (workflows, resources) = built_in(folder.path(), jobs());
+    let (id, summary) = finish(&workflows, "daily-report").await;
+    assert_eq!(summary.status, ExecutionStatus::Succeeded, "{:?}", history(&workflows, &id).await.last());
+    let order = [
+        "acquire-lease", "update-dimensions", "extract-offer-caps", ATHENA, ATHENA, ATHENA, "check-quality", ATHENA, ATHENA, "export-report",
+        "release-lease", "sns:publish",
+    ];
+    assert_eq!(resources.names(), order);
+    let calls = resources.calls.lock().unwrap().clone();
+    let of = |name: &str| calls.iter().find(|(one, _)| one == name).unwrap().1["Payload"].clone();
+    let check = of("check-quality");
+    let staging = check["staging"].as_str().unwrap();
+    assert!(staging.starts_with("daily_report_sub5_staging_") && staging.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{staging}");
+    assert_eq!((&check["execution"], &check["window"]), (&json!(id.to_string()), &window()["window"]));
+    assert_eq!(of("acquire-lease")["lease"], json!("gold/daily_report_sub5"));
+    let notice = &calls.last().unwrap().1["Message"];
+    assert_eq!(notice, &json!("Daily report 2026-01-01 to 2026-01-03: 3 rows in sub5-20260131-0900.csv"));
+    let dropped = calls.iter().filter(|(_, call)| call["QueryString"] == json!(format!("DROP TABLE IF EXISTS {staging}"))).count();
+    assert_eq!(dropped, 2, "the staging table is dropped before and after");
+}
+
+#[tokio::test]
+async fn a_failed_report_is_told_cleaned_up_and_goes_on_where_it_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let resources = jobs().says("check-quality", |_, n| {
+        let cause = json!({ "errorMessage": "sum of clicks: expected 10, found 9", "errorType": "QualityCheckFailed" });
+        if n == 1 { Err(TaskFailure::new("QualityCheckFailed", cause.to_string())) } else { Ok(json!({ "checks": 5 })) }
+    });
+    let (workflows, resources) = built_in(folder.path(), resources);
+    let (id, summary) = finish(&workflows, "daily-report").await;
+    assert_eq!((summary.status, summary.error.as_deref()), (ExecutionStatus::Failed, Some("QualityCheckFailed")));
+    assert_eq!(summary.current_stage.as_deref(), Some("CheckQuality"));
+    let cause = triage::root_cause(&Timeline::of(&history(&workflows, &id).await)).unwrap();
+    assert_eq!((cause.stage.as_str(), cause.cause.as_str()), ("CheckQuality", "sum of clicks: expected 10, found 9"));
+    let first = resources.names();
+    assert_eq!(first[first.len() - 4..], [ATHENA, "release-lease", "sns:publish", "fail-execution"]);
+    assert!(!first.contains(&"export-report".to_owned()));
+    workflows.redrive(&id).await.unwrap();
+    assert_eq!(workflows.wait(&id).await.unwrap().status, ExecutionStatus::Succeeded);
+    let second = resources.names()[first.len()..].to_vec();
+    assert_eq!(second[..5], ["fail-execution", "acquire-lease", ATHENA, ATHENA, ATHENA]);
+    assert!(!second.contains(&"update-dimensions".to_owned()), "what had succeeded ran again: {second:?}");
+    assert!(second.contains(&"export-report".to_owned()));
+}
+
+#[tokio::test]
+async fn a_lost_commit_race_is_repeated_and_a_held_lease_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let resources = jobs()
+        .says("acquire-lease", |_, n| if n < 4 { Err(TaskFailure::new("LeaseHeld", "held by daily-report:x")) } else { Ok(json!({})) })
+        .on(ATHENA, |call, n| async move {
+            // The fourth statement is the MERGE.
+            if n == 4 {
+                return Err(TaskFailure::new("States.TaskFailed", "{\"Status\":{\"StateChangeReason\":\"ICEBERG_COMMIT_ERROR: x\"}}"));
+            }
+            Ok(json!({ "QueryExecution": { "QueryExecutionId": "q", "Query": call.parameters["QueryString"], "Statistics": { "DataScannedInBytes": 5 } } }))
+        });
+    let (workflows, resources) = built_in(folder.path(), resources);
+    let (_, summary) = finish(&workflows, "daily-report").await;
+    assert_eq!(summary.status, ExecutionStatus::Succeeded);
+    assert_eq!(resources.names().iter().filter(|name| *name == "acquire-lease").count(), 4);
+    assert_eq!(resources.names().iter().filter(|name| *name == ATHENA).count(), 6);
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_does_not_stop_the_others_and_alone_runs_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let failed = Arc::new(AtomicU32::new(0));
+    let resources = {
+        let failed = Arc::clone(&failed);
+        jobs().says("collect", move |input, _| match input["stream"].as_str() {
+            Some("affise.clicks") if failed.fetch_add(1, Ordering::SeqCst) == 0 => Err(TaskFailure::new("BadCredentials", "403")),
+            _ => Ok(json!({ "rows": 1 })),
+        })
+    };
+    let (workflows, resources) = built_in(folder.path(), resources);
+    let (id, summary) = finish(&workflows, "collect").await;
+    assert_eq!((summary.status, summary.error.as_deref()), (ExecutionStatus::Failed, Some("BadCredentials")));
+    assert_eq!(summary.current_stage.as_deref(), Some("Streams[3] / Collect"));
+    assert_eq!(resources.names().iter().filter(|name| *name == "normalise").count(), 4);
+    assert!(resources.names().contains(&"aws-sdk:glue:startCrawler".to_owned()), "what was collected is made visible");
+    let before = resources.names().len();
+    workflows.redrive(&id).await.unwrap();
+    assert_eq!(workflows.wait(&id).await.unwrap().status, ExecutionStatus::Succeeded);
+    let calls = resources.calls.lock().unwrap()[before..].to_vec();
+    let streams: Vec<&Value> = calls.iter().filter(|(name, _)| name == "collect").map(|(_, call)| &call["Payload"]["stream"]).collect();
+    assert_eq!(streams, [&json!("affise.clicks")]);
+}
+
+#[tokio::test]
+async fn a_parked_stream_waits_while_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let parked = Arc::new(AtomicU32::new(0));
+    let resources = {
+        let parked = Arc::clone(&parked);
+        jobs().says("collect", move |input, _| match input["stream"].as_str() {
+            Some("affise.offers") if parked.fetch_add(1, Ordering::SeqCst) == 0 => Ok(json!({ "parked_until": "2026-01-31T10:00:00Z" })),
+            _ => Ok(json!({ "rows": 1 })),
+        })
+    };
+    let (workflows, resources) = built_in(folder.path(), resources);
+    let (_, summary) = finish(&workflows, "collect").await;
+    assert_eq!(summary.status, ExecutionStatus::Succeeded);
+    assert!(summary.ended.unwrap() >= "2026-01-31T10:00:00Z".parse().unwrap());
+    let calls = resources.calls.lock().unwrap().clone();
+    let last = calls.iter().rfind(|(name, _)| name == "collect").unwrap();
+    assert_eq!(last.1["Payload"]["stream"], json!("affise.offers"), "the parked stream came last");
+}
+
+#[tokio::test]
+async fn a_backfill_nests_its_chunks_and_repeats_only_the_failed_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let failed = Arc::new(AtomicU32::new(0));
+    let resources = {
+        let failed = Arc::clone(&failed);
+        jobs().says("normalise", move |input, _| match input["window"]["from"].as_str() {
+            Some("2026-01-02") if failed.fetch_add(1, Ordering::SeqCst) == 0 => Err(TaskFailure::new("DataContractError", "12%")),
+            _ => Ok(json!({ "rows": 1 })),
+        })
+    };
+    let (workflows, resources) = built_in(folder.path(), resources);
+    let (id, summary) = finish(&workflows, "backfill").await;
+    assert_eq!(summary.status, ExecutionStatus::Failed);
+    let timeline = Timeline::of(&history(&workflows, &id).await);
+    let cause = triage::root_cause(&timeline).unwrap();
+    assert_eq!((cause.stage.as_str(), cause.error.as_str(), cause.cause.as_str()), ("Chunks[1] / CollectChunk", "DataContractError", "12%"));
+    assert!((0..timeline.stages.len()).any(|index| stage_name(&timeline, index) == "Chunks[2] / BuildChunk"), "the third chunk went on");
+    assert!(!resources.names().contains(&"export-report".to_owned()), "a backfill exports no report");
+    workflows.redrive(&id).await.unwrap();
+    assert_eq!(workflows.wait(&id).await.unwrap().status, ExecutionStatus::Succeeded);
+    let children = workflows.executions(Some(&"daily-report".into()), 10).await.unwrap();
+    let windows: Vec<String> = children.iter().rev().map(|one| one.window.unwrap().from().to_string()).collect();
+    assert_eq!(windows, ["2026-01-03", "2026-01-01", "2026-01-02"]);
+}

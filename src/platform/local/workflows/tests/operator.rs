@@ -1,0 +1,189 @@
+//! What an operator sees of executions, and may do with them.
+
+use super::{
+    built_in::{built_in, finish, jobs},
+    *,
+};
+use crate::{
+    config::Schedule,
+    ops::{ExecutionStatus, Identity, Operations, Operator, OperatorParts, OpsErrorKind, Redrive, Stage, StageStatus},
+    pipeline::ports::{Lake, ObjectStore, PutCondition},
+    platform::local::{lake::LocalStore, logs::LocalLogs},
+};
+
+struct Desk {
+    folder: tempfile::TempDir,
+    operator: Operator,
+    workflows: LocalWorkflows,
+    lake: Lake,
+}
+
+fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
+    let folder = tempfile::tempdir().unwrap();
+    let (workflows, _) = built_in(folder.path(), resources);
+    let mut profile = Profile::clone(&profile(folder.path()));
+    change(&mut profile);
+    let store = |name: &str| -> Arc<dyn ObjectStore> { Arc::new(LocalStore::open(folder.path().join(name)).unwrap()) };
+    let lake = Lake { raw: store("raw"), std: store("std") };
+    let operator = Operator::new(OperatorParts {
+        identity: Identity {
+            profile: "test".to_owned(),
+            account: "local".to_owned(),
+            region: "this machine".to_owned(),
+            lake: String::new(),
+            time_zone: "UTC".to_owned(),
+            read_only: profile.read_only,
+        },
+        profile: Arc::new(profile),
+        logs: Arc::new(LocalLogs::new(Arc::clone(workflows.store()))),
+        clock: Arc::clone(&workflows.shared.clock),
+        workflows: Arc::new(workflows.clone()),
+        lake: lake.clone(),
+        sample: None,
+    });
+    Desk { folder, operator, workflows, lake }
+}
+
+fn stage<'a>(stages: &'a [Stage], name: &str) -> &'a Stage {
+    stages.iter().find(|stage| stage.name == name).unwrap_or_else(|| panic!("no stage {name}"))
+}
+
+#[tokio::test]
+async fn an_empty_lake_has_a_board_that_offers_the_sample() {
+    let at = |at: &str| Schedule { workflow: "daily-report".to_owned(), at: at.parse().unwrap() };
+    let desk = desk(Scripted::new(), |profile| profile.schedules = vec![at("09:00"), at("14:00")]);
+    let board = desk.operator.board().await.unwrap();
+    assert!(board.lake_is_empty && board.latest_report.is_none());
+    assert_eq!(board.today.to_string(), "2026-01-31");
+    let names: Vec<String> = board.workflows.iter().map(|card| card.name.to_string()).collect();
+    assert_eq!(names, ["collect", "daily-report", "backfill"]);
+    let card = &board.workflows[1];
+    assert!(card.executions.is_empty() && card.stages.iter().all(|stage| stage.status == StageStatus::NotReached));
+    assert!(card.description.starts_with("Builds the sub5 daily report"));
+    // The virtual clock stands at 09:00 sharp.
+    assert_eq!(card.next_run.unwrap().to_string(), "2026-01-31T14:00:00Z");
+    assert_eq!(board.freshness.len(), 5);
+    assert!(board.freshness.iter().all(|stream| stream.collected.is_none() && !stream.late));
+}
+
+#[tokio::test]
+async fn a_failure_shows_its_cause_its_remedy_and_what_a_redrive_runs() {
+    let resources = jobs().says("check-quality", |_, n| if n == 1 { Err(TaskFailure::new("QualityCheckFailed", "sums differ")) } else { Ok(json!({})) });
+    let desk = desk(resources, |_| {});
+    let (id, _) = finish(&desk.workflows, "daily-report").await;
+    let detail = desk.operator.execution(&id, 0).await.unwrap();
+    let cause = detail.root_cause.unwrap();
+    assert_eq!((cause.stage.as_str(), cause.error.as_str(), cause.cause.as_str()), ("CheckQuality", "QualityCheckFailed", "sums differ"));
+    assert!(cause.remedy.unwrap().contains("redrive") && cause.retry_helps == Some(false));
+    let Redrive::Possible { stages, safety } = detail.redrive else { panic!("{:?}", detail.redrive) };
+    assert_eq!((stages, safety.as_str()), (vec!["CheckQuality".to_owned()], "CheckQuality only reads"));
+    assert_eq!(stage(&detail.stages, "BuildWindow").status, StageStatus::Succeeded);
+    assert_eq!(stage(&detail.stages, "CheckQuality").status, StageStatus::Caught);
+    assert_eq!(stage(&detail.stages, "ReplaceWindow").status, StageStatus::NotReached);
+    assert_eq!(stage(&detail.stages, "EndAsFailed").status, StageStatus::Failed);
+    let input: Value = serde_json::from_str(stage(&detail.stages, "CheckQuality").input.as_deref().unwrap()).unwrap();
+    assert_eq!(input["window"]["from"], json!("2026-01-01"));
+    let last = detail.events.last().unwrap().id;
+    assert_eq!(detail.events.len() as u64, last);
+
+    desk.operator.redrive(&id).await.unwrap();
+    desk.workflows.wait(&id).await.unwrap();
+    let again = desk.operator.execution(&id, last).await.unwrap();
+    assert_eq!(again.events.first().unwrap().id, last + 1, "only what is new was sent");
+    assert!(again.root_cause.is_none());
+    assert_eq!((again.summary.status, again.summary.redrives), (ExecutionStatus::Succeeded, 1));
+    assert_eq!(stage(&again.stages, "CheckQuality").status, StageStatus::Succeeded);
+    assert!(matches!(again.redrive, Redrive::NotPossible { .. }));
+    let board = desk.operator.board().await.unwrap();
+    assert_eq!(board.workflows[1].last_success, again.summary.ended);
+    assert!(board.workflows[1].stages.iter().all(|stage| stage.depth == 0));
+    let full = desk.operator.execution(&id, 0).await.unwrap();
+    assert_eq!(full.events.len() as u64, full.events.last().unwrap().id);
+}
+
+#[tokio::test]
+async fn a_waiting_stage_says_what_it_waits_for() {
+    let resources = jobs().says("acquire-lease", |_, _| Err(TaskFailure::new("LeaseHeld", "held by daily-report:x")));
+    let desk = desk(resources, |_| {});
+    let id = desk.workflows.start(request("daily-report", built_in::window())).await.unwrap();
+    let mut told = false;
+    while !told {
+        let detail = desk.operator.execution(&id, 0).await.unwrap();
+        if let Some(StageStatus::Waiting { why, .. }) = detail.stages.iter().find(|stage| stage.name == "AcquireLease").map(|stage| &stage.status) {
+            assert!(why.starts_with("retry ") && why.ends_with(" of 40 after LeaseHeld"), "{why}");
+            told = true;
+        }
+        assert!(detail.summary.status == ExecutionStatus::Running, "it ended before it was seen to wait");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    desk.operator.stop(&id, "enough").await.unwrap();
+    assert_eq!(desk.workflows.describe(&id).await.unwrap().status, ExecutionStatus::Aborted);
+}
+
+#[tokio::test]
+async fn stopping_frees_what_the_execution_held_and_nothing_else() {
+    let resources = jobs().on("update-dimensions", |call, _| async move {
+        call.cancel.cancelled().await;
+        Err(TaskFailure::new("Cancelled", "stopped"))
+    });
+    let desk = desk(resources, |_| {});
+    let id = desk.workflows.start(request("daily-report", built_in::window())).await.unwrap();
+    for (name, owner) in [("gold/daily_report_sub5", id.as_ref()), ("gold/other", "daily-report:other")] {
+        let lease = json!({ "name": name, "owner": owner, "fence": 1 }).to_string();
+        desk.lake.std.put(&format!("_state/leases/{name}.json"), lease.into(), PutCondition::Always).await.unwrap();
+    }
+    desk.operator.stop(&id, "enough").await.unwrap();
+    assert!(desk.lake.std.get("_state/leases/gold/daily_report_sub5.json").await.is_err());
+    assert!(desk.lake.std.get("_state/leases/gold/other.json").await.is_ok());
+    let detail = desk.operator.execution(&id, 0).await.unwrap();
+    let cause = detail.root_cause.unwrap();
+    assert_eq!((cause.error.as_str(), cause.cause.as_str()), ("stopped", "enough"));
+    let Redrive::Possible { stages, .. } = detail.redrive else { panic!("{:?}", detail.redrive) };
+    assert!(!stages.is_empty());
+}
+
+#[tokio::test]
+async fn a_read_only_profile_changes_nothing() {
+    let desk = desk(jobs(), |profile| profile.read_only = true);
+    let id: ExecutionId = "daily-report:x".into();
+    for result in [
+        desk.operator.start(request("daily-report", json!({}))).await.map(|_| ()),
+        desk.operator.stop(&id, "x").await,
+        desk.operator.redrive(&id).await,
+        desk.operator.start_sample().await.map(|_| ()),
+    ] {
+        assert_eq!(result.unwrap_err().kind, OpsErrorKind::ReadOnly);
+    }
+    assert!(desk.operator.executions(None, 5).await.unwrap().is_empty());
+    assert!(desk.operator.board().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_start_without_a_window_takes_the_last_eight_days() {
+    let desk = desk(jobs(), |_| {});
+    let id = desk.operator.start(request("collect", json!({}))).await.unwrap();
+    let window = desk.operator.execution(&id, 0).await.unwrap().summary.window.unwrap();
+    assert_eq!(window.to_string(), "2026-01-24..2026-01-31");
+    assert_eq!(desk.operator.start(request("nosuch", json!({}))).await.unwrap_err().kind, OpsErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn reports_are_listed_and_found_by_name() {
+    let desk = desk(Scripted::new(), |_| {});
+    for (name, created) in [("sub5-20260130-0900", "2026-01-30T09:00:00Z"), ("sub5-20260131-0900", "2026-01-31T09:00:00Z")] {
+        let manifest = json!({ "report": "sub5", "rows": 2, "bytes": 10, "sha256": "ab", "created": created, "window": { "from": "2026-01-24", "to": "2026-01-31" } });
+        let put = |key: String, text: String| desk.lake.std.put(Box::leak(key.into_boxed_str()), text.into(), PutCondition::Always);
+        put(format!("reports/sub5/{name}.csv"), "a\n1\n".to_owned()).await.unwrap();
+        put(format!("reports/sub5/{name}.manifest.json"), manifest.to_string()).await.unwrap();
+    }
+    let reports = desk.operator.reports().await.unwrap();
+    let names: Vec<&str> = reports.iter().map(|report| report.name.as_ref()).collect();
+    assert_eq!(names, ["sub5-20260131-0900.csv", "sub5-20260130-0900.csv"]);
+    let file = desk.operator.report_file(&reports[0].name).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "a\n1\n");
+    assert!(file.starts_with(desk.folder.path()));
+    let outside = desk.operator.report_file(&"../../etc/passwd".into()).await.unwrap_err();
+    assert_eq!(outside.kind, OpsErrorKind::NotFound);
+    let board = desk.operator.board().await.unwrap();
+    assert!(!board.lake_is_empty && board.latest_report.unwrap().name.as_ref() == names[0]);
+}
