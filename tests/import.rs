@@ -454,37 +454,106 @@ fn hostile() -> Vec<Hostile> {
         .collect();
     let mut all = vec![
         fault("clean", lines_with(|_, line| line), fine),
-        fault("map_or_list", lines_with(|at, line| if at < 500 { line } else { line.replace(r#"{"1":"Install"}"#, "[]") }), |at, row, extra| {
-            let goals = if at < 500 { serde_json::json!({"1": "Install"}) } else { serde_json::json!([]) };
-            row["offer__id"] == at.to_string() && extra["caps"][0]["goals"] == goals
-        }),
-        fault("bool_or_string", lines_with(|at, line| line.replace("null", if at % 2 == 0 { "false" } else { "\"E1\"" })), |at, _, extra| {
-            extra["offer.ext"] == if at % 2 == 0 { serde_json::json!(false) } else { serde_json::json!("E1") }
-        }),
-        fault("number_becomes_string", lines_with(|at, line| line.replace(&format!("\"n\":{at}"), &format!("\"n\":\"{at}\""))), |at, _, extra| {
-            extra["n"].as_str() == Some(at.to_string().as_str())
-        }),
-        fault("int_becomes_float", lines_with(|at, line| line.replace(&format!("\"n\":{at},"), &format!("\"n\":{at}.5,"))), |at, _, extra| {
-            extra["n"] == at as f64 + 0.5
-        }),
-        fault("beyond_2_53", lines_with(|at, line| line.replace(&format!("\"n\":{at},"), &format!("\"n\":{},", 9_007_199_254_740_993 + 2 * at))), |at, _, extra| {
-            extra["n"] == 9_007_199_254_740_993 + 2 * at
-        }),
-        fault("new_key_late", lines_with(|at, line| if at < 990 { line } else { line.replacen('{', &format!("{{\"late_key\":\"v{at}\","), 1) }), |at, _, extra| {
-            at < 990 && extra.get("late_key").is_none() || extra["late_key"] == format!("v{at}")
-        }),
-        fault("object_null", lines_with(|at, line| if at % 3 == 0 { line.replace(&format!(r#"{{"id":{at},"ext":null}}"#), "null") } else { line }), |at, row, _| {
-            row.get("offer__id").is_none_or(|id| *id == at.to_string()) && row.contains_key("offer__id") == (at % 3 != 0)
-        }),
-        fault("object_or_empty_list", lines_with(|at, line| if at % 3 == 0 { line.replace(&format!(r#"{{"id":{at},"ext":null}}"#), "[]") } else { line }), |at, row, _| {
-            row.contains_key("offer__id") == (at % 3 != 0)
-        }),
-        fault("flatten_collision", lines_with(|_, line| line.replacen('{', "{\"offer__id\":-1,", 1)), |at, row, extra| {
-            row["offer__id"] == at.to_string() && extra["offer__id"] == -1
-        }),
-        fault("duplicate_keys", lines_with(|_, line| format!("{},\"n\":-5}}", &line[..line.len() - 1])), |at, row, extra| {
-            row["offer__id"] == at.to_string() && extra["n"] == -5
-        }),
+        fault(
+            "map_or_list",
+            lines_with(|at, line| {
+                if at < 500 {
+                    line
+                } else {
+                    line.replace(r#"{"1":"Install"}"#, "[]")
+                }
+            }),
+            |at, row, extra| {
+                let goals = if at < 500 {
+                    serde_json::json!({"1": "Install"})
+                } else {
+                    serde_json::json!([])
+                };
+                row["offer__id"] == at.to_string() && extra["caps"][0]["goals"] == goals
+            },
+        ),
+        fault(
+            "bool_or_string",
+            lines_with(|at, line| {
+                line.replace("null", if at % 2 == 0 { "false" } else { "\"E1\"" })
+            }),
+            |at, _, extra| {
+                extra["offer.ext"]
+                    == if at % 2 == 0 {
+                        serde_json::json!(false)
+                    } else {
+                        serde_json::json!("E1")
+                    }
+            },
+        ),
+        fault(
+            "number_becomes_string",
+            lines_with(|at, line| line.replace(&format!("\"n\":{at}"), &format!("\"n\":\"{at}\""))),
+            |at, _, extra| extra["n"].as_str() == Some(at.to_string().as_str()),
+        ),
+        fault(
+            "int_becomes_float",
+            lines_with(|at, line| line.replace(&format!("\"n\":{at},"), &format!("\"n\":{at}.5,"))),
+            |at, _, extra| extra["n"] == at as f64 + 0.5,
+        ),
+        fault(
+            "beyond_2_53",
+            lines_with(|at, line| {
+                line.replace(
+                    &format!("\"n\":{at},"),
+                    &format!("\"n\":{},", 9_007_199_254_740_993 + 2 * at),
+                )
+            }),
+            |at, _, extra| extra["n"] == 9_007_199_254_740_993 + 2 * at,
+        ),
+        fault(
+            "new_key_late",
+            lines_with(|at, line| {
+                if at < 990 {
+                    line
+                } else {
+                    line.replacen('{', &format!("{{\"late_key\":\"v{at}\","), 1)
+                }
+            }),
+            |at, _, extra| {
+                at < 990 && extra.get("late_key").is_none() || extra["late_key"] == format!("v{at}")
+            },
+        ),
+        fault(
+            "object_null",
+            lines_with(|at, line| {
+                if at % 3 == 0 {
+                    line.replace(&format!(r#"{{"id":{at},"ext":null}}"#), "null")
+                } else {
+                    line
+                }
+            }),
+            |at, row, _| {
+                row.get("offer__id").is_none_or(|id| *id == at.to_string())
+                    && row.contains_key("offer__id") == (at % 3 != 0)
+            },
+        ),
+        fault(
+            "object_or_empty_list",
+            lines_with(|at, line| {
+                if at % 3 == 0 {
+                    line.replace(&format!(r#"{{"id":{at},"ext":null}}"#), "[]")
+                } else {
+                    line
+                }
+            }),
+            |at, row, _| row.contains_key("offer__id") == (at % 3 != 0),
+        ),
+        fault(
+            "flatten_collision",
+            lines_with(|_, line| line.replacen('{', "{\"offer__id\":-1,", 1)),
+            |at, row, extra| row["offer__id"] == at.to_string() && extra["offer__id"] == -1,
+        ),
+        fault(
+            "duplicate_keys",
+            lines_with(|_, line| format!("{},\"n\":-5}}", &line[..line.len() - 1])),
+            |at, row, extra| row["offer__id"] == at.to_string() && extra["n"] == -5,
+        ),
         fault("blank_lines_crlf_bom", crlf, fine),
         one_bad("truncated_last_line", cut, 1001),
         one_bad("invalid_utf8", not_utf8.join(&b'\n'), 1000),
@@ -500,9 +569,22 @@ fn hostile() -> Vec<Hostile> {
             1000,
         ),
     ];
-    all.push(Hostile { aside: vec![501], ..fault("one_bad_line", html, fine) });
-    let empty = |at: u64, line: String| if at.is_multiple_of(10) { line.replace("2026-03-05 10:00:00", "") } else { line };
-    all.push(Hostile { aside: (0..100).map(|at| at * 10 + 1).collect(), rows: 900, ..fault("empty_timestamp", lines_with(empty), fine) });
+    all.push(Hostile {
+        aside: vec![501],
+        ..fault("one_bad_line", html, fine)
+    });
+    let empty = |at: u64, line: String| {
+        if at.is_multiple_of(10) {
+            line.replace("2026-03-05 10:00:00", "")
+        } else {
+            line
+        }
+    };
+    all.push(Hostile {
+        aside: (0..100).map(|at| at * 10 + 1).collect(),
+        rows: 900,
+        ..fault("empty_timestamp", lines_with(empty), fine)
+    });
     all
 }
 

@@ -189,7 +189,10 @@ mod tests {
         });
         let report = summary(&object, manifest.to_string().as_bytes()).unwrap();
         assert_eq!(report.name, "sub5-20260131-0900.csv".into());
-        assert_eq!((report.report.as_str(), report.rows, report.bytes), ("sub5", 12, 345));
+        assert_eq!(
+            (report.report.as_str(), report.rows, report.bytes),
+            ("sub5", 12, 345)
+        );
         assert_eq!(report.created.to_string(), "2026-01-31T09:00:04Z");
         assert_eq!(report.execution.as_deref(), Some("daily-report:x"));
         assert!(summary(&object, b"{}").is_none());

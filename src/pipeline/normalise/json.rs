@@ -280,14 +280,20 @@ pub(super) struct Pattern {
 }
 
 fn word(bytes: &[u8]) -> u64 {
-    bytes.first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk))
+    bytes
+        .first_chunk()
+        .map_or(0, |chunk| u64::from_le_bytes(*chunk))
 }
 
 impl Pattern {
     /// The pattern of `text`.
     pub fn new(text: &[u8]) -> Self {
         let last = text.len().checked_sub(8).map_or(0, |at| word(&text[at..]));
-        Self { text: text.into(), first: word(text), last }
+        Self {
+            text: text.into(),
+            first: word(text),
+            last,
+        }
     }
 
     /// Whether `line` begins with the text.
@@ -297,7 +303,8 @@ impl Pattern {
         match line.get(..length) {
             Some(start) if (8..=16).contains(&length) => {
                 let last: Option<&[u8; 8]> = start.last_chunk();
-                word(start) == self.first && last.is_some_and(|last| u64::from_le_bytes(*last) == self.last)
+                word(start) == self.first
+                    && last.is_some_and(|last| u64::from_le_bytes(*last) == self.last)
             }
             Some(start) if length > 16 => word(start) == self.first && *start == *self.text,
             Some(start) => start.iter().eq(self.text.iter()),

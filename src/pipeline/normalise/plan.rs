@@ -133,5 +133,8 @@ fn add(nodes: &mut Vec<Node>, column_at: u16, column: &Column) {
 
 fn insert(node: &mut Node, key: &'static str, target: Target) {
     node.lookup.insert(key.as_bytes(), node.keys.len() as u16);
-    node.keys.push(Key { pattern: Pattern::new(format!("\"{key}\":").as_bytes()), target });
+    node.keys.push(Key {
+        pattern: Pattern::new(format!("\"{key}\":").as_bytes()),
+        target,
+    });
 }

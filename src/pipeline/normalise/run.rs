@@ -225,7 +225,15 @@ fn decode_all(
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
-    let loads: Vec<_> = collections.iter().map(|collection| (collection.id.clone(), collection.received_at.as_microsecond())).collect();
+    let loads: Vec<_> = collections
+        .iter()
+        .map(|collection| {
+            (
+                collection.id.clone(),
+                collection.received_at.as_microsecond(),
+            )
+        })
+        .collect();
     let stage = Stage::new(folder.path(), (settings.memory_mb << 20) / 6);
     let collector = Mutex::new(Collector {
         files,

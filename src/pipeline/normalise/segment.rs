@@ -141,8 +141,20 @@ impl<'p> SegmentDecoder<'p> {
     ///
     /// # Errors
     /// A defect: columns that do not hold together.
-    pub fn decode(&mut self, text: &[u8], overlong: Option<&[u8]>, collected_at: i64, source: &str) -> Result<Decoded, JobError> {
-        let mut done = Decoded { batches: Vec::new(), set_aside: Vec::new(), tally: Tally::default(), lines: 0, rows_in: 0 };
+    pub fn decode(
+        &mut self,
+        text: &[u8],
+        overlong: Option<&[u8]>,
+        collected_at: i64,
+        source: &str,
+    ) -> Result<Decoded, JobError> {
+        let mut done = Decoded {
+            batches: Vec::new(),
+            set_aside: Vec::new(),
+            tally: Tally::default(),
+            lines: 0,
+            rows_in: 0,
+        };
         let valid = simdutf8::basic::from_utf8(text).is_ok();
         let mut rest = text;
         while !rest.is_empty() {

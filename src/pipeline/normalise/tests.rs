@@ -115,9 +115,15 @@ impl Naive {
         naive.object(members, &[])?;
         naive.cells.contains_key("id").then_some(())?;
         naive.cells.contains_key("created_at").then_some(())?;
-        let is_split = |(name, version): &(&str, &str)| !name.is_empty() && version.starts_with(|first: char| first.is_ascii_digit());
+        let is_split = |(name, version): &(&str, &str)| {
+            !name.is_empty() && version.starts_with(|first: char| first.is_ascii_digit())
+        };
         let os = naive.cells.get("os").cloned().unwrap_or_default();
-        if let Some((name, version)) = os.rsplit_once(' ').filter(is_split).filter(|_| !had_version) {
+        if let Some((name, version)) = os
+            .rsplit_once(' ')
+            .filter(is_split)
+            .filter(|_| !had_version)
+        {
             naive.cells.insert("os".into(), name.into());
             naive.cells.insert("os_version".into(), version.into());
         }

@@ -11,7 +11,12 @@ use crate::pipeline::normalise::{
 impl Decoder<'_> {
     /// Reads the value and sets the cell; true when the cell was set before in this row.
     #[inline]
-    pub(super) fn typed(&mut self, cursor: &mut Cursor<'_>, column: usize, rows: &mut Rows) -> Result<bool, Refused> {
+    pub(super) fn typed(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        column: usize,
+        rows: &mut Rows,
+    ) -> Result<bool, Refused> {
         let kind = self.plan.columns[column].kind;
         let row = rows.rows;
         let cells = &mut rows.cells[column];
@@ -38,11 +43,20 @@ impl Decoder<'_> {
     }
 
     fn refuse(&self, column: usize, why: &'static str) -> Refused {
-        Refused::Value { column: self.plan.columns[column].name, why }
+        Refused::Value {
+            column: self.plan.columns[column].name,
+            why,
+        }
     }
 
     #[inline]
-    fn read_string(&mut self, string: RawString<'_>, quoted: &[u8], column: usize, rows: &mut Rows) -> Result<bool, Refused> {
+    fn read_string(
+        &mut self,
+        string: RawString<'_>,
+        quoted: &[u8],
+        column: usize,
+        rows: &mut Rows,
+    ) -> Result<bool, Refused> {
         if !string.escaped {
             return self.read_text(string.raw, quoted, column, rows);
         }
@@ -58,7 +72,13 @@ impl Decoder<'_> {
     }
 
     #[inline]
-    fn read_text(&mut self, text: &[u8], quoted: &[u8], column: usize, rows: &mut Rows) -> Result<bool, Refused> {
+    fn read_text(
+        &mut self,
+        text: &[u8],
+        quoted: &[u8],
+        column: usize,
+        rows: &mut Rows,
+    ) -> Result<bool, Refused> {
         let row = rows.rows;
         let cells = &mut rows.cells[column];
         let kind = self.plan.columns[column].kind;
@@ -86,7 +106,13 @@ impl Decoder<'_> {
         }
     }
 
-    fn read_number(&mut self, text: &[u8], exact: &[u8], column: usize, rows: &mut Rows) -> Result<bool, Refused> {
+    fn read_number(
+        &mut self,
+        text: &[u8],
+        exact: &[u8],
+        column: usize,
+        rows: &mut Rows,
+    ) -> Result<bool, Refused> {
         let row = rows.rows;
         let kind = self.plan.columns[column].kind;
         let cells = &mut rows.cells[column];
@@ -95,7 +121,8 @@ impl Decoder<'_> {
                 let value = match values::plain_integer(text) {
                     Some(value) => value,
                     None => {
-                        let value = values::whole_number(text).map_err(|why| self.refuse(column, why))?;
+                        let value =
+                            values::whole_number(text).map_err(|why| self.refuse(column, why))?;
                         self.drift(column, "a fraction or exponent in a whole number");
                         value
                     }
@@ -122,7 +149,12 @@ impl Decoder<'_> {
         }
     }
 
-    fn read_boolean(&mut self, cursor: &mut Cursor<'_>, column: usize, rows: &mut Rows) -> Result<bool, Refused> {
+    fn read_boolean(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        column: usize,
+        rows: &mut Rows,
+    ) -> Result<bool, Refused> {
         let value = cursor.peek() == b't';
         cursor.literal(if value { b"true" } else { b"false" })?;
         let row = rows.rows;
@@ -140,7 +172,12 @@ impl Decoder<'_> {
         }
     }
 
-    fn read_collection(&mut self, cursor: &mut Cursor<'_>, column: usize, rows: &mut Rows) -> Result<bool, Refused> {
+    fn read_collection(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        column: usize,
+        rows: &mut Rows,
+    ) -> Result<bool, Refused> {
         let value = self.raw_value(cursor)?;
         let row = rows.rows;
         let empty = is_empty_collection(&value);

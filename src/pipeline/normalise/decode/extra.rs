@@ -24,7 +24,10 @@ impl Extra {
         let path_end = self.text.len();
         self.text.extend_from_slice(b"\":");
         self.text.extend_from_slice(value);
-        let twin = self.members.iter().position(|&(from, to, _)| self.text[from..to] == self.text[path_start..path_end]);
+        let twin = self
+            .members
+            .iter()
+            .position(|&(from, to, _)| self.text[from..to] == self.text[path_start..path_end]);
         self.members.push((path_start, path_end, self.text.len()));
         if let Some(twin) = twin {
             self.remove(twin);
@@ -45,7 +48,9 @@ impl Extra {
 
     /// The path put last.
     pub fn last_path(&self) -> &[u8] {
-        self.members.last().map_or(&[], |&(from, to, _)| &self.text[from..to])
+        self.members
+            .last()
+            .map_or(&[], |&(from, to, _)| &self.text[from..to])
     }
 
     /// Forgets everything, for the next row.

@@ -330,15 +330,31 @@ async fn a_start_without_a_window_takes_the_last_eight_days() {
 #[tokio::test]
 async fn reports_are_listed_and_found_by_name() {
     let desk = desk(Scripted::new(), |_| {});
-    for (name, created) in [("sub5-20260130-0900", "2026-01-30T09:00:00Z"), ("sub5-20260131-0900", "2026-01-31T09:00:00Z")] {
+    for (name, created) in [
+        ("sub5-20260130-0900", "2026-01-30T09:00:00Z"),
+        ("sub5-20260131-0900", "2026-01-31T09:00:00Z"),
+    ] {
         let manifest = json!({
             "report": "sub5", "name": format!("{name}.csv"), "key": format!("reports/sub5/{name}.csv"), "rows": 2, "columns": ["a"], "bytes": 10,
             "sha256": "ab", "window": { "from": "2026-01-24", "to": "2026-01-31" }, "time_zone": "UTC", "execution": "x", "created_at": created,
             "sums": {},
         });
-        let put = |key: String, text: String| desk.lake.std.put(Box::leak(key.into_boxed_str()), text.into(), PutCondition::Always);
-        put(format!("reports/sub5/{name}.csv"), "a\n1\n".to_owned()).await.unwrap();
-        put(format!("reports/sub5/{name}.manifest.json"), manifest.to_string()).await.unwrap();
+        let put = |key: String, text: String| {
+            desk.lake.std.put(
+                Box::leak(key.into_boxed_str()),
+                text.into(),
+                PutCondition::Always,
+            )
+        };
+        put(format!("reports/sub5/{name}.csv"), "a\n1\n".to_owned())
+            .await
+            .unwrap();
+        put(
+            format!("reports/sub5/{name}.manifest.json"),
+            manifest.to_string(),
+        )
+        .await
+        .unwrap();
     }
     let reports = desk.operator.reports().await.unwrap();
     let names: Vec<&str> = reports.iter().map(|report| report.name.as_ref()).collect();
