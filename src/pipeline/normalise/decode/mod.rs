@@ -150,7 +150,7 @@ impl<'p> Decoder<'p> {
             if !rows.cells[column as usize].has(rows.rows) {
                 return Err(Refused::Value {
                     column: self.plan.columns[column as usize].name,
-                    why: "missing",
+                    why: "missing or empty",
                 });
             }
         }
