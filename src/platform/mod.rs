@@ -37,7 +37,7 @@ pub enum PlatformError {
         /// Folder.
         folder: String,
         /// Why.
-        source: StoreError,
+        source: Box<StoreError>,
     },
     /// The file of executions cannot be used.
     #[error("could not open the execution store of profile {profile}: {source}")]
@@ -45,7 +45,7 @@ pub enum PlatformError {
         /// Profile.
         profile: String,
         /// Why.
-        source: OpsError,
+        source: Box<OpsError>,
     },
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Help {
 }
 
 /// The actions that fit what was typed.
-fn fitting<'s>(state: &'s State, help: &Help) -> Vec<&'static Action> {
+fn fitting(state: &State, help: &Help) -> Vec<&'static Action> {
     let wanted = help.input.text().to_lowercase();
     let fits = |action: &&'static Action| {
         let keys = keys_of(action).to_lowercase();

@@ -196,10 +196,14 @@ impl Cells {
             match &self.values {
                 Values::Text { .. } => drop(self.text(row).map(|text| to.set_text(to_row, text))),
                 Values::Whole(values) => {
-                    drop(values.last().map(|&value| to.set_whole(to_row, value)))
+                    if let Some(&value) = values.last() {
+                        to.set_whole(to_row, value);
+                    }
                 }
                 Values::Money(values) => {
-                    drop(values.last().map(|&value| to.set_money(to_row, value)))
+                    if let Some(&value) = values.last() {
+                        to.set_money(to_row, value);
+                    }
                 }
                 Values::Flag(values) => drop(to.set_flag(to_row, values.get_bit(row))),
             }

@@ -10,7 +10,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
+        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     },
     time::{Duration, Instant},
 };
@@ -202,12 +202,9 @@ fn write_batches(store: &StateStore, receiver: &Receiver<Entry>) {
                 entry => batch.push(entry),
             }
             if batch.len() < BATCH {
-                next = match receiver
+                next = receiver
                     .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-                {
-                    Ok(entry) => Some(entry),
-                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-                };
+                    .ok();
             }
         }
         if !batch.is_empty()

@@ -95,7 +95,7 @@ impl Platform {
         let store = StateStore::open(&profile.state_file()).map_err(|source| {
             PlatformError::Executions {
                 profile: profile.name.clone(),
-                source: source.into(),
+                source: Box::new(source.into()),
             }
         })?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -133,7 +133,7 @@ impl Platform {
         );
         let workflows = Arc::new(workflows.map_err(|source| PlatformError::Executions {
             profile: profile.name.clone(),
-            source,
+            source: Box::new(source),
         })?);
         let operator = Arc::new(Operator::new(OperatorParts {
             identity: identity(&profile),
@@ -296,7 +296,7 @@ fn open_lake(profile: &Profile) -> Result<Lake, PlatformError> {
             Err(source) => Err(PlatformError::Lake {
                 profile: profile.name.clone(),
                 folder: folder.display().to_string(),
-                source,
+                source: Box::new(source),
             }),
         }
     };

@@ -373,10 +373,10 @@ pub(crate) fn answered_preview(
     answer: OpsResult<Arc<ExecutionDetail>>,
 ) {
     let now = state.now;
-    if let Some((of, detail)) = &mut state.board.preview {
-        if of == id {
-            detail.answered(now, answer);
-        }
+    if let Some((of, detail)) = &mut state.board.preview
+        && of == id
+    {
+        detail.answered(now, answer);
     }
 }
 
