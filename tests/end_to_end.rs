@@ -2,6 +2,8 @@
 //! faults. Figures are compared with a naive computation from the simulator's own truth, which goes
 //! through no file, no silver and no SQL of ours.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::{
     collections::BTreeMap,
     path::Path,

@@ -326,7 +326,7 @@ fn control_z_stops_it_and_it_comes_back() {
         if by_signal {
             session.signal("TSTP")
         } else {
-            drop(session.press("\x1a"))
+            session.press("\x1a");
         }
         session.until("it stops", |session| session.process().1 == 'T');
         session.is_restored();
