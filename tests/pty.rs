@@ -163,8 +163,6 @@ impl Session {
         let end = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                // What was written last may still be on its way.
-                thread::sleep(Duration::from_millis(100));
                 return status.exit_code();
             }
             assert!(
@@ -177,15 +175,22 @@ impl Session {
     }
 
     /// Alternate screen, cursor, paste and mouse modes, raw mode: as before.
-    fn is_restored(&self) {
-        let parser = self.parser.lock().unwrap();
-        let screen = parser.screen();
-        assert!(!screen.alternate_screen(), "still on the alternate screen");
-        assert!(!screen.hide_cursor(), "the cursor is hidden");
-        assert!(!screen.bracketed_paste(), "bracketed paste is on");
-        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
-        drop(parser);
-        assert!(self.is_cooked(), "raw mode is on");
+    fn is_restored(&mut self) {
+        // What was written last may still be on its way to this side.
+        self.until("leaving the alternate screen", |session| {
+            !session.parser.lock().unwrap().screen().alternate_screen()
+        });
+        self.until("showing the cursor", |session| {
+            !session.parser.lock().unwrap().screen().hide_cursor()
+        });
+        let (paste, mouse) = {
+            let parser = self.parser.lock().unwrap();
+            let screen = parser.screen();
+            (screen.bracketed_paste(), screen.mouse_protocol_mode())
+        };
+        assert!(!paste, "bracketed paste is on");
+        assert_eq!(mouse, vt100::MouseProtocolMode::None);
+        self.until("leaving raw mode", |session| session.is_cooked());
     }
 
     /// Whether the terminal echoes and edits lines.

@@ -56,6 +56,11 @@ impl CliError {
         Self::told(3, message, advice)
     }
 
+    /// The console ended otherwise than by its user: the exit code it names, 128 and a signal's number.
+    pub fn console(code: u8, message: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::told(code, message, advice)
+    }
+
     /// Not possible now: exit code 4.
     pub fn not_possible(message: impl Into<String>, advice: impl Into<String>) -> Self {
         Self::told(4, message, advice)

@@ -337,9 +337,10 @@ mod console {
             .await
             .map(|()| Ended::Well)
             .map_err(|error| {
-                CliError::platform(
+                CliError::console(
+                    error.exit_code(),
                     error.to_string(),
-                    "check the terminal, or use a verb such as `lakehand status`",
+                    "what was running can be redriven; verbs such as `lakehand status` need no terminal",
                 )
             })
     }

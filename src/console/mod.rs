@@ -79,11 +79,11 @@ impl ConsoleError {
         Self::Terminal(error)
     }
 
-    /// The exit code that a shell expects: 128 and the signal's number, or 1.
+    /// The exit code: 128 and the signal's number as a shell expects it, or 5 for a terminal that failed.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Terminal(_) => 1,
+            Self::Terminal(_) => 5,
             Self::Signal(number) => u8::try_from(128 + number).unwrap_or(1),
         }
     }

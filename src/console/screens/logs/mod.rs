@@ -54,9 +54,18 @@ impl LogsState {
     }
 
     fn wants(&self, line: &LogLine) -> bool {
-        let stage = self.all_stages || self.stage.as_ref().is_none_or(|stage| line.stage == *stage);
+        let stage = self.all_stages || self.is_of_stage(line);
         let attempt = self.attempt.is_none_or(|attempt| line.attempt == attempt);
         stage && attempt && self.words_fit(line)
+    }
+
+    /// Whether a line is of the stage chosen, or of one inside it when that is a Map or Parallel.
+    fn is_of_stage(&self, line: &LogLine) -> bool {
+        let Some(stage) = &self.stage else {
+            return true;
+        };
+        let rest = line.stage.strip_prefix(stage.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('[') || rest.starts_with(" / "))
     }
 
     fn words_fit(&self, line: &LogLine) -> bool {
@@ -92,9 +101,10 @@ impl LogsState {
     }
 
     fn attempts(&self) -> u32 {
-        let own = self.lines.iter().filter(|line| {
-            self.all_stages || self.stage.as_ref().is_none_or(|stage| line.stage == *stage)
-        });
+        let own = self
+            .lines
+            .iter()
+            .filter(|line| self.all_stages || self.is_of_stage(line));
         own.map(|line| line.attempt).max().unwrap_or(1)
     }
 }
@@ -410,4 +420,35 @@ pub(super) fn first_visible(state: &State, look: &logpane::Look<'_>) -> usize {
         room -= tall;
     }
     top
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn lines_inside_a_map_belong_to_the_map_and_to_their_own_stage() {
+        let line = |stage: &str| LogLine {
+            line: 1,
+            at: Timestamp::UNIX_EPOCH,
+            level: Level::Info,
+            stage: stage.to_owned(),
+            attempt: 1,
+            message: String::new(),
+        };
+        let shows = |chosen: &str, stage: &str| {
+            let logs = LogsState {
+                stage: Some(chosen.to_owned()),
+                ..LogsState::default()
+            };
+            logs.wants(&line(stage))
+        };
+        assert!(shows("Streams", "Streams"));
+        assert!(shows("Streams", "Streams[3] / Collect"));
+        assert!(shows("Streams[3] / Collect", "Streams[3] / Collect"));
+        assert!(!shows("Streams[3] / Collect", "Streams[4] / Collect"));
+        assert!(!shows("Stream", "Streams"));
+    }
 }
