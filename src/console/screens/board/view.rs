@@ -72,7 +72,7 @@ fn workflows(state: &State, buffer: &mut Buffer, area: Rect) {
                 ..area
             },
             row + 1,
-            &card.stages,
+            card,
         );
     }
     if cards.len() > room {
@@ -142,57 +142,80 @@ fn when(state: &State, execution: &ExecutionSummary) -> String {
     }
 }
 
-/// The stages of a workflow as a row of cells: mark and name, the names cut as much as the width asks for; those
-/// that matter keep theirs.
-fn stages(state: &State, buffer: &mut Buffer, area: Rect, row: u16, stages: &[Stage]) {
+/// The stages of a workflow as a row of cells: mark and name. What a success did not pass through is left out;
+/// names are cut, or left out far from where the execution is, as much as the width asks for.
+fn stages(state: &State, buffer: &mut Buffer, area: Rect, row: u16, card: &WorkflowCard) {
     let theme = &state.theme;
-    let shown: Vec<&Stage> = stages
+    let succeeded =
+        newest(card).is_some_and(|execution| execution.status == ExecutionStatus::Succeeded);
+    let passed = |stage: &&Stage| !succeeded || stage.status != StageStatus::NotReached;
+    let shown: Vec<&Stage> = card
+        .stages
         .iter()
         .filter(|stage| is_worth_showing(stage))
+        .filter(passed)
         .collect();
-    let room = usize::from(area.width);
-    let cells = |cap: usize| {
-        shown
-            .iter()
-            .map(|stage| 2 + name_width(stage, cap) + 2)
-            .sum::<usize>()
-            .saturating_sub(2)
-    };
-    let cap = (0..=32)
-        .rev()
-        .find(|cap| *cap != 1 && *cap != 2 && cells(*cap) <= room)
-        .unwrap_or(0);
+    let names = name_widths(&shown, area.width.into());
     let mut pen = Pen::new(buffer, area, row);
-    for stage in shown {
+    for (stage, columns) in shown.iter().zip(names) {
         let mark = stage_mark(theme, &stage.status);
-        let name = fit(&stage.name, name_width(stage, cap));
-        let style = if matches!(
-            stage.status,
-            StageStatus::NotReached | StageStatus::Succeeded
-        ) {
+        let style = if is_quiet(stage) {
             theme.muted
         } else {
             mark.style
         };
-        pen = pen.put(mark.symbol, mark.style);
-        pen = if name.is_empty() {
-            pen.gap(1)
-        } else {
-            pen.gap(1).put(&name, style).gap(2)
-        };
+        pen = pen.put(mark.symbol, mark.style).gap(1);
+        if columns > 0 {
+            pen = pen.put(&fit(&stage.name, columns), style).gap(2);
+        }
     }
 }
 
-fn name_width(stage: &Stage, cap: usize) -> usize {
-    let own = width(&stage.name);
-    if matches!(
+/// Columns for the name of each stage, 0 for none: all alike if that leaves them readable, else those around the
+/// stage where the execution is.
+fn name_widths(shown: &[&Stage], room: usize) -> Vec<usize> {
+    let full = |stage: &&Stage| width(&stage.name).min(24);
+    let needed = |widths: &[usize]| {
+        widths
+            .iter()
+            .map(|columns| if *columns == 0 { 2 } else { columns + 4 })
+            .sum::<usize>()
+    };
+    for most in (4..=24).rev() {
+        let widths: Vec<usize> = shown
+            .iter()
+            .map(|stage| {
+                if is_quiet(stage) {
+                    full(stage).min(most)
+                } else {
+                    full(stage)
+                }
+            })
+            .collect();
+        if needed(&widths) <= room + 2 {
+            return widths;
+        }
+    }
+    let focus = shown.iter().position(|stage| !is_quiet(stage)).unwrap_or(0);
+    let mut nearest: Vec<usize> = (0..shown.len()).collect();
+    nearest.sort_by_key(|position| (is_quiet(shown[*position]), position.abs_diff(focus)));
+    let mut widths = vec![0; shown.len()];
+    for position in nearest {
+        widths[position] = full(&shown[position]).min(14);
+        if needed(&widths) > room + 2 {
+            widths[position] = 0;
+            break;
+        }
+    }
+    widths
+}
+
+/// Whether nothing about a stage asks for attention.
+fn is_quiet(stage: &Stage) -> bool {
+    matches!(
         stage.status,
         StageStatus::NotReached | StageStatus::Succeeded
-    ) {
-        own.min(cap)
-    } else {
-        own.min(24)
-    }
+    )
 }
 
 /// Plumbing is left out until something happens in it.
