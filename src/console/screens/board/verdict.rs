@@ -4,6 +4,7 @@ use ratatui::style::Style;
 
 use crate::{
     console::{
+        actions::ActionId,
         format::{ago, count, running, until},
         state::State,
         theme::{Theme, needs_care},
@@ -40,7 +41,15 @@ pub(super) fn verdict(state: &State) -> (&'static str, String, Style) {
         return under_way(state, execution, theme);
     }
     if board.lake_is_empty {
-        return ("·", "The lake is empty: nothing was collected yet. T starts a workflow, : offers sample data.".to_owned(), theme.strong);
+        return (
+            "·",
+            format!(
+                "The lake is empty: nothing was collected yet. {} starts a workflow, {} offers sample data.",
+                state.key(ActionId::StartNew),
+                state.key(ActionId::Palette)
+            ),
+            theme.strong,
+        );
     }
     if !late.is_empty() {
         let streams = if late.len() == 1 {
@@ -91,9 +100,14 @@ fn failure(state: &State, board: &Board, card: &WorkflowCard) -> (&'static str, 
         .preview_of(&execution.id)
         .map(|detail| &detail.redrive)
     {
-        Some(Redrive::Possible { .. }) => " · redrive is safe (D)",
-        Some(Redrive::NotPossible { .. }) => " · no redrive: start anew (T)",
-        None => "",
+        Some(Redrive::Possible { .. }) => {
+            format!(" · redrive is safe ({})", state.key(ActionId::Redrive))
+        }
+        Some(Redrive::NotPossible { .. }) => format!(
+            " · no redrive: start anew ({})",
+            state.key(ActionId::StartNew)
+        ),
+        None => String::new(),
     };
     let more = match failed_cards(board).count() {
         0 | 1 => String::new(),
