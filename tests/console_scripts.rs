@@ -54,9 +54,10 @@ impl Script {
     fn confirm(&mut self) -> &mut Self {
         let screen = self.0.screen();
         let (_, name) = screen
-            .split_once("Type the run name ")
+            .split_once("Type the end of the run name ")
             .unwrap_or_else(|| panic!("no name is asked for on\n{screen}"));
-        let name = name.split_whitespace().next().unwrap().to_owned();
+        let name = name.split_whitespace().next().unwrap();
+        let name = name.rsplit('-').next().unwrap().to_owned();
         self.wait(400).press(&name).press("<enter>")
     }
 
@@ -74,7 +75,7 @@ impl Script {
 fn a_failed_night_is_redriven() {
     let mut script = Script::open(Scenario::Night);
     script
-        .see("✗ daily-report failed at CheckQuality 2 h ago · redrive is safe (D)")
+        .see("✗ daily-report failed at CheckQuality: QualityCheckFailed, 2 h ago · redrive is safe (D)")
         .see("affise.conversions");
     script
         .press("<enter>")
@@ -442,14 +443,16 @@ fn help_and_palette_come_from_the_registry() {
 #[test]
 fn the_selection_stays_on_its_execution_when_others_come() {
     let mut script = Script::open(Scenario::Calm);
-    script.press("jjj").see("✓ collect-20260130-231000");
+    script.press("jjj").see("✓ collect collect-20260130-231000");
     script
         .press("T")
         .wait(400)
         .press("<tab><tab><tab><tab><enter>")
         .press("1")
         .wait(3_000);
-    script.see("● RUNNING").see("✓ collect-20260130-231000");
+    script
+        .see("● RUNNING")
+        .see("✓ collect collect-20260130-231000");
 }
 
 #[test]
@@ -457,7 +460,7 @@ fn a_danger_needs_its_name_and_a_paste_will_do() {
     let mut script = Script::open(Scenario::Night);
     script
         .press("D")
-        .see("Type the run name")
+        .see("Type the end of the run name")
         .see("▸ Cancel")
         .wait(400);
     script

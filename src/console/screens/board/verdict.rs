@@ -8,6 +8,7 @@ use crate::{
         format::{ago, count, running, until},
         state::State,
         theme::{Theme, needs_care},
+        widgets::text::width,
     },
     ops::{Board, ExecutionStatus, ExecutionSummary, Redrive, WorkflowCard},
 };
@@ -94,12 +95,22 @@ fn failure(state: &State, board: &Board, card: &WorkflowCard) -> (&'static str, 
         .as_ref()
         .map(|stage| format!(" at {stage}"))
         .unwrap_or_default();
-    let when = ago(execution.ended.unwrap_or(execution.started), state.now);
-    let redrive = match state
-        .board
-        .preview_of(&execution.id)
-        .map(|detail| &detail.redrive)
-    {
+    let error = execution
+        .error
+        .as_ref()
+        .map(|error| format!(": {error}"))
+        .unwrap_or_default();
+    let detail = state.board.preview_of(&execution.id);
+    let helps = detail
+        .and_then(|detail| detail.root_cause.as_ref())
+        .and_then(|cause| cause.retry_helps);
+    let redrive = match detail.map(|detail| &detail.redrive) {
+        Some(Redrive::Possible { .. }) if helps == Some(false) => {
+            format!(
+                " · mend it, then redrive ({})",
+                state.key(ActionId::Redrive)
+            )
+        }
         Some(Redrive::Possible { .. }) => {
             format!(" · redrive is safe ({})", state.key(ActionId::Redrive))
         }
@@ -113,11 +124,17 @@ fn failure(state: &State, board: &Board, card: &WorkflowCard) -> (&'static str, 
         0 | 1 => String::new(),
         several => format!(" · {} more", several - 1),
     };
-    (
-        "✗",
-        format!("{} {verb}{place} {when}{redrive}{more}", card.name),
-        state.theme.bad,
-    )
+    let when = ago(execution.ended.unwrap_or(execution.started), state.now);
+    let name = &card.name;
+    // The workflow's own line says when, the side pane says what; what to do comes last and must not be cut.
+    let sentences = [
+        format!("{name} {verb}{place}{error}, {when}{redrive}{more}"),
+        format!("{name} {verb}{place}{error}{redrive}{more}"),
+        format!("{name} {verb}{place}{redrive}{more}"),
+    ];
+    let fits = |sentence: &&String| width(sentence) + 4 <= usize::from(state.size.0);
+    let sentence = sentences.iter().find(fits).unwrap_or(&sentences[2]).clone();
+    ("✗", sentence, state.theme.bad)
 }
 
 fn under_way(

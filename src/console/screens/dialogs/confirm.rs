@@ -38,15 +38,22 @@ pub(crate) struct Confirm {
 /// A name that has to be typed before Yes is possible.
 #[derive(Debug, Clone)]
 struct TypedName {
-    /// What it is the name of.
-    of: &'static str,
-    wanted: String,
+    name: String,
     input: Input,
 }
 
 impl TypedName {
+    /// What is enough: the part behind the last hyphen, which tells executions apart; a short one is not.
+    fn end(&self) -> &str {
+        match self.name.rsplit_once('-') {
+            Some((_, end)) if end.len() >= 4 => end,
+            _ => &self.name,
+        }
+    }
+
     fn is_right(&self) -> bool {
-        self.input.text().trim() == self.wanted
+        let typed = self.input.text().trim();
+        typed == self.end() || typed == self.name
     }
 }
 
@@ -135,8 +142,7 @@ fn ask(
     facts.insert(1, ("Profile", place));
     facts.extend(request.cli().map(|line| ("Same as", line)));
     let name = (request.risk() == Risk::Danger).then(|| TypedName {
-        of: "run",
-        wanted: name,
+        name,
         input: Input::default(),
     });
     state.overlay = Some(Overlay::Confirm(Confirm {
@@ -305,9 +311,15 @@ fn typed_name(
     row: u16,
 ) -> Position {
     let theme = &state.theme;
-    Pen::new(buffer, inside, row)
-        .put(&format!("Type the {} name ", name.of), theme.muted)
-        .put(&name.wanted, theme.strong);
+    let start = name.name.strip_suffix(name.end()).unwrap_or_default();
+    let pen = Pen::new(buffer, inside, row);
+    let pen = if start.is_empty() {
+        pen.put("Type the run name ", theme.muted)
+    } else {
+        pen.put("Type the end of the run name ", theme.muted)
+            .put(start, theme.muted)
+    };
+    pen.put(name.end(), theme.strong);
     let (mark, style) = match name.is_right() {
         true => ("✓ ", theme.good),
         false => ("› ", theme.accent),

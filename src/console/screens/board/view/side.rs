@@ -33,7 +33,8 @@ pub(super) fn freshness(state: &State, buffer: &mut Buffer, area: Rect) {
     let names = u16::try_from(names).unwrap_or(24);
     for (line, stream) in board.freshness.iter().enumerate() {
         let row = u16::try_from(line).unwrap_or(u16::MAX);
-        let (symbol, style) = match (stream.late, stream.collected) {
+        let trouble = stream.late || stream.note.is_some();
+        let (symbol, style) = match (trouble, stream.collected) {
             (true, _) => ("!", theme.warn),
             (false, Some(_)) => ("✓", theme.good),
             (false, None) => ("·", theme.muted),
@@ -90,7 +91,9 @@ pub(super) fn details(state: &State, buffer: &mut Buffer, area: Rect) {
     Pen::new(buffer, area, 0)
         .put(mark.symbol, mark.style)
         .gap(1)
-        .put(&execution.name, theme.strong);
+        .put(execution.workflow.as_ref(), theme.strong)
+        .gap(1)
+        .put(&execution.name, theme.muted);
     let facts = Pen::new(buffer, area, 1)
         .put(mark.word, mark.style)
         .gap(1)
@@ -100,57 +103,94 @@ pub(super) fn details(state: &State, buffer: &mut Buffer, area: Rect) {
             .gap(1)
             .put(&format!("redriven {}×", execution.redrives), theme.muted);
     }
-    let mut lines: Vec<(String, Style)> = Vec::new();
-    match state.board.preview_of(&execution.id) {
-        Some(detail) => why(state, detail, area.width, &mut lines),
-        None => from_summary(state, execution, area.width, &mut lines),
-    }
+    let lines = match state.board.preview_of(&execution.id) {
+        Some(detail) => why(state, detail, area),
+        None => from_summary(state, execution, area.width),
+    };
     for (line, (text, style)) in lines.iter().enumerate() {
         Pen::new(buffer, area, u16::try_from(line + 2).unwrap_or(u16::MAX)).put(text, *style);
     }
 }
 
-fn why(state: &State, detail: &ExecutionDetail, columns: u16, lines: &mut Vec<(String, Style)>) {
+/// One answer of the side pane, broken into lines.
+struct Passage {
+    lines: Vec<String>,
+    style: Style,
+    /// Lines it keeps when room is short.
+    least: usize,
+}
+
+/// What failed, whether a redrive is safe, the cause, what it means, what to do. Where room is short the cause is
+/// cut before the remedy: what to do must be on the screen.
+fn why(state: &State, detail: &ExecutionDetail, area: Rect) -> Vec<(String, Style)> {
     let theme = &state.theme;
-    let mut add = |text: &str, style: Style, most: usize| {
-        lines.extend(
-            wrapped(text, columns)
-                .into_iter()
-                .take(most)
-                .map(|line| (line, style)),
-        );
+    let mut passages = Vec::new();
+    let mut add = |text: &str, style: Style, most: usize, least: usize| {
+        let lines = wrapped(text, area.width).into_iter().take(most).collect();
+        passages.push(Passage {
+            lines,
+            style,
+            least,
+        });
     };
     if let Some(cause) = &detail.root_cause {
-        add(&format!("{}: {}", cause.stage, cause.error), theme.bad, 2);
+        let head = format!("{}: {}", cause.stage, cause.error);
+        add(&head, theme.bad, 2, 2);
     }
     match &detail.redrive {
         Redrive::Possible { safety, .. } => {
             let key = state.key(ActionId::Redrive);
-            add(&format!("{key} redrive is safe: {safety}"), theme.good, 3)
+            let text = format!("{key} redrive is safe: {safety}");
+            add(&text, theme.good, 3, 1);
         }
         Redrive::NotPossible { reason } if needs_care(detail.summary.status) => {
-            add(&format!("no redrive: {reason}"), theme.warn, 3)
+            add(&format!("no redrive: {reason}"), theme.warn, 3, 2);
         }
         Redrive::NotPossible { .. } => {}
     }
     if let Some(cause) = &detail.root_cause {
-        add(&cause.cause, theme.text, 4);
+        add(&cause.cause, theme.text, 6, 2);
         if let Some(meaning) = &cause.meaning {
-            add(meaning, theme.muted, 3);
+            add(meaning, theme.muted, 3, 0);
         }
         if let Some(remedy) = &cause.remedy {
-            add(&format!("→ {remedy}"), theme.accent, 3);
+            add(&format!("→ {remedy}"), theme.accent, 4, 4);
         }
+    }
+    cut(&mut passages, usize::from(area.height).saturating_sub(2));
+    passages
+        .into_iter()
+        .flat_map(|Passage { lines, style, .. }| lines.into_iter().map(move |line| (line, style)))
+        .collect()
+}
+
+/// Shortens passages to so many lines together, from the one that may lose most.
+fn cut(passages: &mut [Passage], room: usize) {
+    let mut over = passages
+        .iter()
+        .map(|passage| passage.lines.len())
+        .sum::<usize>()
+        .saturating_sub(room);
+    while over > 0 {
+        let spare = |passage: &Passage| passage.lines.len().saturating_sub(passage.least);
+        let longest = passages
+            .iter_mut()
+            .max_by_key(|passage| spare(passage))
+            .filter(|passage| spare(passage) > 0);
+        let Some(passage) = longest else {
+            return;
+        };
+        passage.lines.pop();
+        if let Some(last) = passage.lines.last_mut() {
+            last.push('…');
+        }
+        over -= 1;
     }
 }
 
-fn from_summary(
-    state: &State,
-    execution: &ExecutionSummary,
-    columns: u16,
-    lines: &mut Vec<(String, Style)>,
-) {
+fn from_summary(state: &State, execution: &ExecutionSummary, columns: u16) -> Vec<(String, Style)> {
     let theme = &state.theme;
+    let mut lines = Vec::new();
     let started = crate::console::format::full(execution.started, &state.zone);
     lines.push((format!("started {started}"), theme.muted));
     if let Some(window) = execution.window {
@@ -173,4 +213,5 @@ fn from_summary(
             theme.fixed,
         ));
     }
+    lines
 }
