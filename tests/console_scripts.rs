@@ -537,3 +537,14 @@ fn other_keys_work_and_are_shown_where_a_hint_names_them() {
         .press("<esc>");
     script.press("<^g>").see("Keys of this screen").see("^G");
 }
+
+#[test]
+fn a_board_older_than_the_list_is_read_again_soon() {
+    let mut script = Script::open(Scenario::Night);
+    script.press("D");
+    script.0.operations().lag_board(2);
+    script.confirm().wait(5_000);
+    script
+        .see("daily-report is running")
+        .not_see("failed at CheckQuality");
+}

@@ -64,6 +64,8 @@ pub(crate) struct BoardState {
     preview: Option<(ExecutionId, Fresh<Arc<ExecutionDetail>>)>,
     preview_due: Option<Timestamp>,
     moved: bool,
+    /// Whether an execution of the list runs: the list and the Board are read apart, and one may be older.
+    listed_running: bool,
 }
 
 impl BoardState {
@@ -121,8 +123,10 @@ impl BoardState {
                 .first()
                 .is_some_and(|first| first.status == ExecutionStatus::Running)
         };
-        self.board()
-            .is_some_and(|board| board.workflows.iter().any(running))
+        self.listed_running
+            || self
+                .board()
+                .is_some_and(|board| board.workflows.iter().any(running))
     }
 
     /// Makes the list anew: what needs care first, then newest first; the execution named stays selected.
@@ -266,6 +270,9 @@ pub(crate) fn answered_executions(
 ) {
     if let Ok(all) = &answer {
         state.confirm_all(all);
+        state.board.listed_running = all
+            .iter()
+            .any(|execution| execution.status == ExecutionStatus::Running);
     }
     let now = state.now;
     let before = state.board.selected_execution().cloned();

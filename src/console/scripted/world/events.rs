@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Execution, STREAMS, Scenario, World, detail, plan, today, way, window_of};
 use crate::{
     ops::{
-        ExecutionId, ExecutionStatus, ExecutionSummary, Freshness, OpsError, OpsErrorKind,
+        Board, ExecutionId, ExecutionStatus, ExecutionSummary, Freshness, OpsError, OpsErrorKind,
         OpsResult, ReportSummary, StageStatus, WorkflowCard, WorkflowName,
     },
     pipeline::window::Window,
@@ -182,7 +182,25 @@ impl World {
         })
     }
 
-    pub(super) fn card(&self, workflow: &str, description: &str, next: i64) -> WorkflowCard {
+    pub(super) fn board(&self) -> Board {
+        Board {
+            as_of: self.now,
+            today: today(self.now),
+            workflows: vec![
+                self.card(
+                    "collect",
+                    "Collect every stream of the window, then refresh the tables",
+                    48,
+                ),
+                self.card("daily-report", "Build and export the daily report", 348),
+            ],
+            freshness: self.freshness(),
+            latest_report: self.reports.first().cloned(),
+            lake_is_empty: self.executions.is_empty(),
+        }
+    }
+
+    fn card(&self, workflow: &str, description: &str, next: i64) -> WorkflowCard {
         let own: Vec<&Execution> = self
             .executions
             .iter()
@@ -215,7 +233,7 @@ impl World {
         }
     }
 
-    pub(super) fn freshness(&self) -> Vec<Freshness> {
+    fn freshness(&self) -> Vec<Freshness> {
         let never = self.executions.is_empty();
         let stream = |(position, name): (usize, &str)| {
             let late = self.late && name == "conversions";

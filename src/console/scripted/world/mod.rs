@@ -89,6 +89,7 @@ struct World {
     reports: Vec<ReportSummary>,
     late: bool,
     calls: Vec<String>,
+    old_boards: Vec<crate::ops::Board>,
     broken: HashMap<String, usize>,
     read_only: bool,
     log_lines: usize,
@@ -118,6 +119,7 @@ impl ScriptedOperations {
             reports: Vec::new(),
             late: scenario == Scenario::Night,
             calls: Vec::new(),
+            old_boards: Vec::new(),
             broken: HashMap::new(),
             read_only: false,
             log_lines: 40,
@@ -180,6 +182,12 @@ impl ScriptedOperations {
     /// The next `times` calls of this name (`board`, `redrive` …) fail.
     pub fn break_calls(&self, name: &str, times: usize) {
         self.lock().broken.insert(name.to_owned(), times);
+    }
+
+    /// The next `times` answers for the Board show it as it is now, as a read that began before a change does.
+    pub fn lag_board(&self, times: usize) {
+        let mut world = self.lock();
+        world.old_boards = vec![world.board(); times];
     }
 
     /// The calls made so far, with their targets.

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 
-use super::{ScriptedOperations, detail, today};
+use super::{ScriptedOperations, detail};
 use crate::ops::{
     Board, ExecutionDetail, ExecutionId, ExecutionStatus, ExecutionSummary, Identity, LogLine,
     Operations, OpsError, OpsErrorKind, OpsResult, ReportName, ReportSummary, StartRequest,
@@ -25,22 +25,9 @@ impl Operations for ScriptedOperations {
     }
 
     async fn board(&self) -> OpsResult<Board> {
-        let world = self.called("board", "")?;
-        Ok(Board {
-            as_of: world.now,
-            today: today(world.now),
-            workflows: vec![
-                world.card(
-                    "collect",
-                    "Collect every stream of the window, then refresh the tables",
-                    48,
-                ),
-                world.card("daily-report", "Build and export the daily report", 348),
-            ],
-            freshness: world.freshness(),
-            latest_report: world.reports.first().cloned(),
-            lake_is_empty: world.executions.is_empty(),
-        })
+        let mut world = self.called("board", "")?;
+        let old = world.old_boards.pop();
+        Ok(old.unwrap_or_else(|| world.board()))
     }
 
     async fn executions(
