@@ -6,7 +6,7 @@ use crate::pipeline::{
     dataset::Stream,
     jobs::{ErrorType, JobContext, JobError},
     ports::ParameterError,
-    sources::{Source, affise::Affise},
+    sources::{SignIn, Source, affise::Affise},
 };
 
 /// The source of a stream, ready to be read.
@@ -25,6 +25,23 @@ pub(super) async fn of_stream(
         | Stream::AffiseConversions => Ok(Box::new(affise(ctx).await?)),
         Stream::MarketoLeads | Stream::MarketoActivities => Err(not_configured(ctx, stream)),
         Stream::Ga4(_) | Stream::Ga3(_) => Err(not_configured(ctx, stream)),
+    }
+}
+
+/// The source of this name, ready to sign in. A source that can sign in is one line here.
+///
+/// # Errors
+/// As [`of_stream`].
+pub(super) async fn signing_in(
+    ctx: &JobContext,
+    source: &str,
+) -> Result<Box<dyn SignIn>, JobError> {
+    match source {
+        "affise" => Ok(Box::new(affise(ctx).await?)),
+        other => {
+            let message = format!("{other} has no way to only sign in; a collection tells");
+            Err(JobError::new(ErrorType::InvalidInput, message))
+        }
     }
 }
 

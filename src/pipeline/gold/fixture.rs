@@ -527,6 +527,7 @@ impl TestLake {
             ga3: None,
             normalise: NormaliseSettings::default(),
             gold: GoldSettings::default(),
+            credentials: crate::config::CredentialSettings::default(),
             schedules: Vec::new(),
             read_only: false,
         };

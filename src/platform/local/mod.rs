@@ -1,5 +1,6 @@
 //! The embedded platform: files, DataFusion with Delta Lake, SQLite; no account and no server.
 
+pub mod credentials;
 pub mod engine;
 pub mod jobs;
 pub mod lake;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    credentials::LocalCredentials,
     engine::{EngineSettings, LocalEngine},
     jobs::LocalJobs,
     lake::LocalStore,
@@ -141,6 +143,11 @@ impl Platform {
             workflows: workflows.clone(),
             logs: Arc::new(LocalLogs::new(store)),
             lake: lake.clone(),
+            credentials: Arc::new(LocalCredentials {
+                parameters: Arc::clone(&parameters),
+                jobs: Arc::clone(&jobs),
+                stand_in: Arc::clone(&stand_in),
+            }),
             clock: Arc::clone(&clock),
             sample: Some(Arc::new(Sample(Arc::clone(&stand_in)))),
         }));
