@@ -25,7 +25,6 @@ use super::{
 };
 
 pub mod manifest;
-mod secrets;
 mod source;
 mod writer;
 
@@ -34,7 +33,6 @@ pub use manifest::{
     MANIFEST_VERSION, Manifest, ManifestError, ManifestFile, list_manifests, read_manifest,
     write_manifest,
 };
-pub use secrets::without_secrets;
 pub use writer::BronzeWriter;
 
 /// Overlap below which a change that was committed late could be missed, in hours.

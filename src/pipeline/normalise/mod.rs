@@ -31,7 +31,6 @@ mod publish;
 mod quarantine;
 mod rows;
 mod run;
-mod secrets;
 mod segment;
 mod stage;
 mod summary;

@@ -10,10 +10,11 @@ use super::{
     json::{Cursor, RawString, Seen, SyntaxFault, unescape},
     plan::{Plan, Target},
     rows::Rows,
-    secrets,
     tally::Tally,
     values,
 };
+
+use crate::pipeline::secrets::{names_a_secret, without_secrets};
 
 mod cell;
 mod extra;
@@ -221,7 +222,7 @@ impl<'p> Decoder<'p> {
             self.follows[node_at][previous] = found;
             return Ok(Some(found as usize));
         }
-        if secrets::is_secret(key) {
+        if names_a_secret(key.raw, key.escaped) {
             self.seen.secret = true;
             cursor.value(&mut Seen::default())?;
             return Ok(None);
@@ -248,7 +249,7 @@ impl<'p> Decoder<'p> {
             return Ok(Cow::Borrowed(value));
         }
         self.seen.secret = true;
-        secrets::strip(value).map(Cow::Owned)
+        Ok(without_secrets(value))
     }
 
     /// Puts a value into `_extra` and counts its name.
