@@ -523,6 +523,16 @@ impl PageSink for Sink<'_> {
         Ok(())
     }
 
+    async fn checkpoint(
+        &mut self,
+        cursor: serde_json::Value,
+        calls: u64,
+    ) -> Result<(), SourceError> {
+        self.source_cursor = Some(cursor);
+        self.calls = calls;
+        Ok(self.flush().await?)
+    }
+
     fn position(&self) -> u64 {
         self.writer.rows()
     }

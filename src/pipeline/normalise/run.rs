@@ -217,7 +217,7 @@ fn decode_all(
     let layout = Arc::new(Layout::new(table));
     let plan = Plan::new(
         super::contract::columns(table),
-        table.by_event_day().then_some("created_at"),
+        super::contract::day_column(table),
         false,
     );
     let settings = ctx.profile.normalise;
