@@ -9,8 +9,13 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 mod load;
+mod sources;
 
 pub use load::{Config, ConfigError, Home};
+pub use sources::{
+    Ga3Report, Ga3Settings, Ga3View, Ga4Property, Ga4Report, Ga4Settings, MarketoMode,
+    MarketoSettings, SamplingLevel,
+};
 
 /// Where a profile's work runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +42,12 @@ pub struct Profile {
     pub data_dir: PathBuf,
     /// Affise.
     pub affise: AffiseSettings,
+    /// Marketo, where it is configured.
+    pub marketo: Option<MarketoSettings>,
+    /// GA4, where it is configured.
+    pub ga4: Option<Ga4Settings>,
+    /// GA3, where it is configured.
+    pub ga3: Option<Ga3Settings>,
     /// Limits of the normaliser.
     pub normalise: NormaliseSettings,
     /// How gold tables are replaced.

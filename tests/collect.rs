@@ -152,6 +152,9 @@ impl House {
                 max_retry_wait_ms: 2,
                 ..AffiseSettings::default()
             },
+            marketo: None,
+            ga4: None,
+            ga3: None,
             normalise: NormaliseSettings::default(),
             gold: GoldSettings::default(),
             schedules: Vec::new(),
@@ -248,6 +251,7 @@ impl House {
                 .iter()
                 .map(|own| own.id.to_string())
                 .collect(),
+            other => panic!("{other} is no stream of Affise"),
         };
         ids.sort();
         ids.dedup();

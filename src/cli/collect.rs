@@ -8,13 +8,13 @@ use super::{
 };
 use crate::{
     ops::{StartRequest, WorkflowName},
-    pipeline::dataset::Stream,
+    pipeline::dataset::{self, Stream},
 };
 
 /// What to collect.
 #[derive(Debug, Args)]
 pub struct CollectArgs {
-    /// Source (affise) or one of its streams (affise.clicks).
+    /// Source (affise, marketo, ga4, ga3) or one of its streams (affise.clicks).
     source: String,
     #[command(flatten)]
     window: WindowArgs,
@@ -25,16 +25,21 @@ pub struct CollectArgs {
 /// # Errors
 /// When there is no such source, or it cannot be started.
 pub async fn run(app: &App, args: &CollectArgs) -> VerbResult {
-    let streams: Vec<String> = Stream::ALL
-        .into_iter()
+    let configured = dataset::streams(&app.profile);
+    let streams: Vec<String> = configured
+        .iter()
+        .copied()
         .filter(|s| s.source() == args.source || s.name() == args.source)
         .map(Stream::name)
         .collect();
     if streams.is_empty() {
-        let known = Stream::ALL.map(Stream::name).join(", ");
+        let known: Vec<String> = configured.into_iter().map(Stream::name).collect();
         return Err(CliError::not_found(
-            format!("there is no source or stream '{}'", args.source),
-            format!("use affise, or one of {known}"),
+            format!(
+                "the profile {} has no source or stream '{}'",
+                app.profile.name, args.source
+            ),
+            format!("use affise, or one of {}", known.join(", ")),
         ));
     }
     let request = StartRequest {

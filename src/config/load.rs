@@ -10,7 +10,12 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::{AffiseSettings, GoldSettings, NormaliseSettings, PlatformKind, Profile, Schedule};
+use super::{
+    AffiseSettings, Ga3Settings, Ga4Settings, GoldSettings, MarketoSettings, NormaliseSettings,
+    PlatformKind, Profile, Schedule,
+};
+
+mod sources;
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +130,9 @@ struct ProfileFile {
     data_dir: Option<PathBuf>,
     read_only: bool,
     affise: Option<Spanned<AffiseSettings>>,
+    marketo: Option<Spanned<MarketoSettings>>,
+    ga4: Option<Spanned<Ga4Settings>>,
+    ga3: Option<Spanned<Ga3Settings>>,
     normalise: Option<Spanned<NormaliseSettings>>,
     gold: GoldSettings,
     schedules: Option<Vec<Schedule>>,
@@ -140,6 +148,12 @@ struct ProfileShown<'a> {
     data_dir: &'a Path,
     read_only: bool,
     affise: &'a AffiseSettings,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    marketo: Option<&'a MarketoSettings>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ga4: Option<&'a Ga4Settings>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ga3: Option<&'a Ga3Settings>,
     normalise: &'a NormaliseSettings,
     gold: &'a GoldSettings,
     schedules: &'a [Schedule],
@@ -275,6 +289,9 @@ fn shown(profile: &Profile) -> ProfileShown<'_> {
         data_dir: &profile.data_dir,
         read_only: profile.read_only,
         affise: &profile.affise,
+        marketo: profile.marketo.as_ref(),
+        ga4: profile.ga4.as_ref(),
+        ga3: profile.ga3.as_ref(),
         normalise: &profile.normalise,
         gold: &profile.gold,
         schedules: &profile.schedules,
@@ -308,6 +325,9 @@ impl Place<'_> {
             time_zone: self.time_zone(file.time_zone)?,
             data_dir: file.data_dir.unwrap_or_else(|| home.data_dir().join(name)),
             affise: self.affise(file.affise)?,
+            marketo: self.marketo(file.marketo)?,
+            ga4: self.ga4(file.ga4)?,
+            ga3: self.ga3(file.ga3)?,
             normalise: self.normalise(file.normalise)?,
             gold: file.gold,
             schedules: file.schedules.unwrap_or_else(default_schedules),
@@ -505,5 +525,89 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// Sources that are off unless configured stand in the example behind a bare `#`.
+    #[test]
+    fn the_example_shows_every_setting_of_every_source() {
+        let example = include_str!("../../config.example.toml");
+        let uncommented: Vec<&str> = example
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(setting) if !setting.starts_with(' ') && !setting.is_empty() => setting,
+                _ => line,
+            })
+            .filter(|line| !line.starts_with("data_dir"))
+            .collect();
+        let config = Config::parse(&uncommented.join("\n"), &home()).unwrap();
+        let profile = config.profile(None).unwrap();
+        let settings: toml::Table = toml::from_str(&config.show().unwrap()).unwrap();
+        let local = settings["profiles"]["local"].as_table().unwrap();
+        for source in ["marketo", "ga4", "ga3"] {
+            let written = local[source].as_table().unwrap();
+            for (key, value) in written {
+                assert!(
+                    uncommented
+                        .iter()
+                        .any(|line| line.starts_with(&format!("{key} =")))
+                        || example.contains(&format!("{source}.{key}]]")),
+                    "config.example.toml does not show {source}.{key} = {value}"
+                );
+            }
+        }
+        let defaults = MarketoSettings::default();
+        assert_eq!(profile.marketo.as_ref(), Some(&defaults));
+        let ga4 = profile.ga4.clone().unwrap();
+        let report = ga4.reports[0].clone();
+        assert!(report.dimension_filter.is_some() && report.metric_filter.is_some());
+        assert_eq!(
+            ga4,
+            Ga4Settings {
+                reports: vec![report],
+                ..Ga4Settings::default()
+            }
+        );
+        let ga3 = profile.ga3.clone().unwrap();
+        let report = ga3.reports[0].clone();
+        assert!(report.filters_expression.is_some() && !report.segments.is_empty());
+        let base_url = ga3.base_url.clone();
+        assert_eq!(
+            ga3,
+            Ga3Settings {
+                reports: vec![report],
+                base_url,
+                ..Ga3Settings::default()
+            }
+        );
+    }
+
+    #[test]
+    fn mistakes_in_reports_are_named() {
+        let ga4 = |fields: &str| {
+            refused(&format!(
+                "[profiles.local.ga4]\n[[profiles.local.ga4.reports]]\nname = 'x'\nproperties = [{{ business_unit = 'de', property = '1' }}]\n{fields}"
+            ))
+        };
+        for (fields, part) in [
+            (
+                "dimensions = ['date']\nmetrics = ['sessions']",
+                "leave out the dimension date",
+            ),
+            ("dimensions = []\nmetrics = []", "1 to 10 metrics"),
+            (
+                "dimensions = ['a', 'a']\nmetrics = ['sessions']",
+                "has a twice",
+            ),
+            (
+                "dimensions = []\nmetrics = ['m']\ndimension_filter = '{'",
+                "is no JSON",
+            ),
+        ] {
+            let told = ga4(fields);
+            assert!(told.contains(part), "{told}");
+        }
+        let name = refused("[[profiles.local.ga3.reports]]\nname = 'X'\n");
+        assert!(name.contains("'X' is no report name"), "{name}");
+        assert!(refused("[profiles.local.marketo]\nconcurrency = 11\n").contains("at most 10"));
     }
 }

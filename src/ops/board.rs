@@ -11,7 +11,7 @@ impl Operator {
         let now = self.parts.clock.now();
         let names = self.parts.workflows.list().await?;
         let cards = futures::future::try_join_all(names.into_iter().map(|name| self.card(name)));
-        let fresh = freshness::freshness(&self.parts.lake, now);
+        let fresh = freshness::freshness(&self.parts.profile, &self.parts.lake, now);
         let (workflows, freshness, reports) =
             futures::future::try_join3(cards, fresh, self.read_reports()).await?;
         let lake_is_empty = reports.is_empty()

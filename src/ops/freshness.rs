@@ -6,8 +6,9 @@ use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::{Freshness, OpsError, OpsErrorKind, OpsResult};
+use crate::config::Profile;
 use crate::pipeline::{
-    dataset::Stream,
+    dataset::{Stream, streams},
     ports::{Lake, ObjectStore, StoreError},
     state::{STATE_PREFIX, UnitRecord, UnitStatus, Watermark},
     window::parse_date,
@@ -16,13 +17,17 @@ use crate::pipeline::{
 /// A stream is late when its last complete collection is older: a day, and two hours to run.
 const PROMISED: SignedDuration = SignedDuration::from_hours(26);
 
-/// Every stream, dimensions first.
+/// Every stream of the profile, dimensions first.
 ///
 /// # Errors
 /// When the lake cannot be read.
-pub async fn freshness(lake: &Lake, now: Timestamp) -> OpsResult<Vec<Freshness>> {
-    let streams = Stream::ALL.map(|stream| one(lake, stream, now));
-    futures::future::try_join_all(streams).await
+pub async fn freshness(
+    profile: &Profile,
+    lake: &Lake,
+    now: Timestamp,
+) -> OpsResult<Vec<Freshness>> {
+    let streams = streams(profile).into_iter();
+    futures::future::try_join_all(streams.map(|stream| one(lake, stream, now))).await
 }
 
 async fn one(lake: &Lake, stream: Stream, now: Timestamp) -> OpsResult<Freshness> {

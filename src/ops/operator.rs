@@ -24,6 +24,7 @@ use super::{
 use crate::{
     config::Profile,
     pipeline::{
+        dataset::{Stream, streams},
         ports::{Clock, Lake},
         state::STATE_PREFIX,
         window::Window,
@@ -103,6 +104,20 @@ impl Operator {
             ),
             "choose another profile, or set read_only = false in its configuration",
         ))
+    }
+
+    /// A collection is of the profile's streams unless it names others. The definition itself cannot know
+    /// which sources are configured.
+    fn name_streams(&self, request: &mut StartRequest) {
+        if request.workflow.as_ref() != "collect" {
+            return;
+        }
+        if let Some(input) = request.input.as_object_mut() {
+            let streams = || streams(&self.parts.profile).into_iter().map(Stream::name);
+            input
+                .entry("streams")
+                .or_insert_with(|| streams().collect());
+        }
     }
 
     async fn known(&self, id: &ExecutionId) -> OpsResult<Arc<Known>> {
@@ -262,6 +277,7 @@ impl Operations for Operator {
             })?;
             request.window = Some(window);
         }
+        self.name_streams(&mut request);
         self.parts.workflows.start(request).await
     }
 

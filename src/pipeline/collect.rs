@@ -19,17 +19,14 @@ use sha2::{Digest, Sha256};
 use super::{
     dataset::Stream,
     jobs::{ErrorType, JobContext, JobError, Level},
-    ports::ParameterError,
-    sources::{
-        PageSink, Source, SourceError, SourceOutcome, SourceRequest,
-        affise::{Affise, KeyOwner},
-    },
+    sources::{MissingPart, PageSink, SourceError, SourceOutcome, SourceRequest, affise::KeyOwner},
     state::{StateError, Unit, UnitKey, UnitStatus, Watermark},
     window::Window,
 };
 
 pub mod manifest;
 mod secrets;
+mod source;
 mod writer;
 
 pub use super::sources::Passes;
@@ -74,6 +71,69 @@ pub struct CollectSummary {
     pub files: u64,
     /// Where the stream's watermark stands afterwards.
     pub watermark: Option<Timestamp>,
+    /// Why not everything was read, when a part of the source failed and the rest is stored. What is
+    /// stored is to be normalised; then the stream has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<CollectFailure>,
+}
+
+/// Parts of a collection that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectFailure {
+    /// Name that a workflow's Retry and Catch match: of the first part that waits for nothing, else of
+    /// the first one.
+    pub error: String,
+    /// All parts with their reasons.
+    pub cause: String,
+    /// When the last parked part can be read again; only when nothing else is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked_until: Option<Timestamp>,
+    /// The parts.
+    pub parts: Vec<MissingPart>,
+}
+
+impl CollectFailure {
+    fn of(parts: Vec<MissingPart>) -> Option<Self> {
+        let worst = parts
+            .iter()
+            .find(|part| part.parked_until.is_none())
+            .or(parts.first())?;
+        let causes: Vec<String> = parts
+            .iter()
+            .map(|part| format!("{}: {}", part.part, part.cause))
+            .collect();
+        let parked = parts.iter().map(|part| part.parked_until);
+        Some(Self {
+            error: worst.error.clone(),
+            cause: format!(
+                "{} of the source could not be read, the rest is stored: {}",
+                if parts.len() == 1 {
+                    "one part"
+                } else {
+                    "some parts"
+                },
+                causes.join("; ")
+            ),
+            // `max` of options: none at all when one of them waits for nothing.
+            parked_until: parked
+                .collect::<Option<Vec<_>>>()
+                .and_then(|all| all.into_iter().max()),
+            parts,
+        })
+    }
+
+    fn status(&self) -> UnitStatus {
+        match self.parked_until {
+            Some(until) => UnitStatus::Parked {
+                until,
+                why: self.cause.clone(),
+            },
+            None => UnitStatus::Failed {
+                error_type: self.error.clone(),
+                message: self.cause.clone(),
+            },
+        }
+    }
 }
 
 /// What a redrive needs to go on; stored in the unit of the collection.
@@ -147,7 +207,10 @@ pub async fn collect(
     unit.begin(&ctx.execution, now).await.map_err(state)?;
     let ended = run(ctx, request, &collection, &mut unit).await;
     let status = match &ended {
-        Ok(_) => UnitStatus::Done,
+        Ok(summary) => summary
+            .failure
+            .as_ref()
+            .map_or(UnitStatus::Done, CollectFailure::status),
         Err(Ended::Parked(until, error)) => UnitStatus::Parked {
             until: *until,
             why: error.message.clone(),
@@ -210,7 +273,7 @@ async fn run(
             files: Vec::new(),
             source: None,
         });
-    let source = affise(ctx).await?;
+    let source = source::of_stream(ctx, request.stream).await?;
     let asked = source_request(ctx, request, stored.received_at).await?;
     let mut sink = Sink::new(ctx, request.stream, collection, unit, stored);
     let cursor = sink.source_cursor.clone();
@@ -247,8 +310,19 @@ async fn finish(
     write_manifest(&ctx.lake, &key, &manifest)
         .await
         .map_err(manifest_failed)?;
-    let watermark = move_watermark(ctx, request.stream, outcome.watermark).await?;
-    let summary = summarise(&manifest, key, sink.unit.record.calls, watermark);
+    let failure = CollectFailure::of(outcome.incomplete);
+    // What was not read must not be taken for read.
+    let position = outcome.watermark.filter(|_| failure.is_none());
+    let watermark = move_watermark(ctx, request.stream, position).await?;
+    let mut summary = summarise(&manifest, key, sink.unit.record.calls, watermark);
+    summary.failure = failure;
+    for part in summary.failure.iter().flat_map(|failure| &failure.parts) {
+        let line = format!(
+            "{}: {} is missing: {}",
+            request.stream, part.part, part.cause
+        );
+        ctx.log.line(Level::Error, &line);
+    }
     ctx.log.line(
         Level::Info,
         &format!(
@@ -323,6 +397,7 @@ fn summarise(
         calls,
         files: manifest.files.len() as u64,
         watermark,
+        failure: None,
     }
 }
 
@@ -339,7 +414,11 @@ async fn source_request(
     request: &CollectRequest,
     now: Timestamp,
 ) -> Result<SourceRequest, JobError> {
-    let overlap = ctx.profile.affise.overlap_hours.max(LEAST_OVERLAP_HOURS);
+    let overlap = match (request.stream.source(), &ctx.profile.marketo) {
+        ("marketo", Some(marketo)) => marketo.overlap_hours,
+        _ => ctx.profile.affise.overlap_hours,
+    };
+    let overlap = overlap.max(LEAST_OVERLAP_HOURS);
     let overlap = SignedDuration::from_hours(i64::from(overlap));
     let watermark = Watermark::load(&ctx.lake.std, request.stream)
         .await
@@ -354,34 +433,12 @@ async fn source_request(
     })
 }
 
-/// Affise as the profile has it, with the key from the parameter store.
-async fn affise(ctx: &JobContext) -> Result<Affise, JobError> {
-    let settings = &ctx.profile.affise;
-    let key = ctx
-        .parameters
-        .get(&settings.api_key_parameter)
-        .await
-        .map_err(|error| {
-            let error_type = match error {
-                ParameterError::Missing { .. } => ErrorType::BadCredentials,
-                ParameterError::Failed { .. } => ErrorType::StorageError,
-            };
-            JobError::new(error_type, error.to_string())
-        })?;
-    Ok(Affise::new(
-        settings,
-        key,
-        ctx.cancel.clone(),
-        ctx.log.clone(),
-    )?)
-}
-
 /// Asks Affise whose key the profile has.
 ///
 /// # Errors
 /// [`JobError`]: `BadCredentials` when the key is missing or wrong.
 pub async fn check_key(ctx: &JobContext) -> Result<KeyOwner, JobError> {
-    Ok(affise(ctx).await?.key_owner().await?)
+    Ok(source::affise(ctx).await?.key_owner().await?)
 }
 
 /// Where pages go: into files, and with each finished file into the unit's record.

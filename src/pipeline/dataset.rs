@@ -13,6 +13,12 @@ use std::{fmt, str::FromStr};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Profile;
+
+mod report_name;
+
+pub use report_name::{BadReportName, ReportName};
+
 /// One listing of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -27,6 +33,14 @@ pub enum Stream {
     AffiseClicks,
     /// Affise conversions, by event day; a conversion changes for weeks.
     AffiseConversions,
+    /// Marketo leads, a dimension: the newest state of each.
+    MarketoLeads,
+    /// Marketo activities, by event day; they arrive late and never change.
+    MarketoActivities,
+    /// A report of the GA4 Data API, by day of the property; a day is replaced until it is settled.
+    Ga4(ReportName),
+    /// A report of the GA3 Reporting API v4, by day of the view.
+    Ga3(ReportName),
 }
 
 /// A name that no stream has.
@@ -40,7 +54,8 @@ pub struct UnknownStream {
 }
 
 impl Stream {
-    /// All streams, dimensions first.
+    /// The streams of Affise, dimensions first: what every profile has. All of a profile's streams are
+    /// [`streams`].
     pub const ALL: [Self; 5] = [
         Self::AffiseOffers,
         Self::AffiseAffiliates,
@@ -49,13 +64,25 @@ impl Stream {
         Self::AffiseConversions,
     ];
 
-    /// `affise`.
+    /// The streams of Marketo, leads first.
+    pub const MARKETO: [Self; 2] = [Self::MarketoLeads, Self::MarketoActivities];
+
+    /// `affise`, `marketo`, `ga4`, `ga3`.
     #[must_use]
     pub fn source(self) -> &'static str {
-        "affise"
+        match self {
+            Self::AffiseOffers
+            | Self::AffiseAffiliates
+            | Self::AffiseAdvertisers
+            | Self::AffiseClicks
+            | Self::AffiseConversions => "affise",
+            Self::MarketoLeads | Self::MarketoActivities => "marketo",
+            Self::Ga4(_) => "ga4",
+            Self::Ga3(_) => "ga3",
+        }
     }
 
-    /// `clicks`, without the source.
+    /// `clicks`, without the source; a report's name for Google Analytics.
     #[must_use]
     pub fn short(self) -> &'static str {
         match self {
@@ -64,6 +91,9 @@ impl Stream {
             Self::AffiseAdvertisers => "advertisers",
             Self::AffiseClicks => "clicks",
             Self::AffiseConversions => "conversions",
+            Self::MarketoLeads => "leads",
+            Self::MarketoActivities => "activities",
+            Self::Ga4(report) | Self::Ga3(report) => report.as_str(),
         }
     }
 
@@ -76,7 +106,7 @@ impl Stream {
     /// Whether rows carry an event day and silver is partitioned by it; a dimension is one snapshot.
     #[must_use]
     pub fn by_event_day(self) -> bool {
-        matches!(self, Self::AffiseClicks | Self::AffiseConversions)
+        self.silver().by_event_day()
     }
 
     /// Folder of the raw rows: `bronze/affise/clicks`.
@@ -100,8 +130,26 @@ impl Stream {
             Self::AffiseAdvertisers => SilverTable::Advertisers,
             Self::AffiseClicks => SilverTable::Clicks,
             Self::AffiseConversions => SilverTable::Conversions,
+            Self::MarketoLeads => SilverTable::MarketoLeads,
+            Self::MarketoActivities => SilverTable::MarketoActivities,
+            Self::Ga4(report) => SilverTable::Ga4(report),
+            Self::Ga3(report) => SilverTable::Ga3(report),
         }
     }
+}
+
+/// Every stream that a profile collects: Affise's, then those of the sources that are configured.
+#[must_use]
+pub fn streams(profile: &Profile) -> Vec<Stream> {
+    let mut all = Stream::ALL.to_vec();
+    if profile.marketo.is_some() {
+        all.extend(Stream::MARKETO);
+    }
+    let ga4 = profile.ga4.iter().flat_map(|ga4| &ga4.reports);
+    all.extend(ga4.map(|report| Stream::Ga4(report.name)));
+    let ga3 = profile.ga3.iter().flat_map(|ga3| &ga3.reports);
+    all.extend(ga3.map(|report| Stream::Ga3(report.name)));
+    all
 }
 
 impl fmt::Display for Stream {
@@ -118,15 +166,25 @@ impl From<Stream> for String {
 
 impl FromStr for Stream {
     type Err = UnknownStream;
-    /// Accepts `affise.clicks`; also `clicks` while only one source has it.
+    /// Accepts `affise.clicks`, `marketo.leads`, `ga4.<report>`; of Affise also `clicks`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|stream| stream.name() == text || stream.short() == text)
-            .ok_or_else(|| UnknownStream {
-                given: text.to_owned(),
-                known: Self::ALL.map(Self::name).join(", "),
-            })
+        let fixed = || Stream::ALL.into_iter().chain(Stream::MARKETO);
+        let found = fixed().find(|stream| stream.name() == text);
+        let short = || Self::ALL.into_iter().find(|stream| stream.short() == text);
+        let report = || match text.split_once('.')? {
+            ("ga4", report) => report.parse().ok().map(Self::Ga4),
+            ("ga3", report) => report.parse().ok().map(Self::Ga3),
+            _ => None,
+        };
+        let unknown = || UnknownStream {
+            given: text.to_owned(),
+            known: fixed()
+                .map(Self::name)
+                .chain(["ga4.<report>".to_owned(), "ga3.<report>".to_owned()])
+                .collect::<Vec<_>>()
+                .join(", "),
+        };
+        found.or_else(short).or_else(report).ok_or_else(unknown)
     }
 }
 
@@ -156,11 +214,21 @@ pub enum SilverTable {
     Clicks,
     /// `affise_conversions`: newest version of a conversion, partitioned by event day.
     Conversions,
+    /// `marketo_leads`: newest state of a lead.
+    MarketoLeads,
+    /// `marketo_activities`: one row an activity, partitioned by event day.
+    MarketoActivities,
+    /// `ga_<report>`: rows of a GA4 report, partitioned by the property's day.
+    Ga4(ReportName),
+    /// `ga3_<report>`: rows of a GA3 report, partitioned by the view's day.
+    Ga3(ReportName),
+    /// `ga_day_quality`: what Google said of each day of each report: `(other)`, sampling, thresholding.
+    GaDayQuality,
 }
 
 impl SilverTable {
-    /// All silver tables.
-    pub const ALL: [Self; 8] = [
+    /// The tables that every lake has, whatever is configured.
+    pub const ALL: [Self; 11] = [
         Self::Offers,
         Self::OfferCaps,
         Self::OfferCapAffiliates,
@@ -169,9 +237,24 @@ impl SilverTable {
         Self::Advertisers,
         Self::Clicks,
         Self::Conversions,
+        Self::MarketoLeads,
+        Self::MarketoActivities,
+        Self::GaDayQuality,
     ];
 
-    /// Folder name below `silver/affise/`.
+    /// `affise`, `marketo`, `ga4`, `ga3`, `ga`: the folder of the source below `silver/`.
+    #[must_use]
+    pub fn source(self) -> &'static str {
+        match self {
+            Self::MarketoLeads | Self::MarketoActivities => "marketo",
+            Self::Ga4(_) => "ga4",
+            Self::Ga3(_) => "ga3",
+            Self::GaDayQuality => "ga",
+            _ => "affise",
+        }
+    }
+
+    /// Folder name below `silver/<source>/`.
     #[must_use]
     pub fn short(self) -> &'static str {
         match self {
@@ -183,25 +266,56 @@ impl SilverTable {
             Self::Advertisers => "advertisers",
             Self::Clicks => "clicks",
             Self::Conversions => "conversions",
+            Self::MarketoLeads => "leads",
+            Self::MarketoActivities => "activities",
+            Self::Ga4(report) | Self::Ga3(report) => report.as_str(),
+            Self::GaDayQuality => "day_quality",
         }
     }
 
-    /// The name SQL knows it by: `affise_clicks`.
+    /// The name SQL knows it by: `affise_clicks`, `marketo_leads`, `ga_<report>`.
     #[must_use]
     pub fn sql_name(self) -> String {
-        format!("affise_{}", self.short())
+        // What Google counts today is simply `ga`; GA3 is an archive.
+        Self::name_of_folder(self.source(), self.short())
+    }
+
+    /// The table SQL knows by that name. Of Google Analytics any well-formed name is one: whether there is
+    /// such a report the lake knows.
+    #[must_use]
+    pub fn from_sql_name(name: &str) -> Option<Self> {
+        let fixed = Self::ALL.into_iter().find(|table| table.sql_name() == name);
+        let ga4 = || name.strip_prefix("ga_")?.parse().ok().map(Self::Ga4);
+        let ga3 = || name.strip_prefix("ga3_")?.parse().ok().map(Self::Ga3);
+        fixed.or_else(ga4).or_else(ga3)
+    }
+
+    /// The name SQL knows a folder of silver by: `ga_<report>` for `silver/ga4/<report>`, else both parts joined.
+    #[must_use]
+    pub fn name_of_folder(source: &str, table: &str) -> String {
+        match source {
+            "ga4" => format!("ga_{table}"),
+            _ => format!("{source}_{table}"),
+        }
     }
 
     /// `silver/affise/clicks`.
     #[must_use]
     pub fn prefix(self) -> String {
-        format!("silver/affise/{}", self.short())
+        format!("silver/{}/{}", self.source(), self.short())
     }
 
     /// Whether it has one folder `date=YYYY-MM-DD` an event day.
     #[must_use]
     pub fn by_event_day(self) -> bool {
-        matches!(self, Self::Clicks | Self::Conversions)
+        matches!(
+            self,
+            Self::Clicks
+                | Self::Conversions
+                | Self::MarketoActivities
+                | Self::Ga4(_)
+                | Self::Ga3(_)
+        )
     }
 
     /// Key of the one file of a partition (an event day), or of the whole table (`day` is `None`).
@@ -212,6 +326,18 @@ impl SilverTable {
             None => format!("{}/part-0.parquet", self.prefix()),
         }
     }
+}
+
+/// The silver tables that a profile's streams fill, and those below them.
+#[must_use]
+pub fn silver_tables(profile: &Profile) -> Vec<SilverTable> {
+    let mut all = SilverTable::ALL.to_vec();
+    for table in streams(profile).into_iter().map(Stream::silver) {
+        if !all.contains(&table) {
+            all.push(table);
+        }
+    }
+    all
 }
 
 /// A gold table, by the folder of its SQL in `assets/sql/`.
@@ -250,5 +376,32 @@ impl FromStr for GoldTable {
                     Self::ALL.map(Self::name).join(", ")
                 )
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_back_to_streams_and_tables() {
+        let report: ReportName = "traffic_sources".parse().unwrap();
+        let some = [Stream::Ga4(report), Stream::Ga3(report)];
+        for stream in Stream::ALL.into_iter().chain(Stream::MARKETO).chain(some) {
+            assert_eq!(stream.name().parse(), Ok(stream));
+            let table = stream.silver();
+            assert_eq!(SilverTable::from_sql_name(&table.sql_name()), Some(table));
+        }
+        assert_eq!("clicks".parse(), Ok(Stream::AffiseClicks));
+        assert_eq!(some[0].silver().sql_name(), "ga_traffic_sources");
+        assert_eq!(some[1].silver().sql_name(), "ga3_traffic_sources");
+        for bad in ["leads", "ga4.", "ga4.Traffic", "ga5.x", "ga4.a/b", ""] {
+            assert!(bad.parse::<Stream>().is_err(), "{bad}");
+        }
+        assert_eq!(
+            SilverTable::from_sql_name("ga_day_quality"),
+            Some(SilverTable::GaDayQuality)
+        );
+        assert_eq!(SilverTable::from_sql_name("daily_report_sub5"), None);
     }
 }

@@ -21,6 +21,8 @@ pub enum ErrorType {
     TransientSourceError,
     /// The source refused: a bad parameter, a window it will not serve.
     SourceRefused,
+    /// The service behind the source has ended for good.
+    SourceRetired,
     /// The source's quota is used up until a named time.
     QuotaExhausted,
     /// A credential is missing, wrong or lacks a role.
@@ -48,6 +50,7 @@ impl ErrorType {
         match self {
             Self::TransientSourceError => "TransientSourceError",
             Self::SourceRefused => "SourceRefused",
+            Self::SourceRetired => "SourceRetired",
             Self::QuotaExhausted => "QuotaExhausted",
             Self::BadCredentials => "BadCredentials",
             Self::DataContractError => "DataContractError",

@@ -10,10 +10,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::pipeline::ports::{ETag, ObjectStore, PutCondition, StoreError};
 
 mod lease;
+mod quota;
 mod unit;
 mod watermark;
 
 pub use lease::{HeldLease, Lease, LeaseError};
+pub use quota::{QuotaFigure, QuotaState};
 pub use unit::{Unit, UnitKey, UnitRecord, UnitStatus, list_units};
 pub use watermark::Watermark;
 

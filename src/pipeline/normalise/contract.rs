@@ -286,6 +286,8 @@ pub fn columns(table: SilverTable) -> &'static [Column] {
         SilverTable::Advertisers => ADVERTISERS,
         SilverTable::Clicks => CLICKS,
         SilverTable::Conversions => CONVERSIONS,
+        SilverTable::MarketoLeads | SilverTable::MarketoActivities => &[],
+        SilverTable::Ga4(_) | SilverTable::Ga3(_) | SilverTable::GaDayQuality => &[],
     }
 }
 

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     PageSink, Source, SourceError, SourceOutcome, SourceRequest,
-    http::{Fault, HttpClient, HttpRequest, HttpSettings, Verdict},
+    http::{Auth, Fault, HttpClient, HttpRequest, HttpSettings, Verdict},
 };
 use crate::{
     config::AffiseSettings,
@@ -85,14 +85,18 @@ struct Cursor {
 }
 
 /// Path and collection key of a listing.
-fn listing(stream: Stream) -> (&'static str, &'static str) {
-    match stream {
+///
+/// # Errors
+/// [`SourceError::BadSettings`] for a stream of another source.
+fn listing(stream: Stream) -> Result<(&'static str, &'static str), SourceError> {
+    Ok(match stream {
         Stream::AffiseOffers => ("/3.0/offers", "offers"),
         Stream::AffiseAffiliates => ("/3.0/admin/partners", "partners"),
         Stream::AffiseAdvertisers => ("/3.0/admin/advertisers", "advertisers"),
         Stream::AffiseClicks => ("/3.0/stats/clicks", "clicks"),
         Stream::AffiseConversions => ("/3.0/stats/conversions", "conversions"),
-    }
+        other => return Err(super::not_of("affise", other)),
+    })
 }
 
 impl Affise {
@@ -113,16 +117,20 @@ impl Affise {
         })?;
         let http = HttpSettings {
             base_url: settings.base_url.clone(),
-            key_header: "api-key",
             requests_per_second: settings.requests_per_second,
             concurrency: settings.concurrency,
+            window: None,
             request_timeout: Duration::from_secs(settings.request_timeout_seconds),
             deadline: Duration::from_secs(settings.deadline_seconds),
             attempts: settings.attempts,
             first_wait: Duration::from_millis(settings.first_retry_wait_ms),
             longest_wait: Duration::from_millis(settings.max_retry_wait_ms),
         };
-        let client = HttpClient::new(http, key, cancel, log)?;
+        let auth = Auth::Key {
+            header: "api-key",
+            key,
+        };
+        let client = HttpClient::new(http, auth, cancel, log)?;
         Ok(Self {
             client,
             settings: settings.clone(),
@@ -135,12 +143,7 @@ impl Affise {
     /// # Errors
     /// [`SourceError::BadCredentials`] when the key is wrong; others as for every request.
     pub async fn key_owner(&self) -> Result<KeyOwner, SourceError> {
-        let what = "checking the Affise API key".to_owned();
-        let request = HttpRequest {
-            path: "/3.1/user/me",
-            query: Vec::new(),
-            what,
-        };
+        let request = HttpRequest::get("/3.1/user/me", "checking the Affise API key");
         let read = |body: bytes::Bytes| match envelope::single(&body, "user") {
             Err(problem) => self.verdict_on(&request.what, problem),
             Ok(user) => match owner(user) {
@@ -256,7 +259,11 @@ impl Affise {
         Some(self.zone.to_timestamp(local).ok()?.min(now))
     }
 
-    fn outcome(&self, request: &SourceRequest, cursor: &Cursor) -> SourceOutcome {
+    fn outcome(
+        &self,
+        request: &SourceRequest,
+        cursor: &Cursor,
+    ) -> Result<SourceOutcome, SourceError> {
         let newest = match request.stream {
             Stream::AffiseConversions => cursor.newest_change.as_deref(),
             _ => cursor.newest_creation.as_deref(),
@@ -267,7 +274,7 @@ impl Affise {
         } else {
             Some(request.now)
         };
-        let (path, _) = listing(request.stream);
+        let (path, _) = listing(request.stream)?;
         let request = json!({
             "source": "affise",
             "path": path,
@@ -281,7 +288,11 @@ impl Affise {
             "newest_change": cursor.newest_change,
             "notes": cursor.notes,
         });
-        SourceOutcome { request, watermark }
+        Ok(SourceOutcome {
+            request,
+            watermark,
+            incomplete: Vec::new(),
+        })
     }
 }
 
@@ -302,7 +313,7 @@ impl Source for Affise {
             self.advance(request.stream, &mut cursor, slice, sink)
                 .await?;
         }
-        Ok(self.outcome(request, &cursor))
+        self.outcome(request, &cursor)
     }
 }
 

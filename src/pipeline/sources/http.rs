@@ -1,7 +1,7 @@
-//! Asking a source API: pace, retries, deadline, and errors that people understand.
+//! Asking a source API: pace, retries, deadline, tokens, and errors that people understand.
 //!
-//! The rules are those of `source-apis.md` 1.6. What a body means is the source's business: it
-//! looks at the bytes of a 2xx answer and returns a [`Verdict`].
+//! The rules are those of `source-apis.md` 1.6, 2.9, 3.7 and 4.4. What an answer means is the source's
+//! business: it looks at status and bytes and returns a [`Verdict`].
 
 use std::{
     fmt,
@@ -13,27 +13,37 @@ use std::{
 };
 
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
-use secrecy::{ExposeSecret, SecretString};
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::pipeline::jobs::{JobLog, Level};
 
+mod auth;
 mod budget;
+mod download;
 mod errors;
+mod request;
+mod retry;
 #[cfg(test)]
 mod tests;
 mod timer;
 mod transport;
 
+pub use auth::{Auth, Token, TokenProvider};
+pub use budget::CallWindow;
 use budget::KeyBudget;
+pub use download::{ByteRange, ContentRange, Downloaded};
 pub(in crate::pipeline::sources) use errors::excerpt;
 pub use errors::{Fault, SourceError};
+pub use request::{Answer, Body, HttpRequest, Method, Verdict};
+use retry::{
+    ADVICE_3XX, ADVICE_400, ADVICE_401, ADVICE_403, ADVICE_404, Tries, advice, asked_pause,
+};
 use timer::{MachineTimer, Timer};
 pub(in crate::pipeline::sources) use transport::is_loopback;
-use transport::{Network, Reply, Transport, TransportError};
+use transport::{Call, Network, Reply, Transport, TransportError};
 
 /// Longest pause that a source may ask for before the collection is put off instead.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
@@ -45,13 +55,13 @@ const THROTTLED_TRIES: u32 = 3;
 pub struct HttpSettings {
     /// Address without a slash at its end.
     pub base_url: String,
-    /// Header that carries the key, lower case.
-    pub key_header: &'static str,
-    /// Requests a second, all streams of the key together.
+    /// Requests a second, everybody with the key or account together.
     pub requests_per_second: f64,
-    /// Requests at a time, all streams of the key together.
+    /// Requests at a time, everybody with the key or account together.
     pub concurrency: usize,
-    /// Time for one request, body included.
+    /// A limit on the calls of a sliding window, everybody with the key or account together.
+    pub window: Option<CallWindow>,
+    /// Time for one request, body included; for a download the longest time without a byte.
     pub request_timeout: Duration,
     /// Time for all requests of this client.
     pub deadline: Duration,
@@ -63,36 +73,14 @@ pub struct HttpSettings {
     pub longest_wait: Duration,
 }
 
-/// What a source says of the body of a 2xx answer.
-#[derive(Debug)]
-pub enum Verdict<T> {
-    /// It is what was asked for.
-    Good(T),
-    /// It is an error that may pass; try again.
-    Retry(Fault, String),
-    /// It is final.
-    Refuse(SourceError),
-}
-
-/// One GET, and how to call it in logs.
-#[derive(Debug, Clone)]
-pub struct HttpRequest {
-    /// Path, with a slash at its start.
-    pub path: &'static str,
-    /// Query parameters; never the key.
-    pub query: Vec<(&'static str, String)>,
-    /// `clicks of 2026-01-31, page 3`.
-    pub what: String,
-}
-
-/// A client of one source with one key, for one collection.
+/// A client of one source with one key or account, for one collection.
 pub struct HttpClient {
     settings: HttpSettings,
     base: Url,
     transport: Box<dyn Transport>,
     timer: Arc<dyn Timer>,
     budget: Arc<KeyBudget>,
-    key: SecretString,
+    auth: auth::Ready,
     cancel: CancellationToken,
     log: Arc<dyn JobLog>,
     deadline: Instant,
@@ -107,6 +95,24 @@ impl fmt::Debug for HttpClient {
     }
 }
 
+/// One request on its way through its tries.
+struct Trying {
+    record: Tries,
+    /// Whether a new token was fetched for it.
+    renewed: bool,
+    attempts: Option<u32>,
+}
+
+impl Trying {
+    fn new(request: &HttpRequest) -> Self {
+        Self {
+            record: Tries::default(),
+            renewed: false,
+            attempts: request.attempts,
+        }
+    }
+}
+
 impl HttpClient {
     /// A client whose deadline starts now.
     ///
@@ -114,51 +120,53 @@ impl HttpClient {
     /// [`SourceError::BadSettings`] or [`SourceError::BadCredentials`] when address or key cannot work.
     pub fn new(
         settings: HttpSettings,
-        key: SecretString,
+        auth: Auth,
         cancel: CancellationToken,
         log: Arc<dyn JobLog>,
     ) -> Result<Self, SourceError> {
         let base = base_url(&settings.base_url)?;
-        let network = Network::new(&base, settings.key_header, &key, settings.request_timeout)?;
+        let network = Network::new(&base, settings.request_timeout)?;
         if base.scheme() == "http" && !is_loopback(&base) {
-            log.line(Level::Warn, "the source's base_url is http://, so the API key travels unencrypted; use https://");
+            log.line(Level::Warn, "the source's base_url is http://, so the credential travels unencrypted; use https://");
         }
         let parts = (
             Box::new(network) as Box<dyn Transport>,
             Arc::new(MachineTimer) as Arc<dyn Timer>,
         );
-        Ok(Self::with_parts(settings, base, parts, key, cancel, log))
+        Self::with_parts(settings, base, parts, auth, cancel, log)
     }
 
     fn with_parts(
         settings: HttpSettings,
         base: Url,
         (transport, timer): (Box<dyn Transport>, Arc<dyn Timer>),
-        key: SecretString,
+        auth: Auth,
         cancel: CancellationToken,
         log: Arc<dyn JobLog>,
-    ) -> Self {
+    ) -> Result<Self, SourceError> {
+        let auth = auth::Ready::new(auth)?;
         let budget = KeyBudget::of(
             base.as_str(),
-            key.expose_secret(),
+            auth.budget_key(),
             settings.requests_per_second,
             settings.concurrency,
+            settings.window,
             timer.now(),
         );
         let deadline = timer.now() + settings.deadline;
         let calls = AtomicU64::new(0);
-        Self {
+        Ok(Self {
             settings,
             base,
             transport,
             timer,
             budget,
-            key,
+            auth,
             cancel,
             log,
             deadline,
             calls,
-        }
+        })
     }
 
     /// Requests sent so far.
@@ -173,13 +181,27 @@ impl HttpClient {
         &*self.log
     }
 
-    /// Foreign text, fit to be shown.
+    /// Foreign text, fit to be shown: short, harmless, without key and token.
     #[must_use]
     pub fn excerpt(&self, text: &[u8]) -> String {
-        excerpt(text, self.key.expose_secret())
+        self.auth.with_secrets(|secrets| excerpt(text, secrets))
     }
 
-    /// Sends a request until it is answered well, refused, or out of tries.
+    /// Waits, unless the collection is stopped or its time is over: between two looks at a job.
+    ///
+    /// # Errors
+    /// [`SourceError::Cancelled`] or [`SourceError::Deadline`].
+    pub async fn pause(&self, what: &str, length: Duration) -> Result<(), SourceError> {
+        let until = (self.timer.now() + length).min(self.deadline);
+        self.in_time(what, self.timer.sleep_until(until)).await?;
+        if self.timer.now() >= self.deadline {
+            return Err(self.too_late(what));
+        }
+        Ok(())
+    }
+
+    /// Sends a request until its 2xx body is found good, or it is refused, or out of tries. Other
+    /// statuses mean what they say.
     ///
     /// # Errors
     /// [`SourceError`]: exhausted, refused, bad credentials, quota, deadline or cancelled.
@@ -188,123 +210,211 @@ impl HttpClient {
         request: &HttpRequest,
         mut read: impl FnMut(Bytes) -> Verdict<T>,
     ) -> Result<T, SourceError> {
-        let url = self.url(request);
-        let mut record = Tries::default();
-        loop {
-            let reply = self.send(request, &url).await?;
-            let pause = reply
-                .as_ref()
-                .ok()
-                .and_then(|reply| asked_pause(reply, Timestamp::now()));
-            let (fault, why) = match self.judge(request, reply, &mut read) {
-                Verdict::Good(value) => return Ok(value),
-                Verdict::Refuse(error) => return Err(error),
-                Verdict::Retry(fault, why) => (fault, why),
-            };
-            let (tries, kind) = record.add(fault);
-            if tries >= self.tries_of(fault) {
-                return Err(SourceError::Exhausted {
-                    what: request.what.clone(),
-                    tries,
-                    fault: kind,
-                    why,
-                    advice: advice(kind),
-                });
+        let read = |answer: &Answer| {
+            if answer.is_success() {
+                read(answer.body.clone())
+            } else {
+                Verdict::ByStatus
             }
-            self.wait(request, fault, &why, tries, pause).await?;
+        };
+        self.ask(request, read).await
+    }
+
+    /// Sends a request until its answer is found good, or it is refused, or out of tries. `read` sees
+    /// every answer, whatever its status.
+    ///
+    /// # Errors
+    /// [`SourceError`]: exhausted, refused, bad credentials, quota, deadline or cancelled.
+    pub async fn ask<T>(
+        &self,
+        request: &HttpRequest,
+        mut read: impl FnMut(&Answer) -> Verdict<T>,
+    ) -> Result<T, SourceError> {
+        let mut tries = Trying::new(request);
+        loop {
+            let stamp = self.stamp(request).await?;
+            let call = self.call(request, &stamp);
+            let sent = async {
+                let _slot = self.budget.turn(&*self.timer).await;
+                self.count_call();
+                self.transport.send(call).await
+            };
+            let reply = self.in_time(&request.what, sent).await?;
+            let judged = self.judge(request, reply.as_ref(), &mut read);
+            let next = self.next_try(
+                request,
+                &mut tries,
+                judged,
+                reply.as_ref().ok(),
+                stamp.number,
+            );
+            if let Some(value) = next.await? {
+                return Ok(value);
+            }
         }
     }
 
+    /// Key or token for a request.
+    async fn stamp(&self, request: &HttpRequest) -> Result<auth::Stamp, SourceError> {
+        if request.authorised {
+            self.auth.stamp(self).await
+        } else {
+            Ok(auth::Stamp {
+                header: None,
+                number: 0,
+            })
+        }
+    }
+
+    fn call(&self, request: &HttpRequest, stamp: &auth::Stamp) -> Call {
+        Call {
+            method: request.method,
+            url: self.url(request),
+            authorisation: stamp.header.clone(),
+            range: None,
+            body: request.body.clone(),
+        }
+    }
+
+    fn count_call(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn url(&self, request: &HttpRequest) -> Url {
-        let mut url = self.base.clone();
-        url.set_path(&format!(
-            "{}{}",
-            self.base.path().trim_end_matches('/'),
-            request.path
-        ));
+        let mut url = match &request.elsewhere {
+            Some(url) => url.clone(),
+            None => {
+                let mut url = self.base.clone();
+                let above = self.base.path().trim_end_matches('/');
+                url.set_path(&format!("{above}{}", request.path));
+                url
+            }
+        };
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
         url
     }
 
-    async fn send(
-        &self,
-        request: &HttpRequest,
-        url: &Url,
-    ) -> Result<Result<Reply, TransportError>, SourceError> {
-        let sent = async {
-            let _slot = self.budget.turn(&*self.timer).await;
-            self.calls.fetch_add(1, Ordering::Relaxed);
-            self.transport.get(url.clone()).await
-        };
-        self.in_time(request, sent).await
-    }
-
     /// Awaits something unless the collection is stopped or its time is over.
     async fn in_time<T>(
         &self,
-        request: &HttpRequest,
+        what: &str,
         work: impl Future<Output = T>,
     ) -> Result<T, SourceError> {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(SourceError::Cancelled),
-            () = self.timer.expire_at(self.deadline) => Err(SourceError::Deadline {
-                what: request.what.clone(),
-                seconds: self.settings.deadline.as_secs(),
-            }),
+            () = self.timer.expire_at(self.deadline) => Err(self.too_late(what)),
             done = work => Ok(done),
         }
     }
 
-    fn judge<T>(
-        &self,
-        request: &HttpRequest,
-        reply: Result<Reply, TransportError>,
-        read: &mut impl FnMut(Bytes) -> Verdict<T>,
-    ) -> Verdict<T> {
-        let reply = match reply {
-            Ok(reply) => reply,
-            Err(error) => return Verdict::Retry(error.fault, error.why),
-        };
-        let what = || request.what.clone();
-        let why = || format!("HTTP {}: {}", reply.status, self.excerpt(&reply.body));
-        match reply.status {
-            200..=299 => read(reply.body),
-            429 => Verdict::Retry(Fault::Throttled, why()),
-            500 => Verdict::Retry(Fault::ServerError, why()),
-            408 | 501..=599 => Verdict::Retry(Fault::Unavailable, why()),
-            401 => Verdict::Refuse(SourceError::BadCredentials {
-                what: what(),
-                why: why(),
-                advice: ADVICE_401,
-            }),
-            403 => Verdict::Refuse(SourceError::BadCredentials {
-                what: what(),
-                why: why(),
-                advice: ADVICE_403,
-            }),
-            404 => Verdict::Refuse(SourceError::Refused {
-                what: what(),
-                why: why(),
-                advice: ADVICE_404,
-            }),
-            300..=399 => Verdict::Refuse(SourceError::Refused {
-                what: what(),
-                why: why(),
-                advice: ADVICE_3XX,
-            }),
-            _ => Verdict::Refuse(SourceError::Refused {
-                what: what(),
-                why: why(),
-                advice: ADVICE_400,
-            }),
+    fn too_late(&self, what: &str) -> SourceError {
+        SourceError::Deadline {
+            what: what.to_owned(),
+            seconds: self.settings.deadline.as_secs(),
         }
     }
 
-    fn tries_of(&self, fault: Fault) -> u32 {
-        let tries = self.settings.attempts.max(1);
+    /// What an answer means: what the source says, else what its status says. Never `ByStatus`.
+    fn judge<T>(
+        &self,
+        request: &HttpRequest,
+        reply: Result<&Reply, &TransportError>,
+        mut read: impl FnMut(&Answer) -> Verdict<T>,
+    ) -> Verdict<T> {
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(error) => return Verdict::Retry(error.fault, error.why.clone()),
+        };
+        let answer = Answer {
+            status: reply.status,
+            body: reply.body.clone(),
+        };
+        match read(&answer) {
+            Verdict::ByStatus => self.by_status(request, reply),
+            verdict => verdict,
+        }
+    }
+
+    fn by_status<T>(&self, request: &HttpRequest, reply: &Reply) -> Verdict<T> {
+        let what = request.what.clone();
+        let why = format!("HTTP {}: {}", reply.status, self.excerpt(&reply.body));
+        let credentials =
+            |what, why, advice| Verdict::Refuse(SourceError::BadCredentials { what, why, advice });
+        let refused =
+            |what, why, advice| Verdict::Refuse(SourceError::Refused { what, why, advice });
+        match reply.status {
+            429 => Verdict::Retry(Fault::Throttled, why),
+            500 => Verdict::Retry(Fault::ServerError, why),
+            408 | 501..=599 => Verdict::Retry(Fault::Unavailable, why),
+            401 if request.authorised && self.auth.renews() => Verdict::TokenExpired(why),
+            401 => credentials(what, why, ADVICE_401),
+            403 => credentials(what, why, ADVICE_403),
+            404 => refused(what, why, ADVICE_404),
+            300..=399 => refused(what, why, ADVICE_3XX),
+            _ => refused(what, why, ADVICE_400),
+        }
+    }
+
+    /// The value of a good answer, the error of a final one, or nothing after the wait for the next try.
+    async fn next_try<T>(
+        &self,
+        request: &HttpRequest,
+        trying: &mut Trying,
+        judged: Verdict<T>,
+        reply: Option<&Reply>,
+        token: u64,
+    ) -> Result<Option<T>, SourceError> {
+        let what = || request.what.clone();
+        let asked = || reply.and_then(|reply| asked_pause(reply, Timestamp::now()));
+        let (fault, why, pause) = match judged {
+            Verdict::Good(value) => return Ok(Some(value)),
+            Verdict::Refuse(error) => return Err(error),
+            Verdict::Park { until, why } => {
+                return Err(SourceError::Quota {
+                    what: what(),
+                    why,
+                    until,
+                });
+            }
+            Verdict::TokenExpired(why) if trying.renewed || !self.auth.renews() => {
+                return Err(SourceError::BadCredentials {
+                    what: what(),
+                    why,
+                    advice: ADVICE_401,
+                });
+            }
+            Verdict::TokenExpired(why) => {
+                self.log
+                    .line(Level::Info, &format!("{}: new token ({why})", request.what));
+                trying.renewed = true;
+                self.auth.forget(token);
+                return Ok(None);
+            }
+            Verdict::Retry(fault, why) => (fault, why, asked()),
+            Verdict::RetryAfter(fault, why, pause) => (fault, why, Some(pause)),
+            // `judge` leaves none of these.
+            Verdict::ByStatus => (Fault::Unavailable, "no verdict".to_owned(), None),
+        };
+        let (tries, kind) = trying.record.add(fault);
+        let of = self.tries_of(trying.attempts, fault);
+        if tries >= of {
+            return Err(SourceError::Exhausted {
+                what: what(),
+                tries,
+                fault: kind,
+                why,
+                advice: advice(kind),
+            });
+        }
+        self.wait(request, fault, &why, (tries, of), pause).await?;
+        Ok(None)
+    }
+
+    fn tries_of(&self, own: Option<u32>, fault: Fault) -> u32 {
+        let tries = own.unwrap_or(self.settings.attempts).max(1);
         if fault == Fault::Throttled {
             tries.saturating_mul(THROTTLED_TRIES)
         } else {
@@ -318,7 +428,7 @@ impl HttpClient {
         request: &HttpRequest,
         fault: Fault,
         why: &str,
-        tries: u32,
+        (tries, of): (u32, u32),
         asked: Option<Duration>,
     ) -> Result<(), SourceError> {
         let pause = self.pause_length(fault, tries, asked);
@@ -331,6 +441,7 @@ impl HttpClient {
                 .unwrap_or(Timestamp::MAX);
             return Err(SourceError::Quota {
                 what: request.what.clone(),
+                why: why.to_owned(),
                 until,
             });
         }
@@ -338,7 +449,6 @@ impl HttpClient {
         if fault == Fault::Throttled {
             self.budget.pause_until(until);
         }
-        let of = self.tries_of(fault);
         let seconds = pause.as_secs_f64();
         self.log.line(
             Level::Warn,
@@ -348,8 +458,11 @@ impl HttpClient {
             ),
         );
         // Never past the deadline, which then ends the collection.
-        self.in_time(request, self.timer.sleep_until(until.min(self.deadline)))
-            .await
+        self.in_time(
+            &request.what,
+            self.timer.sleep_until(until.min(self.deadline)),
+        )
+        .await
     }
 
     /// What was asked for, else doubling with jitter between half and whole.
@@ -368,48 +481,6 @@ impl HttpClient {
             .min(self.settings.longest_wait);
         full.mul_f64(rand::random_range(0.5..=1.0))
     }
-}
-
-/// The tries of one request.
-#[derive(Default)]
-struct Tries {
-    throttled: u32,
-    failed: u32,
-    /// What all failures but throttling have in common.
-    kind: Option<Fault>,
-}
-
-impl Tries {
-    /// Counts a try; returns how many of its sort there were, and what ails them all.
-    fn add(&mut self, fault: Fault) -> (u32, Fault) {
-        if fault == Fault::Throttled {
-            self.throttled += 1;
-            return (self.throttled, fault);
-        }
-        self.failed += 1;
-        // What changes from try to try is trouble of the server, not the fault of the request.
-        let kind = match self.kind {
-            Some(known) if known != fault => Fault::Unavailable,
-            _ => fault,
-        };
-        self.kind = Some(kind);
-        (self.failed, kind)
-    }
-}
-
-/// The pause a `Retry-After` asks for: seconds, or an HTTP date counted from the answer's own date.
-fn asked_pause(reply: &Reply, now: Timestamp) -> Option<Duration> {
-    if !matches!(reply.status, 429 | 503) {
-        return None;
-    }
-    let text = reply.retry_after.as_deref()?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = |text: &str| rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
-    let then = date(text)?;
-    let sent = reply.date.as_deref().and_then(date).unwrap_or(now);
-    Some(Duration::try_from(then.duration_since(sent)).unwrap_or(Duration::ZERO))
 }
 
 /// Checks an address and cuts the slashes at its end, which would lead to `//3.0/...`.
@@ -438,27 +509,3 @@ fn base_url(text: &str) -> Result<Url, SourceError> {
     }
     Ok(url)
 }
-
-fn advice(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Throttled => "lower requests_per_second, or redrive the execution later",
-        Fault::ServerError => {
-            "redrive the execution later; if it stays, a parameter or the window is at fault"
-        }
-        Fault::Unavailable => "the source is troubled: redrive the execution later",
-        Fault::Unreachable => {
-            "check base_url, the network and the proxy, then redrive the execution"
-        }
-        Fault::Shifting => {
-            "rows are changing quickly: redrive the execution later, or collect shorter windows"
-        }
-    }
-}
-
-const ADVICE_401: &str =
-    "set the API key again, and check that base_url is the host of the tenant the key belongs to";
-const ADVICE_403: &str =
-    "the key lacks the right: use the key of a general manager, or ask for the permission";
-const ADVICE_404: &str = "check base_url: it must be the tenant's own API host, without a path and without a slash at its end";
-const ADVICE_3XX: &str = "the source redirects, and keys are not carried to other hosts: set base_url to where it points";
-const ADVICE_400: &str = "this is an error of the settings or of this program: check the window and time zone, and report it";

@@ -51,8 +51,50 @@ pub struct SourceRequest {
 pub struct SourceOutcome {
     /// What was asked, for the manifest; never the key.
     pub request: serde_json::Value,
-    /// What the watermark may move to; `None` leaves it.
+    /// What the watermark may move to; `None` leaves it. It stays where it is too when something is
+    /// incomplete.
     pub watermark: Option<Timestamp>,
+    /// What could not be read while the rest could: a property without permission, a part of the source
+    /// whose quota is used up. Empty when everything was read.
+    pub incomplete: Vec<MissingPart>,
+}
+
+/// A part of a collection that could not be read; its other parts are stored all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingPart {
+    /// Which: `properties/123456`, `bulk export`.
+    pub part: String,
+    /// Name that a workflow's Retry and Catch match.
+    pub error: String,
+    /// The sentence for people.
+    pub cause: String,
+    /// When it can be read again, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked_until: Option<Timestamp>,
+}
+
+impl MissingPart {
+    /// A part that ended with `error`.
+    #[must_use]
+    pub fn new(part: impl Into<String>, error: &SourceError) -> Self {
+        Self {
+            part: part.into(),
+            error: error.error_type().name().to_owned(),
+            cause: error.to_string(),
+            parked_until: match error {
+                SourceError::Quota { until, .. } => Some(*until),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// What a source says to a stream of another one.
+fn not_of(source: &str, stream: Stream) -> SourceError {
+    SourceError::BadSettings {
+        why: format!("{stream} is no stream of {source}"),
+        advice: "this is a defect of the program: report it",
+    }
 }
 
 /// Where pages go.

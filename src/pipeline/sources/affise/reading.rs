@@ -269,12 +269,12 @@ impl Affise {
     }
 
     async fn page(&self, stream: Stream, slice: Slice, number: u64) -> Result<Page, SourceError> {
-        let (path, collection) = listing(stream);
+        let (path, collection) = listing(stream)?;
         let mut query = slice.query(stream, &self.settings.timezone);
         query.push(("page", number.to_string()));
         query.push(("limit", self.settings.page_limit.to_string()));
         let what = format!("{stream} {slice}, page {number}");
-        let request = HttpRequest { path, query, what };
+        let request = HttpRequest::get(path, what).query(query);
         let read = |body: bytes::Bytes| match envelope::page(&body, collection) {
             Ok(page) => Verdict::Good(page),
             Err(problem) => self.verdict_on(&request.what, problem),

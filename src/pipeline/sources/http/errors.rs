@@ -63,12 +63,24 @@ pub enum SourceError {
         advice: &'static str,
     },
     /// The source wants a pause that is longer than this collection may wait.
-    #[error("{what}: the source asks to wait until {until}; redrive the execution after that")]
+    #[error("{what}: {why}, parked until {until}; redrive the execution after that")]
     Quota {
         /// The request, without secrets.
         what: String,
+        /// Which quota is used up, in the source's words.
+        why: String,
         /// Not before.
         until: Timestamp,
+    },
+    /// The service has ended for good: no outage, and no wait helps.
+    #[error("{what}: {why}; {advice}")]
+    Retired {
+        /// The request, without secrets.
+        what: String,
+        /// What ended.
+        why: String,
+        /// What takes its place.
+        advice: &'static str,
     },
     /// The collection's time is over.
     #[error(
@@ -105,6 +117,7 @@ impl SourceError {
             Self::Refused { .. } => ErrorType::SourceRefused,
             Self::BadCredentials { .. } => ErrorType::BadCredentials,
             Self::Quota { .. } => ErrorType::QuotaExhausted,
+            Self::Retired { .. } => ErrorType::SourceRetired,
             Self::BadSettings { .. } => ErrorType::InvalidInput,
             Self::Cancelled => ErrorType::Cancelled,
             Self::Sink(error) => error.error_type,
@@ -121,16 +134,14 @@ impl From<SourceError> for JobError {
     }
 }
 
-/// Foreign text, short and harmless: one line, no control characters, never the key.
-pub(in crate::pipeline::sources) fn excerpt(body: &[u8], secret: &str) -> String {
+/// Foreign text, short and harmless: one line, no control characters, never a secret.
+pub(in crate::pipeline::sources) fn excerpt(body: &[u8], secrets: &[&str]) -> String {
     // Enough bytes for the longest quote, whatever the characters; the rest is never looked at.
     let start = &body[..body.len().min(QUOTED * 8)];
-    let text = String::from_utf8_lossy(start);
-    let text = if secret.is_empty() {
-        text
-    } else {
-        text.replace(secret, "***").into()
-    };
+    let mut text = String::from_utf8_lossy(start);
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        text = text.replace(secret, "***").into();
+    }
     let words: Vec<&str> = text.split_whitespace().collect();
     let line = words.join(" ");
     let short: String = line.chars().take(QUOTED).collect();
@@ -150,11 +161,11 @@ mod tests {
     fn foreign_text_is_short_harmless_and_without_the_key() {
         let body = b"<html>\n\x1b[2J  <title>Bad\xff gateway</title> key=sekret-key";
         assert_eq!(
-            excerpt(body, "sekret-key"),
+            excerpt(body, &["", "sekret-key"]),
             "<html> ␛[2J <title>Bad\u{fffd} gateway</title> key=***"
         );
         let long = "é".repeat(100_000);
-        assert_eq!(excerpt(long.as_bytes(), "").chars().count(), QUOTED + 2);
-        assert_eq!(excerpt(b"", "x"), "");
+        assert_eq!(excerpt(long.as_bytes(), &[]).chars().count(), QUOTED + 2);
+        assert_eq!(excerpt(b"", &["x"]), "");
     }
 }

@@ -25,7 +25,7 @@ struct Script {
 
 #[async_trait]
 impl Transport for Script {
-    async fn get(&self, _: Url) -> Result<Reply, TransportError> {
+    async fn send(&self, _: Call) -> Result<Reply, TransportError> {
         let next = self.answers.lock().unwrap().pop_front();
         if next.is_none()
             && let Some(stop) = &self.stop_at_the_end
@@ -35,14 +35,19 @@ impl Transport for Script {
         }
         next.unwrap_or_else(|| Ok(reply(200, "good")))
     }
+
+    async fn open(&self, call: Call) -> Result<(Reply, transport::Pieces), TransportError> {
+        let reply = self.send(call).await?;
+        let body = futures::stream::iter([Ok(reply.body.clone())]);
+        Ok((reply, Box::pin(body)))
+    }
 }
 
 fn reply(status: u16, body: &str) -> Reply {
     Reply {
         status,
-        retry_after: None,
-        date: None,
         body: body.to_owned().into(),
+        ..Reply::default()
     }
 }
 
@@ -57,9 +62,9 @@ fn throttled(retry_after: &str, date: Option<&str>) -> Reply {
 fn settings() -> HttpSettings {
     HttpSettings {
         base_url: "http://source.example".to_owned(),
-        key_header: "api-key",
         requests_per_second: 1e9,
         concurrency: 2,
+        window: None,
         request_timeout: Duration::from_secs(90),
         deadline: Duration::from_secs(3600),
         attempts: 5,
@@ -97,7 +102,12 @@ fn build(
     let start = timer.now();
     let base = base_url(&settings.base_url).unwrap();
     let parts = (Box::new(script) as Box<dyn Transport>, timer);
-    let client = HttpClient::with_parts(settings, base, parts, key.into(), cancel, lines.clone());
+    let auth = Auth::Key {
+        header: "api-key",
+        key: key.into(),
+    };
+    let client =
+        HttpClient::with_parts(settings, base, parts, auth, cancel, lines.clone()).unwrap();
     Fixture {
         client,
         lines,
@@ -112,11 +122,7 @@ impl Fixture {
 }
 
 async fn get(fixture: &Fixture) -> Result<String, SourceError> {
-    let request = HttpRequest {
-        path: "/3.0/x",
-        query: vec![("page", "1".to_owned())],
-        what: "rows, page 1".to_owned(),
-    };
+    let request = HttpRequest::get("/3.0/x", "rows, page 1").query(vec![("page", "1".to_owned())]);
     let read = |body: Bytes| match std::str::from_utf8(&body) {
         Ok(text) if text.starts_with('<') => {
             Verdict::Retry(Fault::Unavailable, "not JSON".to_owned())
@@ -341,13 +347,174 @@ fn paths_follow_the_address_and_values_are_encoded() {
         ("status[]", "on moderation".to_owned()),
         ("timezone", "Europe/Berlin".to_owned()),
     ];
-    let url = fixture.client.url(&HttpRequest {
-        path: "/3.0/offers",
-        query,
-        what: String::new(),
-    });
+    let request = HttpRequest::get("/3.0/offers", "").query(query);
+    let url = fixture.client.url(&request);
     assert_eq!(
         url.as_str(),
         "https://x.example/proxy/3.0/offers?status%5B%5D=on+moderation&timezone=Europe%2FBerlin"
     );
+}
+
+/// Gives tokens `token-1`, `token-2`, … that live for a minute.
+#[derive(Debug, Default)]
+struct Tokens(AtomicU64);
+
+#[async_trait]
+impl TokenProvider for Tokens {
+    fn account(&self) -> &str {
+        "someone@example"
+    }
+
+    async fn fetch(&self, client: &HttpClient) -> Result<Token, SourceError> {
+        let request = HttpRequest::post("/token", "a token").without_token();
+        let request = request.form(&[("secret", "s&cret=")]);
+        assert!(!format!("{request:?}").contains("cret="));
+        client.get(&request, |_| Verdict::Good(())).await?;
+        let number = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(Token {
+            secret: format!("token-{number}").into(),
+            lives: Duration::from_secs(60),
+            renew_before: Duration::from_secs(10),
+        })
+    }
+}
+
+/// Notes what was sent; answers 401 to the tokens it was told of.
+#[derive(Debug)]
+struct Gate {
+    refused: &'static [&'static str],
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait]
+impl Transport for Gate {
+    async fn send(&self, call: Call) -> Result<Reply, TransportError> {
+        let token = call
+            .authorisation
+            .map(|(_, value)| value.to_str().unwrap().to_owned());
+        let token = token.unwrap_or_default();
+        self.seen
+            .lock()
+            .unwrap()
+            .push(format!("{} {token}", call.url.path()));
+        let refused = self.refused.iter().any(|refused| token.ends_with(refused));
+        Ok(if refused {
+            reply(401, &format!("{token} is over"))
+        } else {
+            reply(200, "good")
+        })
+    }
+
+    async fn open(&self, call: Call) -> Result<(Reply, transport::Pieces), TransportError> {
+        let reply = self.send(call).await?;
+        let body = futures::stream::iter([Ok(reply.body.clone())]);
+        Ok((reply, Box::pin(body)))
+    }
+}
+
+fn bearer(refused: &'static [&'static str]) -> (Fixture, Arc<Mutex<Vec<String>>>) {
+    let lines = Arc::new(Lines::default());
+    let seen = Arc::<Mutex<Vec<String>>>::default();
+    let gate = Gate {
+        refused,
+        seen: Arc::clone(&seen),
+    };
+    let timer: Arc<dyn Timer> = Arc::new(JumpingTimer::new());
+    let start = timer.now();
+    let settings = settings();
+    let base = base_url(&settings.base_url).unwrap();
+    let client = HttpClient::with_parts(
+        settings,
+        base,
+        (Box::new(gate) as Box<dyn Transport>, timer),
+        Auth::Bearer(Arc::new(Tokens::default())),
+        CancellationToken::new(),
+        lines.clone(),
+    );
+    let fixture = Fixture {
+        client: client.unwrap(),
+        lines,
+        start,
+    };
+    (fixture, seen)
+}
+
+#[tokio::test]
+async fn a_token_is_fetched_once_kept_and_renewed_before_its_end() {
+    let (fixture, seen) = bearer(&[]);
+    for wait in [0, 49, 2] {
+        fixture
+            .client
+            .pause("", Duration::from_secs(wait))
+            .await
+            .unwrap();
+        get(&fixture).await.unwrap();
+    }
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [
+            "/token ",
+            "/3.0/x Bearer token-1",
+            "/3.0/x Bearer token-1",
+            "/token ",
+            "/3.0/x Bearer token-2"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_taken_is_renewed_once() {
+    let (fixture, seen) = bearer(&["token-1"]);
+    get(&fixture).await.unwrap();
+    assert_eq!(seen.lock().unwrap().len(), 4);
+    let (fixture, seen) = bearer(&["token-1", "token-2"]);
+    let error = get(&fixture).await.unwrap_err();
+    assert_eq!(error.error_type().name(), "BadCredentials");
+    assert_eq!(seen.lock().unwrap().len(), 4, "a second 401 is final");
+    let shown = format!("{error} {error:?} {:?} {:?}", fixture.client, fixture.lines);
+    assert!(!shown.contains("token-"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_download_says_what_came() {
+    let whole = Reply {
+        content_range: Some("bytes 2-5/6".to_owned()),
+        ..reply(206, "good")
+    };
+    let answers = vec![Ok(reply(503, "later")), Ok(whole)];
+    let fixture = client(answers, settings());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let mut file = tokio::fs::File::create(&path).await.unwrap();
+    let request = HttpRequest::get("/file", "a file");
+    let range = ByteRange {
+        first: 2,
+        last: None,
+    };
+    let done = fixture
+        .client
+        .download(&request, Some(range), &mut file, |_| Verdict::ByStatus)
+        .await
+        .unwrap();
+    let content_range = ContentRange {
+        first: 2,
+        last: 5,
+        total: Some(6),
+    };
+    assert_eq!(
+        done,
+        Downloaded {
+            status: 206,
+            content_range: Some(content_range),
+            bytes: 4,
+            broken_off: None
+        }
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), b"good");
+    let error = client(vec![Ok(reply(404, "not ready"))], settings())
+        .client
+        .download(&request, None, &mut file, |_| Verdict::ByStatus)
+        .await
+        .unwrap_err();
+    assert_eq!(error.error_type().name(), "SourceRefused");
 }

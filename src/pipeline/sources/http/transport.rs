@@ -1,26 +1,44 @@
-//! One GET: bytes and the few headers that matter, or why there was no answer.
+//! One request: bytes and the few headers that matter, or why there was no answer.
 
-use std::{fmt, time::Duration};
+use std::{fmt, pin::Pin, time::Duration};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use futures::{Stream, StreamExt};
 use reqwest::{
-    Client,
-    header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    Client, RequestBuilder, Response,
+    header::{CONTENT_RANGE, CONTENT_TYPE, DATE, HeaderName, HeaderValue, RANGE, RETRY_AFTER},
     redirect,
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use url::Url;
 
-use super::{Fault, SourceError};
+use super::{Body, Fault, Method, SourceError};
 
-/// Largest body that is taken, in bytes. A page of 5,000 rows is a tenth of it.
+/// Largest body that is taken into memory, in bytes. A page of 5,000 rows is a tenth of it.
 const LARGEST_BODY: usize = 64 * 1024 * 1024;
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a download may take in all; what stalls is found much earlier.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+
+/// A request, ready to go.
+#[derive(Debug, Clone)]
+pub(in crate::pipeline::sources) struct Call {
+    /// GET or POST.
+    pub method: Method,
+    /// Address with its query.
+    pub url: Url,
+    /// Key or token; its value is marked as sensitive and not printed.
+    pub authorisation: Option<(HeaderName, HeaderValue)>,
+    /// `bytes=100-`.
+    pub range: Option<String>,
+    /// What it carries.
+    pub body: Body,
+}
 
 /// An answer, whatever its status.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::pipeline::sources) struct Reply {
     /// HTTP status.
     pub status: u16,
@@ -28,9 +46,15 @@ pub(in crate::pipeline::sources) struct Reply {
     pub retry_after: Option<String>,
     /// `Date`, as sent.
     pub date: Option<String>,
-    /// The whole body.
+    /// `Content-Range`, as sent.
+    pub content_range: Option<String>,
+    /// The whole body; empty while it is still to be read.
     pub body: Bytes,
 }
+
+/// A body that is read piece by piece.
+pub(in crate::pipeline::sources) type Pieces =
+    Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>;
 
 /// Why there was no whole answer.
 #[derive(Debug, Clone)]
@@ -46,36 +70,25 @@ pub(in crate::pipeline::sources) struct TransportError {
 pub(in crate::pipeline::sources) trait Transport:
     Send + Sync + fmt::Debug
 {
-    async fn get(&self, url: Url) -> Result<Reply, TransportError>;
+    /// Sends a request and reads the whole answer.
+    async fn send(&self, call: Call) -> Result<Reply, TransportError>;
+    /// Sends a request; the body is read by the caller, who also looks out for a stall.
+    async fn open(&self, call: Call) -> Result<(Reply, Pieces), TransportError>;
 }
 
-/// Requests over the network. The key travels in a header only and is never printed.
+/// Requests over the network. Keys and tokens travel in headers only and are never printed.
 #[derive(Debug)]
 pub(in crate::pipeline::sources) struct Network {
     client: Client,
 }
 
 impl Network {
-    /// A client that sends `key` in the header `header` to `base`.
+    /// A client for requests to `base`.
     pub(in crate::pipeline::sources) fn new(
         base: &Url,
-        header: &'static str,
-        key: &SecretString,
         timeout: Duration,
     ) -> Result<Self, SourceError> {
-        let mut value = HeaderValue::from_str(key.expose_secret()).map_err(|_| {
-            SourceError::BadCredentials {
-                what: "the API key".to_owned(),
-                why: "it holds characters that no HTTP header may hold, perhaps a line break"
-                    .to_owned(),
-                advice: "set the credential again, without spaces or line breaks around it",
-            }
-        })?;
-        value.set_sensitive(true);
-        let mut headers = HeaderMap::new();
-        headers.insert(HeaderName::from_static(header), value);
         let mut builder = Client::builder()
-            .default_headers(headers)
             .user_agent(concat!("lakehand/", env!("CARGO_PKG_VERSION")))
             // A redirect would carry the key to another host.
             .redirect(redirect::Policy::none())
@@ -89,6 +102,28 @@ impl Network {
             advice: "check the proxy variables and certificates of this machine",
         })?;
         Ok(Self { client })
+    }
+
+    fn request(&self, call: Call) -> RequestBuilder {
+        let mut request = match call.method {
+            Method::Get => self.client.get(call.url),
+            Method::Post => self.client.post(call.url),
+        };
+        if let Some((name, value)) = call.authorisation {
+            request = request.header(name, value);
+        }
+        if let Some(range) = call.range {
+            request = request.header(RANGE, range);
+        }
+        match call.body {
+            // An empty body says its length: some servers refuse a POST without one.
+            Body::Empty if call.method == Method::Post => request.body(Bytes::new()),
+            Body::Empty => request,
+            Body::Json(bytes) => request.header(CONTENT_TYPE, "application/json").body(bytes),
+            Body::Form(form) => request
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form.expose_secret().to_owned()),
+        }
     }
 }
 
@@ -104,15 +139,9 @@ pub(in crate::pipeline::sources) fn is_loopback(url: &Url) -> bool {
 
 #[async_trait]
 impl Transport for Network {
-    async fn get(&self, url: Url) -> Result<Reply, TransportError> {
-        let mut response = self.client.get(url).send().await.map_err(explain)?;
-        let text = |name| {
-            let value: Option<&HeaderValue> = response.headers().get(name);
-            value
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned)
-        };
-        let (retry_after, date) = (text(RETRY_AFTER), text(DATE));
+    async fn send(&self, call: Call) -> Result<Reply, TransportError> {
+        let mut response = self.request(call).send().await.map_err(explain)?;
+        let mut reply = head(&response);
         let mut body = BytesMut::new();
         while let Some(piece) = response.chunk().await.map_err(explain)? {
             if body.len() + piece.len() > LARGEST_BODY {
@@ -124,12 +153,32 @@ impl Transport for Network {
             }
             body.extend_from_slice(&piece);
         }
-        Ok(Reply {
-            status: response.status().as_u16(),
-            retry_after,
-            date,
-            body: body.freeze(),
-        })
+        reply.body = body.freeze();
+        Ok(reply)
+    }
+
+    async fn open(&self, call: Call) -> Result<(Reply, Pieces), TransportError> {
+        let request = self.request(call).timeout(DOWNLOAD_TIMEOUT);
+        let response = request.send().await.map_err(explain)?;
+        let reply = head(&response);
+        let pieces = response.bytes_stream().map(|piece| piece.map_err(explain));
+        Ok((reply, Box::pin(pieces)))
+    }
+}
+
+fn head(response: &Response) -> Reply {
+    let text = |name| {
+        let value: Option<&HeaderValue> = response.headers().get(name);
+        value
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
+    Reply {
+        status: response.status().as_u16(),
+        retry_after: text(RETRY_AFTER),
+        date: text(DATE),
+        content_range: text(CONTENT_RANGE),
+        body: Bytes::new(),
     }
 }
 
@@ -155,5 +204,5 @@ fn explain(error: reqwest::Error) -> TransportError {
 fn causes(error: &dyn std::error::Error) -> String {
     let chain = std::iter::successors(Some(error), |error| error.source());
     let texts: Vec<String> = chain.map(ToString::to_string).collect();
-    super::errors::excerpt(texts.join(": ").as_bytes(), "")
+    super::errors::excerpt(texts.join(": ").as_bytes(), &[])
 }

@@ -14,7 +14,7 @@ use parquet::{arrow::parquet_to_arrow_schema, file::metadata::ParquetMetaDataRea
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    pipeline::{ports::ObjectStore, window::parse_date},
+    pipeline::{dataset::SilverTable, ports::ObjectStore, window::parse_date},
     platform::local::catalog::{
         Catalog, CatalogColumn, CatalogFile, CatalogFiles, CatalogTable, ChangeKind, TableChange,
         partition_of,
@@ -83,7 +83,7 @@ fn table_of(key: &str) -> Option<(String, String, &str)> {
     fits.then(|| {
         (
             format!("silver/{source}/{table}/"),
-            format!("{source}_{table}"),
+            SilverTable::name_of_folder(source, table),
             path,
         )
     })
@@ -492,6 +492,10 @@ mod tests {
         assert_eq!(
             named("silver/affise/offers/part-0.parquet").as_deref(),
             Some("affise_offers part-0.parquet")
+        );
+        assert_eq!(
+            named("silver/ga4/traffic/date=2026-01-01/part-0.parquet").as_deref(),
+            Some("ga_traffic date=2026-01-01/part-0.parquet")
         );
         for key in [
             "silver/affise/offers/_quarantine.ndjson",

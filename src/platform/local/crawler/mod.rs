@@ -82,7 +82,8 @@ const DEFINITIONS: [Definition; 4] = [
     },
     Definition {
         part: "ga",
-        prefix: "silver/ga/",
+        // GA4, GA3, and what Google said of their days.
+        prefix: "silver/ga",
         starts: "by schedule",
         landing: &[],
     },

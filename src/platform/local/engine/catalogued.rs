@@ -24,7 +24,10 @@ use super::{
     catalog::{LakeCatalog, Tables, directory_url},
     ddl::type_name,
 };
-use crate::platform::local::catalog::{Catalog, CatalogColumn, CatalogTable, types::arrow_type};
+use crate::{
+    pipeline::dataset::SilverTable,
+    platform::local::catalog::{Catalog, CatalogColumn, CatalogTable, types::arrow_type},
+};
 
 /// The schema whose tables describe tables.
 pub(super) const INFORMATION_SCHEMA: &str = "information_schema";
@@ -63,7 +66,8 @@ impl Tables {
         let sources = std::fs::read_dir(self.root().join("silver")).ok()?;
         sources.flatten().find_map(|source| {
             let source_name = source.file_name().into_string().ok()?;
-            let table = name.strip_prefix(&source_name)?.strip_prefix('_')?;
+            let before = SilverTable::name_of_folder(&source_name, "");
+            let table = name.strip_prefix(&before)?;
             let plain = !table.is_empty() && !table.contains(['/', '.']);
             let folder = source.path().join(table);
             (plain && folder.is_dir()).then_some(folder)
@@ -82,7 +86,7 @@ impl Tables {
         };
         folders(self.root().join("silver"))
             .flat_map(|(source, path)| {
-                folders(path).map(move |(table, _)| format!("{source}_{table}"))
+                folders(path).map(move |(table, _)| SilverTable::name_of_folder(&source, &table))
             })
             .collect()
     }

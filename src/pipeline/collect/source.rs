@@ -1,0 +1,68 @@
+//! Which source reads a stream, made from the profile and its credentials.
+
+use secrecy::SecretString;
+
+use crate::pipeline::{
+    dataset::Stream,
+    jobs::{ErrorType, JobContext, JobError},
+    ports::ParameterError,
+    sources::{Source, affise::Affise},
+};
+
+/// The source of a stream, ready to be read.
+///
+/// # Errors
+/// `BadCredentials` when a credential is missing, `InvalidInput` when the profile does not have the source.
+pub(super) async fn of_stream(
+    ctx: &JobContext,
+    stream: Stream,
+) -> Result<Box<dyn Source>, JobError> {
+    match stream {
+        Stream::AffiseOffers
+        | Stream::AffiseAffiliates
+        | Stream::AffiseAdvertisers
+        | Stream::AffiseClicks
+        | Stream::AffiseConversions => Ok(Box::new(affise(ctx).await?)),
+        Stream::MarketoLeads | Stream::MarketoActivities => Err(not_configured(ctx, stream)),
+        Stream::Ga4(_) | Stream::Ga3(_) => Err(not_configured(ctx, stream)),
+    }
+}
+
+/// A credential of the profile.
+///
+/// # Errors
+/// `BadCredentials` when it was never set, `StorageError` when it cannot be read.
+pub(super) async fn credential(ctx: &JobContext, path: &str) -> Result<SecretString, JobError> {
+    ctx.parameters.get(path).await.map_err(|error| {
+        let error_type = match error {
+            ParameterError::Missing { .. } => ErrorType::BadCredentials,
+            ParameterError::Failed { .. } => ErrorType::StorageError,
+        };
+        JobError::new(error_type, error.to_string())
+    })
+}
+
+/// Affise as the profile has it, with the key from the parameter store.
+///
+/// # Errors
+/// As [`of_stream`].
+pub(super) async fn affise(ctx: &JobContext) -> Result<Affise, JobError> {
+    let settings = &ctx.profile.affise;
+    let key = credential(ctx, &settings.api_key_parameter).await?;
+    Ok(Affise::new(
+        settings,
+        key,
+        ctx.cancel.clone(),
+        ctx.log.clone(),
+    )?)
+}
+
+fn not_configured(ctx: &JobContext, stream: Stream) -> JobError {
+    let message = format!(
+        "the profile {} does not collect {stream}; add it to [profiles.{}.{}] in config.toml, which `lakehand config path` names",
+        ctx.profile.name,
+        ctx.profile.name,
+        stream.source()
+    );
+    JobError::new(ErrorType::InvalidInput, message)
+}
