@@ -6,7 +6,7 @@ use crate::pipeline::{
     dataset::Stream,
     jobs::{ErrorType, JobContext, JobError},
     ports::ParameterError,
-    sources::{Source, affise::Affise},
+    sources::{Source, affise::Affise, ga4::Ga4},
 };
 
 /// The source of a stream, ready to be read.
@@ -24,7 +24,17 @@ pub(super) async fn of_stream(
         | Stream::AffiseClicks
         | Stream::AffiseConversions => Ok(Box::new(affise(ctx).await?)),
         Stream::MarketoLeads | Stream::MarketoActivities => Err(not_configured(ctx, stream)),
-        Stream::Ga4(_) | Stream::Ga3(_) => Err(not_configured(ctx, stream)),
+        Stream::Ga4(name) => {
+            let settings = ctx.profile.ga4.as_ref();
+            let found = settings.and_then(|settings| {
+                let mut reports = settings.reports.iter();
+                Some((settings, reports.find(|report| report.name == name)?))
+            });
+            let (settings, report) = found.ok_or_else(|| not_configured(ctx, stream))?;
+            let key = credential(ctx, &settings.key_parameter).await?;
+            Ok(Box::new(Ga4::new(ctx, settings, report, &key)?))
+        }
+        Stream::Ga3(_) => Err(not_configured(ctx, stream)),
     }
 }
 
