@@ -1,6 +1,9 @@
 //! `lakehand query SQL`: one statement in Athena's spelling.
 
-use std::io::{self, Read, Write};
+use std::{
+    io::{self, Read, Write},
+    path::PathBuf,
+};
 
 use arrow::{
     array::RecordBatch,
@@ -25,6 +28,19 @@ pub struct QueryArgs {
     /// Rows in this format instead of --output's.
     #[arg(long, value_enum)]
     format: Option<RowFormat>,
+    /// A Parquet file, or a folder of them, to read as one more table; may be given several times.
+    #[arg(long = "table", value_name = "NAME=PATH", value_parser = named_path)]
+    tables: Vec<(String, PathBuf)>,
+}
+
+/// Splits `NAME=PATH`.
+fn named_path(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => {
+            Ok((name.to_owned(), PathBuf::from(path)))
+        }
+        _ => Err("expected NAME=PATH, for example old=/data/archive.parquet".to_owned()),
+    }
 }
 
 /// How rows are printed.
@@ -48,7 +64,10 @@ pub async fn run(app: &App, args: &QueryArgs) -> VerbResult {
         sql.clear();
         io::stdin().read_to_string(&mut sql)?;
     }
-    let engine = app.platform.engine()?;
+    let mut engine = app.platform.engine()?.clone();
+    for (name, path) in &args.tables {
+        engine = engine.with_parquet(name, path)?;
+    }
     let cancel = CancellationToken::new();
     if is_query(&sql) {
         let rows = engine.query(&sql, &cancel).await?;

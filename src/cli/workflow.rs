@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 
 use super::{CliError, Ended, OutputFormat, VerbResult, print_as};
 use crate::{
-    pipeline::text::for_terminal,
+    pipeline::{
+        gold::{GoldError, render_workflow},
+        text::for_terminal,
+    },
     workflow::{
         Definition, ExecutionContext, HistoryEvent, Outcome,
         mock::{Driver, MockConfig, Mocks, Progress},
@@ -98,9 +101,22 @@ fn read(path: &Path) -> Result<String, CliError> {
     })
 }
 
-/// A definition, or its problems printed.
+/// A definition, or its problems printed. The SQL of a definition of ours is rendered in, as it is before
+/// it is deployed; places are then those of the rendered text, line for line the same.
 fn load(path: &Path, output: OutputFormat) -> Result<Result<Definition, Ended>, CliError> {
-    match Definition::parse(&read(path)?) {
+    let text = read(path)?;
+    let text = match render_workflow(&text) {
+        Ok(rendered) => rendered,
+        // No JSON: the parser says where.
+        Err(GoldError::BadDefinition { .. }) => text,
+        Err(error) => {
+            return Err(CliError::usage(
+                format!("{}: {error}", path.display()),
+                "the SQL that a definition names lies in assets/sql",
+            ));
+        }
+    };
+    match Definition::parse(&text) {
         Ok(definition) => Ok(Ok(definition)),
         Err(invalid) => {
             let value = json!({ "valid": false, "problems": invalid.problems });

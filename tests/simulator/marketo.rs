@@ -33,6 +33,10 @@ async fn marketo(options: MarketoOptions, faults: &str) -> RunningSimulator {
     .await
 }
 
+async fn parsed(response: Response) -> Value {
+    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+}
+
 async fn token_reply(simulator: &RunningSimulator, secret: &str) -> (u16, Value) {
     let request = client()
         .get(format!("{}/identity/oauth/token", simulator.base_url()))
@@ -42,7 +46,7 @@ async fn token_reply(simulator: &RunningSimulator, secret: &str) -> (u16, Value)
             ("client_secret", secret),
         ]);
     let response = request.send().await.unwrap();
-    (response.status().as_u16(), response.json().await.unwrap())
+    (response.status().as_u16(), parsed(response).await)
 }
 
 async fn token(simulator: &RunningSimulator) -> String {
@@ -75,19 +79,11 @@ impl<'s> Api<'s> {
     }
 
     async fn get(&self, path: &str) -> Value {
-        self.send(Method::GET, path, None)
-            .await
-            .json()
-            .await
-            .unwrap()
+        parsed(self.send(Method::GET, path, None).await).await
     }
 
     async fn post(&self, path: &str, body: Option<Value>) -> Value {
-        self.send(Method::POST, path, body)
-            .await
-            .json()
-            .await
-            .unwrap()
+        parsed(self.send(Method::POST, path, body).await).await
     }
 
     async fn since(&self, instant: &str) -> String {
@@ -169,7 +165,7 @@ async fn a_token_is_the_same_until_it_expires_and_counts_in_the_header_only() {
         .send()
         .await
         .unwrap();
-    assert_eq!(code(&reply.json().await.unwrap()), "601");
+    assert_eq!(code(&parsed(reply).await), "601");
     simulator.expire_marketo_token();
     assert_eq!(
         code(&api.get("/rest/v1/activities/types.json").await),
@@ -236,17 +232,12 @@ async fn leads_are_filtered_in_the_body_of_a_post_too_and_too_many_are_refused()
             .body(body)
             .send()
     };
-    let page: Value = post(body.clone()).await.unwrap().json().await.unwrap();
+    let page: Value = parsed(post(body.clone()).await.unwrap()).await;
     assert_eq!(page["result"].as_array().unwrap().len(), 100);
     let next: String =
         url::form_urlencoded::byte_serialize(page["nextPageToken"].as_str().unwrap().as_bytes())
             .collect();
-    let rest: Value = post(format!("{body}&nextPageToken={next}"))
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let rest = parsed(post(format!("{body}&nextPageToken={next}")).await.unwrap()).await;
     assert_eq!(rest["result"].as_array().unwrap().len(), 50);
     assert_eq!(rest.get("nextPageToken"), None);
     for row in page["result"].as_array().unwrap() {
@@ -454,7 +445,7 @@ async fn orders_that_cannot_be_are_refused() {
         .send()
         .await
         .unwrap();
-    assert_eq!(code(&plain.json().await.unwrap()), "612");
+    assert_eq!(code(&parsed(plain).await), "612");
     assert_eq!(code(&api.get("/rest/v1/programs.json").await), "610");
     let odd = api.send(Method::GET, "//rest/v1/leads.json", None).await;
     assert_eq!(odd.status(), 404);
@@ -485,7 +476,7 @@ async fn limits_run_out_and_the_use_of_the_day_is_told() {
 
 #[tokio::test]
 async fn faults_strike_where_they_belong() {
-    let plan = "marketo:602#3,marketo:1013@/bulk/*#1,short-token#1,wrong-checksum,truncated-file#1,\
+    let plan = "marketo#3:602,marketo@/bulk/*#1:1013,short-token#1,wrong-checksum,truncated-file#1,\
         wrong-range#2,file-missing#3,drop@/bulk/*#7";
     let simulator = marketo(quick(), plan).await;
     let short = token_reply(&simulator, DEMO_CLIENT_SECRET).await.1;

@@ -17,6 +17,7 @@ pub mod affise;
 pub mod ga4;
 pub mod google;
 pub mod http;
+pub mod marketo;
 
 pub use http::SourceError;
 
@@ -113,6 +114,19 @@ pub trait PageSink: Send {
         cursor: serde_json::Value,
         calls: u64,
     ) -> Result<(), SourceError>;
+
+    /// Makes everything handed over and `cursor` durable before it returns: for what must not be done
+    /// twice, like an order that costs quota.
+    ///
+    /// # Errors
+    /// [`SourceError::Sink`] when it cannot be stored.
+    async fn checkpoint(
+        &mut self,
+        cursor: serde_json::Value,
+        calls: u64,
+    ) -> Result<(), SourceError> {
+        self.page(&[], cursor, calls).await
+    }
 
     /// How many rows are durable or on their way there; the number of the next row.
     fn position(&self) -> u64;

@@ -180,6 +180,8 @@ impl Exports {
     pub(super) fn list(&self, office: &Office<'_>, kind: Exported, call: &Call) -> Value {
         let mut jobs = self.held();
         advance(&mut jobs, office);
+        let refresh = office.options.status_refresh;
+        jobs.iter_mut().for_each(|job| job.show(refresh));
         let states = call.list("status");
         let rows: Value = jobs
             .iter()

@@ -91,8 +91,9 @@ fn title(words: &str) -> String {
         .split('_')
         .filter(|word| !word.is_empty())
         .map(|word| match word {
-            "id" | "url" | "ip" => word.to_uppercase(),
+            "id" | "url" | "ip" | "api" => word.to_uppercase(),
             "ids" => "IDs".to_owned(),
+            "in" | "to" | "of" => word.to_owned(),
             _ => {
                 let mut letters = word.chars();
                 letters.next().map_or_else(String::new, |first| {

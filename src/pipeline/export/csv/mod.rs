@@ -21,8 +21,9 @@ use arrow::{
     datatypes::SchemaRef, error::ArrowError, record_batch::RecordBatch,
     util::display::FormatOptions,
 };
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use sha2::{Digest, Sha256};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::pipeline::ports::{QueryError, QueryRows};
 
@@ -133,18 +134,28 @@ where
         digest: options.digest.then(Sha256::new),
     };
     sink = on_thread(sink, header, 0).await?;
-    let encoded = rows.batches.map(|batch| async move {
-        let batch = batch?;
-        let task = tokio::task::spawn_blocking(move || {
-            let mut out = Vec::with_capacity(batch.num_rows() * 64);
-            encode(&batch, options.line_ending, &mut out).map(|()| (out, batch.num_rows()))
-        });
-        Ok::<_, CsvError>(task.await.map_err(|_| CsvError::Stopped)??)
-    });
-    let mut encoded = std::pin::pin!(encoded.buffered(threads));
-    while let Some((bytes, rows)) = encoded.try_next().await? {
+    // Rows are read on one task, formatted on others and written on a third, all at the same time; the
+    // channel keeps the order and holds back the reader when the writer is slow.
+    let (queue, mut encoded) = tokio::sync::mpsc::channel(threads.max(1));
+    let mut batches = rows.batches;
+    let reader = AbortOnDropHandle::new(tokio::spawn(async move {
+        while let Some(batch) = batches.next().await {
+            let piece = batch.map(|batch| {
+                AbortOnDropHandle::new(tokio::task::spawn_blocking(move || {
+                    let mut out = Vec::with_capacity(batch.num_rows() * 64);
+                    encode(&batch, options.line_ending, &mut out).map(|()| (out, batch.num_rows()))
+                }))
+            });
+            if queue.send(piece).await.is_err() {
+                break;
+            }
+        }
+    }));
+    while let Some(piece) = encoded.recv().await {
+        let (bytes, rows) = piece?.await.map_err(|_| CsvError::Stopped)??;
         sink = on_thread(sink, bytes, rows as u64).await?;
     }
+    reader.await.map_err(|_| CsvError::Stopped)?;
     sink.writer.flush()?;
     sink.stats.sha256 = sink.digest.map(|digest| hex(&digest.finalize()));
     Ok(sink.stats)
