@@ -36,12 +36,6 @@ struct Asked {
     sampled: bool,
 }
 
-/// The view of a batch: what its quota is counted by.
-pub(super) fn view(body: &Value) -> String {
-    let view = body["reportRequests"][0]["viewId"].as_str().unwrap_or("");
-    view.strip_prefix("ga:").unwrap_or(view).to_owned()
-}
-
 /// Answers `reports:batchGet`.
 pub(super) fn batch_get(truth: &GoogleTruth, body: &Value) -> Result<Value, Refusal> {
     let Some(requests) = body["reportRequests"].as_array() else {
