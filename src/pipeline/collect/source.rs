@@ -9,6 +9,7 @@ use crate::pipeline::{
     sources::{
         Source,
         affise::Affise,
+        ga4::Ga4,
         marketo::{Marketo, MarketoCredentials},
     },
 };
@@ -31,7 +32,17 @@ pub(super) async fn of_stream(
             Some(marketo) => Ok(Box::new(marketo)),
             None => Err(not_configured(ctx, stream)),
         },
-        Stream::Ga4(_) | Stream::Ga3(_) => Err(not_configured(ctx, stream)),
+        Stream::Ga4(name) => {
+            let settings = ctx.profile.ga4.as_ref();
+            let found = settings.and_then(|settings| {
+                let mut reports = settings.reports.iter();
+                Some((settings, reports.find(|report| report.name == name)?))
+            });
+            let (settings, report) = found.ok_or_else(|| not_configured(ctx, stream))?;
+            let key = credential(ctx, &settings.key_parameter).await?;
+            Ok(Box::new(Ga4::new(ctx, settings, report, &key)?))
+        }
+        Stream::Ga3(_) => Err(not_configured(ctx, stream)),
     }
 }
 

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::pipeline::{dataset::Stream, window::Window};
 
 pub mod affise;
+pub mod ga4;
+pub mod google;
 pub mod http;
 pub mod marketo;
 
@@ -151,4 +153,13 @@ pub trait Source: Send + Sync + fmt::Debug {
         cursor: Option<serde_json::Value>,
         sink: &mut dyn PageSink,
     ) -> Result<SourceOutcome, SourceError>;
+
+    /// Told once everything of an outcome is durable and its manifest is written: what the source notes
+    /// for its next collection may now rest on it.
+    ///
+    /// # Errors
+    /// [`SourceError::Sink`] when it cannot be noted.
+    async fn stored(&self, _outcome: &SourceOutcome) -> Result<(), SourceError> {
+        Ok(())
+    }
 }
