@@ -212,12 +212,79 @@ impl Default for CredentialSettings {
     }
 }
 
-/// When a workflow starts by itself. `[[profiles.<name>.schedules]]`
+/// What a schedule starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scheduled {
+    /// A workflow by its name: `daily-report`.
+    Workflow(String),
+    /// A crawler by its name or the last part of it: `ga`.
+    Crawler(String),
+}
+
+/// When a workflow or a crawler starts by itself. `[[profiles.<name>.schedules]]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "ScheduleFile", into = "ScheduleFile")]
 pub struct Schedule {
-    /// Workflow name: `daily-report`.
-    pub workflow: String,
+    /// What starts.
+    pub starts: Scheduled,
     /// Time of day in the profile's time zone.
     pub at: jiff::civil::Time,
+}
+
+impl Schedule {
+    /// A workflow, every day at a time.
+    pub fn workflow(name: impl Into<String>, at: jiff::civil::Time) -> Self {
+        Self {
+            starts: Scheduled::Workflow(name.into()),
+            at,
+        }
+    }
+
+    /// A crawler, every day at a time.
+    pub fn crawler(name: impl Into<String>, at: jiff::civil::Time) -> Self {
+        Self {
+            starts: Scheduled::Crawler(name.into()),
+            at,
+        }
+    }
+}
+
+/// A schedule as the file writes it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScheduleFile {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crawler: Option<String>,
+    at: jiff::civil::Time,
+}
+
+impl TryFrom<ScheduleFile> for Schedule {
+    type Error = &'static str;
+    fn try_from(file: ScheduleFile) -> Result<Self, Self::Error> {
+        let starts = match (file.workflow, file.crawler) {
+            (Some(name), None) => Scheduled::Workflow(name),
+            (None, Some(name)) => Scheduled::Crawler(name),
+            _ => return Err("a schedule starts either a workflow or a crawler; name one of them"),
+        };
+        Ok(Self {
+            starts,
+            at: file.at,
+        })
+    }
+}
+
+impl From<Schedule> for ScheduleFile {
+    fn from(schedule: Schedule) -> Self {
+        let (workflow, crawler) = match schedule.starts {
+            Scheduled::Workflow(name) => (Some(name), None),
+            Scheduled::Crawler(name) => (None, Some(name)),
+        };
+        Self {
+            workflow,
+            crawler,
+            at: schedule.at,
+        }
+    }
 }

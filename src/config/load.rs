@@ -458,17 +458,17 @@ impl Place<'_> {
     }
 }
 
-/// The daily report at 09:00 and 14:00, as the design has it, and the collection an hour before.
+/// The daily report at 09:00 and 14:00, as the design has it, the collection an hour before, and the
+/// crawler of Google Analytics between the two.
 fn default_schedules() -> Vec<Schedule> {
-    let at = |workflow: &str, hour| Schedule {
-        workflow: workflow.to_owned(),
-        at: jiff::civil::time(hour, 0, 0, 0),
-    };
+    let time = |hour, minute| jiff::civil::time(hour, minute, 0, 0);
     vec![
-        at("collect", 8),
-        at("daily-report", 9),
-        at("collect", 13),
-        at("daily-report", 14),
+        Schedule::workflow("collect", time(8, 0)),
+        Schedule::crawler("ga", time(8, 45)),
+        Schedule::workflow("daily-report", time(9, 0)),
+        Schedule::workflow("collect", time(13, 0)),
+        Schedule::crawler("ga", time(13, 45)),
+        Schedule::workflow("daily-report", time(14, 0)),
     ]
 }
 
@@ -519,6 +519,10 @@ mod tests {
         assert!(path.contains("'affise' is no parameter path"), "{path}");
         let path = refused("[profiles.local.marketo]\nclient_id_parameter = '/a b'\n");
         assert!(path.contains("'/a b' is no parameter path"), "{path}");
+        let both = refused(
+            "[[profiles.local.schedules]]\nworkflow = 'collect'\ncrawler = 'ga'\nat = '08:00:00'\n",
+        );
+        assert!(both.contains("either a workflow or a crawler"), "{both}");
     }
 
     #[test]

@@ -17,7 +17,8 @@ use super::{
     Board, Credential, CredentialSet, CredentialVersion, ExecutionDetail, ExecutionId,
     ExecutionSummary, Identity, LogLine, Operations, OpsError, OpsErrorKind, OpsResult, ReportName,
     ReportSummary, SignInResult, Stage, StartRequest, WorkflowName,
-    ports::{Credentials, Logs, Workflows},
+    crawlers::{Crawler, CrawlerDetail},
+    ports::{Crawlers, Credentials, Logs, Workflows},
     reports::ReportCache,
     runs::{self, Folded},
     triage,
@@ -56,6 +57,8 @@ pub struct OperatorParts {
     pub workflows: Arc<dyn Workflows>,
     /// Their log lines.
     pub logs: Arc<dyn Logs>,
+    /// What keeps the catalog of tables.
+    pub crawlers: Arc<dyn Crawlers>,
     /// Data, reports, state.
     pub lake: Lake,
     /// What signs in to the sources.
@@ -331,6 +334,24 @@ impl Operations for Operator {
 
     async fn test_credentials(&self, source: &str) -> OpsResult<SignInResult> {
         self.sign_in_to(source).await
+    }
+
+    async fn crawlers(&self) -> OpsResult<Vec<Crawler>> {
+        self.list_crawlers().await
+    }
+
+    async fn crawler(&self, name: &str) -> OpsResult<CrawlerDetail> {
+        self.show_crawler(name).await
+    }
+
+    async fn crawl(&self, name: &str) -> OpsResult<()> {
+        self.may_change(&format!("a start of the crawler {name}"))?;
+        Ok(self.parts.crawlers.start(name).await?)
+    }
+
+    async fn stop_crawler(&self, name: &str) -> OpsResult<()> {
+        self.may_change(&format!("a stop of the crawler {name}"))?;
+        Ok(self.parts.crawlers.stop(name).await?)
     }
 
     async fn start_sample(&self) -> OpsResult<ExecutionId> {

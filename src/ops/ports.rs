@@ -1,4 +1,4 @@
-//! Ports only an operator needs: workflows, logs, credentials.
+//! Ports only an operator needs: workflows, logs, crawlers, credentials.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use super::{
     CredentialState, CredentialVersion, ExecutionId, ExecutionStatus, ExecutionSummary, LogLine,
     NeededCredential, OpsResult, SignInResult, StartRequest, WorkflowName,
+    crawlers::{Crawler, CrawlerDetail, CrawlerError},
 };
 use crate::{
     pipeline::ports::ParameterReference,
@@ -91,4 +92,18 @@ pub trait Credentials: Send + Sync + std::fmt::Debug {
         source: &str,
         candidate: Option<(String, SecretString)>,
     ) -> OpsResult<SignInResult>;
+}
+
+/// What makes new partitions and columns known to SQL: Glue, or the local catalog. A name may be given
+/// whole (`lakehand-local-affise`) or by its last part (`affise`).
+#[async_trait]
+pub trait Crawlers: Send + Sync + std::fmt::Debug {
+    /// Every crawler of the profile.
+    async fn list(&self) -> Result<Vec<Crawler>, CrawlerError>;
+    /// One crawler with its past crawls and the tables it keeps.
+    async fn show(&self, name: &str) -> Result<CrawlerDetail, CrawlerError>;
+    /// Starts a crawl and returns at once; refused while one runs.
+    async fn start(&self, name: &str) -> Result<(), CrawlerError>;
+    /// Asks a running crawl to stop; it ends as CANCELLED.
+    async fn stop(&self, name: &str) -> Result<(), CrawlerError>;
 }

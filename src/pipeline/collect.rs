@@ -20,7 +20,7 @@ use super::{
     dataset::Stream,
     jobs::{ErrorType, JobContext, JobError, Level},
     sources::{
-        MissingPart, PageSink, SignedIn, SourceError, SourceOutcome, SourceRequest,
+        MissingPart, PageSink, SignedIn, Source, SourceError, SourceOutcome, SourceRequest,
         affise::KeyOwner,
     },
     state::{StateError, Unit, UnitKey, UnitStatus, Watermark},
@@ -283,7 +283,7 @@ async fn run(
     let flushed = sink.flush().await;
     let outcome = read?;
     flushed?;
-    finish(ctx, request, collection, &sink, outcome).await
+    finish(ctx, request, collection, &sink, &*source, outcome).await
 }
 
 /// Writes the manifest, then moves the watermark.
@@ -292,6 +292,7 @@ async fn finish(
     request: &CollectRequest,
     collection: &str,
     sink: &Sink<'_>,
+    source: &dyn Source,
     outcome: SourceOutcome,
 ) -> Result<CollectSummary, Ended> {
     let files = sink.writer.files().to_vec();
@@ -302,7 +303,7 @@ async fn finish(
         window: request.unit_window(),
         received_at: sink.received_at,
         execution: ctx.execution.clone(),
-        request: outcome.request,
+        request: outcome.request.clone(),
         rows: files.iter().map(|file| file.rows).sum(),
         bytes: files.iter().map(|file| file.bytes).sum(),
         files,
@@ -311,6 +312,7 @@ async fn finish(
     write_manifest(&ctx.lake, &key, &manifest)
         .await
         .map_err(manifest_failed)?;
+    source.stored(&outcome).await?;
     let failure = CollectFailure::of(outcome.incomplete);
     // What was not read must not be taken for read.
     let position = outcome.watermark.filter(|_| failure.is_none());
@@ -533,6 +535,16 @@ impl PageSink for Sink<'_> {
             self.writer.rows()
         ));
         Ok(())
+    }
+
+    async fn checkpoint(
+        &mut self,
+        cursor: serde_json::Value,
+        calls: u64,
+    ) -> Result<(), SourceError> {
+        self.source_cursor = Some(cursor);
+        self.calls = calls;
+        Ok(self.flush().await?)
     }
 
     fn position(&self) -> u64 {

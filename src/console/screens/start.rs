@@ -153,8 +153,9 @@ pub(super) fn key(state: &mut State, mut form: StartForm, key: Key, effects: &mu
         }
         (KeyCode::Left | KeyCode::Right, Field::Cancel) => form.field = Field::Start,
         (KeyCode::Left | KeyCode::Right, Field::Start) => form.field = Field::Cancel,
-        (_, Field::From) => drop(form.from.key(key)),
-        (_, Field::To) => drop(form.to.key(key)),
+        (_, Field::From) if form.from.key(key) => form.guard.open(),
+        (_, Field::To) if form.to.key(key) => form.guard.open(),
+        (_, Field::From | Field::To) => {}
         (KeyCode::Char('q'), _) => return,
         _ => {}
     }

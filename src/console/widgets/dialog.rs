@@ -23,6 +23,11 @@ impl Guard {
         }
     }
 
+    /// Counts every key from now on: something was typed that no held key types.
+    pub(crate) fn open(&mut self) {
+        self.quiet_since = None;
+    }
+
     /// Whether a key that comes now counts.
     pub(crate) fn lets_through(&mut self, at: Timestamp) -> bool {
         match self.quiet_since {

@@ -17,7 +17,7 @@ use arrow::{
 };
 
 use super::{
-    contract::{self, COLLECTED_AT, SOURCE},
+    contract::{COLLECTED_AT, SOURCE},
     part::{self, Layout, PartWriter, broken},
     stage::DayRows,
 };
@@ -34,14 +34,13 @@ pub(super) struct Merged {
     pub unchanged: u64,
     /// Rows beaten by another incoming row or by the stored one.
     pub superseded: u64,
+    /// Rows that are gone: a day that is replaced does not have them any more.
+    pub removed: u64,
     /// Rows of the partition afterwards.
     pub rows: u64,
     /// Whether there is a new file.
     pub written: bool,
 }
-
-/// The key of every table that is merged.
-const KEY: &str = "id";
 
 /// Keys and versions of incoming rows, in input order.
 #[derive(Default)]
@@ -66,8 +65,8 @@ impl Keys {
             .map_or((0, ""), |(_, received, source)| (*received, source))
     }
 
-    fn add(&mut self, batch: &RecordBatch) {
-        let columns = KeyColumns::of(batch);
+    fn add(&mut self, layout: &Layout, batch: &RecordBatch) {
+        let columns = KeyColumns::of(layout, batch);
         for row in 0..batch.num_rows() {
             columns.push_key(row, &mut self.bytes);
             self.ends.push(self.bytes.len());
@@ -103,18 +102,19 @@ fn instant(column: Option<&ArrayRef>, row: usize) -> Option<i64> {
 
 impl<'b> KeyColumns<'b> {
     fn names(layout: &Layout) -> Vec<&'static str> {
-        let wanted = [KEY, "updated_at", "created_at"];
-        let own = contract::columns(layout.table)
+        let wanted = [layout.key, "updated_at", "created_at"];
+        let own = layout
+            .columns
             .iter()
             .map(|column| column.name)
             .filter(|name| wanted.contains(name));
         own.chain([COLLECTED_AT, SOURCE]).collect()
     }
 
-    fn of(batch: &'b RecordBatch) -> Self {
+    fn of(layout: &Layout, batch: &'b RecordBatch) -> Self {
         let named = |name| batch.column_by_name(name);
         Self {
-            key: named(KEY).unwrap_or_else(|| batch.column(0)),
+            key: named(layout.key).unwrap_or_else(|| batch.column(0)),
             updated: named("updated_at"),
             created: named("created_at"),
             received: named(COLLECTED_AT),
@@ -174,10 +174,13 @@ pub(super) fn merge(
     let columns = KeyColumns::names(layout);
     for path in &incoming.spilled {
         for batch in part::read(path, layout, Some(&columns), None)? {
-            keys.add(&batch?);
+            keys.add(layout, &batch?);
         }
     }
-    incoming.pending.iter().for_each(|batch| keys.add(batch));
+    incoming
+        .pending
+        .iter()
+        .for_each(|batch| keys.add(layout, batch));
     let mut choice = choose(layout, incoming, existing, &keys)?;
     drop(keys);
     if choice.merged.new + choice.merged.updated > 0 {
@@ -243,7 +246,7 @@ fn compare(
     let mut key = Vec::new();
     for batch in part::read(existing, layout, Some(&KeyColumns::names(layout)), None)? {
         let batch = batch?;
-        let columns = KeyColumns::of(&batch);
+        let columns = KeyColumns::of(layout, &batch);
         for row in 0..batch.num_rows() {
             let old = choice.drop_old.len();
             choice.drop_old.push(false);
@@ -306,7 +309,11 @@ fn settle(
     Ok(())
 }
 
-fn for_each_incoming(
+/// Calls `each` with every batch that came, oldest first.
+///
+/// # Errors
+/// A storage error, or what `each` says.
+pub(super) fn for_each_incoming(
     layout: &Layout,
     incoming: &DayRows,
     mut each: impl FnMut(RecordBatch) -> Result<(), JobError>,
@@ -378,7 +385,11 @@ fn write(
     writer.finish()
 }
 
-fn push_filtered(
+/// Writes the rows of a batch that are kept.
+///
+/// # Errors
+/// A storage error.
+pub(super) fn push_filtered(
     writer: &mut PartWriter<'_>,
     batch: &RecordBatch,
     keep: Vec<bool>,
@@ -387,7 +398,7 @@ fn push_filtered(
         return writer.push(batch);
     }
     let kept = filter_record_batch(batch, &BooleanArray::from(keep));
-    writer.push(&kept.map_err(|why| broken("filter rows of", &PathBuf::from(KEY), why))?)
+    writer.push(&kept.map_err(|why| broken("filter rows of", &PathBuf::from("a partition"), why))?)
 }
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -409,7 +420,7 @@ fn mix_bytes(mut state: u64, bytes: &[u8]) -> u64 {
 }
 
 /// Appends a fingerprint of each row's contents: all columns but load time and collection.
-fn fingerprints(batch: &RecordBatch, out: &mut Vec<u64>) {
+pub(super) fn fingerprints(batch: &RecordBatch, out: &mut Vec<u64>) {
     let start = out.len();
     out.resize(start + batch.num_rows(), SEED);
     let contents = batch.num_columns().saturating_sub(2);

@@ -29,6 +29,8 @@ mod part;
 mod plan;
 mod publish;
 mod quarantine;
+mod replace;
+mod reports;
 mod rows;
 mod run;
 mod segment;
@@ -93,7 +95,7 @@ pub async fn normalise(
     // Load order decides ties, so it must not depend on the order of the request.
     manifests.sort_by(|a, b| (a.received_at, &a.collection).cmp(&(b.received_at, &b.collection)));
     manifests.dedup_by(|a, b| a.collection == b.collection);
-    let mut run = run::Run::new(ctx, request.stream)?;
+    let mut run = run::Run::new(ctx, request.stream, &manifests).await?;
     for manifest in manifests {
         let collection = run.add_collection(Collection {
             id: manifest.collection,
@@ -127,11 +129,7 @@ pub fn decode_lines(
     text: &[u8],
 ) -> Result<DecodedLines, JobError> {
     let table = stream.silver();
-    let plan = plan::Plan::new(
-        contract::columns(table),
-        table.by_event_day().then_some("created_at"),
-        false,
-    );
+    let plan = plan::Plan::new(contract::columns(table), contract::day_column(table), false);
     let mut decoder = segment::SegmentDecoder::new(&plan, contract::schema(table), zone.clone());
     let decoded = decoder.decode(text, None, 0, "")?;
     Ok(DecodedLines {

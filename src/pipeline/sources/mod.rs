@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 use crate::pipeline::{dataset::Stream, window::Window};
 
 pub mod affise;
+pub mod ga4;
+pub mod google;
 pub mod http;
+pub mod marketo;
 
 pub use http::SourceError;
 
@@ -112,6 +115,19 @@ pub trait PageSink: Send {
         calls: u64,
     ) -> Result<(), SourceError>;
 
+    /// Makes everything handed over and `cursor` durable before it returns: for what must not be done
+    /// twice, like an order that costs quota.
+    ///
+    /// # Errors
+    /// [`SourceError::Sink`] when it cannot be stored.
+    async fn checkpoint(
+        &mut self,
+        cursor: serde_json::Value,
+        calls: u64,
+    ) -> Result<(), SourceError> {
+        self.page(&[], cursor, calls).await
+    }
+
     /// How many rows are durable or on their way there; the number of the next row.
     fn position(&self) -> u64;
 
@@ -158,4 +174,13 @@ pub trait Source: Send + Sync + fmt::Debug {
         cursor: Option<serde_json::Value>,
         sink: &mut dyn PageSink,
     ) -> Result<SourceOutcome, SourceError>;
+
+    /// Told once everything of an outcome is durable and its manifest is written: what the source notes
+    /// for its next collection may now rest on it.
+    ///
+    /// # Errors
+    /// [`SourceError::Sink`] when it cannot be noted.
+    async fn stored(&self, _outcome: &SourceOutcome) -> Result<(), SourceError> {
+        Ok(())
+    }
 }

@@ -105,7 +105,9 @@ pub(crate) fn key(state: &mut State, mut form: SetForm, key: Key, effects: &mut 
         // The key that opened the form may still be held down; no other is lost, however fast it comes.
         (_, Field::Value) if !counts && opens(state, key) => {}
         (_, Field::Value) => {
-            form.value.key(key);
+            if form.value.key(key) {
+                form.guard.open();
+            }
         }
         _ => {}
     }

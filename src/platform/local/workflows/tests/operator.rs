@@ -14,8 +14,8 @@ use crate::{
     },
     pipeline::ports::{Lake, ObjectStore, PutCondition, SystemClock},
     platform::local::{
-        LazyEngine, credentials::LocalCredentials, engine::EngineSettings, jobs::LocalJobs,
-        lake::LocalStore, logs::LocalLogs, parameters::FileParameters,
+        LazyEngine, crawler::LocalCrawlers, credentials::LocalCredentials, engine::EngineSettings,
+        jobs::LocalJobs, lake::LocalStore, logs::LocalLogs, parameters::FileParameters,
     },
 };
 
@@ -38,6 +38,12 @@ fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
         raw: store("raw"),
         std: store("std"),
     };
+    let profile = Arc::new(profile);
+    let crawlers = LocalCrawlers::new(
+        Arc::clone(&profile),
+        Arc::clone(&lake.std),
+        Arc::clone(&workflows.shared.clock),
+    );
     let operator = Operator::new(OperatorParts {
         identity: Identity {
             profile: "test".to_owned(),
@@ -48,7 +54,8 @@ fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
             read_only: profile.read_only,
         },
         credentials: credentials(&profile, &lake),
-        profile: Arc::new(profile),
+        profile,
+        crawlers: Arc::new(crawlers),
         logs: Arc::new(LocalLogs::new(Arc::clone(workflows.store()))),
         clock: Arc::clone(&workflows.shared.clock),
         workflows: Arc::new(workflows.clone()),
@@ -95,10 +102,7 @@ fn stage<'a>(stages: &'a [Stage], name: &str) -> &'a Stage {
 
 #[tokio::test]
 async fn an_empty_lake_has_a_board_that_offers_the_sample() {
-    let at = |at: &str| Schedule {
-        workflow: "daily-report".to_owned(),
-        at: at.parse().unwrap(),
-    };
+    let at = |at: &str| Schedule::workflow("daily-report", at.parse().unwrap());
     let desk = desk(Scripted::new(), |profile| {
         profile.schedules = vec![at("09:00"), at("14:00")]
     });
