@@ -2,8 +2,8 @@
 //! calls; nothing here draws or parses arguments.
 
 pub mod board;
-pub mod credentials;
 pub mod crawlers;
+pub mod credentials;
 pub mod freshness;
 pub mod model;
 pub mod operator;
@@ -17,12 +17,12 @@ pub mod triage;
 use async_trait::async_trait;
 use secrecy::SecretString;
 
+pub use crawlers::{
+    CataloguedTable, Crawl, CrawlStatus, Crawler, CrawlerDetail, CrawlerError, CrawlerState,
+};
 pub use credentials::{
     Credential, CredentialKind, CredentialSet, CredentialState, CredentialVersion,
     NeededCredential, SignInResult, SignInVerdict,
-};
-pub use crawlers::{
-    CataloguedTable, Crawl, CrawlStatus, Crawler, CrawlerDetail, CrawlerError, CrawlerState,
 };
 pub use model::*;
 pub use operator::{Operator, OperatorParts, SampleStarter};

@@ -93,11 +93,14 @@ pub fn needed(profile: &Profile) -> Vec<NeededCredential> {
     let affise = &profile.affise;
     add(&affise.api_key_parameter, "affise", CredentialKind::ApiKey);
     if let Some(marketo) = &profile.marketo {
-        add(
-            &marketo.munchkin_id_parameter,
-            "marketo",
-            CredentialKind::MunchkinId,
-        );
+        // The id only says where the instance is.
+        if marketo.base_url.is_empty() {
+            add(
+                &marketo.munchkin_id_parameter,
+                "marketo",
+                CredentialKind::MunchkinId,
+            );
+        }
         add(
             &marketo.client_id_parameter,
             "marketo",

@@ -10,6 +10,7 @@ use crate::pipeline::{
         SignIn, Source,
         affise::Affise,
         ga4::Ga4,
+        google::sign_in::GoogleSignIn,
         marketo::{Marketo, MarketoCredentials},
     },
 };
@@ -55,12 +56,31 @@ pub(super) async fn signing_in(
     source: &str,
 ) -> Result<Box<dyn SignIn>, JobError> {
     match source {
-        "affise" => Ok(Box::new(affise(ctx).await?)),
-        other => {
-            let message = format!("{other} has no way to only sign in; a collection tells");
-            Err(JobError::new(ErrorType::InvalidInput, message))
+        "affise" => return Ok(Box::new(affise(ctx).await?)),
+        "marketo" => {
+            if let Some(marketo) = marketo(ctx).await? {
+                return Ok(Box::new(marketo));
+            }
         }
+        "ga4" => {
+            if let Some(ga4) = &ctx.profile.ga4 {
+                return google(ctx, &ga4.base_url, &ga4.key_parameter).await;
+            }
+        }
+        "ga3" => {
+            if let Some(ga3) = &ctx.profile.ga3 {
+                return google(ctx, &ga3.base_url, &ga3.key_parameter).await;
+            }
+        }
+        _ => {}
     }
+    let message = format!("the profile {} has no source {source}", ctx.profile.name);
+    Err(JobError::new(ErrorType::InvalidInput, message))
+}
+
+async fn google(ctx: &JobContext, base_url: &str, path: &str) -> Result<Box<dyn SignIn>, JobError> {
+    let key = credential(ctx, path).await?;
+    Ok(Box::new(GoogleSignIn::new(ctx, base_url, &key)?))
 }
 
 /// A credential of the profile.

@@ -5,6 +5,7 @@ pub mod days;
 pub(in crate::pipeline) mod login;
 pub(in crate::pipeline) mod refusals;
 pub(in crate::pipeline) mod rows;
+pub mod sign_in;
 
 /// Name of a field as SQL knows it: `sessionCampaignName` is `session_campaign_name`, `ga:sourceMedium` is
 /// `source_medium`, whatever else is no letter or digit becomes one underscore.
@@ -41,7 +42,10 @@ mod tests {
         for (field, name) in [
             ("sessionCampaignName", "session_campaign_name"),
             ("keyEvents", "key_events"),
-            ("landingPagePlusQueryString", "landing_page_plus_query_string"),
+            (
+                "landingPagePlusQueryString",
+                "landing_page_plus_query_string",
+            ),
             ("customEvent:Button-Color", "custom_event_button_color"),
             ("ga:sourceMedium", "source_medium"),
             ("ga:goal1Completions/ga:users", "goal1_completions_ga_users"),

@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    MissingPart, PageSink, Source, SourceError, SourceOutcome, SourceRequest,
+    MissingPart, PageSink, SignIn, SignedIn, Source, SourceError, SourceOutcome, SourceRequest,
     http::{Auth, CallWindow, HttpClient, HttpRequest, HttpSettings},
 };
 use crate::{
@@ -350,6 +350,18 @@ impl Marketo {
             self.advance(request.stream, &mut cursor, sink).await?;
         }
         Ok(self.outcome(request, &cursor))
+    }
+}
+
+#[async_trait]
+impl SignIn for Marketo {
+    async fn sign_in(&self) -> Result<SignedIn, SourceError> {
+        let types = self.check().await?;
+        Ok(SignedIn {
+            account: format!("{}, which has {types} activity types", self.account),
+            at: self.client.address().to_owned(),
+            warning: None,
+        })
     }
 }
 

@@ -279,8 +279,8 @@ mod tests {
     }
 
     fn platform(folder: &Path, base_url: &str) -> Platform {
-        let text =
-            format!("[profiles.local.affise]\nbase_url = '{base_url}'\n[profiles.local.marketo]\n");
+        let source = |name| format!("[profiles.local.{name}]\nbase_url = '{base_url}'\n");
+        let text = ["affise", "marketo", "ga4"].map(source).concat();
         let config = Config::parse(&text, &Home::below(folder)).unwrap();
         Platform::open(Arc::new(config.profile(None).unwrap().clone())).unwrap()
     }
@@ -325,6 +325,64 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn every_source_signs_in() {
+        let simulator = simulated().await;
+        let folder = tempfile::tempdir().unwrap();
+        let platform = platform(folder.path(), &simulator.base_url());
+        let operations = platform.operations();
+        let set = async |path: &str, value: SecretString| {
+            operations.set_credential(path, value, false).await.unwrap();
+        };
+        set(
+            "/marketo/ClientId",
+            simulator::marketo::DEMO_CLIENT_ID.into(),
+        )
+        .await;
+        let half = operations.test_credentials("marketo").await.unwrap();
+        assert_eq!(half.verdict, SignInVerdict::Missing);
+        assert!(
+            half.message.contains("/marketo/ClientSecret"),
+            "{}",
+            half.message
+        );
+        set("/marketo/ClientSecret", MARKER.into()).await;
+        let wrong = operations.test_credentials("marketo").await.unwrap();
+        assert_eq!(wrong.verdict, SignInVerdict::Refused, "{}", wrong.message);
+        let good = simulator::marketo::DEMO_CLIENT_SECRET;
+        set("/marketo/ClientSecret", good.into()).await;
+        let marketo = operations.test_credentials("marketo").await.unwrap();
+        assert_eq!(
+            marketo.verdict,
+            SignInVerdict::Accepted,
+            "{}",
+            marketo.message
+        );
+        let key = simulator.service_account_key();
+        set("/google/ServiceAccountKey", key.clone()).await;
+        let google = operations.test_credentials("ga4").await.unwrap();
+        assert_eq!(
+            google.verdict,
+            SignInVerdict::Accepted,
+            "{}",
+            google.message
+        );
+        assert!(google.message.contains('@'), "{}", google.message);
+        let other = key
+            .expose_secret()
+            .replacen("client_email\":\"", "client_email\":\"x", 1);
+        let other = other.replacen("client_email\": \"", "client_email\": \"x", 1);
+        assert_ne!(other, key.expose_secret());
+        set("/google/ServiceAccountKey", other.into()).await;
+        let refused = operations.test_credentials("ga4").await.unwrap();
+        assert_eq!(
+            refused.verdict,
+            SignInVerdict::Refused,
+            "{}",
+            refused.message
+        );
+    }
+
+    #[tokio::test]
     async fn a_source_that_is_not_there_gives_no_clear_answer() {
         let folder = tempfile::tempdir().unwrap();
         let platform = platform(folder.path(), "http://127.0.0.1:9");
@@ -348,7 +406,10 @@ mod tests {
             .set_credential("/marketo/MunchkinId", MARKER.into(), false)
             .await
             .unwrap_err();
-        assert!(bad.message.contains("no Marketo Munchkin id") && !bad.message.contains(MARKER));
+        assert!(
+            bad.message.contains("no Marketo Munchkin id") && !bad.message.contains(MARKER),
+            "{bad}"
+        );
         let unknown = operations
             .set_credential("/affise/apikey", MARKER.into(), false)
             .await
@@ -363,7 +424,7 @@ mod tests {
             .await
             .unwrap();
         let all = operations.credentials().await.unwrap();
-        assert_eq!(all.len(), 4);
+        assert_eq!(all.len(), 5);
         assert!(matches!(&all[0].state, CredentialState::Present(version) if version.version == 1));
         assert!(!all[0].overdue && all[0].rotate_by.is_some());
         assert_eq!(all[1].state, CredentialState::Missing);

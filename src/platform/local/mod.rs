@@ -22,8 +22,8 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    credentials::LocalCredentials,
     crawler::{LocalCrawlers, landing::Landing},
+    credentials::LocalCredentials,
     engine::{EngineSettings, LocalEngine},
     jobs::LocalJobs,
     lake::LocalStore,

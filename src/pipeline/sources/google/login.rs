@@ -29,10 +29,8 @@ const LIFE: i64 = 3600;
 /// How long before its end a token is renewed.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
 
-const ADVICE_KEY: &str =
-    "set the content of the service account's JSON key file again, on the Credentials screen or with `lakehand credentials set`";
-const ADVICE_GRANT: &str =
-    "check this machine's clock, and that the key was not deleted or the service account disabled in Google Cloud";
+const ADVICE_KEY: &str = "set the content of the service account's JSON key file again, on the Credentials screen or with `lakehand credentials set`";
+const ADVICE_GRANT: &str = "check this machine's clock, and that the key was not deleted or the service account disabled in Google Cloud";
 
 #[derive(Deserialize)]
 struct KeyFile {
@@ -107,6 +105,11 @@ impl ServiceAccount {
         &self.email
     }
 
+    /// Where tokens are given.
+    pub(in crate::pipeline) fn token_address(&self) -> &str {
+        self.token_uri.as_str()
+    }
+
     /// The signed claims.
     fn assertion(&self, now: i64) -> Result<String, SourceError> {
         let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -170,7 +173,9 @@ impl TokenProvider for ServiceAccount {
                 ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
                 ("assertion", &assertion),
             ]);
-        client.ask(&request, |answer| judge(&request, answer, client)).await
+        client
+            .ask(&request, |answer| judge(&request, answer, client))
+            .await
     }
 }
 
