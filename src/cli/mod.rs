@@ -121,7 +121,7 @@ enum Verb {
     /// Everything once, with sample data: collect, report, CSV.
     #[cfg(feature = "simulator")]
     Demo(demo::DemoArgs),
-    /// Set and list credentials; values are never shown.
+    /// List, set and test credentials; values are never shown.
     #[command(subcommand)]
     Credentials(credentials::CredentialsVerb),
     /// Where the configuration lies, whether it is right, what is in force.

@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod crawler;
+pub mod credentials;
 pub mod engine;
 pub mod jobs;
 pub mod lake;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     crawler::{LocalCrawlers, landing::Landing},
+    credentials::LocalCredentials,
     engine::{EngineSettings, LocalEngine},
     jobs::LocalJobs,
     lake::LocalStore,
@@ -152,6 +154,11 @@ impl Platform {
             logs: Arc::new(LocalLogs::new(store)),
             crawlers: Arc::new(crawlers.clone()),
             lake: lake.clone(),
+            credentials: Arc::new(LocalCredentials {
+                parameters: Arc::clone(&parameters),
+                jobs: Arc::clone(&jobs),
+                stand_in: Arc::clone(&stand_in),
+            }),
             clock: Arc::clone(&clock),
             sample: Some(Arc::new(Sample(Arc::clone(&stand_in)))),
         }));
