@@ -25,6 +25,7 @@ use crate::{
     platform::Platform,
 };
 
+mod check;
 mod collect;
 mod completions;
 mod config;
@@ -102,6 +103,8 @@ enum Verb {
     /// Build gold tables.
     #[command(subcommand)]
     Gold(gold::GoldVerb),
+    /// Check a table's data quality; exit code 1 when a check of severity error fails.
+    Check(check::CheckArgs),
     /// Export, list and read reports.
     #[command(subcommand)]
     Reports(reports::ReportsVerb),
@@ -296,6 +299,7 @@ async fn with_platform(app: &App, verb: Option<Verb>, ascii: bool) -> VerbResult
         Some(Verb::Crawlers(verb)) => crawlers::run(app, &verb).await,
         Some(Verb::Import(args)) => import::run(app, &args).await,
         Some(Verb::Gold(verb)) => gold::run(app, &verb).await,
+        Some(Verb::Check(args)) => check::run(app, &args).await,
         Some(Verb::Reports(verb)) => reports::run(app, &verb).await,
         Some(Verb::Runs(verb)) => runs::run(app, &verb).await,
         Some(Verb::Scheduler(args)) => scheduler::run(app, &args).await,

@@ -7,6 +7,7 @@ pub mod freshness;
 pub mod model;
 pub mod operator;
 pub mod ports;
+pub mod quality;
 pub mod reports;
 pub mod runs;
 pub mod schedule;
@@ -15,11 +16,14 @@ pub mod triage;
 
 use async_trait::async_trait;
 
+use crate::pipeline::quality::QualityReport;
+
 pub use crawlers::{
     CataloguedTable, Crawl, CrawlStatus, Crawler, CrawlerDetail, CrawlerError, CrawlerState,
 };
 pub use model::*;
 pub use operator::{Operator, OperatorParts, SampleStarter};
+pub use quality::QualityBadge;
 
 /// An operation that did not work: what was tried, on what, why, and what to do.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -100,6 +104,11 @@ pub trait Operations: Send + Sync + std::fmt::Debug {
     async fn report_file(&self, name: &ReportName) -> OpsResult<std::path::PathBuf>;
     /// Starts the built-in simulator, then collect and daily-report against it; returns what to watch.
     async fn start_sample(&self) -> OpsResult<ExecutionId>;
+    /// What the checks of data quality found in an execution, a report for each table it checked.
+    async fn quality(&self, id: &ExecutionId) -> OpsResult<Vec<QualityReport>> {
+        let _ = id;
+        Ok(Vec::new())
+    }
     /// Every crawler.
     async fn crawlers(&self) -> OpsResult<Vec<Crawler>> {
         Err(unsupported("crawlers"))

@@ -26,6 +26,7 @@ use crate::{
     pipeline::{
         dataset::{Stream, streams},
         ports::{Clock, Lake},
+        quality::QualityReport,
         state::STATE_PREFIX,
         window::Window,
     },
@@ -305,6 +306,10 @@ impl Operations for Operator {
 
     async fn report_file(&self, name: &ReportName) -> OpsResult<PathBuf> {
         self.fetch_report(name).await
+    }
+
+    async fn quality(&self, id: &ExecutionId) -> OpsResult<Vec<QualityReport>> {
+        self.quality_of(id).await
     }
 
     async fn crawlers(&self) -> OpsResult<Vec<Crawler>> {

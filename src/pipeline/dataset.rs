@@ -357,6 +357,12 @@ impl GoldTable {
         "daily_report_sub5"
     }
 
+    /// The silver tables it is made from that have checks of their own.
+    #[must_use]
+    pub fn reads(self) -> &'static [&'static str] {
+        &["affise_clicks", "affise_conversions"]
+    }
+
     /// `gold/daily_report_sub5`.
     #[must_use]
     pub fn prefix(self) -> String {

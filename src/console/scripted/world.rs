@@ -793,6 +793,7 @@ impl Operations for ScriptedOperations {
                 world.card("daily-report", "Build and export the daily report", 348),
             ],
             freshness: world.freshness(),
+            quality: Vec::new(),
             latest_report: world.reports.first().cloned(),
             lake_is_empty: world.executions.is_empty(),
         })

@@ -48,7 +48,7 @@ pub enum GoldError {
     },
     /// A file names a parameter that does not exist.
     #[error(
-        "{path} has a parameter :{name}, which does not exist; known: :from, :to, :staging, :execution, :location"
+        "{path} has a parameter :{name}, which does not exist; known: :from, :to, :today, :now, :staging, :table, :execution, :location"
     )]
     UnknownParameter {
         /// The file.

@@ -5,8 +5,9 @@
 //!
 //! | parameter | value | becomes |
 //! | --- | --- | --- |
-//! | `:from`, `:to` | `2026-01-31` | `date '2026-01-31'` |
-//! | `:staging` | a plain name | the name |
+//! | `:from`, `:to`, `:today` | `2026-01-31` | `date '2026-01-31'` |
+//! | `:now` | `2026-01-31 08:05:00` | `timestamp '2026-01-31 08:05:00'` |
+//! | `:staging`, `:table` | a plain name | the name |
 //! | `:execution`, `:location` | any text | `'text'`, quotes doubled |
 //!
 //! The same file becomes a statement ([`SqlFiles::render`]), or the intrinsic of a workflow definition that
@@ -41,9 +42,24 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "daily_report_sub5/checks/2_duplicate_keys.sql",
     "daily_report_sub5/checks/3_clicks_match_silver.sql",
     "daily_report_sub5/checks/4_conversions_match_silver.sql",
-    "daily_report_sub5/checks/5_money_adds_up.sql",
-    "daily_report_sub5/checks/6_facts_without_dimension.sql",
-    "daily_report_sub5/checks/7_fewer_rows_than_before.sql",
+    "daily_report_sub5/checks/5_facts_without_dimension.sql",
+    "daily_report_sub5/checks/6_fewer_rows_than_before.sql",
+    "daily_report_sub5/checks/7_rows_against_trailing_mean.sql",
+    "affise_clicks/checks/1_duplicate_keys.sql",
+    "affise_clicks/checks/2_lag.sql",
+    "affise_clicks/checks/3_freshness.sql",
+    "affise_clicks/checks/4_null_share.sql",
+    "affise_clicks/checks/5_rows_against_trailing_mean.sql",
+    "affise_conversions/checks/1_duplicate_keys.sql",
+    "affise_conversions/checks/2_money_adds_up.sql",
+    "affise_conversions/checks/3_freshness.sql",
+    "affise_conversions/checks/4_null_share.sql",
+    "marketo_activities/checks/1_duplicate_keys.sql",
+    "marketo_activities/checks/2_freshness.sql",
+    "marketo_activities/checks/3_rows_against_trailing_mean.sql",
+    "marketo_leads/checks/1_duplicate_keys.sql",
+    "marketo_leads/checks/2_freshness.sql",
+    "marketo_leads/checks/3_null_share.sql",
 ];
 
 /// Where a location stands that the deployment fills in.
@@ -53,6 +69,7 @@ const DEPLOYED_BUCKET: &str = "s3://${StdBucket}";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Date,
+    Instant,
     Name,
     Text,
 }
@@ -60,8 +77,9 @@ enum Kind {
 impl Kind {
     fn of(parameter: &str) -> Option<Self> {
         match parameter {
-            "from" | "to" => Some(Self::Date),
-            "staging" => Some(Self::Name),
+            "from" | "to" | "today" => Some(Self::Date),
+            "now" => Some(Self::Instant),
+            "staging" | "table" => Some(Self::Name),
             "execution" | "location" => Some(Self::Text),
             _ => None,
         }
@@ -71,6 +89,7 @@ impl Kind {
     fn around(self) -> (&'static str, &'static str) {
         match self {
             Self::Date => ("date '", "'"),
+            Self::Instant => ("timestamp '", "'"),
             Self::Name => ("", ""),
             Self::Text => ("'", "'"),
         }
@@ -86,6 +105,10 @@ impl Kind {
             Self::Date => parse_date(value)
                 .map(|date| date.to_string())
                 .map_err(|_| refused("it is not a date (YYYY-MM-DD)")),
+            Self::Instant => value
+                .parse::<jiff::civil::DateTime>()
+                .map(|instant| instant.strftime("%Y-%m-%d %H:%M:%S").to_string())
+                .map_err(|_| refused("it is not an instant (YYYY-MM-DD HH:MM:SS)")),
             Self::Name if is_name(value) => Ok(value.to_owned()),
             Self::Name => Err(refused("it is not a table's name (a-z, 0-9 and _)")),
             Self::Text => Ok(value.replace('\'', "''")),
@@ -176,6 +199,23 @@ impl SqlFiles {
             .filter(|(path, _)| path.starts_with(&prefix))
             .map(|(path, _)| (*path).to_owned())
             .collect())
+    }
+
+    /// The tables that have checks, in order.
+    pub fn tables_with_checks(&self) -> Vec<String> {
+        let tables = EMBEDDED.iter().filter_map(|(path, _)| {
+            let (table, rest) = path.split_once('/')?;
+            rest.starts_with("checks/").then(|| table.to_owned())
+        });
+        let mut tables: Vec<String> = tables.collect();
+        tables.sort();
+        tables.dedup();
+        tables
+    }
+
+    /// Every file, by its path below `assets/sql/`.
+    pub fn paths(&self) -> impl Iterator<Item = &'static str> {
+        EMBEDDED.iter().map(|(path, _)| *path)
     }
 
     /// The statement, without comments, with parameters still in it.
@@ -424,11 +464,17 @@ mod tests {
                 ("from", "2026-01-01"),
                 ("to", "2026-01-07"),
                 ("staging", staging),
+                ("table", "affise_clicks"),
+                ("today", "2026-01-31"),
+                ("now", "2026-01-31 08:05:00"),
             ];
             let bindings = [
                 ("from", "$.window.from"),
                 ("to", "$.window.to"),
                 ("staging", "$.run.staging"),
+                ("table", "affise_clicks"),
+                ("today", "2026-01-31"),
+                ("now", "2026-01-31 08:05:00"),
             ];
             let rendered = files.render(path, &parameters).unwrap();
             let intrinsic = files.states_format(path, &bindings).unwrap();
@@ -448,6 +494,30 @@ mod tests {
                 intrinsic.len()
             );
         }
+    }
+
+    #[test]
+    fn every_file_of_the_folder_ships() {
+        fn walk(folder: &Path, found: &mut Vec<String>) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    walk(&path, found);
+                } else if path.extension().is_some_and(|ending| ending == "sql") {
+                    let below = path.strip_prefix("assets/sql").unwrap();
+                    found.push(below.to_str().unwrap().to_owned());
+                }
+            }
+        }
+        let mut found = Vec::new();
+        walk(Path::new("assets/sql"), &mut found);
+        found.sort();
+        let mut shipped: Vec<_> = EMBEDDED
+            .iter()
+            .map(|(path, _)| (*path).to_owned())
+            .collect();
+        shipped.sort();
+        assert_eq!(shipped, found);
     }
 
     #[test]
