@@ -94,6 +94,15 @@ fn every_statement_is_one_that_athena_can_read() {
         ("table", "a_table"),
         ("location", "s3://bucket/gold/a_table/"),
         ("execution", "one"),
+        ("ga_table", "ga_traffic"),
+        ("ga_source", "session_source"),
+        ("ga_medium", "session_medium"),
+        ("ga_campaign", "session_campaign_name"),
+        ("ga_sessions", "sessions"),
+        ("ga_users", "total_users"),
+        ("ga_conversions", "key_events"),
+        ("zone", "Europe/Berlin"),
+        ("business_unit", "O'Brien & Co"),
     ];
     let statements: Vec<(&str, String)> = files
         .paths()

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::{
-    AffiseSettings, Ga3Settings, Ga4Settings, GoldSettings, MarketoSettings, NormaliseSettings,
-    PlatformKind, Profile, Schedule,
+    AffiseSettings, DatamartSettings, Ga3Settings, Ga4Settings, GoldSettings, MarketoSettings,
+    NormaliseSettings, PlatformKind, Profile, Schedule,
 };
 
 mod sources;
@@ -135,6 +135,7 @@ struct ProfileFile {
     ga3: Option<Spanned<Ga3Settings>>,
     normalise: Option<Spanned<NormaliseSettings>>,
     gold: GoldSettings,
+    datamart: Option<Spanned<DatamartSettings>>,
     schedules: Option<Vec<Schedule>>,
 }
 
@@ -156,6 +157,7 @@ struct ProfileShown<'a> {
     ga3: Option<&'a Ga3Settings>,
     normalise: &'a NormaliseSettings,
     gold: &'a GoldSettings,
+    datamart: &'a DatamartSettings,
     schedules: &'a [Schedule],
 }
 
@@ -294,6 +296,7 @@ fn shown(profile: &Profile) -> ProfileShown<'_> {
         ga3: profile.ga3.as_ref(),
         normalise: &profile.normalise,
         gold: &profile.gold,
+        datamart: &profile.datamart,
         schedules: &profile.schedules,
     }
 }
@@ -330,6 +333,7 @@ impl Place<'_> {
             ga3: self.ga3(file.ga3)?,
             normalise: self.normalise(file.normalise)?,
             gold: file.gold,
+            datamart: self.datamart(file.datamart)?,
             schedules: file.schedules.unwrap_or_else(default_schedules),
             read_only: file.read_only,
         })
@@ -397,6 +401,21 @@ impl Place<'_> {
             None
         };
         complaint.map_or(Ok(s), |message| Err(self.invalid(at, message)))
+    }
+
+    fn datamart(
+        &self,
+        settings: Option<Spanned<DatamartSettings>>,
+    ) -> Result<DatamartSettings, ConfigError> {
+        let Some(settings) = settings else {
+            return Ok(DatamartSettings::default());
+        };
+        let price = settings.get_ref().price_per_tb;
+        if price.is_finite() && price >= 0.0 {
+            return Ok(settings.into_inner());
+        }
+        let message = "price_per_tb must be 0 or more dollars".to_owned();
+        Err(self.invalid(settings.span().start, message))
     }
 
     fn normalise(

@@ -3,6 +3,7 @@
 
 pub mod board;
 pub mod crawlers;
+pub mod datamart;
 pub mod freshness;
 pub mod model;
 pub mod operator;
@@ -16,10 +17,13 @@ pub mod triage;
 
 use async_trait::async_trait;
 
-use crate::pipeline::quality::QualityReport;
+use crate::pipeline::{dataset::GoldTable, quality::QualityReport};
 
 pub use crawlers::{
     CataloguedTable, Crawl, CrawlStatus, Crawler, CrawlerDetail, CrawlerError, CrawlerState,
+};
+pub use datamart::{
+    CostEstimate, Datamart, DatamartSource, LastBuild, Snapshot, StatementInFlight,
 };
 pub use model::*;
 pub use operator::{Operator, OperatorParts, SampleStarter};
@@ -108,6 +112,20 @@ pub trait Operations: Send + Sync + std::fmt::Debug {
     async fn quality(&self, id: &ExecutionId) -> OpsResult<Vec<QualityReport>> {
         let _ = id;
         Ok(Vec::new())
+    }
+    /// The marketing datamart: plan, sources, cost, what runs, the newest snapshot.
+    async fn datamart(&self) -> OpsResult<Datamart> {
+        Err(unsupported("datamart"))
+    }
+    /// The snapshots of a gold table, newest first; none before its first build.
+    async fn snapshots(&self, table: GoldTable) -> OpsResult<Vec<Snapshot>> {
+        let _ = table;
+        Err(unsupported("snapshots"))
+    }
+    /// Puts a snapshot's rows back by a new commit, which is returned. The caller has asked for confirmation.
+    async fn rollback(&self, table: GoldTable, version: u64) -> OpsResult<Snapshot> {
+        let _ = (table, version);
+        Err(unsupported("snapshots"))
     }
     /// Every crawler.
     async fn crawlers(&self) -> OpsResult<Vec<Crawler>> {

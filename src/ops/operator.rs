@@ -16,7 +16,8 @@ use super::{
     Board, ExecutionDetail, ExecutionId, ExecutionSummary, Identity, LogLine, Operations, OpsError,
     OpsErrorKind, OpsResult, ReportName, ReportSummary, Stage, StartRequest, WorkflowName,
     crawlers::{Crawler, CrawlerDetail},
-    ports::{Crawlers, Logs, Workflows},
+    datamart::{Datamart, Snapshot},
+    ports::{Crawlers, Gold, Logs, Workflows},
     reports::ReportCache,
     runs::{self, Folded},
     triage,
@@ -24,7 +25,7 @@ use super::{
 use crate::{
     config::Profile,
     pipeline::{
-        dataset::{Stream, streams},
+        dataset::{GoldTable, Stream, streams},
         ports::{Clock, Lake},
         quality::QualityReport,
         state::STATE_PREFIX,
@@ -58,6 +59,8 @@ pub struct OperatorParts {
     pub logs: Arc<dyn Logs>,
     /// What keeps the catalog of tables.
     pub crawlers: Arc<dyn Crawlers>,
+    /// Gold tables and their snapshots.
+    pub gold: Arc<dyn Gold>,
     /// Data, reports, state.
     pub lake: Lake,
     /// Time.
@@ -310,6 +313,19 @@ impl Operations for Operator {
 
     async fn quality(&self, id: &ExecutionId) -> OpsResult<Vec<QualityReport>> {
         self.quality_of(id).await
+    }
+
+    async fn datamart(&self) -> OpsResult<Datamart> {
+        self.read_datamart().await
+    }
+
+    async fn snapshots(&self, table: GoldTable) -> OpsResult<Vec<Snapshot>> {
+        self.table_snapshots(table).await
+    }
+
+    async fn rollback(&self, table: GoldTable, version: u64) -> OpsResult<Snapshot> {
+        self.may_change(&format!("a roll-back of {}", table.name()))?;
+        self.restore_snapshot(table, version).await
     }
 
     async fn crawlers(&self) -> OpsResult<Vec<Crawler>> {

@@ -1,4 +1,4 @@
-//! Ports only an operator needs: workflows, logs, crawlers.
+//! Ports only an operator needs: workflows, logs, crawlers, snapshots of gold.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -10,6 +10,15 @@ use super::{
     crawlers::{Crawler, CrawlerDetail, CrawlerError},
 };
 use crate::workflow::{definition::Definition, history::HistoryEvent};
+use crate::{
+    ops::datamart::Snapshot,
+    pipeline::{
+        dataset::GoldTable,
+        gold::datamart::DatamartPlan,
+        jobs::JobError,
+        ports::{QueryError, QueryRows},
+    },
+};
 
 /// State machines and their executions: Step Functions, or the embedded interpreter.
 #[async_trait]
@@ -79,4 +88,17 @@ pub trait Crawlers: Send + Sync + std::fmt::Debug {
     async fn start(&self, name: &str) -> Result<(), CrawlerError>;
     /// Asks a running crawl to stop; it ends as CANCELLED.
     async fn stop(&self, name: &str) -> Result<(), CrawlerError>;
+}
+
+/// Gold tables beyond what SQL files do: snapshots, plans, a look by SQL.
+#[async_trait]
+pub trait Gold: Send + Sync + std::fmt::Debug {
+    /// The snapshots of a table, newest first.
+    async fn snapshots(&self, table: GoldTable) -> Result<Vec<Snapshot>, QueryError>;
+    /// Puts a snapshot's rows back by a new commit.
+    async fn restore(&self, table: GoldTable, version: u64) -> Result<Snapshot, QueryError>;
+    /// What a build of the datamart would work with.
+    async fn plan_datamart(&self) -> Result<DatamartPlan, JobError>;
+    /// Runs one SELECT.
+    async fn query(&self, sql: &str) -> Result<QueryRows, QueryError>;
 }

@@ -7,8 +7,8 @@
 //! | --- | --- | --- |
 //! | `:from`, `:to`, `:today` | `2026-01-31` | `date '2026-01-31'` |
 //! | `:now` | `2026-01-31 08:05:00` | `timestamp '2026-01-31 08:05:00'` |
-//! | `:staging`, `:table` | a plain name | the name |
-//! | `:execution`, `:location` | any text | `'text'`, quotes doubled |
+//! | `:staging`, `:table`, `:ga_*` | a plain name | the name |
+//! | `:execution`, `:location`, `:zone`, `:business_unit` | any text | `'text'`, quotes doubled |
 //!
 //! The same file becomes a statement ([`SqlFiles::render`]), or the intrinsic of a workflow definition that
 //! makes the statement from the execution's input ([`SqlFiles::states_format`]). A line `-- include other.sql`
@@ -45,6 +45,19 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "daily_report_sub5/checks/5_facts_without_dimension.sql",
     "daily_report_sub5/checks/6_fewer_rows_than_before.sql",
     "daily_report_sub5/checks/7_rows_against_trailing_mean.sql",
+    "marketing_datamart/ddl.sql",
+    "marketing_datamart/select.sql",
+    "marketing_datamart/build.sql",
+    "marketing_datamart/replace.sql",
+    "marketing_datamart/drop_staging.sql",
+    "marketing_datamart/view.sql",
+    "marketing_datamart/checks/1_row_count.sql",
+    "marketing_datamart/checks/2_duplicate_keys.sql",
+    "marketing_datamart/checks/3_sessions_match_ga.sql",
+    "marketing_datamart/checks/4_leads_match_marketo.sql",
+    "marketing_datamart/checks/5_other_share.sql",
+    "marketing_datamart/checks/6_activities_without_lead.sql",
+    "marketing_datamart/checks/7_both_sides_are_there.sql",
     "affise_clicks/checks/1_duplicate_keys.sql",
     "affise_clicks/checks/2_lag.sql",
     "affise_clicks/checks/3_freshness.sql",
@@ -79,8 +92,9 @@ impl Kind {
         match parameter {
             "from" | "to" | "today" => Some(Self::Date),
             "now" => Some(Self::Instant),
-            "staging" | "table" => Some(Self::Name),
-            "execution" | "location" => Some(Self::Text),
+            "staging" | "table" | "ga_table" | "ga_source" | "ga_medium" | "ga_campaign"
+            | "ga_sessions" | "ga_users" | "ga_conversions" => Some(Self::Name),
+            "execution" | "location" | "zone" | "business_unit" => Some(Self::Text),
             _ => None,
         }
     }
@@ -248,7 +262,16 @@ impl SqlFiles {
     ///
     /// # Errors
     /// [`GoldError`] for a file, a parameter or a value that is not what it should be.
-    pub fn render(&self, path: &str, parameters: &[(&str, &str)]) -> Result<String, GoldError> {
+    pub fn render<V: AsRef<str>>(
+        &self,
+        path: &str,
+        parameters: &[(&str, V)],
+    ) -> Result<String, GoldError> {
+        let parameters: Vec<(&str, &str)> = parameters
+            .iter()
+            .map(|(name, value)| (*name, value.as_ref()))
+            .collect();
+        let parameters = parameters.as_slice();
         let statement = self.statement(path)?;
         let mut sql = String::with_capacity(statement.len() + 256);
         for piece in pieces(&statement) {
@@ -422,6 +445,8 @@ mod tests {
 
     use super::*;
 
+    const NONE: &[(&str, &str)] = &[];
+
     /// States.Format as its documentation describes it, without looking at ours.
     fn evaluate(intrinsic: &str, values: &[(&str, &str)]) -> String {
         let inner = intrinsic
@@ -467,6 +492,15 @@ mod tests {
                 ("table", "affise_clicks"),
                 ("today", "2026-01-31"),
                 ("now", "2026-01-31 08:05:00"),
+                ("ga_table", "ga_traffic"),
+                ("ga_source", "session_source"),
+                ("ga_medium", "session_medium"),
+                ("ga_campaign", "session_campaign_name"),
+                ("ga_sessions", "sessions"),
+                ("ga_users", "total_users"),
+                ("ga_conversions", "key_events"),
+                ("zone", "Europe/Berlin"),
+                ("business_unit", "shop"),
             ];
             let bindings = [
                 ("from", "$.window.from"),
@@ -475,6 +509,15 @@ mod tests {
                 ("table", "affise_clicks"),
                 ("today", "2026-01-31"),
                 ("now", "2026-01-31 08:05:00"),
+                ("ga_table", "$.plan.ga_table"),
+                ("ga_source", "$.plan.ga_source"),
+                ("ga_medium", "$.plan.ga_medium"),
+                ("ga_campaign", "$.plan.ga_campaign"),
+                ("ga_sessions", "$.plan.ga_sessions"),
+                ("ga_users", "$.plan.ga_users"),
+                ("ga_conversions", "$.plan.ga_conversions"),
+                ("zone", "$.plan.zone"),
+                ("business_unit", "$.plan.business_unit"),
             ];
             let rendered = files.render(path, &parameters).unwrap();
             let intrinsic = files.states_format(path, &bindings).unwrap();
@@ -482,6 +525,15 @@ mod tests {
                 ("$.window.from", "2026-01-01"),
                 ("$.window.to", "2026-01-07"),
                 ("$.run.staging", staging),
+                ("$.plan.ga_table", "ga_traffic"),
+                ("$.plan.ga_source", "session_source"),
+                ("$.plan.ga_medium", "session_medium"),
+                ("$.plan.ga_campaign", "session_campaign_name"),
+                ("$.plan.ga_sessions", "sessions"),
+                ("$.plan.ga_users", "total_users"),
+                ("$.plan.ga_conversions", "key_events"),
+                ("$.plan.zone", "Europe/Berlin"),
+                ("$.plan.business_unit", "shop"),
             ];
             assert_eq!(evaluate(&intrinsic, &values), rendered, "{path}");
             assert!(
@@ -562,7 +614,7 @@ mod tests {
             );
         }
         assert!(matches!(
-            files.render("t/x.sql", &[]),
+            files.render("t/x.sql", NONE),
             Err(GoldError::MissingParameter { .. })
         ));
         assert!(matches!(
@@ -579,7 +631,7 @@ mod tests {
             std::fs::create_dir(folder.path().join("t")).unwrap();
             std::fs::write(folder.path().join("t/x.sql"), &text).unwrap();
             let files = SqlFiles::in_folder(folder.path());
-            let (rendered, intrinsic) = (files.render("t/x.sql", &[]).unwrap(), files.states_format("t/x.sql", &[]).unwrap());
+            let (rendered, intrinsic) = (files.render("t/x.sql", NONE).unwrap(), files.states_format("t/x.sql", NONE).unwrap());
             prop_assert_eq!(evaluate(&intrinsic, &[]), rendered);
         }
     }

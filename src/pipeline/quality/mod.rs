@@ -14,7 +14,7 @@
 //! - Without a column `value`, the SELECT returns what is wrong: the value is the number of rows, and the first
 //!   rows are the sample.
 //! - With a column `value`, its first row's value is compared; `threshold: <= measured` compares it with the
-//!   column `threshold` of the same row. A value or threshold that is NULL or missing cannot be judged, and
+//!   column `threshold` of the same row. The sample is those rows whose own value does not keep the threshold. A value or threshold that is NULL or missing cannot be judged, and
 //!   the check passes without a value.
 //! - Parameters: `:table` (for a gold table its staging table while it is built), `:from` and `:to` (the window),
 //!   `:today` (in the profile's time zone), `:now` (UTC).
@@ -37,7 +37,7 @@ pub use store::{newest_report, report_key, stored_report};
 use self::file::CheckFile;
 use crate::pipeline::{
     dataset::GoldTable,
-    gold::{SqlFiles, query_error},
+    gold::{SqlFiles, datamart, query_error},
     jobs::{ErrorType, JobContext, JobError, Level},
     window::Window,
 };
@@ -171,14 +171,23 @@ async fn measure(
     window: Window,
 ) -> Result<QualityReport, JobError> {
     let files = SqlFiles::embedded();
+    let gold: Option<GoldTable> = table.parse().ok();
+    let run = Run {
+        ctx,
+        files: &files,
+        window,
+        further: match gold {
+            Some(GoldTable::MarketingDatamart) => datamart::plan(ctx).await?.parameters(),
+            _ => Vec::new(),
+        },
+    };
     let mut checks = Vec::new();
     for path in files.checks(table)? {
-        checks.push(run(ctx, &files, &path, table, subject, window).await?);
+        checks.push(run.check(&path, table, subject).await?);
     }
-    let gold: Option<GoldTable> = table.parse().ok();
     for source in gold.map_or(&[][..], GoldTable::reads) {
         for path in files.checks(source)? {
-            checks.push(run(ctx, &files, &path, source, source, window).await?);
+            checks.push(run.check(&path, source, source).await?);
         }
     }
     let report = QualityReport {
@@ -213,62 +222,73 @@ fn described(check: &CheckResult) -> String {
     )
 }
 
-async fn run(
-    ctx: &JobContext,
-    files: &SqlFiles,
-    path: &str,
-    table: &str,
-    subject: &str,
+/// What all checks of a run share.
+struct Run<'a> {
+    ctx: &'a JobContext,
+    files: &'a SqlFiles,
     window: Window,
-) -> Result<CheckResult, JobError> {
-    let file = CheckFile::parse(path, &files.text(path)?)
-        .map_err(|why| JobError::new(ErrorType::InvalidInput, why))?;
-    let now = ctx.clock.now();
-    let today = now.to_zoned(ctx.profile.time_zone.clone()).date();
-    let (from, to) = (window.from().to_string(), window.to().to_string());
-    let (today, now) = (
-        today.to_string(),
-        now.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-    );
-    let parameters = [
-        ("from", from.as_str()),
-        ("to", &to),
-        ("today", &today),
-        ("now", &now),
-        ("table", subject),
-        ("staging", subject),
-    ];
-    let sql = files.render(path, &parameters)?;
-    let failed = |error| {
-        query_error(
-            &format!("could not run the check {} of {table}", file.name),
-            &error,
-        )
-    };
-    let rows = ctx.engine.query(&sql, &ctx.cancel).await.map_err(failed)?;
-    let mut batches = rows.batches;
-    let mut found = Rows::default();
-    while let Some(batch) = batches.next().await {
-        found
-            .add(&batch.map_err(failed)?)
-            .map_err(|why| JobError::new(ErrorType::QueryFailed, why.to_string()))?;
+    /// Parameters that only this table's files have.
+    further: Vec<(&'static str, String)>,
+}
+
+impl Run<'_> {
+    async fn check(&self, path: &str, table: &str, subject: &str) -> Result<CheckResult, JobError> {
+        let ctx = self.ctx;
+        let file = CheckFile::parse(path, &self.files.text(path)?)
+            .map_err(|why| JobError::new(ErrorType::InvalidInput, why))?;
+        let sql = self.files.render(path, &self.parameters(subject))?;
+        let failed = |error| {
+            query_error(
+                &format!("could not run the check {} of {table}", file.name),
+                &error,
+            )
+        };
+        let rows = ctx.engine.query(&sql, &ctx.cancel).await.map_err(failed)?;
+        let mut batches = rows.batches;
+        let mut found = Rows {
+            measured: rows.schema.field_with_name("value").is_ok(),
+            ..Rows::default()
+        };
+        while let Some(batch) = batches.next().await {
+            found
+                .add(&batch.map_err(failed)?)
+                .map_err(|why| JobError::new(ErrorType::QueryFailed, why.to_string()))?;
+        }
+        Ok(judged(file, table, found))
     }
-    Ok(judged(file, table, found))
+
+    fn parameters(&self, subject: &str) -> Vec<(&'static str, String)> {
+        let now = self.ctx.clock.now();
+        let today = now.to_zoned(self.ctx.profile.time_zone.clone()).date();
+        let mut parameters = vec![
+            ("from", self.window.from().to_string()),
+            ("to", self.window.to().to_string()),
+            ("today", today.to_string()),
+            ("now", now.strftime("%Y-%m-%d %H:%M:%S").to_string()),
+            ("table", subject.to_owned()),
+            ("staging", subject.to_owned()),
+        ];
+        parameters.extend(self.further.iter().cloned());
+        parameters
+    }
 }
 
 fn judged(file: CheckFile, table: &str, found: Rows) -> CheckResult {
     let value = match found.measured {
-        true => found.value,
+        true => found.value.clone(),
         false => Some(found.rows.to_string()),
     };
     let limit = match file.threshold.limit {
         Limit::Number(ref number) => Some(number.clone()),
-        Limit::Measured => found.threshold,
+        Limit::Measured => found.threshold.clone(),
     };
-    let passed = match (&value, &limit) {
+    let holds = |value: Option<&String>| match (value, &limit) {
         (Some(value), Some(limit)) => file.threshold.comparison.holds(value, limit),
         _ => true,
     };
+    let passed = holds(value.as_ref());
+    // A SELECT may return more rows than those that offend, to show its value when nothing does.
+    let offends = |sample: &Sample| !found.measured || !holds(sample.value.as_ref());
     CheckResult {
         table: table.to_owned(),
         name: file.name,
@@ -276,10 +296,25 @@ fn judged(file: CheckFile, table: &str, found: Rows) -> CheckResult {
         passed,
         reason: file.reason,
         unit: file.unit,
-        threshold: limit.map(|limit| format!("{} {limit}", file.threshold.comparison.sign())),
-        value,
-        samples: if passed { Vec::new() } else { found.samples },
+        threshold: limit
+            .as_ref()
+            .map(|limit| format!("{} {limit}", file.threshold.comparison.sign())),
+        value: value.clone(),
+        samples: found
+            .samples
+            .into_iter()
+            .filter(|sample| !passed && offends(sample))
+            .map(|sample| sample.text)
+            .collect(),
     }
+}
+
+/// A row of the sample.
+#[derive(Debug)]
+struct Sample {
+    /// Its own `value`, where it has one.
+    value: Option<String>,
+    text: String,
 }
 
 /// What a check's SELECT returned.
@@ -290,7 +325,7 @@ struct Rows {
     measured: bool,
     value: Option<String>,
     threshold: Option<String>,
-    samples: Vec<String>,
+    samples: Vec<Sample>,
 }
 
 impl Rows {
@@ -300,7 +335,6 @@ impl Rows {
     ) -> Result<(), arrow::error::ArrowError> {
         let options = FormatOptions::default().with_null("NULL");
         let schema = batch.schema();
-        self.measured |= schema.field_with_name("value").is_ok();
         let columns = schema.fields().iter().zip(batch.columns());
         let columns = columns.map(|(field, column)| {
             let formatter = ArrayFormatter::try_new(column, &options)?;
@@ -310,12 +344,13 @@ impl Rows {
         let wanted = SAMPLES.saturating_sub(self.samples.len());
         for row in 0..batch.num_rows().min(wanted) {
             let first = self.rows == 0 && row == 0;
+            let mut own = None;
             let mut cells = Vec::with_capacity(columns.len());
             for (name, column, formatter) in &columns {
                 let text = || formatter.value(row).to_string();
                 let measured = || (!column.is_null(row)).then(text);
                 match *name {
-                    "value" if first => self.value = measured(),
+                    "value" => own = measured(),
                     "threshold" if first => self.threshold = measured(),
                     "threshold" => {}
                     name => cells.push(format!(
@@ -324,7 +359,13 @@ impl Rows {
                     )),
                 }
             }
-            self.samples.push(cells.join(" "));
+            if first {
+                self.value.clone_from(&own);
+            }
+            self.samples.push(Sample {
+                value: own,
+                text: cells.join(" "),
+            });
         }
         self.rows += batch.num_rows() as u64;
         Ok(())

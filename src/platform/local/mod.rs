@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod crawler;
 pub mod engine;
+mod gold;
 pub mod jobs;
 pub mod lake;
 pub mod logs;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     crawler::{LocalCrawlers, landing::Landing},
     engine::{EngineSettings, LocalEngine},
+    gold::LocalGold,
     jobs::LocalJobs,
     lake::LocalStore,
     logs::LocalLogs,
@@ -38,7 +40,7 @@ use crate::{
         operator::{Operator, OperatorParts, SampleStarter},
     },
     pipeline::{
-        gold,
+        gold::render_workflow,
         jobs::{JobContext, JobError, JobLog, Level},
         ports::{
             Clock, Lake, ObjectStore, QueryEngine, QueryError, QueryRows, QuerySummary, StoreError,
@@ -133,7 +135,7 @@ impl Platform {
         );
         let definitions = Definitions::new(
             Arc::clone(&profile),
-            Arc::new(|text| gold::render_workflow(text).map_err(|error| error.to_string())),
+            Arc::new(|text| render_workflow(text).map_err(|error| error.to_string())),
         );
         let workflows = LocalWorkflows::new(
             Arc::clone(&store),
@@ -151,6 +153,10 @@ impl Platform {
             workflows: workflows.clone(),
             logs: Arc::new(LocalLogs::new(store)),
             crawlers: Arc::new(crawlers.clone()),
+            gold: Arc::new(LocalGold {
+                engine: engine.clone(),
+                jobs: jobs.clone(),
+            }),
             lake: lake.clone(),
             clock: Arc::clone(&clock),
             sample: Some(Arc::new(Sample(Arc::clone(&stand_in)))),
