@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+mod keys;
 mod load;
 mod sources;
 
+pub use keys::{KeyBinding, KeyPatch, Placed};
 pub use load::{Config, ConfigError, Home};
 pub use sources::{
     Ga3Report, Ga3Settings, Ga3View, Ga4Property, Ga4Report, Ga4Settings, MarketoMode,
@@ -89,6 +91,12 @@ impl Profile {
     #[must_use]
     pub fn parameters_file(&self) -> PathBuf {
         self.data_dir.join("parameters.json")
+    }
+
+    /// Where the console writes exports when the current folder cannot be written.
+    #[must_use]
+    pub fn exports_dir(&self) -> PathBuf {
+        self.data_dir.join("exports")
     }
 
     /// Whether a path lies in this profile's data folder.

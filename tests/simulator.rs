@@ -9,6 +9,8 @@ mod faults;
 mod files;
 #[path = "simulator/listings.rs"]
 mod listings;
+#[path = "simulator/marketo.rs"]
+mod marketo;
 #[path = "simulator/refusals.rs"]
 mod refusals;
 #[cfg(unix)]

@@ -21,7 +21,7 @@ use std::{
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    config::{Config, ConfigError, Home, Profile},
+    config::{Config, ConfigError, Home, KeyPatch, Profile},
     platform::Platform,
 };
 
@@ -146,6 +146,8 @@ pub struct App {
     pub platform: Platform,
     /// How to print.
     pub output: OutputFormat,
+    /// Keys of the console that the configuration changes.
+    pub keys: KeyPatch,
 }
 
 /// How a verb that ran ended.
@@ -290,6 +292,7 @@ fn open(profile: Option<&str>, output: OutputFormat, verb: &Option<Verb>) -> Res
         profile,
         platform,
         output,
+        keys: config.keys().clone(),
     })
 }
 
@@ -354,6 +357,8 @@ mod console {
         let options = ConsoleOptions {
             start,
             ascii,
+            state_folder: Some(app.profile.exports_dir()),
+            keys: app.keys.clone(),
             ..ConsoleOptions::default()
         };
         crate::console::run(app.platform.operations(), options)

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use jiff::civil::Date;
@@ -12,6 +13,7 @@ use super::{CliError, Ended, OutputFormat, VerbResult};
 use crate::pipeline::text::for_terminal;
 use crate::simulator::{
     self, DEFAULT_SCALE, DEFAULT_SEED, FaultPlan, Options, RunningSimulator, SimulatorError,
+    marketo::MarketoOptions,
 };
 
 /// Variable that may hold the key the simulator asks for.
@@ -36,12 +38,21 @@ pub struct SimulateArgs {
     today: Option<Date>,
     /// Serve the NDJSON files of this folder instead of generated rows: offers, affiliates,
     /// advertisers, clicks, conversions, each NAME.ndjson, NAME.json, NAME.ndjson.gz or .zst, or a
-    /// folder NAME of such files.
+    /// folder NAME of such files; and Marketo's marketo_*.csv, here or in a folder marketo.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Let clicks of all days be read, not only those of the last seven.
     #[arg(long)]
     all_clicks: bool,
+    /// Marketo calls a day of US Central.
+    #[arg(long, default_value_t = 50_000, value_name = "CALLS")]
+    marketo_daily_calls: u64,
+    /// Bytes of Marketo bulk files a day of US Central.
+    #[arg(long, default_value_t = 500 << 20, value_name = "BYTES")]
+    marketo_export_bytes: u64,
+    /// Seconds between two refreshes of the status of a Marketo bulk job.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    marketo_status_refresh: u64,
     /// What goes wrong, for example `429=0.05,500@/3.0/stats/clicks#2`; see --help.
     #[arg(long, value_name = "PLAN", default_value = "")]
     faults: FaultPlan,
@@ -61,6 +72,9 @@ Faults: KIND[@PATH][=PROBABILITY|#N[-[M]]][:ARGUMENT], separated by commas.
   duplicate-page  shift-page[:ROWS]    rows of the page before, rows moved (from page 2 on)
   wrong-key  expired-key-after=N       401
   late-status                a conversion changes between two requests
+  marketo[:606]              Marketo's error of a code; 1029-queue, 1029-quota, 1029-queued, 1003-many
+  short-token                a Marketo token of two seconds
+  export-failed  file-missing  truncated-file  wrong-checksum  wrong-range    Marketo's bulk files
 PATH is a whole path or the beginning of one with * at its end; without one all requests count.
 =0.05 strikes five of a hundred requests, #2 the second one, #2-4 the second to the fourth,
 #2- all from the second; with neither, every request.";
@@ -92,12 +106,22 @@ fn options(args: &SimulateArgs) -> Result<Options, CliError> {
         all_clicks: args.all_clicks,
         faults: args.faults.clone(),
         port: args.port,
+        marketo: marketo_options(args),
         ..Options::default()
     };
     if let Some(key) = key(args.key_file.as_deref())? {
         options.api_key = key;
     }
     Ok(options)
+}
+
+fn marketo_options(args: &SimulateArgs) -> MarketoOptions {
+    MarketoOptions {
+        daily_calls: args.marketo_daily_calls,
+        export_bytes_a_day: args.marketo_export_bytes,
+        status_refresh: Duration::from_secs(args.marketo_status_refresh),
+        ..MarketoOptions::default()
+    }
 }
 
 /// The key from the file, else from the environment; never from an argument, which others can see.

@@ -39,8 +39,11 @@ pub struct MarketoSettings {
     pub lead_fields: Vec<String>,
     /// Hours by which a window overlaps what was read before: activities arrive late.
     pub overlap_hours: u32,
-    /// Minutes before now that are left for the next collection.
+    /// Minutes before now that are left for the next collection; 0 reads to the end of the window, whatever
+    /// time the instance thinks it is.
     pub lag_minutes: u32,
+    /// Days of leads by creation that the first collection reads.
+    pub lead_history_days: u32,
     /// Calls in any 20 seconds, of the 100 that all integrations of the instance share.
     pub calls_per_20_seconds: usize,
     /// Calls in flight, of the 10 that all integrations of the instance share.
@@ -76,6 +79,7 @@ impl Default for MarketoSettings {
             lead_fields: Vec::new(),
             overlap_hours: 24,
             lag_minutes: 10,
+            lead_history_days: 365,
             calls_per_20_seconds: 50,
             concurrency: 5,
             daily_calls: 50_000,

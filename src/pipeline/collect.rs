@@ -25,7 +25,6 @@ use super::{
 };
 
 pub mod manifest;
-mod secrets;
 mod source;
 mod writer;
 
@@ -34,7 +33,6 @@ pub use manifest::{
     MANIFEST_VERSION, Manifest, ManifestError, ManifestFile, list_manifests, read_manifest,
     write_manifest,
 };
-pub use secrets::without_secrets;
 pub use writer::BronzeWriter;
 
 /// Overlap below which a change that was committed late could be missed, in hours.
@@ -523,6 +521,16 @@ impl PageSink for Sink<'_> {
             self.writer.rows()
         ));
         Ok(())
+    }
+
+    async fn checkpoint(
+        &mut self,
+        cursor: serde_json::Value,
+        calls: u64,
+    ) -> Result<(), SourceError> {
+        self.source_cursor = Some(cursor);
+        self.calls = calls;
+        Ok(self.flush().await?)
     }
 
     fn position(&self) -> u64 {

@@ -8,6 +8,7 @@
 //! truth    what happened, as plain values (tests compute reports from it)
 //! wire     how Affise spells it
 //! archive  rows of files instead of generated ones
+//! marketo  the same for Marketo, which has a world of its own
 //! faults   misbehaving on purpose
 //! server   paths, keys, parameters, pages
 //! ```
@@ -24,7 +25,9 @@
 
 mod archive;
 mod calendar;
+pub mod campaigns;
 mod faults;
+pub mod marketo;
 mod random;
 mod server;
 mod text;
@@ -34,11 +37,11 @@ mod wire;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Router;
+use axum::{Router, routing::any};
 use jiff::{Timestamp, civil, tz::TimeZone};
 use secrecy::SecretString;
 use thiserror::Error;
@@ -54,6 +57,7 @@ pub use wire::SECRET_MARKER;
 
 use archive::Archive;
 use faults::Faults;
+use marketo::{Marketo, MarketoFiles, MarketoOptions, MarketoTruth};
 use server::{Holdings, Server};
 use truth::{LateChange, Truth};
 
@@ -94,6 +98,8 @@ pub struct Options {
     pub api_key: SecretString,
     /// The key that sees what one affiliate sees.
     pub affiliate_key: SecretString,
+    /// What the Marketo instance allows.
+    pub marketo: MarketoOptions,
 }
 
 impl Default for Options {
@@ -109,6 +115,7 @@ impl Default for Options {
             port: 0,
             api_key: SecretString::from(DEMO_API_KEY),
             affiliate_key: SecretString::from(DEMO_AFFILIATE_KEY),
+            marketo: MarketoOptions::default(),
         }
     }
 }
@@ -159,6 +166,7 @@ pub struct RunningSimulator {
     server: Arc<Server>,
     address: SocketAddr,
     stop: CancellationToken,
+    skipped: Vec<SkippedLine>,
     task: Option<JoinHandle<()>>,
 }
 
@@ -177,6 +185,9 @@ pub async fn start(options: Options) -> Result<RunningSimulator, SimulatorError>
     let stop = CancellationToken::new();
     let server = Arc::new(prepare(options, stop.clone()).await?);
     let router = Router::new()
+        .route("/identity/{*rest}", any(marketo::handle))
+        .route("/rest/{*rest}", any(marketo::handle))
+        .route("/bulk/{*rest}", any(marketo::handle))
         .fallback(server::handle)
         .with_state(Arc::clone(&server));
     let stopped = stop.clone().cancelled_owned();
@@ -187,11 +198,25 @@ pub async fn start(options: Options) -> Result<RunningSimulator, SimulatorError>
             .await;
     });
     Ok(RunningSimulator {
+        skipped: skipped(&server),
         server,
         address,
         stop,
         task: Some(task),
     })
+}
+
+/// The lines that no source serves.
+fn skipped(server: &Server) -> Vec<SkippedLine> {
+    let affise = match &server.holdings {
+        Holdings::Generated(_) => &[],
+        Holdings::Files(archive) => archive.skipped(),
+    };
+    affise
+        .iter()
+        .chain(server.marketo.skipped())
+        .cloned()
+        .collect()
 }
 
 /// Makes or reads what is served; on a thread of its own, because files may be large.
@@ -200,31 +225,34 @@ async fn prepare(options: Options, stop: CancellationToken) -> Result<Server, Si
         return Err(SimulatorError::Scale(options.scale));
     }
     let (seed, scale, today) = (options.seed, options.scale, options.today);
-    let (holdings, now) = match options.data {
-        Some(_) if options.faults.changes_conversions() => {
-            return Err(SimulatorError::LateStatusWithFiles);
-        }
+    if options.data.is_some() && options.faults.changes_conversions() {
+        return Err(SimulatorError::LateStatusWithFiles);
+    }
+    let files = match options.data {
         Some(directory) => {
-            let opened = tokio::task::spawn_blocking(move || Archive::open(&directory)).await;
-            let archive = opened.map_err(|error| ArchiveError::Keep(io::Error::other(error)))??;
-            let newest = archive
-                .newest()
-                .unwrap_or_else(|| Timestamp::now().as_second());
-            let day = today.unwrap_or_else(|| calendar::day_of(newest));
-            (
-                Holdings::Files(Box::new(archive)),
-                calendar::day_start(day) + calendar::DAY_SECONDS - 1,
-            )
+            let opened = tokio::task::spawn_blocking(move || Files::open(&directory)).await;
+            opened.map_err(|error| ArchiveError::Keep(io::Error::other(error)))??
         }
-        None => {
-            let day = today.unwrap_or_else(|| calendar::day_of(Timestamp::now().as_second()));
-            let truth = Truth::new(seed, scale, day);
-            let now = truth.now();
-            (Holdings::Generated(truth), now)
-        }
+        None => Files::default(),
+    };
+    let newest = || {
+        files
+            .newest()
+            .unwrap_or_else(|| Timestamp::now().as_second())
+    };
+    let day = today.unwrap_or_else(|| calendar::day_of(newest()));
+    let now = calendar::day_start(day) + calendar::DAY_SECONDS - 1;
+    let holdings = match files.affise {
+        Some(archive) => Holdings::Files(archive),
+        None => Holdings::Generated(Truth::new(seed, scale, day)),
+    };
+    let marketo = match files.marketo {
+        Some(files) => files.serve(options.marketo, seed),
+        None => Marketo::generated(options.marketo, seed, scale, now),
     };
     Ok(Server {
         holdings,
+        marketo,
         clock: AtomicI64::new(now),
         admin_key: options.api_key,
         affiliate_key: options.affiliate_key,
@@ -237,7 +265,50 @@ async fn prepare(options: Options, stop: CancellationToken) -> Result<Server, Si
     })
 }
 
+/// What a folder of files holds, by source. A source without files there is generated.
+#[derive(Default)]
+struct Files {
+    affise: Option<Box<Archive>>,
+    marketo: Option<MarketoFiles>,
+}
+
+impl Files {
+    /// Takes in a folder.
+    fn open(directory: &Path) -> Result<Self, ArchiveError> {
+        let marketo = MarketoFiles::open(directory)?;
+        let affise = match Archive::open(directory) {
+            Ok(archive) => Some(Box::new(archive)),
+            Err(ArchiveError::Empty(_)) if marketo.is_some() => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { affise, marketo })
+    }
+
+    /// When the newest row of any source was made.
+    fn newest(&self) -> Option<i64> {
+        let affise = self.affise.as_ref().and_then(|archive| archive.newest());
+        let marketo = self.marketo.as_ref().and_then(MarketoFiles::newest);
+        affise.max(marketo)
+    }
+}
+
 impl RunningSimulator {
+    /// What the Marketo instance holds as of now.
+    pub fn marketo_truth(&self) -> MarketoTruth {
+        self.server.marketo.truth(self.server.now())
+    }
+
+    /// Makes the Marketo token in use expire now.
+    pub fn expire_marketo_token(&self) {
+        self.server.marketo.expire_token();
+    }
+
+    /// Marketo calls counted and bytes of bulk files made on the quota day of now.
+    pub fn marketo_usage(&self) -> (u64, u64) {
+        let (marketo, now) = (&self.server.marketo, self.server.now());
+        (marketo.calls_counted(now), marketo.bytes_exported(now))
+    }
+
     /// `http://127.0.0.1:PORT`, without a slash at the end.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
@@ -264,10 +335,7 @@ impl RunningSimulator {
 
     /// Lines of the files that are not served, each with its reason.
     pub fn skipped_lines(&self) -> &[SkippedLine] {
-        match &self.server.holdings {
-            Holdings::Generated(_) => &[],
-            Holdings::Files(archive) => archive.skipped(),
-        }
+        &self.skipped
     }
 
     /// How often each kind of fault has struck, by its word in a plan.

@@ -37,6 +37,16 @@ pub(crate) enum Purpose {
     Identifier = 14,
     /// Which conversion a late status change takes.
     LateStatus = 15,
+    /// When a Marketo lead was created.
+    MarketoLead = 31,
+    /// The other attributes of a Marketo lead.
+    MarketoLeadText = 32,
+    /// Whose a Marketo activity is.
+    MarketoActivity = 33,
+    /// When a Marketo activity happened, and of what type it is.
+    MarketoActivityTime = 34,
+    /// The other attributes of a Marketo activity.
+    MarketoActivityText = 35,
 }
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;

@@ -6,7 +6,11 @@ use crate::pipeline::{
     dataset::Stream,
     jobs::{ErrorType, JobContext, JobError},
     ports::ParameterError,
-    sources::{Source, affise::Affise},
+    sources::{
+        Source,
+        affise::Affise,
+        marketo::{Marketo, MarketoCredentials},
+    },
 };
 
 /// The source of a stream, ready to be read.
@@ -23,7 +27,10 @@ pub(super) async fn of_stream(
         | Stream::AffiseAdvertisers
         | Stream::AffiseClicks
         | Stream::AffiseConversions => Ok(Box::new(affise(ctx).await?)),
-        Stream::MarketoLeads | Stream::MarketoActivities => Err(not_configured(ctx, stream)),
+        Stream::MarketoLeads | Stream::MarketoActivities => match marketo(ctx).await? {
+            Some(marketo) => Ok(Box::new(marketo)),
+            None => Err(not_configured(ctx, stream)),
+        },
         Stream::Ga4(_) | Stream::Ga3(_) => Err(not_configured(ctx, stream)),
     }
 }
@@ -55,6 +62,41 @@ pub(super) async fn affise(ctx: &JobContext) -> Result<Affise, JobError> {
         ctx.cancel.clone(),
         ctx.log.clone(),
     )?)
+}
+
+/// Marketo as the profile has it, with its credentials from the parameter store; `None` where the profile
+/// does not have it.
+///
+/// # Errors
+/// As [`of_stream`].
+pub(super) async fn marketo(ctx: &JobContext) -> Result<Option<Marketo>, JobError> {
+    let Some(settings) = &ctx.profile.marketo else {
+        return Ok(None);
+    };
+    let munchkin_id = match credential(ctx, &settings.munchkin_id_parameter).await {
+        Ok(id) => Some(id),
+        // The id says where the instance is; settings may say it too.
+        Err(error)
+            if error.error_type == ErrorType::BadCredentials && !settings.base_url.is_empty() =>
+        {
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let credentials = MarketoCredentials {
+        munchkin_id,
+        client_id: credential(ctx, &settings.client_id_parameter).await?,
+        client_secret: credential(ctx, &settings.client_secret_parameter).await?,
+    };
+    let source = Marketo::new(
+        settings,
+        credentials,
+        ctx.lake.std.clone(),
+        ctx.clock.clone(),
+        ctx.cancel.clone(),
+        ctx.log.clone(),
+    )?;
+    Ok(Some(source))
 }
 
 fn not_configured(ctx: &JobContext, stream: Stream) -> JobError {

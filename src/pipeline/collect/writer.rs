@@ -10,11 +10,12 @@ use memchr::memchr2;
 use sha2::{Digest, Sha256};
 use zstd::stream::write::Encoder;
 
-use super::{ManifestFile, secrets::without_secrets};
+use super::ManifestFile;
 use crate::pipeline::{
     dataset::Stream,
     jobs::{ErrorType, JobError},
     ports::{ObjectStore, PutCondition, StoreError},
+    secrets::without_secrets,
 };
 
 /// Bytes of rows, uncompressed, from which on a file is finished.

@@ -24,6 +24,8 @@ use crate::{
 };
 
 pub mod datamart;
+#[cfg(all(test, feature = "local"))]
+mod datamart_tests;
 mod sql;
 mod workflow;
 

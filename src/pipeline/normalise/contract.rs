@@ -57,6 +57,10 @@ pub enum Kind {
     List,
     /// A map as JSON text; `[]` is `{}`.
     Map,
+    /// Text of whatever came: `false` is the text `false`, a list its JSON text.
+    Any,
+    /// Of the object at its path, the members that no other column takes, as a JSON object.
+    Rest,
 }
 
 impl Kind {
@@ -64,7 +68,9 @@ impl Kind {
     #[must_use]
     pub fn data_type(self) -> DataType {
         match self {
-            Self::Text | Self::TextOrNull | Self::List | Self::Map => DataType::Utf8,
+            Self::Text | Self::TextOrNull | Self::List | Self::Map | Self::Any | Self::Rest => {
+                DataType::Utf8
+            }
             Self::Int => DataType::Int64,
             Self::Money => DataType::Decimal128(MONEY_PRECISION, MONEY_SCALE),
             Self::Flag => DataType::Boolean,
@@ -122,6 +128,8 @@ macro_rules! columns {
     (@marked [] $column:expr) => { $column };
     (@marked [$mark:ident $($rest:ident)*] $column:expr) => { $mark(columns!(@marked [$($rest)*] $column)) };
 }
+
+pub mod marketo;
 
 /// A click, by event day. Key: `id`.
 pub const CLICKS: &[Column] = columns![
@@ -274,6 +282,35 @@ pub const ADVERTISERS: &[Column] = columns![
     Text phone, Text country, Text city, Text zip_code, Text address_1, Text address_2,
 ];
 
+/// The column that tells the rows of a table apart: of two rows with the same value the newer one stays.
+#[must_use]
+pub fn key(table: SilverTable) -> &'static str {
+    match table {
+        SilverTable::MarketoLeads => "lead_id",
+        SilverTable::MarketoActivities => "marketo_guid",
+        _ => "id",
+    }
+}
+
+/// The time stamp whose day is the partition; `None` for a table without days.
+#[must_use]
+pub fn day_column(table: SilverTable) -> Option<&'static str> {
+    match table {
+        SilverTable::MarketoActivities => Some("activity_date"),
+        _ => table.by_event_day().then_some("created_at"),
+    }
+}
+
+/// Version of a table's contract: goes up whenever one of its columns is added, renamed or changes its
+/// type; stored in every Parquet file.
+#[must_use]
+pub fn version(table: SilverTable) -> u32 {
+    match table {
+        SilverTable::MarketoLeads | SilverTable::MarketoActivities => 1,
+        _ => CONTRACT_VERSION,
+    }
+}
+
 /// The columns of a table, in file order, without the three of every table.
 #[must_use]
 pub fn columns(table: SilverTable) -> &'static [Column] {
@@ -286,7 +323,8 @@ pub fn columns(table: SilverTable) -> &'static [Column] {
         SilverTable::Advertisers => ADVERTISERS,
         SilverTable::Clicks => CLICKS,
         SilverTable::Conversions => CONVERSIONS,
-        SilverTable::MarketoLeads | SilverTable::MarketoActivities => &[],
+        SilverTable::MarketoLeads => marketo::LEADS,
+        SilverTable::MarketoActivities => marketo::ACTIVITIES,
         SilverTable::Ga4(_) | SilverTable::Ga3(_) | SilverTable::GaDayQuality => &[],
     }
 }
@@ -319,9 +357,43 @@ mod tests {
             let paths: HashSet<_> = columns.iter().map(|column| column.path).collect();
             assert_eq!(names.len(), columns.len(), "{table:?}");
             assert_eq!(paths.len(), columns.len(), "{table:?}");
-            for column in columns.iter().filter(|column| column.path.len() > 1) {
+            let marketo = table.source() == "marketo";
+            for column in columns
+                .iter()
+                .filter(|column| column.path.len() > 1 && !marketo)
+            {
                 assert_eq!(column.name, column.path.join("__"), "{table:?}");
             }
+        }
+    }
+
+    #[test]
+    fn every_table_has_its_key_and_its_day() {
+        for table in SilverTable::ALL
+            .into_iter()
+            .filter(|table| !columns(*table).is_empty())
+        {
+            let find = |name| columns(table).iter().find(|column| column.name == name);
+            // Tables below offers have a key of several columns and are made anew, never merged.
+            if !table.short().starts_with("offer_") {
+                assert!(find(key(table)).unwrap().required, "{table:?}");
+            }
+            if let Some(day) = day_column(table) {
+                let day = find(day).unwrap();
+                assert!(day.required && day.kind == Kind::Instant, "{table:?}");
+            }
+            assert!(version(table) > 0);
+        }
+    }
+
+    #[test]
+    fn names_of_attributes_follow_what_marketo_shows() {
+        for column in marketo::ACTIVITIES
+            .iter()
+            .filter(|column| column.path.len() == 2)
+        {
+            let shown = column.path[1].to_lowercase().replace(' ', "_");
+            assert_eq!(column.name, shown);
         }
     }
 

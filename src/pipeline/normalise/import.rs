@@ -16,7 +16,7 @@ use super::{
     Collection, feed,
     part::broken,
     publish,
-    quarantine::without_secrets,
+    quarantine::cleaned,
     run::{FileCounts, Run},
     summary::NormaliseSummary,
 };
@@ -233,7 +233,7 @@ fn compress(from: &Path, to: &Path, secret: bool) -> Result<(), JobError> {
             > 0
         {
             let ended = line.pop_if(|last| *last == b'\n').is_some();
-            line = without_secrets(line);
+            line = cleaned(line);
             encoder.write_all(&line).map_err(failed)?;
             if ended {
                 encoder.write_all(b"\n").map_err(failed)?;

@@ -5,6 +5,8 @@
 //! program, so a string is scanned eight bytes at a time and nothing is allocated.
 //! The grammar is RFC 8259's: what `serde_json` refuses is refused here.
 
+use crate::pipeline::secrets::names_a_secret;
+
 /// How deep arrays and objects may be nested; as in `serde_json`.
 const MAX_DEPTH: usize = 128;
 
@@ -241,7 +243,7 @@ impl<'a> Cursor<'a> {
         }
         loop {
             let key = self.key()?;
-            seen.secret |= super::secrets::is_secret(key);
+            seen.secret |= names_a_secret(key.raw, key.escaped);
             self.skip(seen, depth + 1)?;
             self.space();
             if !self.take(b",") {

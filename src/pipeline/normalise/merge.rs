@@ -40,9 +40,6 @@ pub(super) struct Merged {
     pub written: bool,
 }
 
-/// The key of every table that is merged.
-const KEY: &str = "id";
-
 /// Keys and versions of incoming rows, in input order.
 #[derive(Default)]
 struct Keys {
@@ -66,8 +63,8 @@ impl Keys {
             .map_or((0, ""), |(_, received, source)| (*received, source))
     }
 
-    fn add(&mut self, batch: &RecordBatch) {
-        let columns = KeyColumns::of(batch);
+    fn add(&mut self, layout: &Layout, batch: &RecordBatch) {
+        let columns = KeyColumns::of(layout, batch);
         for row in 0..batch.num_rows() {
             columns.push_key(row, &mut self.bytes);
             self.ends.push(self.bytes.len());
@@ -103,7 +100,7 @@ fn instant(column: Option<&ArrayRef>, row: usize) -> Option<i64> {
 
 impl<'b> KeyColumns<'b> {
     fn names(layout: &Layout) -> Vec<&'static str> {
-        let wanted = [KEY, "updated_at", "created_at"];
+        let wanted = [layout.key, "updated_at", "created_at"];
         let own = contract::columns(layout.table)
             .iter()
             .map(|column| column.name)
@@ -111,10 +108,10 @@ impl<'b> KeyColumns<'b> {
         own.chain([COLLECTED_AT, SOURCE]).collect()
     }
 
-    fn of(batch: &'b RecordBatch) -> Self {
+    fn of(layout: &Layout, batch: &'b RecordBatch) -> Self {
         let named = |name| batch.column_by_name(name);
         Self {
-            key: named(KEY).unwrap_or_else(|| batch.column(0)),
+            key: named(layout.key).unwrap_or_else(|| batch.column(0)),
             updated: named("updated_at"),
             created: named("created_at"),
             received: named(COLLECTED_AT),
@@ -174,10 +171,13 @@ pub(super) fn merge(
     let columns = KeyColumns::names(layout);
     for path in &incoming.spilled {
         for batch in part::read(path, layout, Some(&columns), None)? {
-            keys.add(&batch?);
+            keys.add(layout, &batch?);
         }
     }
-    incoming.pending.iter().for_each(|batch| keys.add(batch));
+    incoming
+        .pending
+        .iter()
+        .for_each(|batch| keys.add(layout, batch));
     let mut choice = choose(layout, incoming, existing, &keys)?;
     drop(keys);
     if choice.merged.new + choice.merged.updated > 0 {
@@ -243,7 +243,7 @@ fn compare(
     let mut key = Vec::new();
     for batch in part::read(existing, layout, Some(&KeyColumns::names(layout)), None)? {
         let batch = batch?;
-        let columns = KeyColumns::of(&batch);
+        let columns = KeyColumns::of(layout, &batch);
         for row in 0..batch.num_rows() {
             let old = choice.drop_old.len();
             choice.drop_old.push(false);
@@ -387,7 +387,7 @@ fn push_filtered(
         return writer.push(batch);
     }
     let kept = filter_record_batch(batch, &BooleanArray::from(keep));
-    writer.push(&kept.map_err(|why| broken("filter rows of", &PathBuf::from(KEY), why))?)
+    writer.push(&kept.map_err(|why| broken("filter rows of", &PathBuf::from("a partition"), why))?)
 }
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -31,7 +31,6 @@ mod publish;
 mod quarantine;
 mod rows;
 mod run;
-mod secrets;
 mod segment;
 mod stage;
 mod summary;
@@ -128,11 +127,7 @@ pub fn decode_lines(
     text: &[u8],
 ) -> Result<DecodedLines, JobError> {
     let table = stream.silver();
-    let plan = plan::Plan::new(
-        contract::columns(table),
-        table.by_event_day().then_some("created_at"),
-        false,
-    );
+    let plan = plan::Plan::new(contract::columns(table), contract::day_column(table), false);
     let mut decoder = segment::SegmentDecoder::new(&plan, contract::schema(table), zone.clone());
     let decoded = decoder.decode(text, None, 0, "")?;
     Ok(DecodedLines {

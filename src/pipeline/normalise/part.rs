@@ -27,7 +27,7 @@ use parquet::{
     schema::types::ColumnPath,
 };
 
-use super::contract::{self, CONTRACT_VERSION, Kind};
+use super::contract::{self, Kind};
 use crate::pipeline::{
     dataset::SilverTable,
     jobs::{ErrorType, JobError},
@@ -58,6 +58,8 @@ pub(super) fn broken(action: &str, path: &Path, why: impl std::fmt::Display) -> 
 pub(super) struct Layout {
     /// The table.
     pub table: SilverTable,
+    /// The column that tells its rows apart.
+    pub key: &'static str,
     /// Its Arrow schema.
     pub schema: SchemaRef,
     properties: WriterPropertiesPtr,
@@ -75,7 +77,7 @@ impl Layout {
             .set_created_by(concat!("lakehand ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_key_value_metadata(Some(vec![KeyValue::new(
                 "contract_version".to_owned(),
-                CONTRACT_VERSION.to_string(),
+                contract::version(table).to_string(),
             )]));
         for column in contract::columns(table) {
             let path = ColumnPath::from(column.name);
@@ -92,6 +94,7 @@ impl Layout {
         }
         Self {
             table,
+            key: contract::key(table),
             schema: contract::schema(table),
             properties: Arc::new(builder.build()),
         }

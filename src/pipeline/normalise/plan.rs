@@ -40,6 +40,8 @@ pub(super) struct Node {
     pub nodes: Vec<u16>,
     /// The column of its `id`: where a bare id in place of the object goes.
     pub id_column: Option<u16>,
+    /// Whether the members that no column takes go to the plan's rest column.
+    pub keeps_rest: bool,
 }
 
 /// A compiled contract.
@@ -51,6 +53,8 @@ pub(super) struct Plan {
     pub nodes: Vec<Node>,
     /// Columns a row must have.
     pub required: Vec<u16>,
+    /// Column of what other columns of its object leave over.
+    pub rest: Option<u16>,
     /// `os` and `os_version`.
     pub os: Option<(u16, u16)>,
     /// `income`, `payouts` and `earnings`.
@@ -84,6 +88,10 @@ impl Plan {
             required: (0..columns.len() as u16)
                 .filter(|&at| columns[at as usize].required)
                 .collect(),
+            rest: columns
+                .iter()
+                .position(|column| column.kind == Kind::Rest)
+                .map(|at| at as u16),
             os,
             money: money.map(|((income, payouts), earnings)| (income, payouts, earnings)),
             day: day.and_then(place),
@@ -94,9 +102,12 @@ impl Plan {
 
 fn add(nodes: &mut Vec<Node>, column_at: u16, column: &Column) {
     let mut above = vec![0usize];
+    let is_rest = column.kind == Kind::Rest;
     let Some((last, levels)) = column.path.split_last() else {
         return;
     };
+    // What is left over belongs to the object itself, not to a member of it.
+    let levels = if is_rest { column.path } else { levels };
     for (depth, &level) in levels.iter().enumerate() {
         let parent = above[depth];
         let child = match nodes[parent]
@@ -125,6 +136,10 @@ fn add(nodes: &mut Vec<Node>, column_at: u16, column: &Column) {
         nodes[node].columns.push(column_at);
     }
     let owner = &mut nodes[above[levels.len()]];
+    if is_rest {
+        owner.keeps_rest = true;
+        return;
+    }
     insert(owner, last, Target::Column(column_at));
     if *last == "id" {
         owner.id_column = Some(column_at);

@@ -6,7 +6,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::civil::Date;
 
 use super::{
-    children,
+    children, contract,
+    decode::MISSING,
     merge::{self, Merged},
     part::Layout,
     quarantine::quarantine_key,
@@ -59,12 +60,34 @@ pub(super) async fn judge(ctx: &JobContext, staged: &mut Staged) -> Result<Vec<S
             None => ctx.lake.std.delete(&key).await.map_err(store_failed)?,
         }
     }
+    if let Some(error) = vanished(staged) {
+        return Err(error);
+    }
     let aside = staged.rows_aside();
     let limit = ctx.profile.normalise.max_quarantine_share;
     if aside as f64 > limit * staged.rows_in as f64 {
         return Err(too_many(staged, aside, limit, &stored));
     }
     Ok(stored)
+}
+
+/// A field that every row must have and none has: the source has dropped or renamed it.
+fn vanished(staged: &Staged) -> Option<JobError> {
+    let gone = staged.reasons.iter().find_map(|(reason, rows)| {
+        let column = reason.strip_suffix(MISSING)?.strip_suffix(": ")?;
+        (*rows == staged.rows_in).then_some(column)
+    })?;
+    let table = staged.stream.silver();
+    let known = contract::columns(table)
+        .iter()
+        .find(|column| column.name == gone);
+    let wire = known.map_or_else(String::new, |column| column.path.join("."));
+    let message = format!(
+        "the required field {gone} ('{wire}' on the wire) has vanished: none of {} rows of {} has it; \
+         silver is unchanged, look what the source sends and adapt the contract",
+        staged.rows_in, staged.stream
+    );
+    Some(JobError::new(ErrorType::DataContractError, message))
 }
 
 fn too_many(staged: &Staged, aside: u64, limit: f64, stored: &[String]) -> JobError {

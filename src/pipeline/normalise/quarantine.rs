@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     json::{Cursor, Seen},
     part::broken,
-    secrets,
     segment::SetAside,
 };
-use crate::pipeline::{dataset::Stream, jobs::JobError};
+use crate::pipeline::{
+    dataset::Stream,
+    jobs::JobError,
+    secrets::{redact, without_secrets},
+};
 
 /// A line put aside, as it stands in the quarantine file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +40,7 @@ pub struct QuarantinedLine {
 impl QuarantinedLine {
     /// The record of a line of `file`.
     pub(super) fn new(file: &str, aside: SetAside) -> Self {
-        let kept = without_secrets(aside.text);
+        let kept = cleaned(aside.text);
         let (text, base64) = match String::from_utf8(kept) {
             Ok(text) => (Some(text), None),
             Err(bytes) => (None, Some(STANDARD.encode(bytes.as_bytes()))),
@@ -54,15 +57,15 @@ impl QuarantinedLine {
 }
 
 /// The line without secrets, whether it is JSON or not.
-pub(super) fn without_secrets(line: Vec<u8>) -> Vec<u8> {
+pub(super) fn cleaned(line: Vec<u8>) -> Vec<u8> {
     let mut cursor = Cursor::new(&line);
     let mut seen = Seen::default();
     cursor.space();
     let json = cursor.value(&mut seen).is_ok() && cursor.end().is_ok();
     match (json, seen.secret) {
         (true, false) => line,
-        (true, true) => secrets::strip(&line).unwrap_or_else(|_| secrets::redact(&line)),
-        (false, _) => secrets::redact(&line),
+        (true, true) => without_secrets(&line).into_owned(),
+        (false, _) => redact(&line),
     }
 }
 

@@ -39,10 +39,12 @@ impl Cells {
     /// Empty, for values of `kind`.
     pub fn new(kind: Kind) -> Self {
         let values = match kind {
-            Kind::Text | Kind::TextOrNull | Kind::List | Kind::Map => Values::Text {
-                ends: Vec::new(),
-                bytes: Vec::new(),
-            },
+            Kind::Text | Kind::TextOrNull | Kind::List | Kind::Map | Kind::Any | Kind::Rest => {
+                Values::Text {
+                    ends: Vec::new(),
+                    bytes: Vec::new(),
+                }
+            }
             Kind::Int | Kind::Instant => Values::Whole(Vec::new()),
             Kind::Money => Values::Money(Vec::new()),
             Kind::Flag => Values::Flag(BooleanBufferBuilder::new(0)),

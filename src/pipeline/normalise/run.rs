@@ -17,7 +17,6 @@ use super::{
     part::{Layout, broken},
     plan::Plan,
     quarantine::{QuarantineWriter, QuarantinedLine},
-    secrets,
     segment::{Decoded, SegmentDecoder},
     stage::{Spill, Stage},
     tally::Tally,
@@ -25,6 +24,7 @@ use super::{
 use crate::pipeline::{
     dataset::Stream,
     jobs::{ErrorType, JobContext, JobError},
+    secrets::may_hold_secrets,
 };
 
 /// Every how many rows progress is told.
@@ -217,7 +217,7 @@ fn decode_all(
     let layout = Arc::new(Layout::new(table));
     let plan = Plan::new(
         super::contract::columns(table),
-        table.by_event_day().then_some("created_at"),
+        super::contract::day_column(table),
         false,
     );
     let settings = ctx.profile.normalise;
@@ -320,7 +320,7 @@ impl Collector<'_> {
             || decoded
                 .set_aside
                 .iter()
-                .any(|aside| secrets::may_hold(&aside.text));
+                .any(|aside| may_hold_secrets(&aside.text));
         for aside in decoded.set_aside {
             let aside = super::segment::SetAside {
                 line: self.lines_before + aside.line,

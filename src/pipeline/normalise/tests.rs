@@ -186,6 +186,7 @@ impl Naive {
         let cell = match (kind, &text) {
             _ if value == "null" => None,
             (Kind::Flag, _) if matches!(value, "true" | "false") => Some(value.to_owned()),
+            (Kind::Any | Kind::Rest, _) => Some(text.clone().unwrap_or_else(|| value.to_owned())),
             _ if value == "false" => None,
             (Kind::Text, Some(text)) => Some(text.clone()),
             (_, Some(text)) if text.is_empty() => None,

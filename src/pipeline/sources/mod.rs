@@ -15,6 +15,7 @@ use crate::pipeline::{dataset::Stream, window::Window};
 
 pub mod affise;
 pub mod http;
+pub mod marketo;
 
 pub use http::SourceError;
 
@@ -111,6 +112,19 @@ pub trait PageSink: Send {
         cursor: serde_json::Value,
         calls: u64,
     ) -> Result<(), SourceError>;
+
+    /// Makes everything handed over and `cursor` durable before it returns: for what must not be done
+    /// twice, like an order that costs quota.
+    ///
+    /// # Errors
+    /// [`SourceError::Sink`] when it cannot be stored.
+    async fn checkpoint(
+        &mut self,
+        cursor: serde_json::Value,
+        calls: u64,
+    ) -> Result<(), SourceError> {
+        self.page(&[], cursor, calls).await
+    }
 
     /// How many rows are durable or on their way there; the number of the next row.
     fn position(&self) -> u64;

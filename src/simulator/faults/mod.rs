@@ -32,6 +32,13 @@
 //! | `wrong-key` | 401, as for a wrong key | |
 //! | `expired-key-after=N` | 401 after `N` requests | |
 //! | `late-status` | a recent conversion has changed its status since the last request | |
+//! | `marketo` | Marketo's error of a code, in 200 | `606`; `1029-queue`, `1029-quota`, `1029-queued`, `1003-many` |
+//! | `short-token` | Marketo's token lives two seconds | |
+//! | `export-failed` | a bulk job that is enqueued will fail | |
+//! | `file-missing` | a bulk file that is complete answers 404 | |
+//! | `truncated-file` | a bulk file ends after two thirds | |
+//! | `wrong-checksum` | the status of a bulk job names another checksum | |
+//! | `wrong-range` | 206 with another range than was asked for | |
 //!
 //! Requests are numbered as they arrive. A client that asks several things at once may see the
 //! same faults on other requests the next time.
@@ -81,6 +88,20 @@ pub enum FaultKind {
     WrongKey,
     /// A conversion changes its status.
     LateStatus,
+    /// An error of Marketo by the word of its code.
+    Marketo(&'static str),
+    /// A Marketo token of two seconds.
+    ShortToken,
+    /// A bulk job that will fail.
+    ExportFailed,
+    /// 404 for a bulk file.
+    FileMissing,
+    /// A bulk file that ends early.
+    TruncatedFile,
+    /// Another checksum than the file has.
+    WrongChecksum,
+    /// Another range than was asked for.
+    WrongRange,
 }
 
 impl FaultKind {
@@ -105,11 +126,18 @@ impl FaultKind {
             Self::ShiftPage(_) => "shift-page",
             Self::WrongKey => "wrong-key",
             Self::LateStatus => "late-status",
+            Self::Marketo(_) => "marketo",
+            Self::ShortToken => "short-token",
+            Self::ExportFailed => "export-failed",
+            Self::FileMissing => "file-missing",
+            Self::TruncatedFile => "truncated-file",
+            Self::WrongChecksum => "wrong-checksum",
+            Self::WrongRange => "wrong-range",
         }
     }
 
     /// Every kind, with the argument it has when none is given.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 25] = [
         Self::TooManyRequests,
         Self::RetryAfter(Duration::from_secs(1)),
         Self::ServerError(500),
@@ -128,7 +156,28 @@ impl FaultKind {
         Self::ShiftPage(1),
         Self::WrongKey,
         Self::LateStatus,
+        Self::Marketo("606"),
+        Self::ShortToken,
+        Self::ExportFailed,
+        Self::FileMissing,
+        Self::TruncatedFile,
+        Self::WrongChecksum,
+        Self::WrongRange,
     ];
+
+    /// Whether it can be seen in an answer of this path: some have one place only.
+    fn fits(self, path: &str) -> bool {
+        match self {
+            Self::Marketo(_) => path.starts_with("/rest") || path.starts_with("/bulk"),
+            Self::ShortToken => path == "/identity/oauth/token",
+            Self::ExportFailed => path.ends_with("/enqueue.json"),
+            Self::WrongChecksum => path.ends_with("/status.json"),
+            Self::FileMissing | Self::TruncatedFile | Self::WrongRange => {
+                path.ends_with("/file.json")
+            }
+            _ => true,
+        }
+    }
 }
 
 /// When a fault strikes.
@@ -153,6 +202,9 @@ struct Fault {
 
 impl Fault {
     fn concerns(&self, path: &str) -> bool {
+        if !self.kind.fits(path) {
+            return false;
+        }
         match self.path.as_deref() {
             None => true,
             Some(wanted) => match wanted.strip_suffix('*') {
@@ -204,6 +256,7 @@ impl fmt::Display for FaultPlan {
                     write!(formatter, ":{}ms", wait.as_millis())?;
                 }
                 FaultKind::ShiftPage(rows) => write!(formatter, ":{rows}")?,
+                FaultKind::Marketo(code) => write!(formatter, ":{code}")?,
                 _ => {}
             }
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::{Fault, FaultKind, FaultPlan, Trigger};
+use crate::simulator::marketo::codes::CODES;
 
 /// A fault plan that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -168,6 +169,13 @@ fn with_argument(kind: FaultKind, argument: Option<(usize, &str)>) -> Result<Fau
             _ => trouble(
                 offset,
                 format!("{text:?} is not a number of rows other than 0"),
+            ),
+        },
+        FaultKind::Marketo(_) => match CODES.iter().find(|(word, _, _)| *word == text) {
+            Some((word, _, _)) => Ok(FaultKind::Marketo(word)),
+            None => trouble(
+                offset,
+                format!("{text:?} is not a code that Marketo is known to send"),
             ),
         },
         other => {

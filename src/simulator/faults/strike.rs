@@ -33,6 +33,8 @@ pub(crate) struct Strikes {
     pub replacement: Option<Replacement>,
     pub page: Option<PageFault>,
     pub late_status: bool,
+    /// What is twisted in an answer that is otherwise right.
+    pub twist: Option<FaultKind>,
 }
 
 /// A plan at work: counts the requests that concern each fault.
@@ -123,6 +125,16 @@ impl Strikes {
             FaultKind::ShiftPage(rows) => {
                 self.page = page(PageFault::Shift(rows));
                 return self.page.is_some();
+            }
+            FaultKind::ShortToken
+            | FaultKind::ExportFailed
+            | FaultKind::FileMissing
+            | FaultKind::TruncatedFile
+            | FaultKind::WrongChecksum
+            | FaultKind::WrongRange => {
+                let first = self.twist.is_none();
+                self.twist = self.twist.or(Some(kind));
+                return first;
             }
             _ if self.replacement.is_some() => return false,
             FaultKind::Cut | FaultKind::Drop | FaultKind::DropChunked => {

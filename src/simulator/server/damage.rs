@@ -11,7 +11,7 @@ use super::answer::{Refusal, error_body, json, typed};
 use crate::simulator::faults::FaultKind;
 
 /// An answer that has nothing to do with the request.
-pub(super) fn instead(kind: FaultKind) -> Response<Body> {
+pub(in crate::simulator) fn instead(kind: FaultKind) -> Response<Body> {
     match kind {
         FaultKind::TooManyRequests => too_many(None),
         FaultKind::RetryAfter(wait) => too_many(Some(wait)),
@@ -70,18 +70,23 @@ fn page(status: StatusCode) -> Response<Body> {
 
 /// The right body, damaged. It is cut at two thirds, in the middle of a character if it comes so.
 pub(super) fn damaged(kind: FaultKind, body: String) -> Response<Body> {
-    let whole = Bytes::from(body);
+    let (body, length) = broken_body(kind, Bytes::from(body));
+    let mut response = json(StatusCode::OK, body);
+    if let Some(length) = length {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response
+}
+
+/// A body damaged, and the length that its header claims if it claims one.
+pub(in crate::simulator) fn broken_body(kind: FaultKind, whole: Bytes) -> (Body, Option<usize>) {
     let part = whole.slice(..whole.len() * 2 / 3);
     match kind {
-        FaultKind::Drop => {
-            let mut response = json(StatusCode::OK, broken_off(part));
-            response
-                .headers_mut()
-                .insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
-            response
-        }
-        FaultKind::DropChunked => json(StatusCode::OK, broken_off(part)),
-        _ => json(StatusCode::OK, part),
+        FaultKind::Drop => (broken_off(part), Some(whole.len())),
+        FaultKind::DropChunked => (broken_off(part), None),
+        _ => (Body::from(part), None),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The HTTP side: paths, keys, counting, and who answers what.
 
 mod answer;
-mod damage;
+pub(in crate::simulator) mod damage;
 mod dimensions;
 mod events;
 mod generated;
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::calendar::{self, CLICK_DAYS, Span};
 use super::faults::{Faults, PageFault, Replacement, Strikes};
+use super::marketo::Marketo;
 use super::wire::{self, SECRET_MARKER};
 pub(crate) use answer::Page;
 use answer::{PageRequest, Refusal};
@@ -34,6 +35,7 @@ use parameters::Parameters;
 #[derive(Debug)]
 pub(crate) struct Server {
     pub holdings: Holdings,
+    pub marketo: Marketo,
     /// Now, in seconds since 1970 UTC.
     pub clock: AtomicI64,
     pub admin_key: SecretString,
@@ -149,7 +151,7 @@ fn asks_for_later_page(request: &Request) -> bool {
 
 impl Server {
     /// Counts a request; returns its number, from 1.
-    fn count(&self, path: &str) -> u64 {
+    pub(in crate::simulator) fn count(&self, path: &str) -> u64 {
         let mut by_path = self
             .requests_by_path
             .lock()
@@ -158,7 +160,7 @@ impl Server {
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    fn now(&self) -> i64 {
+    pub(in crate::simulator) fn now(&self) -> i64 {
         self.clock.load(Ordering::Relaxed)
     }
 

@@ -83,7 +83,7 @@ impl Decoder<'_> {
         let cells = &mut rows.cells[column];
         let kind = self.plan.columns[column].kind;
         match kind {
-            Kind::Text => Ok(cells.set_text(row, text)),
+            Kind::Text | Kind::Any => Ok(cells.set_text(row, text)),
             _ if text.is_empty() => Ok(cells.set_null(row)),
             Kind::TextOrNull => Ok(cells.set_text(row, text)),
             Kind::Instant => match values::instant(text).map_err(|why| self.refuse(column, why))? {
@@ -99,7 +99,7 @@ impl Decoder<'_> {
                 self.drift(column, "text in a flag");
                 Ok(rows.cells[column].set_flag(row, value))
             }
-            Kind::List | Kind::Map => {
+            Kind::List | Kind::Map | Kind::Rest => {
                 self.drift(column, "text in a collection");
                 Ok(rows.cells[column].set_text(row, quoted))
             }
@@ -142,7 +142,8 @@ impl Decoder<'_> {
                 Ok(cells.set_flag(row, value))
             }
             Kind::Instant => Err(self.refuse(column, "a number in place of a time stamp")),
-            Kind::Text | Kind::TextOrNull | Kind::List | Kind::Map => {
+            Kind::Any => Ok(cells.set_text(row, text)),
+            Kind::Text | Kind::TextOrNull | Kind::List | Kind::Map | Kind::Rest => {
                 self.drift(column, "a number in text");
                 Ok(rows.cells[column].set_text(row, text))
             }
@@ -161,9 +162,10 @@ impl Decoder<'_> {
         let cells = &mut rows.cells[column];
         match self.plan.columns[column].kind {
             Kind::Flag => Ok(cells.set_flag(row, value)),
+            Kind::Any => Ok(cells.set_text(row, if value { b"true" } else { b"false" })),
             // The source writes false where it has nothing.
             _ if !value => Ok(cells.set_null(row)),
-            Kind::Text | Kind::TextOrNull | Kind::List | Kind::Map => {
+            Kind::Text | Kind::TextOrNull | Kind::List | Kind::Map | Kind::Rest => {
                 self.drift(column, "true in text");
                 Ok(rows.cells[column].set_text(row, b"true"))
             }
@@ -185,7 +187,7 @@ impl Decoder<'_> {
         match self.plan.columns[column].kind {
             Kind::List if empty => Ok(cells.set_text(row, b"[]")),
             Kind::Map if empty => Ok(cells.set_text(row, b"{}")),
-            Kind::List | Kind::Map => Ok(cells.set_text(row, &value)),
+            Kind::List | Kind::Map | Kind::Any | Kind::Rest => Ok(cells.set_text(row, &value)),
             // The source's empty map or list where it has nothing.
             _ if empty => Ok(cells.set_null(row)),
             Kind::Text | Kind::TextOrNull => {

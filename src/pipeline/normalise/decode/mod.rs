@@ -10,10 +10,11 @@ use super::{
     json::{Cursor, RawString, Seen, SyntaxFault, unescape},
     plan::{Plan, Target},
     rows::Rows,
-    secrets,
     tally::Tally,
     values,
 };
+
+use crate::pipeline::secrets::{names_a_secret, without_secrets};
 
 mod cell;
 mod extra;
@@ -59,6 +60,9 @@ impl From<SyntaxFault> for Refused {
     }
 }
 
+/// What a row lacks that has no value in a required column.
+pub(super) const MISSING: &str = "missing or empty";
+
 /// Half a cent: what `income - payouts - earnings` may be off by float noise before it counts.
 const MONEY_TOLERANCE: i128 = 5_000_000_000_000_000;
 
@@ -74,6 +78,8 @@ pub(super) struct Decoder<'p> {
     serial: u64,
     scratch: Vec<u8>,
     extra: Extra,
+    /// Members of the object with a rest column that no other column takes.
+    rest: Extra,
     /// Line of the row at hand, for the first sighting of a fault.
     line: u64,
     seen: Seen,
@@ -95,6 +101,7 @@ impl<'p> Decoder<'p> {
             serial: 0,
             scratch: Vec::new(),
             extra: Extra::default(),
+            rest: Extra::default(),
             line: 0,
             seen: Seen::default(),
             tally: Tally::default(),
@@ -111,6 +118,7 @@ impl<'p> Decoder<'p> {
         self.line = line;
         self.seen = Seen::default();
         self.extra.clear();
+        self.rest.clear();
         let done = self.row(text, rows);
         if self.seen.secret {
             self.tally.secret_rows += 1;
@@ -150,7 +158,7 @@ impl<'p> Decoder<'p> {
             if !rows.cells[column as usize].has(rows.rows) {
                 return Err(Refused::Value {
                     column: self.plan.columns[column as usize].name,
-                    why: "missing or empty",
+                    why: MISSING,
                 });
             }
         }
@@ -164,6 +172,10 @@ impl<'p> Decoder<'p> {
         if !self.extra.members.is_empty() {
             self.extra.text.push(b'}');
             rows.cells[self.plan.columns.len()].set_text(rows.rows, &self.extra.text);
+        }
+        if let Some(column) = self.plan.rest.filter(|_| !self.rest.members.is_empty()) {
+            self.rest.text.push(b'}');
+            rows.cells[column as usize].set_text(rows.rows, &self.rest.text);
         }
     }
 
@@ -221,13 +233,18 @@ impl<'p> Decoder<'p> {
             self.follows[node_at][previous] = found;
             return Ok(Some(found as usize));
         }
-        if secrets::is_secret(key) {
+        if names_a_secret(key.raw, key.escaped) {
             self.seen.secret = true;
             cursor.value(&mut Seen::default())?;
             return Ok(None);
         }
         let value = self.raw_value(cursor)?;
-        self.keep(&node.path, key.raw, &value);
+        if node.keeps_rest {
+            let again = self.rest.put("", key.raw, &value);
+            self.tally.duplicate_keys += u64::from(again);
+        } else {
+            self.keep(&node.path, key.raw, &value);
+        }
         Ok(None)
     }
 
@@ -248,7 +265,7 @@ impl<'p> Decoder<'p> {
             return Ok(Cow::Borrowed(value));
         }
         self.seen.secret = true;
-        secrets::strip(value).map(Cow::Owned)
+        Ok(without_secrets(value))
     }
 
     /// Puts a value into `_extra` and counts its name.
@@ -280,6 +297,9 @@ impl<'p> Decoder<'p> {
             self.tally.duplicate_keys += 1;
             for &column in &node.columns {
                 rows.cells[column as usize].truncate(rows.rows);
+            }
+            if node.keeps_rest {
+                self.rest.clear();
             }
         }
         self.met[node_at] = self.serial;

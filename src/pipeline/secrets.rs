@@ -1,8 +1,10 @@
-//! Removing secrets from raw rows before anything is stored.
+//! Removing secrets from rows before anything of them is stored: bronze, JSON text in a column, `_extra`,
+//! quarantine.
 //!
 //! Affise sends live API keys and password hashes inside affiliates, managers and advertisers. A
 //! member whose name says that it is a secret is cut out of the row's text; every other byte stays
-//! as it came, so numbers keep their digits and strings their escapes.
+//! as it came, so numbers keep their digits and strings their escapes. A line that is no JSON loses
+//! what stands behind such a name.
 
 use std::{borrow::Cow, sync::LazyLock};
 
@@ -41,6 +43,71 @@ static SUSPECT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&pattern).ok()
 });
 
+/// A name and what separates it from its value, in text that need not be JSON.
+static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let json = r#"(?P<name>"(?:[^"\\]|\\.)*")\s*:\s*"#;
+    let word = r#"(?i-u:[a-z_-]*(?:api[_-]?key|password|passwd|secret|token))"?\s*[:=]\s*"#;
+    Regex::new(&format!("{json}|{word}")).ok()
+});
+
+/// What is put in the place of a secret where the name stays.
+const REMOVED: &[u8] = b"(secret removed)";
+
+/// Whether a row could hold a secret, also in broken JSON. True too often, never too seldom.
+#[must_use]
+pub fn may_hold_secrets(row: &[u8]) -> bool {
+    SUSPECT.as_ref().is_none_or(|suspect| suspect.is_match(row))
+}
+
+/// Whether a member's name, as it stands between its quotes, says that the value is a secret.
+#[inline]
+#[must_use]
+pub fn names_a_secret(name: &[u8], escaped: bool) -> bool {
+    // Every such name has one of these pairs; nearly all others have none.
+    let suspicious = |pair: &[u8]| {
+        matches!(
+            [pair[0] | 0x20, pair[1] | 0x20],
+            [b'k', b'e'] | [b's', b's'] | [b'e', b'c']
+        )
+    };
+    (escaped || name.windows(2).any(suspicious)) && is_secret(name, escaped)
+}
+
+/// What may be kept of a line that is not JSON: values behind the names of secrets are blanked.
+#[must_use]
+pub fn redact(line: &[u8]) -> Vec<u8> {
+    let Some(names) = &*NAME else {
+        return REMOVED.to_vec();
+    };
+    let mut out = Vec::with_capacity(line.len());
+    let (mut at, mut done) = (0, 0);
+    while let Some(found) = names.captures_at(line, at) {
+        let (Some(whole), name) = (found.get(0), found.name("name")) else {
+            break;
+        };
+        at = whole.end();
+        let quoted = name.map(|name| name.as_bytes());
+        if quoted.is_some_and(|quoted| {
+            !names_a_secret(
+                &quoted[1..quoted.len() - 1],
+                memchr(b'\\', quoted).is_some(),
+            )
+        }) {
+            continue;
+        }
+        let start = at + usize::from(line.get(at) == Some(&b'"'));
+        let length = line[start..]
+            .iter()
+            .position(|byte| b"\",}&".contains(byte));
+        out.extend_from_slice(&line[done..start]);
+        out.extend_from_slice(REMOVED);
+        done = length.map_or(line.len(), |length| start + length);
+        at = done;
+    }
+    out.extend_from_slice(&line[done..]);
+    out
+}
+
 /// The row without its secrets; borrowed when it holds none.
 #[must_use]
 pub fn without_secrets(row: &[u8]) -> Cow<'_, [u8]> {
@@ -58,7 +125,9 @@ fn cut(row: &[u8]) -> Cow<'_, [u8]> {
     while let Some(start) = memchr(b'"', &row[at..]).map(|found| at + found) {
         let end = string_end(row, start);
         let colon = skip_space(row, end);
-        if row.get(colon) != Some(&b':') || !is_secret(&row[start..end]) {
+        let name = row.get(start + 1..end - 1).unwrap_or_default();
+        let named = row.get(colon) == Some(&b':');
+        if !named || !names_a_secret(name, memchr(b'\\', name).is_some()) {
             at = end;
             continue;
         }
@@ -135,16 +204,17 @@ fn skip_space(row: &[u8], from: usize) -> usize {
     from + (rest.len() - rest.trim_ascii_start().len())
 }
 
-/// Whether a quoted name names a secret.
-fn is_secret(quoted: &[u8]) -> bool {
-    let name: Cow<'_, str> = if memchr(b'\\', quoted).is_some() {
+/// The full look at a name, letter by letter.
+fn is_secret(name: &[u8], escaped: bool) -> bool {
+    let text = String::from_utf8_lossy(name);
+    let name: Cow<'_, str> = if escaped {
         // Escapes may hide letters.
-        match serde_json::from_slice::<String>(quoted) {
-            Ok(name) => name.into(),
-            Err(_) => String::from_utf8_lossy(quoted),
+        match serde_json::from_str::<String>(&format!("\"{text}\"")) {
+            Ok(plain) => plain.into(),
+            Err(_) => text,
         }
     } else {
-        String::from_utf8_lossy(quoted)
+        text
     };
     let letters = name.chars().filter(char::is_ascii_alphanumeric);
     let plain: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
@@ -205,6 +275,47 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_is_no_json_keeps_no_secret() {
+        for (line, wanted) in [
+            (
+                r#"{"id":1,"api_key":"K1","x":{"password" : "K2"#,
+                r#"{"id":1,"api_key":"(secret removed)","x":{"password" : "(secret removed)"#,
+            ),
+            (
+                r#"{"a":"\"","api\u005fkey":"K1"#,
+                r#"{"a":"\"","api\u005fkey":"(secret removed)"#,
+            ),
+            (
+                r#"word":"x","Client-Secret":42,"b":1"#,
+                r#"word":"x","Client-Secret":(secret removed),"b":1"#,
+            ),
+            (
+                "GET /?api_key=K1&page=2",
+                "GET /?api_key=(secret removed)&page=2",
+            ),
+            (
+                r#"{"title":"Secret sauce","id":"#,
+                r#"{"title":"Secret sauce","id":"#,
+            ),
+        ] {
+            let kept = redact(line.as_bytes());
+            assert_eq!(String::from_utf8(kept).unwrap(), wanted);
+            assert!(line == wanted || may_hold_secrets(line.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn the_quick_look_at_a_name_passes_every_secret() {
+        for name in PARTS.iter().chain(&NAMES) {
+            assert!(names_a_secret(name.as_bytes(), false), "{name}");
+            assert!(
+                names_a_secret(name.to_uppercase().as_bytes(), false),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
     fn a_row_that_is_cut_off_does_no_harm() {
         let row = r#"{"id":1,"manager":{"api_key":"do not keep","b":[1,{"c":"d"}]},"z":"y\\"}"#;
         for end in 0..row.len() {
@@ -219,7 +330,7 @@ mod tests {
             Value::Object(members) => {
                 let kept = members
                     .iter()
-                    .filter(|(name, _)| !is_secret(name.as_bytes()));
+                    .filter(|(name, _)| !is_secret(name.as_bytes(), false));
                 Value::Object(
                     kept.map(|(name, value)| (name.clone(), naive(value)))
                         .collect::<Map<_, _>>(),
