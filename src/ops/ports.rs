@@ -1,4 +1,4 @@
-//! Ports only an operator needs: workflows, logs, crawlers, credentials.
+//! Ports only an operator needs: workflows, logs, crawlers, credentials, snapshots of gold.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,7 +12,13 @@ use super::{
     crawlers::{Crawler, CrawlerDetail, CrawlerError},
 };
 use crate::{
-    pipeline::ports::ParameterReference,
+    ops::datamart::Snapshot,
+    pipeline::{
+        dataset::GoldTable,
+        gold::datamart::DatamartPlan,
+        jobs::JobError,
+        ports::{ParameterReference, QueryError, QueryRows},
+    },
     workflow::{definition::Definition, history::HistoryEvent},
 };
 
@@ -106,4 +112,17 @@ pub trait Credentials: Send + Sync + std::fmt::Debug {
         source: &str,
         candidate: Option<(String, SecretString)>,
     ) -> OpsResult<SignInResult>;
+}
+
+/// Gold tables beyond what SQL files do: snapshots, plans, a look by SQL.
+#[async_trait]
+pub trait Gold: Send + Sync + std::fmt::Debug {
+    /// The snapshots of a table, newest first.
+    async fn snapshots(&self, table: GoldTable) -> Result<Vec<Snapshot>, QueryError>;
+    /// Puts a snapshot's rows back by a new commit.
+    async fn restore(&self, table: GoldTable, version: u64) -> Result<Snapshot, QueryError>;
+    /// What a build of the datamart would work with.
+    async fn plan_datamart(&self) -> Result<DatamartPlan, JobError>;
+    /// Runs one SELECT.
+    async fn query(&self, sql: &str) -> Result<QueryRows, QueryError>;
 }
