@@ -25,14 +25,13 @@ const CLIENT: &str = "marketorestpython==0.5.25";
 const SCRIPT: &str = r#"
 import csv, hashlib, io, json, sys, time
 from marketorestpython.client import MarketoClient
-from marketorestpython.helper.exceptions import MarketoException
 
 base_url, munchkin, client_id, client_secret, lead_ids = sys.argv[1:6]
 client = MarketoClient(munchkin, client_id, client_secret, api_limit=None, max_retry_time=10)
 client.host = base_url
 got = {}
 
-client.execute(method='get_activity_types') and None
+client.authenticate()
 got['token_type'], got['scope'] = client.token_type, client.scope
 got['expires_in'] = client.expires_in
 types = client.execute(method='get_activity_types')
@@ -84,8 +83,8 @@ job = client.create_leads_export_job(['id'], {'createdAt': window})[0]
 got['cancelled'] = client.cancel_leads_export_job(job['exportId'])[0]['status']
 try:
     client.execute(method='get_multiple_leads_by_filter_type', filterType='nosuch', filterValues=['1'])
-except MarketoException as error:
-    got['refused'] = error.code
+except Exception as error:
+    got['refused'] = error.args[0]['code']
 wrong = MarketoClient(munchkin, client_id, 'wrong', max_retry_time=1)
 wrong.host = base_url
 try:
