@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+mod keys;
 mod load;
 mod sources;
 
+pub use keys::{KeyBinding, KeyPatch, Placed};
 pub use load::{Config, ConfigError, Home};
 pub use sources::{
     Ga3Report, Ga3Settings, Ga3View, Ga4Property, Ga4Report, Ga4Settings, MarketoMode,
@@ -87,6 +89,12 @@ impl Profile {
     #[must_use]
     pub fn parameters_file(&self) -> PathBuf {
         self.data_dir.join("parameters.json")
+    }
+
+    /// Where the console writes exports when the current folder cannot be written.
+    #[must_use]
+    pub fn exports_dir(&self) -> PathBuf {
+        self.data_dir.join("exports")
     }
 
     /// Whether a path lies in this profile's data folder.
@@ -186,12 +194,79 @@ pub struct GoldSettings {
     pub replace: ReplaceMode,
 }
 
-/// When a workflow starts by itself. `[[profiles.<name>.schedules]]`
+/// What a schedule starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scheduled {
+    /// A workflow by its name: `daily-report`.
+    Workflow(String),
+    /// A crawler by its name or the last part of it: `ga`.
+    Crawler(String),
+}
+
+/// When a workflow or a crawler starts by itself. `[[profiles.<name>.schedules]]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "ScheduleFile", into = "ScheduleFile")]
 pub struct Schedule {
-    /// Workflow name: `daily-report`.
-    pub workflow: String,
+    /// What starts.
+    pub starts: Scheduled,
     /// Time of day in the profile's time zone.
     pub at: jiff::civil::Time,
+}
+
+impl Schedule {
+    /// A workflow, every day at a time.
+    pub fn workflow(name: impl Into<String>, at: jiff::civil::Time) -> Self {
+        Self {
+            starts: Scheduled::Workflow(name.into()),
+            at,
+        }
+    }
+
+    /// A crawler, every day at a time.
+    pub fn crawler(name: impl Into<String>, at: jiff::civil::Time) -> Self {
+        Self {
+            starts: Scheduled::Crawler(name.into()),
+            at,
+        }
+    }
+}
+
+/// A schedule as the file writes it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScheduleFile {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crawler: Option<String>,
+    at: jiff::civil::Time,
+}
+
+impl TryFrom<ScheduleFile> for Schedule {
+    type Error = &'static str;
+    fn try_from(file: ScheduleFile) -> Result<Self, Self::Error> {
+        let starts = match (file.workflow, file.crawler) {
+            (Some(name), None) => Scheduled::Workflow(name),
+            (None, Some(name)) => Scheduled::Crawler(name),
+            _ => return Err("a schedule starts either a workflow or a crawler; name one of them"),
+        };
+        Ok(Self {
+            starts,
+            at: file.at,
+        })
+    }
+}
+
+impl From<Schedule> for ScheduleFile {
+    fn from(schedule: Schedule) -> Self {
+        let (workflow, crawler) = match schedule.starts {
+            Scheduled::Workflow(name) => (Some(name), None),
+            Scheduled::Crawler(name) => (None, Some(name)),
+        };
+        Self {
+            workflow,
+            crawler,
+            at: schedule.at,
+        }
+    }
 }

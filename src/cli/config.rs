@@ -14,6 +14,9 @@ pub enum ConfigVerb {
     Check,
     /// What is in force, every default filled in.
     Show,
+    /// Every action of the console with its name and the keys it has.
+    #[cfg(feature = "console")]
+    Keys,
 }
 
 /// Runs the verb.
@@ -39,6 +42,8 @@ pub fn run(verb: &ConfigVerb, output: OutputFormat) -> VerbResult {
         }
         ConfigVerb::Check => {
             let config = Config::load(&home)?;
+            #[cfg(feature = "console")]
+            crate::console::check_keys(config.keys())?;
             let profiles: Vec<_> = config.profile_names().collect();
             let value = serde_json::json!({ "ok": true, "config": config.path(), "from_file": config.from_file(), "profiles": profiles });
             print_as(output, &value, |out| {
@@ -58,6 +63,17 @@ pub fn run(verb: &ConfigVerb, output: OutputFormat) -> VerbResult {
             let value: toml::Value =
                 toml::from_str(&text).map_err(|error| CliError::platform(error.to_string(), ""))?;
             print_as(output, &value, |out| write!(out, "{text}"))?;
+        }
+        #[cfg(feature = "console")]
+        ConfigVerb::Keys => {
+            let actions = crate::console::key_reference(Config::load(&home)?.keys())?;
+            print_as(output, &actions, |out| {
+                for action in &actions {
+                    let keys = action.keys.join(" ");
+                    writeln!(out, "{:<18}{keys:<14}{}", action.action, action.title)?;
+                }
+                Ok(())
+            })?;
         }
     }
     Ok(Ended::Well)

@@ -21,13 +21,14 @@ use std::{
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    config::{Config, ConfigError, Home, Profile},
+    config::{Config, ConfigError, Home, KeyPatch, Profile},
     platform::Platform,
 };
 
 mod collect;
 mod completions;
 mod config;
+mod crawlers;
 mod credentials;
 #[cfg(feature = "simulator")]
 mod demo;
@@ -91,6 +92,11 @@ enum Verb {
     Run(run::RunArgs),
     /// Collect a source into bronze and silver.
     Collect(collect::CollectArgs),
+    /// Start a crawler: make new partitions and columns known to the catalog.
+    Crawl(crawlers::CrawlArgs),
+    /// List, show and stop crawlers.
+    #[command(subcommand)]
+    Crawlers(crawlers::CrawlersVerb),
     /// Import NDJSON files in a source's wire shape into bronze and silver.
     Import(import::ImportArgs),
     /// Build gold tables.
@@ -133,6 +139,8 @@ pub struct App {
     pub platform: Platform,
     /// How to print.
     pub output: OutputFormat,
+    /// Keys of the console that the configuration changes.
+    pub keys: KeyPatch,
 }
 
 /// How a verb that ran ended.
@@ -231,8 +239,14 @@ async fn run_verb(cli: Cli) -> VerbResult {
     let app = open(cli.profile.as_deref(), output, &cli.verb)?;
     let verb = cli.verb;
     let ascii = cli.ascii;
+    let work = async {
+        let ended = with_platform(&app, verb, ascii).await;
+        // A crawl that a landing object started should not be cut off by the end of the program.
+        app.platform.crawlers().idle().await;
+        ended
+    };
     tokio::select! {
-        ended = with_platform(&app, verb, ascii) => ended,
+        ended = work => ended,
         () = interrupted(app.platform.console_is_open()) => Err(CliError::Interrupted),
     }
 }
@@ -271,6 +285,7 @@ fn open(profile: Option<&str>, output: OutputFormat, verb: &Option<Verb>) -> Res
         profile,
         platform,
         output,
+        keys: config.keys().clone(),
     })
 }
 
@@ -280,6 +295,8 @@ async fn with_platform(app: &App, verb: Option<Verb>, ascii: bool) -> VerbResult
         Some(Verb::Status(args)) => status::run(app, &args).await,
         Some(Verb::Run(args)) => run::run(app, &args).await,
         Some(Verb::Collect(args)) => collect::run(app, &args).await,
+        Some(Verb::Crawl(args)) => crawlers::crawl(app, &args).await,
+        Some(Verb::Crawlers(verb)) => crawlers::run(app, &verb).await,
         Some(Verb::Import(args)) => import::run(app, &args).await,
         Some(Verb::Gold(verb)) => gold::run(app, &verb).await,
         Some(Verb::Reports(verb)) => reports::run(app, &verb).await,
@@ -331,6 +348,8 @@ mod console {
         let options = ConsoleOptions {
             start,
             ascii,
+            state_folder: Some(app.profile.exports_dir()),
+            keys: app.keys.clone(),
             ..ConsoleOptions::default()
         };
         crate::console::run(app.platform.operations(), options)

@@ -5,8 +5,9 @@ use std::{collections::HashMap, sync::Arc};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{
-    actions::Reason,
+    actions::{ActionId, Reason},
     effect::{Effect, Request, RequestKey},
+    keymap::Keymap,
     screens::{
         activity::ActivityState, board::BoardState, logs::LogsState, overlay::Overlay,
         reports::ReportsState, run::RunState, table::TableState,
@@ -33,6 +34,18 @@ pub(crate) enum Screen {
     Table,
     /// What did this console call?
     Activity,
+}
+
+impl Screen {
+    /// Every screen.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Board,
+        Self::Run,
+        Self::Logs,
+        Self::Reports,
+        Self::Table,
+        Self::Activity,
+    ];
 }
 
 /// How important a short message is.
@@ -110,6 +123,8 @@ pub(crate) struct Setup {
     pub(crate) mouse: bool,
     /// The action that panics is there.
     pub(crate) test_panic: bool,
+    /// Which keys do what.
+    pub(crate) keymap: Keymap,
 }
 
 /// The console.
@@ -124,6 +139,7 @@ pub(crate) struct State {
     pub(crate) mouse: bool,
     pub(crate) focused: bool,
     pub(crate) test_panic: bool,
+    pub(crate) keymap: Keymap,
     pub(crate) screen: Screen,
     pub(crate) back: Vec<Screen>,
     pub(crate) forward: Vec<Screen>,
@@ -162,6 +178,7 @@ impl State {
             mouse: setup.mouse,
             focused: true,
             test_panic: setup.test_panic,
+            keymap: setup.keymap,
             screen: Screen::Board,
             back: Vec::new(),
             forward: Vec::new(),
@@ -324,10 +341,12 @@ impl State {
         }
         match execution.status {
             ExecutionStatus::Running => {
-                return Err("it is still running; stop it first (X)".to_owned());
+                let stop = self.key(ActionId::Stop);
+                return Err(format!("it is still running; stop it first ({stop})"));
             }
             ExecutionStatus::Succeeded => {
-                return Err("it succeeded; start a new run with T".to_owned());
+                let start = self.key(ActionId::StartNew);
+                return Err(format!("it succeeded; start a new run with {start}"));
             }
             _ => {}
         }
@@ -394,6 +413,14 @@ impl State {
             for execution in executions.iter() {
                 self.confirm(execution);
             }
+        }
+    }
+
+    /// The key of an action, for a hint; its name in the palette when it has none.
+    pub(crate) fn key(&self, action: ActionId) -> String {
+        match self.keymap.of(action).first() {
+            Some(key) => key.to_string(),
+            None => format!("'{}'", action.name()),
         }
     }
 

@@ -2,6 +2,7 @@
 //! calls; nothing here draws or parses arguments.
 
 pub mod board;
+pub mod crawlers;
 pub mod freshness;
 pub mod model;
 pub mod operator;
@@ -14,6 +15,9 @@ pub mod triage;
 
 use async_trait::async_trait;
 
+pub use crawlers::{
+    CataloguedTable, Crawl, CrawlStatus, Crawler, CrawlerDetail, CrawlerError, CrawlerState,
+};
 pub use model::*;
 pub use operator::{Operator, OperatorParts, SampleStarter};
 
@@ -96,4 +100,31 @@ pub trait Operations: Send + Sync + std::fmt::Debug {
     async fn report_file(&self, name: &ReportName) -> OpsResult<std::path::PathBuf>;
     /// Starts the built-in simulator, then collect and daily-report against it; returns what to watch.
     async fn start_sample(&self) -> OpsResult<ExecutionId>;
+    /// Every crawler.
+    async fn crawlers(&self) -> OpsResult<Vec<Crawler>> {
+        Err(unsupported("crawlers"))
+    }
+    /// One crawler: past crawls, and the tables the catalog knows of it.
+    async fn crawler(&self, name: &str) -> OpsResult<CrawlerDetail> {
+        let _ = name;
+        Err(unsupported("crawlers"))
+    }
+    /// Starts a crawler; refused while it runs.
+    async fn crawl(&self, name: &str) -> OpsResult<()> {
+        let _ = name;
+        Err(unsupported("crawlers"))
+    }
+    /// Stops a running crawler.
+    async fn stop_crawler(&self, name: &str) -> OpsResult<()> {
+        let _ = name;
+        Err(unsupported("crawlers"))
+    }
+}
+
+fn unsupported(what: &str) -> OpsError {
+    OpsError::new(
+        OpsErrorKind::NotPossible,
+        format!("this platform has no {what}"),
+        "choose another profile",
+    )
 }

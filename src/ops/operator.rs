@@ -15,7 +15,8 @@ use serde::Deserialize;
 use super::{
     Board, ExecutionDetail, ExecutionId, ExecutionSummary, Identity, LogLine, Operations, OpsError,
     OpsErrorKind, OpsResult, ReportName, ReportSummary, Stage, StartRequest, WorkflowName,
-    ports::{Logs, Workflows},
+    crawlers::{Crawler, CrawlerDetail},
+    ports::{Crawlers, Logs, Workflows},
     reports::ReportCache,
     runs::{self, Folded},
     triage,
@@ -54,6 +55,8 @@ pub struct OperatorParts {
     pub workflows: Arc<dyn Workflows>,
     /// Their log lines.
     pub logs: Arc<dyn Logs>,
+    /// What keeps the catalog of tables.
+    pub crawlers: Arc<dyn Crawlers>,
     /// Data, reports, state.
     pub lake: Lake,
     /// Time.
@@ -302,6 +305,24 @@ impl Operations for Operator {
 
     async fn report_file(&self, name: &ReportName) -> OpsResult<PathBuf> {
         self.fetch_report(name).await
+    }
+
+    async fn crawlers(&self) -> OpsResult<Vec<Crawler>> {
+        self.list_crawlers().await
+    }
+
+    async fn crawler(&self, name: &str) -> OpsResult<CrawlerDetail> {
+        self.show_crawler(name).await
+    }
+
+    async fn crawl(&self, name: &str) -> OpsResult<()> {
+        self.may_change(&format!("a start of the crawler {name}"))?;
+        Ok(self.parts.crawlers.start(name).await?)
+    }
+
+    async fn stop_crawler(&self, name: &str) -> OpsResult<()> {
+        self.may_change(&format!("a stop of the crawler {name}"))?;
+        Ok(self.parts.crawlers.stop(name).await?)
     }
 
     async fn start_sample(&self) -> OpsResult<ExecutionId> {

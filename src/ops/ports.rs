@@ -1,4 +1,4 @@
-//! Ports only an operator needs: workflows and logs.
+//! Ports only an operator needs: workflows, logs, crawlers.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     ExecutionId, ExecutionStatus, ExecutionSummary, LogLine, OpsResult, StartRequest, WorkflowName,
+    crawlers::{Crawler, CrawlerDetail, CrawlerError},
 };
 use crate::workflow::{definition::Definition, history::HistoryEvent};
 
@@ -64,4 +65,18 @@ pub trait Logs: Send + Sync + std::fmt::Debug {
         let _ = id;
         Ok(HashMap::new())
     }
+}
+
+/// What makes new partitions and columns known to SQL: Glue, or the local catalog. A name may be given
+/// whole (`lakehand-local-affise`) or by its last part (`affise`).
+#[async_trait]
+pub trait Crawlers: Send + Sync + std::fmt::Debug {
+    /// Every crawler of the profile.
+    async fn list(&self) -> Result<Vec<Crawler>, CrawlerError>;
+    /// One crawler with its past crawls and the tables it keeps.
+    async fn show(&self, name: &str) -> Result<CrawlerDetail, CrawlerError>;
+    /// Starts a crawl and returns at once; refused while one runs.
+    async fn start(&self, name: &str) -> Result<(), CrawlerError>;
+    /// Asks a running crawl to stop; it ends as CANCELLED.
+    async fn stop(&self, name: &str) -> Result<(), CrawlerError>;
 }

@@ -53,6 +53,7 @@ pub(crate) fn paste(state: &mut State, text: &str) {
         Some(Overlay::Palette(palette)) => palette.paste(text),
         Some(Overlay::Prompt(prompt)) => prompt.input.insert(text),
         Some(Overlay::Start(form)) => form.paste(text),
+        Some(Overlay::Confirm(confirm)) => confirm.paste(text),
         _ => {}
     }
 }

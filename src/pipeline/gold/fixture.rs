@@ -504,6 +504,26 @@ impl ParameterStore for NoParameters {
     }
 }
 
+/// The profile of a lake in `folder`.
+pub(crate) fn profile(folder: &Path) -> Profile {
+    Profile {
+        name: "test".to_owned(),
+        platform: PlatformKind::Local,
+        project: "lakehand".to_owned(),
+        env: "test".to_owned(),
+        time_zone: TimeZone::get("Europe/Berlin").unwrap(),
+        data_dir: folder.to_owned(),
+        affise: AffiseSettings::default(),
+        marketo: None,
+        ga4: None,
+        ga3: None,
+        normalise: NormaliseSettings::default(),
+        gold: GoldSettings::default(),
+        schedules: Vec::new(),
+        read_only: false,
+    }
+}
+
 /// A lake in a folder that goes away with it.
 pub(crate) struct TestLake {
     folder: tempfile::TempDir,
@@ -514,22 +534,7 @@ pub(crate) struct TestLake {
 impl TestLake {
     pub(crate) fn new(execution: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let profile = Profile {
-            name: "test".to_owned(),
-            platform: PlatformKind::Local,
-            project: "lakehand".to_owned(),
-            env: "test".to_owned(),
-            time_zone: TimeZone::get("Europe/Berlin").unwrap(),
-            data_dir: folder.path().to_owned(),
-            affise: AffiseSettings::default(),
-            marketo: None,
-            ga4: None,
-            ga3: None,
-            normalise: NormaliseSettings::default(),
-            gold: GoldSettings::default(),
-            schedules: Vec::new(),
-            read_only: false,
-        };
+        let profile = profile(folder.path());
         write_dimensions(&profile.std_dir());
         let settings = EngineSettings {
             threads: 2,

@@ -1,5 +1,7 @@
 //! The embedded platform: files, DataFusion with Delta Lake, SQLite; no account and no server.
 
+pub mod catalog;
+pub mod crawler;
 pub mod engine;
 pub mod jobs;
 pub mod lake;
@@ -19,6 +21,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    crawler::{LocalCrawlers, landing::Landing},
     engine::{EngineSettings, LocalEngine},
     jobs::LocalJobs,
     lake::LocalStore,
@@ -59,6 +62,7 @@ struct Inner {
     engine: Arc<LazyEngine>,
     clock: Arc<dyn Clock>,
     jobs: Arc<LocalJobs>,
+    crawlers: LocalCrawlers,
     workflows: Arc<LocalWorkflows>,
     operator: Arc<Operator>,
     stand_in: Arc<OnceLock<Arc<dyn StandIn>>>,
@@ -99,6 +103,12 @@ impl Platform {
             }
         })?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let crawlers = LocalCrawlers::new(
+            Arc::clone(&profile),
+            Arc::clone(&lake.std),
+            Arc::clone(&clock),
+        );
+        let lake = watched(lake, &crawlers);
         let parameters = Arc::new(FileParameters::new(profile.parameters_file()));
         let engine = Arc::new(LazyEngine {
             settings: EngineSettings::for_profile(&profile),
@@ -117,7 +127,7 @@ impl Platform {
             Arc::clone(&profile),
             jobs.clone(),
             engine.clone(),
-            lake.clone(),
+            crawlers.clone(),
             Arc::clone(&store),
             Arc::clone(&clock),
         );
@@ -140,6 +150,7 @@ impl Platform {
             profile: Arc::clone(&profile),
             workflows: workflows.clone(),
             logs: Arc::new(LocalLogs::new(store)),
+            crawlers: Arc::new(crawlers.clone()),
             lake: lake.clone(),
             clock: Arc::clone(&clock),
             sample: Some(Arc::new(Sample(Arc::clone(&stand_in)))),
@@ -153,6 +164,7 @@ impl Platform {
                 engine,
                 clock,
                 jobs,
+                crawlers,
                 workflows,
                 operator,
                 stand_in,
@@ -197,6 +209,12 @@ impl Platform {
     #[must_use]
     pub fn workflows(&self) -> &LocalWorkflows {
         &self.inner.workflows
+    }
+
+    /// Crawlers of this machine, and the catalog they keep.
+    #[must_use]
+    pub fn crawlers(&self) -> &LocalCrawlers {
+        &self.inner.crawlers
     }
 
     /// This instant.
@@ -304,6 +322,14 @@ fn open_lake(profile: &Profile) -> Result<Lake, PlatformError> {
         raw: open(profile.raw_dir())?,
         std: open(profile.std_dir())?,
     })
+}
+
+/// The lake, whose crawlers see what lands in it.
+fn watched(lake: Lake, crawlers: &LocalCrawlers) -> Lake {
+    Lake {
+        raw: Arc::new(Landing::new(lake.raw, crawlers.clone())),
+        std: Arc::new(Landing::new(lake.std, crawlers.clone())),
+    }
 }
 
 fn identity(profile: &Profile) -> Identity {

@@ -18,6 +18,7 @@ use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 mod catalog;
+mod catalogued;
 mod command;
 mod ddl;
 mod dialect;

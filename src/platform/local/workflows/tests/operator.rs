@@ -11,7 +11,7 @@ use crate::{
         Stage, StageStatus,
     },
     pipeline::ports::{Lake, ObjectStore, PutCondition},
-    platform::local::{lake::LocalStore, logs::LocalLogs},
+    platform::local::{crawler::LocalCrawlers, lake::LocalStore, logs::LocalLogs},
 };
 
 struct Desk {
@@ -33,6 +33,12 @@ fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
         raw: store("raw"),
         std: store("std"),
     };
+    let profile = Arc::new(profile);
+    let crawlers = LocalCrawlers::new(
+        Arc::clone(&profile),
+        Arc::clone(&lake.std),
+        Arc::clone(&workflows.shared.clock),
+    );
     let operator = Operator::new(OperatorParts {
         identity: Identity {
             profile: "test".to_owned(),
@@ -42,7 +48,8 @@ fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
             time_zone: "UTC".to_owned(),
             read_only: profile.read_only,
         },
-        profile: Arc::new(profile),
+        profile,
+        crawlers: Arc::new(crawlers),
         logs: Arc::new(LocalLogs::new(Arc::clone(workflows.store()))),
         clock: Arc::clone(&workflows.shared.clock),
         workflows: Arc::new(workflows.clone()),
@@ -66,10 +73,7 @@ fn stage<'a>(stages: &'a [Stage], name: &str) -> &'a Stage {
 
 #[tokio::test]
 async fn an_empty_lake_has_a_board_that_offers_the_sample() {
-    let at = |at: &str| Schedule {
-        workflow: "daily-report".to_owned(),
-        at: at.parse().unwrap(),
-    };
+    let at = |at: &str| Schedule::workflow("daily-report", at.parse().unwrap());
     let desk = desk(Scripted::new(), |profile| {
         profile.schedules = vec![at("09:00"), at("14:00")]
     });

@@ -1,6 +1,6 @@
 //! A key as the registry, the footer and the help name it.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -68,6 +68,62 @@ impl Key {
     }
 }
 
+impl Key {
+    /// Whether the key has one meaning that nothing takes away: everything but characters and control letters, and
+    /// Ctrl-C.
+    pub(crate) fn is_fixed(self) -> bool {
+        !matches!(self.code, KeyCode::Char(_)) || self == Self::control('c')
+    }
+}
+
+impl FromStr for Key {
+    type Err = String;
+
+    /// `D`, `^P` or `ctrl-p`, `space`, `enter`, `f5`: as the help names keys, or as people write them.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut characters = text.chars();
+        if let (Some(character), None) = (characters.next(), characters.next())
+            && !character.is_control()
+            && character != ' '
+        {
+            return Ok(Self::char(character));
+        }
+        let lower = text.to_lowercase();
+        let letter = lower
+            .strip_prefix('^')
+            .or_else(|| lower.strip_prefix("ctrl-"))
+            .or_else(|| lower.strip_prefix("c-"));
+        if let Some([letter @ b'a'..=b'z']) = letter.map(str::as_bytes) {
+            return Ok(Self::control(char::from(*letter)));
+        }
+        let number = lower
+            .strip_prefix('f')
+            .and_then(|number| number.parse().ok());
+        let code = match (lower.as_str(), number) {
+            ("space", _) => KeyCode::Char(' '),
+            ("enter", _) => KeyCode::Enter,
+            ("esc", _) => KeyCode::Esc,
+            ("tab", _) => KeyCode::Tab,
+            ("s-tab", _) => KeyCode::BackTab,
+            ("up", _) => KeyCode::Up,
+            ("down", _) => KeyCode::Down,
+            ("left", _) => KeyCode::Left,
+            ("right", _) => KeyCode::Right,
+            ("home", _) => KeyCode::Home,
+            ("end", _) => KeyCode::End,
+            ("pgup", _) => KeyCode::PageUp,
+            ("pgdn", _) => KeyCode::PageDown,
+            (_, Some(number @ 1..=12)) => KeyCode::F(number),
+            _ => {
+                return Err(format!(
+                    "'{text}' is not a key; write a character, \"ctrl-p\", or \"space\""
+                ));
+            }
+        };
+        Ok(Self::code(code))
+    }
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self.code {
@@ -122,5 +178,32 @@ mod tests {
         assert_eq!(Key::control('p').to_string(), "^P");
         assert_eq!(Key::control('p').typed(), None);
         assert_eq!(Key::char('ß').typed(), Some('ß'));
+    }
+
+    #[test]
+    fn written_keys_are_read_as_they_are_shown() {
+        for (text, key) in [
+            ("D", Key::char('D')),
+            ("^P", Key::control('p')),
+            ("Ctrl-p", Key::control('p')),
+            ("^", Key::char('^')),
+            ("f", Key::char('f')),
+            ("F5", Key::code(KeyCode::F(5))),
+            ("space", Key::char(' ')),
+        ] {
+            assert_eq!(text.parse(), Ok(key));
+        }
+        for key in [
+            Key::char('%'),
+            Key::control('l'),
+            Key::char(' '),
+            Key::ENTER,
+            Key::TAB,
+        ] {
+            assert_eq!(key.to_string().parse(), Ok(key));
+        }
+        for text in ["", "ctrl-", "f13", "super-x", "\u{7}"] {
+            assert!(text.parse::<Key>().is_err(), "{text}");
+        }
     }
 }
