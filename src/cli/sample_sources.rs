@@ -18,6 +18,9 @@ pub fn with_all_sources(profile: &Profile) -> Profile {
         // The instance's clock is that of the sample.
         lag_minutes: 0,
         poll_seconds: 1,
+        // The sample is fourteen days old, and nobody else calls its instance.
+        lead_history_days: 14,
+        calls_per_20_seconds: 100,
         ..MarketoSettings::default()
     });
     profile.ga4 = Some(Ga4Settings {
