@@ -95,7 +95,9 @@ impl GoogleFiles {
     /// The rows a query asks for.
     pub(super) fn table(&self, property: &str, query: &Query) -> Result<Table, Refusal> {
         let own = || self.reports.iter().filter(|report| report.property == property);
-        let Some(report) = own().find(|report| report.answers(query)) else {
+        // Several may hold the same fields, of other days: the first one with rows of these days.
+        let with_rows = own().find(|report| report.answers(query) && !report.table(query).rows.is_empty());
+        let Some(report) = with_rows.or_else(|| own().find(|report| report.answers(query))) else {
             let known: Vec<String> = own()
                 .map(|report| format!("{:?} by {:?}", report.metrics, report.dimensions))
                 .collect();
