@@ -7,6 +7,8 @@
 #![cfg(all(feature = "simulator", feature = "local"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "google/ga3.rs"]
+mod ga3;
 #[path = "google/house.rs"]
 mod house;
 #[path = "google/endings.rs"]
