@@ -10,6 +10,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, PoisonError},
 };
 
 use jiff::civil::{Date, date};
@@ -36,8 +37,10 @@ fn run(command: &mut Command, what: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The interpreter of the environment with Google's clients.
+/// The interpreter of the environment with Google's clients; whoever comes first makes it.
 fn python() -> PathBuf {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("google-clients");
     let python = folder.join("bin/python");
     let ready = folder.join("ready");
