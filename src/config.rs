@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+mod keys;
 mod load;
 mod migrate_ga3;
 mod sources;
 
+pub use keys::{KeyBinding, KeyPatch, Placed};
 pub use load::{Config, ConfigError, Home};
 pub use migrate_ga3::{Mapped, Migration, Missing, migrate};
 pub use sources::{
@@ -54,6 +56,10 @@ pub struct Profile {
     pub normalise: NormaliseSettings,
     /// How gold tables are replaced.
     pub gold: GoldSettings,
+    /// What is promised about credentials.
+    pub credentials: CredentialSettings,
+    /// The marketing datamart.
+    pub datamart: DatamartSettings,
     /// Local schedules, shown on the Board and run by `lakehand serve`-like loops.
     pub schedules: Vec<Schedule>,
     /// Refuse every change.
@@ -89,6 +95,12 @@ impl Profile {
     #[must_use]
     pub fn parameters_file(&self) -> PathBuf {
         self.data_dir.join("parameters.json")
+    }
+
+    /// Where the console writes exports when the current folder cannot be written.
+    #[must_use]
+    pub fn exports_dir(&self) -> PathBuf {
+        self.data_dir.join("exports")
     }
 
     /// Whether a path lies in this profile's data folder.
@@ -188,12 +200,131 @@ pub struct GoldSettings {
     pub replace: ReplaceMode,
 }
 
-/// When a workflow starts by itself. `[[profiles.<name>.schedules]]`
+/// What is promised about credentials. `[profiles.<name>.credentials]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CredentialSettings {
+    /// Days after which a credential is to be replaced; an older one is shown as overdue. 0: no promise.
+    pub rotate_after_days: u32,
+}
+
+impl Default for CredentialSettings {
+    fn default() -> Self {
+        Self {
+            rotate_after_days: 180,
+        }
+    }
+}
+
+/// What the marketing datamart is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DatamartMode {
+    /// A table that is rebuilt in one swap: fast to read, with a history.
+    #[default]
+    Table,
+    /// A view: always current, paid for by each query.
+    View,
+}
+
+/// Settings of the marketing datamart. `[profiles.<name>.datamart]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatamartSettings {
+    /// `table` or `view`.
+    pub mode: DatamartMode,
+    /// The Google Analytics report it reads; empty for the first that has what it needs.
+    pub ga_report: String,
+    /// The business unit of Marketo's rows; empty for the only one of Google Analytics, or none.
+    pub marketo_business_unit: String,
+    /// What a terabyte scanned costs, in US dollars: Athena's price, which differs by region.
+    pub price_per_tb: f64,
+}
+
+impl Default for DatamartSettings {
+    fn default() -> Self {
+        Self {
+            mode: DatamartMode::Table,
+            ga_report: String::new(),
+            marketo_business_unit: String::new(),
+            price_per_tb: 5.0,
+        }
+    }
+}
+
+/// What a schedule starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scheduled {
+    /// A workflow by its name: `daily-report`.
+    Workflow(String),
+    /// A crawler by its name or the last part of it: `ga`.
+    Crawler(String),
+}
+
+/// When a workflow or a crawler starts by itself. `[[profiles.<name>.schedules]]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "ScheduleFile", into = "ScheduleFile")]
 pub struct Schedule {
-    /// Workflow name: `daily-report`.
-    pub workflow: String,
+    /// What starts.
+    pub starts: Scheduled,
     /// Time of day in the profile's time zone.
     pub at: jiff::civil::Time,
+}
+
+impl Schedule {
+    /// A workflow, every day at a time.
+    pub fn workflow(name: impl Into<String>, at: jiff::civil::Time) -> Self {
+        Self {
+            starts: Scheduled::Workflow(name.into()),
+            at,
+        }
+    }
+
+    /// A crawler, every day at a time.
+    pub fn crawler(name: impl Into<String>, at: jiff::civil::Time) -> Self {
+        Self {
+            starts: Scheduled::Crawler(name.into()),
+            at,
+        }
+    }
+}
+
+/// A schedule as the file writes it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScheduleFile {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crawler: Option<String>,
+    at: jiff::civil::Time,
+}
+
+impl TryFrom<ScheduleFile> for Schedule {
+    type Error = &'static str;
+    fn try_from(file: ScheduleFile) -> Result<Self, Self::Error> {
+        let starts = match (file.workflow, file.crawler) {
+            (Some(name), None) => Scheduled::Workflow(name),
+            (None, Some(name)) => Scheduled::Crawler(name),
+            _ => return Err("a schedule starts either a workflow or a crawler; name one of them"),
+        };
+        Ok(Self {
+            starts,
+            at: file.at,
+        })
+    }
+}
+
+impl From<Schedule> for ScheduleFile {
+    fn from(schedule: Schedule) -> Self {
+        let (workflow, crawler) = match schedule.starts {
+            Scheduled::Workflow(name) => (Some(name), None),
+            Scheduled::Crawler(name) => (None, Some(name)),
+        };
+        Self {
+            workflow,
+            crawler,
+            at: schedule.at,
+        }
+    }
 }

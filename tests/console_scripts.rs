@@ -50,6 +50,17 @@ impl Script {
         self
     }
 
+    /// Types the name that the dialog asks for, and Enter.
+    fn confirm(&mut self) -> &mut Self {
+        let screen = self.0.screen();
+        let (_, name) = screen
+            .split_once("Type the end of the run name ")
+            .unwrap_or_else(|| panic!("no name is asked for on\n{screen}"));
+        let name = name.split_whitespace().next().unwrap();
+        let name = name.rsplit('-').next().unwrap().to_owned();
+        self.wait(400).press(&name).press("<enter>")
+    }
+
     fn calls(&self, name: &str) -> usize {
         self.0
             .operations()
@@ -64,7 +75,7 @@ impl Script {
 fn a_failed_night_is_redriven() {
     let mut script = Script::open(Scenario::Night);
     script
-        .see("✗ daily-report failed at CheckQuality 2 h ago · redrive is safe (D)")
+        .see("✗ daily-report failed at CheckQuality: QualityCheckFailed, 2 h ago · redrive is safe (D)")
         .see("affise.conversions");
     script
         .press("<enter>")
@@ -82,7 +93,10 @@ fn a_failed_night_is_redriven() {
     script
         .press("D")
         .wait(400)
-        .press("<right><enter>")
+        .press("daily-report<tab>")
+        .see("Enter cancels")
+        .press("<^u>")
+        .confirm()
         .see("RUNNING");
     assert_eq!(script.calls("redrive"), 1);
     script.press("D").see("it is still running");
@@ -102,9 +116,9 @@ fn a_failed_night_is_redriven() {
 #[test]
 fn until_a_read_confirms_it_a_redrive_is_only_requested() {
     let mut script = Script::open(Scenario::Night);
-    script.press("D").wait(400);
+    script.press("D");
     script.0.hold();
-    script.press("<tab><enter>").see("redrive …");
+    script.confirm().see("redrive …");
     script
         .press("D")
         .see("a change of this execution has just been requested");
@@ -128,7 +142,7 @@ fn a_held_key_confirms_nothing() {
 fn a_refused_redrive_says_why_and_is_no_longer_requested() {
     let mut script = Script::open(Scenario::Night);
     script.0.operations().break_calls("redrive", 1);
-    script.press("D").wait(400).press("<right><enter>");
+    script.press("D").confirm();
     script
         .see("redrive did not work: redrive: the platform does not answer")
         .not_see("redrive …");
@@ -184,8 +198,7 @@ fn a_workflow_is_started_with_its_window_and_stopped() {
     script
         .press("X")
         .see("Stop this execution?")
-        .wait(400)
-        .press("<right><enter>")
+        .confirm()
         .wait(1_000)
         .see("■ STOPPED");
     script.press("D").see("Redrive this execution?");
@@ -385,10 +398,10 @@ fn leaving_asks_nothing_unless_a_change_is_under_way() {
     script.press("<^c>").see("^C again quits").press("<^c>");
     assert_eq!(script.0.terminal(), ["quit"]);
     let mut script = Script::open(Scenario::Night);
-    script.press("D").wait(400);
+    script.press("D");
     script.0.hold();
     script
-        .press("<right><enter>")
+        .confirm()
         .press("q")
         .see("a change has no answer yet");
     assert!(script.0.terminal().is_empty());
@@ -430,12 +443,205 @@ fn help_and_palette_come_from_the_registry() {
 #[test]
 fn the_selection_stays_on_its_execution_when_others_come() {
     let mut script = Script::open(Scenario::Calm);
-    script.press("jjj").see("✓ collect-20260130-231000");
+    script.press("jjj").see("✓ collect collect-20260130-231000");
     script
         .press("T")
         .wait(400)
         .press("<tab><tab><tab><tab><enter>")
         .press("1")
         .wait(3_000);
-    script.see("● RUNNING").see("✓ collect-20260130-231000");
+    script
+        .see("● RUNNING")
+        .see("✓ collect collect-20260130-231000");
+}
+
+#[test]
+fn a_danger_needs_its_name_and_a_paste_will_do() {
+    let mut script = Script::open(Scenario::Night);
+    script
+        .press("D")
+        .see("Type the end of the run name")
+        .see("▸ Cancel")
+        .wait(400);
+    script
+        .press("daily-report<right>")
+        .see("▸ Cancel")
+        .press("<enter>");
+    assert_eq!(
+        script.calls("redrive"),
+        0,
+        "a part of the name is not the name"
+    );
+    script.press("D").wait(400);
+    script.0.paste("daily-report-20260131-001000");
+    script
+        .see("▸ Redrive")
+        .press("<enter>")
+        .see("redrive requested");
+    assert_eq!(script.calls("redrive"), 1);
+}
+
+#[test]
+fn hints_are_for_what_is_in_sight() {
+    let mut script = Script::open(Scenario::Night);
+    let footer = |script: &Script| script.0.screen().lines().last().unwrap().to_owned();
+    assert!(footer(&script).contains("3 logs"), "{}", footer(&script));
+    script.press("<enter>");
+    assert!(footer(&script).contains("3 logs"));
+    for keys in ["3", "6", "!"] {
+        script.press(keys);
+        assert!(!footer(&script).contains("3 logs"), "{}", footer(&script));
+    }
+}
+
+#[test]
+fn a_stage_that_logged_nothing_says_what_others_did() {
+    let mut script = Script::on(
+        ScriptedOperations::new(Scenario::Night, 60)
+            .unwrap()
+            .with_log_lines(2),
+    );
+    // With two lines only, they are of the first and the third stage.
+    script
+        .press("<enter>kk3")
+        .see("ExtractOfferCaps logged nothing")
+        .see("The execution has 2 lines: UpdateDimensions 1, BuildWindow 1.")
+        .see("t shows them all.");
+    script.press("t").see("line 2 of 2");
+    script
+        .press("&nonsense<enter>")
+        .see("No line fits 'nonsense'")
+        .see("& and Enter takes the filter away");
+}
+
+#[test]
+fn other_keys_work_and_are_shown_where_a_hint_names_them() {
+    let mut driver = Driver::open(
+        ScriptedOperations::new(Scenario::Night, 60).unwrap(),
+        StartScreen::Board,
+        (120, 40),
+    )
+    .unwrap();
+    driver
+        .with_keys("redrive = ['W']\nhelp = ['ctrl-g']")
+        .unwrap();
+    driver.wait(500);
+    let mut script = Script(driver);
+    script
+        .see("redrive is safe (W)")
+        .press("D")
+        .not_see("Redrive this");
+    script
+        .press("W")
+        .see("Redrive this execution?")
+        .press("<esc>");
+    script.press("<^g>").see("Keys of this screen").see("^G");
+}
+
+#[test]
+fn a_board_older_than_the_list_is_read_again_soon() {
+    let mut script = Script::open(Scenario::Night);
+    script.press("D");
+    script.0.operations().lag_board(2);
+    script.confirm().wait(5_000);
+    script
+        .see("daily-report is running")
+        .not_see("failed at CheckQuality");
+}
+
+const SECRET: &str = "do-not-show-me-8f3a";
+
+#[test]
+fn a_credential_is_set_and_tested_and_never_shown() {
+    let mut script = Script::open(Scenario::Calm);
+    script
+        .press("8")
+        .see("Credentials of local")
+        .see("✓ present")
+        .see("✗ MISSING")
+        .see("! OVERDUE")
+        .see("version 3")
+        .see("by tom");
+    script
+        .press("t")
+        .see("Signed in to affise as ops@example.com");
+    script
+        .press("jjjS")
+        .see("Set /marketo/ClientSecret")
+        .see("It is never shown")
+        .press("do not")
+        .see("a blank or a line break");
+    script
+        .press("<^u>")
+        .press(SECRET)
+        .see(&format!("{} characters", SECRET.len()))
+        .see("✓ looks like a Marketo client secret")
+        .not_see(SECRET);
+    script
+        .press("<enter><enter>")
+        .see("/marketo/ClientSecret is set, version 1")
+        .see("by you")
+        .not_see(SECRET)
+        .not_see("MISSING");
+    assert_eq!(script.calls("set_credential"), 1);
+    script.press("t").see("Signed in to marketo");
+    script
+        .press("!")
+        .see("lakehand credentials set /marketo/ClientSecret")
+        .not_see(SECRET);
+    assert!(!format!("{:?}", script.0).contains(SECRET));
+}
+
+#[test]
+fn a_key_file_is_pasted_with_its_lines() {
+    let key = format!(
+        "{{\n  \"type\": \"service_account\",\n  \"client_email\": \"x@y\",\n  \"private_key\": \"-----BEGIN PRIVATE KEY-----\\n{SECRET}\\n-----END PRIVATE KEY-----\\n\",\n  \"token_uri\": \"https://oauth2.googleapis.com/token\"\n}}\n"
+    );
+    let mut script = Script::open(Scenario::Calm);
+    script.press("8GS").see("Set /google/ServiceAccountKey");
+    script.0.paste(&key[..40]);
+    script.see("it is not JSON, at line 3");
+    script.press("<^u>");
+    script.0.paste(&key);
+    script
+        .see("in 6 lines")
+        .see("✓ looks like a Google service account key")
+        .not_see(SECRET);
+    // A refused candidate is not stored, and says so.
+    script.press("<tab> ").see("[x] sign in to ga4 first");
+    script.press("<tab><tab><enter>").see("is set, version 2");
+    assert!(!format!("{:?}", script.0).contains(SECRET));
+}
+
+#[test]
+fn a_refused_value_is_not_stored() {
+    let mut script = Script::open(Scenario::Calm);
+    script
+        .press("8S")
+        .wait(400)
+        .press("wrong-key<tab> <tab><tab><enter>");
+    script
+        .see("nothing was stored: affise does not accept it")
+        .see("version 3");
+    script
+        .press("S")
+        .wait(400)
+        .press("<enter><enter>")
+        .see("this is no Affise API key: it is empty");
+    script.press("<esc>");
+    script.0.operations().break_calls("credentials", 1);
+    script.press("r").see("STALE");
+}
+
+#[test]
+fn who_types_fast_loses_no_key() {
+    let mut script = Script::open(Scenario::Night);
+    script.press("D");
+    script.0.press_fast("DDD001000<enter>");
+    script.wait(300);
+    assert_eq!(script.calls("redrive"), 1);
+    let mut script = Script::open(Scenario::Calm);
+    script.press("8");
+    script.0.press_fast("SSSnot-shown");
+    script.see("9 characters");
 }

@@ -7,12 +7,12 @@
 #![cfg(all(feature = "simulator", feature = "local"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "google/endings.rs"]
+mod endings;
 #[path = "google/ga3.rs"]
 mod ga3;
 #[path = "google/house.rs"]
 mod house;
-#[path = "google/endings.rs"]
-mod endings;
 #[path = "google/real_files.rs"]
 mod real_files;
 #[path = "google/rows.rs"]

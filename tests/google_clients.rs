@@ -22,13 +22,17 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 
 const TODAY: Date = date(2026, 1, 31);
-const PACKAGES: [&str; 3] = ["google-analytics-data", "google-api-python-client", "google-auth"];
+const PACKAGES: [&str; 3] = [
+    "google-analytics-data",
+    "google-api-python-client",
+    "google-auth",
+];
 
 /// Runs a command; its output when it succeeds.
 fn run(command: &mut Command, what: &str) -> String {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{what} could not be started: {error}; this test needs python3 with venv and pip"));
+    let output = command.output().unwrap_or_else(|error| {
+        panic!("{what} could not be started: {error}; this test needs python3 with venv and pip")
+    });
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success(),
@@ -45,9 +49,21 @@ fn python() -> PathBuf {
     let python = folder.join("bin/python");
     let ready = folder.join("ready");
     if !ready.exists() {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder), "python3 -m venv");
+        run(
+            Command::new("python3")
+                .args(["-m", "venv", "--clear"])
+                .arg(&folder),
+            "python3 -m venv",
+        );
         let mut pip = Command::new(&python);
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES);
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ])
+        .args(PACKAGES);
         run(&mut pip, "pip install of Google's clients");
         std::fs::write(ready, "").unwrap();
     }
@@ -76,7 +92,9 @@ async fn script(simulator: &RunningSimulator, text: &str) -> Value {
         let mut command = Command::new(python());
         command.arg(&file).arg(base_url).arg(&key);
         // Nothing of these requests leaves the machine.
-        command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
+        command
+            .env("NO_PROXY", "127.0.0.1")
+            .env("no_proxy", "127.0.0.1");
         run(&mut command, "the client")
     })
     .await
@@ -153,10 +171,19 @@ async fn the_data_client_reads_reports_page_by_page() {
             } else {
                 (halves / 2).to_string()
             };
-            organic += if medium == "organic" { figures.sessions } else { 0 };
+            organic += if medium == "organic" {
+                figures.sessions
+            } else {
+                0
+            };
             wanted.push(serde_json::json!([
-                day.strftime("%Y%m%d").to_string(), source, medium, campaign,
-                figures.sessions.to_string(), figures.total_users.to_string(), key_events,
+                day.strftime("%Y%m%d").to_string(),
+                source,
+                medium,
+                campaign,
+                figures.sessions.to_string(),
+                figures.total_users.to_string(),
+                key_events,
             ]));
         }
     }
@@ -164,15 +191,24 @@ async fn the_data_client_reads_reports_page_by_page() {
     assert_eq!(answer["rows"], Value::from(wanted.clone()));
     assert_eq!(answer["count"], wanted.len());
     assert_eq!(answer["filtered"], organic);
-    assert_eq!(answer["types"], serde_json::json!(["TYPE_INTEGER", "TYPE_INTEGER", "TYPE_FLOAT"]));
-    assert_eq!((&answer["zone"], &answer["currency"]), (&"Europe/Berlin".into(), &"EUR".into()));
+    assert_eq!(
+        answer["types"],
+        serde_json::json!(["TYPE_INTEGER", "TYPE_INTEGER", "TYPE_FLOAT"])
+    );
+    assert_eq!(
+        (&answer["zone"], &answer["currency"]),
+        (&"Europe/Berlin".into(), &"EUR".into())
+    );
     assert_eq!(answer["batch"], serde_json::json!([1, 2]));
     assert!(answer["quota"].as_u64().unwrap() < 200_000);
     let known = answer["metadata"].as_array().unwrap();
     assert!(known.contains(&"sessionCampaignName".into()));
     assert_eq!(answer["refused"]["permission"][0], 403);
     assert_eq!(answer["refused"]["field"][0], 400);
-    assert!(simulator.requests_by_path()["/token"] >= 1, "it signed in with the key");
+    assert!(
+        simulator.requests_by_path()["/token"] >= 1,
+        "it signed in with the key"
+    );
 }
 
 const REPORTING_CLIENT: &str = r#"
@@ -218,7 +254,9 @@ async fn the_reporting_client_gets_batches_by_page_token() {
     let simulator = simulator().await;
     let answer = script(&simulator, REPORTING_CLIENT).await;
     let day = date(2026, 1, 20);
-    let truth = simulator.google_truth().by_campaign(PROPERTIES[0].business_unit, day);
+    let truth = simulator
+        .google_truth()
+        .by_campaign(PROPERTIES[0].business_unit, day);
     let wanted: Vec<Value> = truth
         .into_iter()
         .map(|((source, medium, campaign), figures)| {
@@ -230,5 +268,8 @@ async fn the_reporting_client_gets_batches_by_page_token() {
     assert_eq!(answer["golden"], true);
     assert_eq!(answer["five"], 5);
     assert_eq!(answer["refused"], serde_json::json!([400, 403]));
-    assert_eq!(answer["segments"], serde_json::json!(["All Users", "Returning Users"]));
+    assert_eq!(
+        answer["segments"],
+        serde_json::json!(["All Users", "Returning Users"])
+    );
 }

@@ -28,6 +28,9 @@ pub enum ConfigVerb {
         #[arg(long, value_name = "VIEW=PROPERTY")]
         property: Vec<String>,
     },
+    /// Every action of the console with its name and the keys it has.
+    #[cfg(feature = "console")]
+    Keys,
 }
 
 /// Runs the verb.
@@ -53,6 +56,8 @@ pub fn run(verb: &ConfigVerb, output: OutputFormat) -> VerbResult {
         }
         ConfigVerb::Check => {
             let config = Config::load(&home)?;
+            #[cfg(feature = "console")]
+            crate::console::check_keys(config.keys())?;
             let profiles: Vec<_> = config.profile_names().collect();
             let value = serde_json::json!({ "ok": true, "config": config.path(), "from_file": config.from_file(), "profiles": profiles });
             print_as(output, &value, |out| {
@@ -76,6 +81,17 @@ pub fn run(verb: &ConfigVerb, output: OutputFormat) -> VerbResult {
         ConfigVerb::MigrateGa3 { of, property } => {
             migrate_ga3(&Config::load(&home)?, of.as_deref(), property, output)?;
         }
+        #[cfg(feature = "console")]
+        ConfigVerb::Keys => {
+            let actions = crate::console::key_reference(Config::load(&home)?.keys())?;
+            print_as(output, &actions, |out| {
+                for action in &actions {
+                    let keys = action.keys.join(" ");
+                    writeln!(out, "{:<18}{keys:<14}{}", action.action, action.title)?;
+                }
+                Ok(())
+            })?;
+        }
     }
     Ok(Ended::Well)
 }
@@ -90,7 +106,11 @@ fn migrate_ga3(
     let Some(ga3) = &profile.ga3 else {
         return Err(CliError::not_found(
             format!("the profile {} has no GA3 reports", profile.name),
-            format!("add [profiles.{}.ga3] to {}", profile.name, config.path().display()),
+            format!(
+                "add [profiles.{}.ga3] to {}",
+                profile.name,
+                config.path().display()
+            ),
         ));
     };
     let mut known = BTreeMap::new();
@@ -106,7 +126,9 @@ fn migrate_ga3(
     let migration = config::migrate(ga3, &known);
     let toml = migration.toml(&profile.name, ga3);
     let value = serde_json::json!({ "migration": migration, "toml": toml });
-    print_as(output, &value, |out| print_migration(out, &migration, &toml))
+    print_as(output, &value, |out| {
+        print_migration(out, &migration, &toml)
+    })
 }
 
 /// The configuration first, so that it can be cut off; what to know about it in comments below.
@@ -130,7 +152,10 @@ fn print_migration(out: &mut dyn Write, migration: &Migration, toml: &str) -> st
     }
     for view in &migration.views_without_property {
         let view = for_terminal(view);
-        writeln!(out, "# The GA4 property of view {view} is not known: add --property {view}=<property id>")?;
+        writeln!(
+            out,
+            "# The GA4 property of view {view} is not known: add --property {view}=<property id>"
+        )?;
     }
     Ok(())
 }

@@ -21,14 +21,17 @@ use std::{
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    config::{Config, ConfigError, Home, Profile},
+    config::{Config, ConfigError, Home, KeyPatch, Profile},
     platform::Platform,
 };
 
+mod check;
 mod collect;
 mod completions;
 mod config;
+mod crawlers;
 mod credentials;
+mod datamart;
 #[cfg(feature = "simulator")]
 mod demo;
 mod error;
@@ -41,6 +44,8 @@ mod run;
 mod runs;
 #[cfg(feature = "simulator")]
 mod sample;
+#[cfg(feature = "simulator")]
+mod sample_sources;
 mod scheduler;
 #[cfg(feature = "simulator")]
 mod simulate;
@@ -91,11 +96,21 @@ enum Verb {
     Run(run::RunArgs),
     /// Collect a source into bronze and silver.
     Collect(collect::CollectArgs),
+    /// Start a crawler: make new partitions and columns known to the catalog.
+    Crawl(crawlers::CrawlArgs),
+    /// List, show and stop crawlers.
+    #[command(subcommand)]
+    Crawlers(crawlers::CrawlersVerb),
     /// Import NDJSON files in a source's wire shape into bronze and silver.
     Import(import::ImportArgs),
     /// Build gold tables.
     #[command(subcommand)]
     Gold(gold::GoldVerb),
+    /// Build and show the marketing datamart, list its snapshots, go back to one.
+    #[command(subcommand)]
+    Datamart(datamart::DatamartVerb),
+    /// Check a table's data quality; exit code 1 when a check of severity error fails.
+    Check(check::CheckArgs),
     /// Export, list and read reports.
     #[command(subcommand)]
     Reports(reports::ReportsVerb),
@@ -115,7 +130,7 @@ enum Verb {
     /// Everything once, with sample data: collect, report, CSV.
     #[cfg(feature = "simulator")]
     Demo(demo::DemoArgs),
-    /// Set and list credentials; values are never shown.
+    /// List, set and test credentials; values are never shown.
     #[command(subcommand)]
     Credentials(credentials::CredentialsVerb),
     /// Where the configuration lies, whether it is right, what is in force.
@@ -133,6 +148,8 @@ pub struct App {
     pub platform: Platform,
     /// How to print.
     pub output: OutputFormat,
+    /// Keys of the console that the configuration changes.
+    pub keys: KeyPatch,
 }
 
 /// How a verb that ran ended.
@@ -231,8 +248,14 @@ async fn run_verb(cli: Cli) -> VerbResult {
     let app = open(cli.profile.as_deref(), output, &cli.verb)?;
     let verb = cli.verb;
     let ascii = cli.ascii;
+    let work = async {
+        let ended = with_platform(&app, verb, ascii).await;
+        // A crawl that a landing object started should not be cut off by the end of the program.
+        app.platform.crawlers().idle().await;
+        ended
+    };
     tokio::select! {
-        ended = with_platform(&app, verb, ascii) => ended,
+        ended = work => ended,
         () = interrupted(app.platform.console_is_open()) => Err(CliError::Interrupted),
     }
 }
@@ -257,13 +280,19 @@ async fn interrupted(console: Arc<std::sync::atomic::AtomicBool>) {
 fn open(profile: Option<&str>, output: OutputFormat, verb: &Option<Verb>) -> Result<App, CliError> {
     let home = Home::find()?;
     let config = Config::load(&home)?;
-    let profile = Arc::new(config.profile(profile)?.clone());
+    let profile = config.profile(profile)?.clone();
     #[cfg(feature = "simulator")]
-    if let Some(Verb::Demo(demo)) = verb
-        && demo.fresh()
-    {
-        sample::remove(&profile)?;
-    }
+    let profile = {
+        let demo = match verb {
+            Some(Verb::Demo(demo)) => Some(demo),
+            _ => None,
+        };
+        if demo.is_some_and(demo::DemoArgs::fresh) {
+            sample::remove(&profile)?;
+        }
+        sample::in_force(&profile, demo.is_some_and(demo::DemoArgs::all))
+    };
+    let profile = Arc::new(profile);
     let platform = Platform::open(Arc::clone(&profile))?;
     #[cfg(feature = "simulator")]
     sample::install(&platform);
@@ -271,6 +300,7 @@ fn open(profile: Option<&str>, output: OutputFormat, verb: &Option<Verb>) -> Res
         profile,
         platform,
         output,
+        keys: config.keys().clone(),
     })
 }
 
@@ -280,8 +310,12 @@ async fn with_platform(app: &App, verb: Option<Verb>, ascii: bool) -> VerbResult
         Some(Verb::Status(args)) => status::run(app, &args).await,
         Some(Verb::Run(args)) => run::run(app, &args).await,
         Some(Verb::Collect(args)) => collect::run(app, &args).await,
+        Some(Verb::Crawl(args)) => crawlers::crawl(app, &args).await,
+        Some(Verb::Crawlers(verb)) => crawlers::run(app, &verb).await,
         Some(Verb::Import(args)) => import::run(app, &args).await,
         Some(Verb::Gold(verb)) => gold::run(app, &verb).await,
+        Some(Verb::Datamart(verb)) => datamart::run(app, &verb).await,
+        Some(Verb::Check(args)) => check::run(app, &args).await,
         Some(Verb::Reports(verb)) => reports::run(app, &verb).await,
         Some(Verb::Runs(verb)) => runs::run(app, &verb).await,
         Some(Verb::Scheduler(args)) => scheduler::run(app, &args).await,
@@ -331,6 +365,8 @@ mod console {
         let options = ConsoleOptions {
             start,
             ascii,
+            state_folder: Some(app.profile.exports_dir()),
+            keys: app.keys.clone(),
             ..ConsoleOptions::default()
         };
         crate::console::run(app.platform.operations(), options)

@@ -5,8 +5,13 @@ use std::time::Duration;
 
 use clap::Args;
 
+use jiff::Timestamp;
+
 use super::{App, CliError, VerbResult};
-use crate::ops::{OpsErrorKind, StartRequest, WorkflowName, schedule};
+use crate::{
+    config::{Schedule, Scheduled},
+    ops::{OpsErrorKind, OpsResult, StartRequest, WorkflowName, schedule},
+};
 
 /// No arguments of its own.
 #[derive(Debug, Args)]
@@ -29,21 +34,15 @@ pub async fn run(app: &App, _args: &SchedulerArgs) -> VerbResult {
                 "add [[profiles.<name>.schedules]] to the configuration",
             ));
         };
-        let names: Vec<_> = due
-            .iter()
-            .map(|schedule| schedule.workflow.as_str())
-            .collect();
-        app.print(
-            &serde_json::json!({ "next": at, "workflows": names }),
-            |out| {
-                writeln!(
-                    out,
-                    "next: {} at {}",
-                    names.join(", "),
-                    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z")
-                )
-            },
-        )?;
+        let names: Vec<String> = due.iter().map(|schedule| what(schedule)).collect();
+        app.print(&serde_json::json!({ "next": at, "starts": names }), |out| {
+            writeln!(
+                out,
+                "next: {} at {}",
+                names.join(", "),
+                at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z")
+            )
+        })?;
         loop {
             let wait = at.duration_since(app.platform.now());
             if wait.is_negative() || wait.is_zero() {
@@ -52,26 +51,46 @@ pub async fn run(app: &App, _args: &SchedulerArgs) -> VerbResult {
             tokio::time::sleep(wait.unsigned_abs().min(LOOK_AGAIN)).await;
         }
         for schedule in due {
-            let request = StartRequest {
-                workflow: WorkflowName::from(schedule.workflow.as_str()),
-                window: None,
-                input: serde_json::json!({}),
-                name: Some(schedule::execution_name(schedule, at)),
-            };
-            match app.platform.operations().start(request).await {
-                Ok(id) => app.print(&serde_json::json!({ "started": id }), |out| {
-                    writeln!(out, "started {id}")
+            match start(app, schedule, at).await {
+                Ok(started) => app.print(&serde_json::json!({ "started": started }), |out| {
+                    writeln!(out, "started {started}")
                 })?,
                 // Another scheduler was first: that is what the name is for.
                 Err(error) if error.kind == OpsErrorKind::Conflict => {}
                 Err(error) => writeln!(
                     std::io::stderr(),
                     "could not start {}: {error}; {}",
-                    schedule.workflow,
+                    what(schedule),
                     error.advice
                 )?,
             }
         }
         now = at;
+    }
+}
+
+fn what(schedule: &Schedule) -> String {
+    match &schedule.starts {
+        Scheduled::Workflow(name) => name.clone(),
+        Scheduled::Crawler(name) => format!("crawler {name}"),
+    }
+}
+
+async fn start(app: &App, schedule: &Schedule, at: Timestamp) -> OpsResult<String> {
+    let operations = app.platform.operations();
+    match &schedule.starts {
+        Scheduled::Workflow(name) => {
+            let request = StartRequest {
+                workflow: WorkflowName::from(name.as_str()),
+                window: None,
+                input: serde_json::json!({}),
+                name: Some(schedule::execution_name(name, at)),
+            };
+            Ok(operations.start(request).await?.to_string())
+        }
+        Scheduled::Crawler(name) => {
+            operations.crawl(name).await?;
+            Ok(what(schedule))
+        }
     }
 }

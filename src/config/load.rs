@@ -11,9 +11,12 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::{
-    AffiseSettings, Ga3Settings, Ga4Settings, GoldSettings, MarketoSettings, NormaliseSettings,
-    PlatformKind, Profile, Schedule,
+    AffiseSettings, CredentialSettings, DatamartSettings, Ga3Settings, Ga4Settings, GoldSettings,
+    KeyPatch, MarketoSettings, NormaliseSettings, PlatformKind, Profile, Schedule,
+    keys::SpannedKeys,
 };
+
+use crate::pipeline::ports::ParameterReference;
 
 mod sources;
 
@@ -110,6 +113,7 @@ pub struct Config {
     from_file: bool,
     default_profile: String,
     profiles: BTreeMap<String, Profile>,
+    keys: KeyPatch,
 }
 
 #[derive(Debug, Deserialize)]
@@ -118,6 +122,8 @@ struct ConfigFile {
     profile: Option<Spanned<String>>,
     #[serde(default)]
     profiles: BTreeMap<String, ProfileFile>,
+    #[serde(default)]
+    keys: SpannedKeys,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -135,6 +141,8 @@ struct ProfileFile {
     ga3: Option<Spanned<Ga3Settings>>,
     normalise: Option<Spanned<NormaliseSettings>>,
     gold: GoldSettings,
+    credentials: CredentialSettings,
+    datamart: Option<Spanned<DatamartSettings>>,
     schedules: Option<Vec<Schedule>>,
 }
 
@@ -156,6 +164,8 @@ struct ProfileShown<'a> {
     ga3: Option<&'a Ga3Settings>,
     normalise: &'a NormaliseSettings,
     gold: &'a GoldSettings,
+    credentials: &'a CredentialSettings,
+    datamart: &'a DatamartSettings,
     schedules: &'a [Schedule],
 }
 
@@ -229,7 +239,14 @@ impl Config {
             from_file: true,
             default_profile,
             profiles,
+            keys: KeyPatch::placed(home.config_file(), text, file.keys),
         })
+    }
+
+    /// Keys of the console that the file changes; which actions there are only the console knows.
+    #[must_use]
+    pub fn keys(&self) -> &KeyPatch {
+        &self.keys
     }
 
     /// The file this was read from, or would be.
@@ -274,9 +291,12 @@ impl Config {
             .iter()
             .map(|(name, p)| (name.as_str(), shown(p)))
             .collect();
-        toml::to_string(
-            &serde_json::json!({ "profile": self.default_profile, "profiles": profiles }),
-        )
+        let mut shown =
+            serde_json::json!({ "profile": self.default_profile, "profiles": profiles });
+        if let (Some(shown), false) = (shown.as_object_mut(), self.keys.is_empty()) {
+            shown.insert("keys".to_owned(), self.keys.shown());
+        }
+        toml::to_string(&shown)
     }
 }
 
@@ -294,8 +314,28 @@ fn shown(profile: &Profile) -> ProfileShown<'_> {
         ga3: profile.ga3.as_ref(),
         normalise: &profile.normalise,
         gold: &profile.gold,
+        credentials: &profile.credentials,
+        datamart: &profile.datamart,
         schedules: &profile.schedules,
     }
+}
+
+/// What is wrong with the first of these references to credentials that cannot be one.
+fn parameter_complaint<const N: usize>(references: [&String; N]) -> Option<String> {
+    references.iter().find_map(|text| {
+        let reference: Result<ParameterReference, String> = text.parse();
+        reference.err()
+    })
+}
+
+/// Line and column of a byte, both from 1, the column in characters.
+pub(super) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    (
+        before.matches('\n').count() + 1,
+        before[line_start..].chars().count() + 1,
+    )
 }
 
 /// The text an error points into.
@@ -306,12 +346,11 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn invalid(&self, offset: usize, message: String) -> ConfigError {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let (line, column) = line_and_column(self.text, offset);
         ConfigError::Invalid {
             path: self.path.to_path_buf(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            line,
+            column,
             message,
         }
     }
@@ -330,6 +369,8 @@ impl Place<'_> {
             ga3: self.ga3(file.ga3)?,
             normalise: self.normalise(file.normalise)?,
             gold: file.gold,
+            credentials: file.credentials,
+            datamart: self.datamart(file.datamart)?,
             schedules: file.schedules.unwrap_or_else(default_schedules),
             read_only: file.read_only,
         })
@@ -396,7 +437,24 @@ impl Place<'_> {
         } else {
             None
         };
-        complaint.map_or(Ok(s), |message| Err(self.invalid(at, message)))
+        complaint
+            .or_else(|| parameter_complaint([&s.api_key_parameter]))
+            .map_or(Ok(s), |message| Err(self.invalid(at, message)))
+    }
+
+    fn datamart(
+        &self,
+        settings: Option<Spanned<DatamartSettings>>,
+    ) -> Result<DatamartSettings, ConfigError> {
+        let Some(settings) = settings else {
+            return Ok(DatamartSettings::default());
+        };
+        let price = settings.get_ref().price_per_tb;
+        if price.is_finite() && price >= 0.0 {
+            return Ok(settings.into_inner());
+        }
+        let message = "price_per_tb must be 0 or more dollars".to_owned();
+        Err(self.invalid(settings.span().start, message))
     }
 
     fn normalise(
@@ -420,17 +478,17 @@ impl Place<'_> {
     }
 }
 
-/// The daily report at 09:00 and 14:00, as the design has it, and the collection an hour before.
+/// The daily report at 09:00 and 14:00, as the design has it, the collection an hour before, and the
+/// crawler of Google Analytics between the two.
 fn default_schedules() -> Vec<Schedule> {
-    let at = |workflow: &str, hour| Schedule {
-        workflow: workflow.to_owned(),
-        at: jiff::civil::time(hour, 0, 0, 0),
-    };
+    let time = |hour, minute| jiff::civil::time(hour, minute, 0, 0);
     vec![
-        at("collect", 8),
-        at("daily-report", 9),
-        at("collect", 13),
-        at("daily-report", 14),
+        Schedule::workflow("collect", time(8, 0)),
+        Schedule::crawler("ga", time(8, 45)),
+        Schedule::workflow("daily-report", time(9, 0)),
+        Schedule::workflow("collect", time(13, 0)),
+        Schedule::crawler("ga", time(13, 45)),
+        Schedule::workflow("daily-report", time(14, 0)),
     ]
 }
 
@@ -477,6 +535,14 @@ mod tests {
         );
         assert!(refused("[profiles.local.affise]\novern = 1").contains(":2:1: "));
         assert!(refused("[profiles.local.affise]\noverlap_hours = 1\n").contains("at least 2"));
+        let both = refused(
+            "[[profiles.local.schedules]]\nworkflow = 'collect'\ncrawler = 'ga'\nat = '08:00:00'\n",
+        );
+        assert!(both.contains("either a workflow or a crawler"), "{both}");
+        let path = refused("[profiles.local.affise]\napi_key_parameter = 'affise'\n");
+        assert!(path.contains("'affise' is no parameter path"), "{path}");
+        let path = refused("[profiles.local.marketo]\nclient_id_parameter = '/a b'\n");
+        assert!(path.contains("'/a b' is no parameter path"), "{path}");
     }
 
     #[test]

@@ -20,11 +20,23 @@ const DIMENSIONS: [Field; 36] = [
     ("ga:campaign", "sessionCampaignName", ""),
     ("ga:campaignCode", "sessionCampaignId", ""),
     ("ga:adContent", "sessionManualAdContent", ""),
-    ("ga:keyword", "sessionManualTerm", "of manually tagged sessions; Google Ads has sessionGoogleAdsKeyword"),
-    ("ga:channelGrouping", "sessionDefaultChannelGroup", "GA4's groups are defined anew"),
+    (
+        "ga:keyword",
+        "sessionManualTerm",
+        "of manually tagged sessions; Google Ads has sessionGoogleAdsKeyword",
+    ),
+    (
+        "ga:channelGrouping",
+        "sessionDefaultChannelGroup",
+        "GA4's groups are defined anew",
+    ),
     ("ga:adGroup", "sessionGoogleAdsAdGroupName", ""),
     ("ga:adwordsCampaignID", "sessionGoogleAdsCampaignId", ""),
-    ("ga:fullReferrer", "pageReferrer", "with the protocol, and of every event"),
+    (
+        "ga:fullReferrer",
+        "pageReferrer",
+        "with the protocol, and of every event",
+    ),
     ("ga:landingPagePath", "landingPagePlusQueryString", ""),
     ("ga:pagePath", "pagePathPlusQueryString", ""),
     ("ga:pageTitle", "pageTitle", ""),
@@ -41,37 +53,77 @@ const DIMENSIONS: [Field; 36] = [
     ("ga:mobileDeviceModel", "mobileDeviceModel", ""),
     ("ga:mobileDeviceBranding", "mobileDeviceBranding", ""),
     ("ga:screenResolution", "screenResolution", ""),
-    ("ga:language", "language", "a name such as German; languageCode has the code that GA3 had"),
-    ("ga:userType", "newVsReturning", "new and returning in place of New Visitor and Returning Visitor"),
+    (
+        "ga:language",
+        "language",
+        "a name such as German; languageCode has the code that GA3 had",
+    ),
+    (
+        "ga:userType",
+        "newVsReturning",
+        "new and returning in place of New Visitor and Returning Visitor",
+    ),
     ("ga:hour", "hour", ""),
     ("ga:dayOfWeek", "dayOfWeek", ""),
     ("ga:month", "month", ""),
     ("ga:year", "year", ""),
     ("ga:transactionId", "transactionId", ""),
     ("ga:productName", "itemName", ""),
-    ("ga:eventAction", "eventName", "GA4 has names of events in place of category, action and label"),
+    (
+        "ga:eventAction",
+        "eventName",
+        "GA4 has names of events in place of category, action and label",
+    ),
 ];
 
 const METRICS: [Field; 29] = [
-    ("ga:sessions", "sessions", "a session does not begin anew at midnight or with a campaign"),
+    (
+        "ga:sessions",
+        "sessions",
+        "a session does not begin anew at midnight or with a campaign",
+    ),
     ("ga:users", "totalUsers", ""),
     ("ga:1dayUsers", "active1DayUsers", ""),
     ("ga:7dayUsers", "active7DayUsers", ""),
     ("ga:28dayUsers", "active28DayUsers", ""),
     ("ga:newUsers", "newUsers", ""),
-    ("ga:pageviews", "screenPageViews", "views of app screens count too"),
+    (
+        "ga:pageviews",
+        "screenPageViews",
+        "views of app screens count too",
+    ),
     ("ga:pageviewsPerSession", "screenPageViewsPerSession", ""),
     ("ga:avgSessionDuration", "averageSessionDuration", ""),
-    ("ga:sessionDuration", "userEngagementDuration", "time in the foreground, not from first to last hit"),
-    ("ga:bounceRate", "bounceRate", "share of sessions that were not engaged, 0 to 1 in place of percent"),
+    (
+        "ga:sessionDuration",
+        "userEngagementDuration",
+        "time in the foreground, not from first to last hit",
+    ),
+    (
+        "ga:bounceRate",
+        "bounceRate",
+        "share of sessions that were not engaged, 0 to 1 in place of percent",
+    ),
     ("ga:totalEvents", "eventCount", "page views are events, too"),
     ("ga:eventValue", "eventValue", ""),
-    ("ga:goalCompletionsAll", "keyEvents", "every key event counts, a goal counted once a session"),
-    ("ga:goalConversionRateAll", "sessionKeyEventRate", "0 to 1 in place of percent"),
+    (
+        "ga:goalCompletionsAll",
+        "keyEvents",
+        "every key event counts, a goal counted once a session",
+    ),
+    (
+        "ga:goalConversionRateAll",
+        "sessionKeyEventRate",
+        "0 to 1 in place of percent",
+    ),
     ("ga:transactions", "transactions", ""),
     ("ga:transactionRevenue", "purchaseRevenue", ""),
     ("ga:totalValue", "totalRevenue", ""),
-    ("ga:transactionsPerSession", "sessionKeyEventRate", "with purchase as the only key event"),
+    (
+        "ga:transactionsPerSession",
+        "sessionKeyEventRate",
+        "with purchase as the only key event",
+    ),
     ("ga:itemQuantity", "itemsPurchased", ""),
     ("ga:itemRevenue", "itemRevenue", ""),
     ("ga:productAddsToCart", "addToCarts", ""),
@@ -85,15 +137,27 @@ const METRICS: [Field; 29] = [
 ];
 
 /// A built-in segment, the end of its report's name, and its filter: field and value.
-type Segment = (&'static str, &'static str, Option<(&'static str, &'static str)>);
+type Segment = (
+    &'static str,
+    &'static str,
+    Option<(&'static str, &'static str)>,
+);
 
 const SEGMENTS: [Segment; 9] = [
     ("gaid::-1", "", None),
     ("gaid::-2", "new", Some(("newVsReturning", "new"))),
-    ("gaid::-3", "returning", Some(("newVsReturning", "returning"))),
+    (
+        "gaid::-3",
+        "returning",
+        Some(("newVsReturning", "returning")),
+    ),
     ("gaid::-4", "paid", Some(("sessionMedium", "cpc"))),
     ("gaid::-5", "organic", Some(("sessionMedium", "organic"))),
-    ("gaid::-6", "search", Some(("sessionDefaultChannelGroup", "Organic Search"))),
+    (
+        "gaid::-6",
+        "search",
+        Some(("sessionDefaultChannelGroup", "Organic Search")),
+    ),
     ("gaid::-7", "direct", Some(("sessionSource", "(direct)"))),
     ("gaid::-8", "referral", Some(("sessionMedium", "referral"))),
     ("gaid::-11", "mobile", Some(("deviceCategory", "mobile"))),
@@ -152,7 +216,10 @@ impl Migration {
     /// The reports as a part of `config.toml`. A view whose property is not known stands in a comment.
     #[must_use]
     pub fn toml(&self, profile: &str, ga3: &Ga3Settings) -> String {
-        let mut text = format!("[profiles.{profile}.ga4]\nkey_parameter = {:?}\n", ga3.key_parameter);
+        let mut text = format!(
+            "[profiles.{profile}.ga4]\nkey_parameter = {:?}\n",
+            ga3.key_parameter
+        );
         for report in &self.reports {
             let value = json!(report);
             text.push_str(&format!("\n[[profiles.{profile}.ga4.reports]]\n"));
@@ -185,7 +252,11 @@ impl Migration {
             }
         }
         if metrics.is_empty() {
-            self.miss(name, "the report".to_owned(), "none of its metrics has a counterpart");
+            self.miss(
+                name,
+                "the report".to_owned(),
+                "none of its metrics has a counterpart",
+            );
             return;
         }
         if metrics.len() > 10 {
@@ -373,7 +444,9 @@ fn inline(value: &Value) -> String {
             format!("[{}]", items.join(", "))
         }
         Value::Object(fields) => {
-            let fields = fields.iter().map(|(name, value)| format!("{name} = {}", inline(value)));
+            let fields = fields
+                .iter()
+                .map(|(name, value)| format!("{name} = {}", inline(value)));
             format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
         }
         Value::String(text) => toml::Value::String(text.clone()).to_string(),
@@ -409,7 +482,10 @@ mod tests {
             dimensions: texts(&["ga:source", "ga:campaign", "ga:dimension3"]),
             metrics: texts(&["ga:sessions", "ga:goal1Completions", "ga:bounceRate"]),
             segments: texts(&["gaid::-1", "gaid::-3", "abc-DEF"]),
-            filters_expression: Some("ga:country==Côte d’Ivoire,ga:country=~^Ger;ga:medium!=cpc;ga:sessions>5".to_owned()),
+            filters_expression: Some(
+                "ga:country==Côte d’Ivoire,ga:country=~^Ger;ga:medium!=cpc;ga:sessions>5"
+                    .to_owned(),
+            ),
             sampling_level: SamplingLevel::Large,
         }
     }
@@ -418,7 +494,11 @@ mod tests {
     fn fields_are_mapped_and_what_has_no_counterpart_is_named() {
         let properties = BTreeMap::from([("1".to_owned(), "310000001".to_owned())]);
         let migration = migrate(&ga3(report()), &properties);
-        let names: Vec<_> = migration.reports.iter().map(|report| report.name.as_str()).collect();
+        let names: Vec<_> = migration
+            .reports
+            .iter()
+            .map(|report| report.name.as_str())
+            .collect();
         assert_eq!(names, ["traffic", "traffic_returning"]);
         let first = &migration.reports[0];
         assert_eq!(first.dimensions, ["sessionSource", "sessionCampaignName"]);
@@ -430,8 +510,20 @@ mod tests {
             .iter()
             .map(|missing| missing.what.as_str())
             .collect();
-        assert_eq!(missing, ["ga:dimension3", "ga:goal1Completions", "ga:sessions>5", "abc-DEF"]);
-        let rate = migration.mapped.iter().find(|mapped| mapped.from == "ga:bounceRate").unwrap();
+        assert_eq!(
+            missing,
+            [
+                "ga:dimension3",
+                "ga:goal1Completions",
+                "ga:sessions>5",
+                "abc-DEF"
+            ]
+        );
+        let rate = migration
+            .mapped
+            .iter()
+            .find(|mapped| mapped.from == "ga:bounceRate")
+            .unwrap();
         assert!(rate.differs.contains("0 to 1"), "{rate:?}");
     }
 
@@ -446,8 +538,15 @@ mod tests {
         let config = Config::parse(&text, &home).unwrap();
         let ga4 = config.profile(None).unwrap().ga4.clone().unwrap();
         assert_eq!(ga4.reports, migration.reports, "{text}");
-        let filter = ga4.reports[1].dimension_filter.as_ref().unwrap().to_string();
-        assert!(filter.contains("Côte d’Ivoire") && filter.contains("returning"), "{filter}");
+        let filter = ga4.reports[1]
+            .dimension_filter
+            .as_ref()
+            .unwrap()
+            .to_string();
+        assert!(
+            filter.contains("Côte d’Ivoire") && filter.contains("returning"),
+            "{filter}"
+        );
     }
 
     #[test]

@@ -39,11 +39,12 @@ pub(crate) fn bytes(value: u64) -> String {
     format!("{}.{} {}", count(tenths / 10), tenths % 10, UNITS[unit])
 }
 
-/// How long something took: `0.4 s`, `12 s`, `1 m 12 s`, `2 h 05 m`, `3 d 4 h`.
+/// How long something took: `12 ms`, `0.4 s`, `12 s`, `1 m 12 s`, `2 h 05 m`, `3 d 4 h`.
 pub(crate) fn duration(elapsed: SignedDuration) -> String {
     let milliseconds = elapsed.as_millis().max(0);
     let seconds = milliseconds / 1_000;
     match seconds {
+        0 if milliseconds < 100 => format!("{milliseconds} ms"),
         0..10 => format!("{}.{} s", seconds, milliseconds % 1_000 / 100),
         10..60 => format!("{seconds} s"),
         60..3_600 => format!("{} m {:02} s", seconds / 60, seconds % 60),
@@ -140,7 +141,7 @@ mod tests {
         assert_eq!(duration(SignedDuration::from_millis(420)), "0.4 s");
         assert_eq!(duration(SignedDuration::from_secs(72)), "1 m 12 s");
         assert_eq!(duration(SignedDuration::from_secs(7_500)), "2 h 05 m");
-        assert_eq!(duration(SignedDuration::from_secs(-5)), "0.0 s");
+        assert_eq!(duration(SignedDuration::from_secs(-5)), "0 ms");
         let now: Timestamp = "2026-02-01T02:00:00Z".parse().unwrap();
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         assert_eq!(ago(at("2026-02-01T01:59:30Z"), now), "just now");

@@ -30,7 +30,12 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::ops::{ExecutionId, Operations, ReportName};
+use crate::{
+    config::{ConfigError, KeyPatch},
+    ops::{ExecutionId, Operations, ReportName},
+};
+
+pub use keymap::{KeyReference, check_keys, key_reference};
 
 /// What the console shows first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -59,6 +64,8 @@ pub struct ConsoleOptions {
     pub plain: bool,
     /// Where exports go when the current directory cannot be written.
     pub state_folder: Option<PathBuf>,
+    /// Other keys for actions; [`check_keys`] says beforehand what is wrong with them.
+    pub keys: KeyPatch,
 }
 
 /// Why the console ended other than by the user's wish.
@@ -69,6 +76,9 @@ pub enum ConsoleError {
         "the console needs a terminal and cannot use this one: {0}; every screen has a command that prints the same, see lakehand --help"
     )]
     Terminal(#[source] io::Error),
+    /// `[keys]` of the configuration is wrong.
+    #[error("{0}")]
+    Keys(#[from] ConfigError),
     /// A signal asked the console to end; the number is the system's.
     #[error("ended by signal {0}")]
     Signal(i32),
@@ -84,6 +94,7 @@ impl ConsoleError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Terminal(_) => 5,
+            Self::Keys(_) => 2,
             Self::Signal(number) => u8::try_from(128 + number).unwrap_or(1),
         }
     }
@@ -107,6 +118,7 @@ pub async fn run(
             "standard output is not a terminal",
         )));
     }
+    let keymap = keymap::Keymap::patched(&options.keys)?;
     let identity = operations.identity();
     // First the listening, then the terminal: a signal in between must not leave it in raw mode.
     let signals = signals::Signals::listen().map_err(ConsoleError::terminal)?;
@@ -124,6 +136,7 @@ pub async fn run(
         glyphs: glyphs(options.ascii, locale_is_utf8()),
         mouse: options.mouse,
         test_panic: std::env::var_os("LAKEHAND_TEST_PANIC").is_some_and(|value| value == "1"),
+        keymap,
     });
     let (sender, answers) = tokio::sync::mpsc::unbounded_channel();
     let folders = runner::Folders {

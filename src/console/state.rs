@@ -5,11 +5,12 @@ use std::{collections::HashMap, sync::Arc};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{
-    actions::Reason,
+    actions::{ActionId, Reason},
     effect::{Effect, Request, RequestKey},
+    keymap::Keymap,
     screens::{
-        activity::ActivityState, board::BoardState, logs::LogsState, overlay::Overlay,
-        reports::ReportsState, run::RunState, table::TableState,
+        activity::ActivityState, board::BoardState, credentials::CredentialsState, logs::LogsState,
+        overlay::Overlay, reports::ReportsState, run::RunState, table::TableState,
     },
     theme::Theme,
 };
@@ -31,8 +32,23 @@ pub(crate) enum Screen {
     Reports,
     /// An open report.
     Table,
+    /// Are the credentials there, and accepted?
+    Credentials,
     /// What did this console call?
     Activity,
+}
+
+impl Screen {
+    /// Every screen.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Board,
+        Self::Run,
+        Self::Logs,
+        Self::Reports,
+        Self::Table,
+        Self::Credentials,
+        Self::Activity,
+    ];
 }
 
 /// How important a short message is.
@@ -110,6 +126,8 @@ pub(crate) struct Setup {
     pub(crate) mouse: bool,
     /// The action that panics is there.
     pub(crate) test_panic: bool,
+    /// Which keys do what.
+    pub(crate) keymap: Keymap,
 }
 
 /// The console.
@@ -124,6 +142,7 @@ pub(crate) struct State {
     pub(crate) mouse: bool,
     pub(crate) focused: bool,
     pub(crate) test_panic: bool,
+    pub(crate) keymap: Keymap,
     pub(crate) screen: Screen,
     pub(crate) back: Vec<Screen>,
     pub(crate) forward: Vec<Screen>,
@@ -140,6 +159,7 @@ pub(crate) struct State {
     pub(crate) logs: LogsState,
     pub(crate) reports: ReportsState,
     pub(crate) table: Option<TableState>,
+    pub(crate) credentials: CredentialsState,
     pub(crate) activity: ActivityState,
     in_flight: HashMap<RequestKey, (u64, Timestamp)>,
     next_stamp: u64,
@@ -162,6 +182,7 @@ impl State {
             mouse: setup.mouse,
             focused: true,
             test_panic: setup.test_panic,
+            keymap: setup.keymap,
             screen: Screen::Board,
             back: Vec::new(),
             forward: Vec::new(),
@@ -178,6 +199,7 @@ impl State {
             logs: LogsState::default(),
             reports: ReportsState::default(),
             table: None,
+            credentials: CredentialsState::default(),
             activity: ActivityState::default(),
             in_flight: HashMap::new(),
             next_stamp: 0,
@@ -216,13 +238,7 @@ impl State {
     /// Forgets every question that only reads.
     pub(crate) fn forget_reads(&mut self) -> usize {
         let before = self.in_flight.len();
-        self.in_flight.retain(|key, _| {
-            matches!(
-                key,
-                RequestKey::For("redrive" | "stop" | "start", _)
-                    | RequestKey::Only("start the sample")
-            )
-        });
+        self.in_flight.retain(|key, _| key.is_of_a_change());
         before - self.in_flight.len()
     }
 
@@ -257,13 +273,7 @@ impl State {
 
     /// Writes that have no answer yet.
     pub(crate) fn writes_in_flight(&self) -> usize {
-        let write = |key: &&RequestKey| {
-            matches!(
-                key,
-                RequestKey::For("redrive" | "stop" | "start", _)
-                    | RequestKey::Only("start the sample")
-            )
-        };
+        let write = |key: &&RequestKey| key.is_of_a_change();
         self.in_flight.keys().filter(write).count()
     }
 
@@ -324,10 +334,12 @@ impl State {
         }
         match execution.status {
             ExecutionStatus::Running => {
-                return Err("it is still running; stop it first (X)".to_owned());
+                let stop = self.key(ActionId::Stop);
+                return Err(format!("it is still running; stop it first ({stop})"));
             }
             ExecutionStatus::Succeeded => {
-                return Err("it succeeded; start a new run with T".to_owned());
+                let start = self.key(ActionId::StartNew);
+                return Err(format!("it succeeded; start a new run with {start}"));
             }
             _ => {}
         }
@@ -394,6 +406,14 @@ impl State {
             for execution in executions.iter() {
                 self.confirm(execution);
             }
+        }
+    }
+
+    /// The key of an action, for a hint; its name in the palette when it has none.
+    pub(crate) fn key(&self, action: ActionId) -> String {
+        match self.keymap.of(action).first() {
+            Some(key) => key.to_string(),
+            None => format!("'{}'", action.name()),
         }
     }
 

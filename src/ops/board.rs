@@ -1,6 +1,11 @@
 //! The Board: is today's data there, and if not, why?
 
-use super::{Board, Operator, OpsResult, Stage, WorkflowCard, WorkflowName, freshness, schedule};
+use std::collections::HashSet;
+
+use super::{
+    Board, Operator, OpsResult, Stage, StageStatus, WorkflowCard, WorkflowName, freshness, schedule,
+};
+use crate::workflow::definition::{Definition, EdgeKind};
 
 /// Executions shown of each workflow.
 const EXECUTIONS: usize = 20;
@@ -12,8 +17,9 @@ impl Operator {
         let names = self.parts.workflows.list().await?;
         let cards = futures::future::try_join_all(names.into_iter().map(|name| self.card(name)));
         let fresh = freshness::freshness(&self.parts.profile, &self.parts.lake, now);
-        let (workflows, freshness, reports) =
-            futures::future::try_join3(cards, fresh, self.read_reports()).await?;
+        let (workflows, freshness, reports, quality) =
+            futures::future::try_join4(cards, fresh, self.read_reports(), self.quality_badges())
+                .await?;
         let lake_is_empty = reports.is_empty()
             && freshness
                 .iter()
@@ -23,6 +29,7 @@ impl Operator {
             today: now.to_zoned(self.parts.profile.time_zone.clone()).date(),
             workflows,
             freshness,
+            quality,
             latest_report: reports.into_iter().next(),
             lake_is_empty,
         })
@@ -41,6 +48,7 @@ impl Operator {
                 .collect(),
             None => super::runs::unreached_stages(&definition),
         };
+        let stages = on_the_way(&definition, stages);
         let (schedules, zone) = (&self.parts.profile.schedules, &self.parts.profile.time_zone);
         Ok(WorkflowCard {
             description: definition.comment.clone().unwrap_or_default(),
@@ -50,5 +58,111 @@ impl Operator {
             executions,
             name,
         })
+    }
+}
+
+/// The stages that tell how an execution went: those of the way it takes when all goes well, and whatever else is
+/// in trouble or under way. What only reports a failure is left out once the failure itself is there.
+fn on_the_way(definition: &Definition, stages: Vec<Stage>) -> Vec<Stage> {
+    use StageStatus::{Aborted, Caught, Failed, Interrupted, Running, Waiting};
+    let way = way(definition);
+    let caught = stages.iter().any(|stage| stage.status == Caught);
+    let tells = |stage: &Stage| match stage.status {
+        _ if way.contains(&stage.name) => true,
+        Failed => !caught,
+        Running | Waiting { .. } | Interrupted | Aborted | Caught => true,
+        _ => false,
+    };
+    stages.into_iter().filter(tells).collect()
+}
+
+/// Top-level states from the first along `Next` and `Default`.
+fn way(definition: &Definition) -> HashSet<String> {
+    let graph = definition.graph();
+    let mut way = HashSet::new();
+    let mut at = Some(graph.start);
+    while let Some(node) = at.and_then(|at| graph.nodes.get(at)) {
+        if !way.insert(node.name.clone()) {
+            break;
+        }
+        let onward = graph.edges.iter().find(|edge| {
+            Some(edge.from) == at && matches!(edge.kind, EdgeKind::Next | EdgeKind::Default)
+        });
+        at = onward.map(|edge| edge.to);
+    }
+    way
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stage(name: &str, status: StageStatus) -> Stage {
+        Stage {
+            name: name.to_owned(),
+            kind: "Task".to_owned(),
+            status,
+            started: None,
+            ended: None,
+            attempts: 1,
+            progress: None,
+            error: None,
+            depth: 0,
+            input: None,
+            output: None,
+        }
+    }
+
+    fn shown(stages: &[(&str, StageStatus)]) -> Vec<String> {
+        let definition = Definition::parse(
+            r#"{ "StartAt": "Work", "States": {
+                "Work": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Next": "Enough", "Catch": [{ "ErrorEquals": ["States.ALL"], "Next": "Tell" }] },
+                "Enough": { "Type": "Choice", "Choices": [{ "Variable": "$.n", "NumericEquals": 0, "Next": "Tell" }], "Default": "Export" },
+                "Export": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true },
+                "Tell": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Next": "EndAsFailed" },
+                "EndAsFailed": { "Type": "Fail" } } }"#,
+        )
+        .unwrap();
+        let stages = stages
+            .iter()
+            .map(|(name, status)| stage(name, status.clone()))
+            .collect();
+        on_the_way(&definition, stages)
+            .into_iter()
+            .map(|stage| stage.name)
+            .collect()
+    }
+
+    #[test]
+    fn the_board_shows_the_way_and_the_trouble() {
+        use StageStatus::{Caught, Failed, NotReached, Running, Succeeded};
+        assert_eq!(
+            shown(&[
+                ("Work", NotReached),
+                ("Enough", NotReached),
+                ("Export", NotReached),
+                ("Tell", NotReached),
+                ("EndAsFailed", NotReached),
+            ]),
+            ["Work", "Enough", "Export"]
+        );
+        assert_eq!(
+            shown(&[
+                ("Work", Caught),
+                ("Tell", Succeeded),
+                ("EndAsFailed", Failed),
+                ("Enough", NotReached),
+                ("Export", NotReached),
+            ]),
+            ["Work", "Enough", "Export"]
+        );
+        assert_eq!(
+            shown(&[("Work", Caught), ("Tell", Running)]),
+            ["Work", "Tell"]
+        );
+        assert_eq!(
+            shown(&[("Work", Succeeded), ("Enough", Succeeded), ("Tell", Failed)]),
+            ["Work", "Enough", "Tell"]
+        );
     }
 }

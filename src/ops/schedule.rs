@@ -1,4 +1,4 @@
-//! When a workflow starts next.
+//! When a workflow or a crawler starts next.
 
 use jiff::{
     Timestamp, ToSpan,
@@ -7,7 +7,7 @@ use jiff::{
 };
 
 use super::WorkflowName;
-use crate::config::Schedule;
+use crate::config::{Schedule, Scheduled};
 
 /// Days looked ahead; a daily time that does not exist for a week is none.
 const DAYS_AHEAD: i32 = 8;
@@ -20,9 +20,31 @@ pub fn next_run(
     zone: &TimeZone,
     now: Timestamp,
 ) -> Option<Timestamp> {
+    let own = |starts: &Scheduled| matches!(starts, Scheduled::Workflow(name) if name == workflow.as_ref());
+    next_of(schedules, own, zone, now)
+}
+
+/// The next start after `now` of the crawler that goes by any of `names`.
+#[must_use]
+pub fn next_crawl(
+    schedules: &[Schedule],
+    names: &[&str],
+    zone: &TimeZone,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let own = |starts: &Scheduled| matches!(starts, Scheduled::Crawler(name) if names.contains(&name.as_str()));
+    next_of(schedules, own, zone, now)
+}
+
+fn next_of(
+    schedules: &[Schedule],
+    own: impl Fn(&Scheduled) -> bool,
+    zone: &TimeZone,
+    now: Timestamp,
+) -> Option<Timestamp> {
     schedules
         .iter()
-        .filter(|schedule| schedule.workflow == workflow.as_ref())
+        .filter(|schedule| own(&schedule.starts))
         .filter_map(|schedule| next_start(schedule, zone, now))
         .min()
 }
@@ -51,12 +73,8 @@ pub fn next_due<'a>(
 
 /// The name of a scheduled execution: the same start never runs twice, whoever starts it.
 #[must_use]
-pub fn execution_name(schedule: &Schedule, start: Timestamp) -> String {
-    format!(
-        "{}-scheduled-{}",
-        schedule.workflow,
-        start.strftime("%Y%m%dT%H%MZ")
-    )
+pub fn execution_name(workflow: &str, start: Timestamp) -> String {
+    format!("{workflow}-scheduled-{}", start.strftime("%Y%m%dT%H%MZ"))
 }
 
 /// The next start of one schedule after `now`, as `zone` counts days and hours.
@@ -86,14 +104,9 @@ mod tests {
 
     fn next(at: &str, now: &str) -> String {
         let schedules = [
-            Schedule {
-                workflow: "daily-report".to_owned(),
-                at: at.parse().unwrap(),
-            },
-            Schedule {
-                workflow: "collect".to_owned(),
-                at: "00:00".parse().unwrap(),
-            },
+            Schedule::workflow("daily-report", at.parse().unwrap()),
+            Schedule::workflow("collect", "00:00".parse().unwrap()),
+            Schedule::crawler("daily-report", "00:01".parse().unwrap()),
         ];
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         next_run(
@@ -149,10 +162,7 @@ mod tests {
 
     #[test]
     fn what_is_due_together_starts_together_and_has_one_name() {
-        let schedule = |at: &str| Schedule {
-            workflow: "daily-report".to_owned(),
-            at: at.parse().unwrap(),
-        };
+        let schedule = |at: &str| Schedule::workflow("daily-report", at.parse().unwrap());
         let all = [schedule("09:00"), schedule("14:00"), schedule("14:00")];
         let (at, due) = next_due(
             &all,
@@ -163,8 +173,20 @@ mod tests {
         assert_eq!(at.to_string(), "2026-01-10T14:00:00Z");
         assert_eq!(due.len(), 2);
         assert_eq!(
-            execution_name(due[0], at),
+            execution_name("daily-report", at),
             "daily-report-scheduled-20260110T1400Z"
         );
+    }
+
+    #[test]
+    fn a_crawler_is_found_by_either_of_its_names() {
+        let all = [
+            Schedule::workflow("ga", "07:00".parse().unwrap()),
+            Schedule::crawler("ga", "08:45".parse().unwrap()),
+        ];
+        let now = "2026-01-10T00:00:00Z".parse().unwrap();
+        let next = next_crawl(&all, &["ga", "lakehand-local-ga"], &TimeZone::UTC, now).unwrap();
+        assert_eq!(next.to_string(), "2026-01-10T08:45:00Z");
+        assert_eq!(next_crawl(&all, &["affise"], &TimeZone::UTC, now), None);
     }
 }

@@ -19,7 +19,10 @@ use sha2::{Digest, Sha256};
 use super::{
     dataset::Stream,
     jobs::{ErrorType, JobContext, JobError, Level},
-    sources::{MissingPart, PageSink, Source, SourceError, SourceOutcome, SourceRequest, affise::KeyOwner},
+    sources::{
+        MissingPart, PageSink, SignedIn, Source, SourceError, SourceOutcome, SourceRequest,
+        affise::KeyOwner,
+    },
     state::{StateError, Unit, UnitKey, UnitStatus, Watermark},
     window::Window,
 };
@@ -439,6 +442,15 @@ async fn source_request(
 /// [`JobError`]: `BadCredentials` when the key is missing or wrong.
 pub async fn check_key(ctx: &JobContext) -> Result<KeyOwner, JobError> {
     Ok(source::affise(ctx).await?.key_owner().await?)
+}
+
+/// Signs in to a source with the profile's credentials.
+///
+/// # Errors
+/// [`JobError`]: `BadCredentials` when one is missing or not accepted, `InvalidInput` when the profile does not
+/// have the source.
+pub async fn sign_in(ctx: &JobContext, source: &str) -> Result<SignedIn, JobError> {
+    Ok(source::signing_in(ctx, source).await?.sign_in().await?)
 }
 
 /// Where pages go: into files, and with each finished file into the unit's record.

@@ -276,11 +276,8 @@ impl SilverTable {
     /// The name SQL knows it by: `affise_clicks`, `marketo_leads`, `ga_<report>`.
     #[must_use]
     pub fn sql_name(self) -> String {
-        match self {
-            // What Google counts today is simply `ga`; GA3 is an archive.
-            Self::Ga4(report) => format!("ga_{report}"),
-            _ => format!("{}_{}", self.source(), self.short()),
-        }
+        // What Google counts today is simply `ga`; GA3 is an archive.
+        Self::name_of_folder(self.source(), self.short())
     }
 
     /// The table SQL knows by that name. Of Google Analytics any well-formed name is one: whether there is
@@ -291,6 +288,15 @@ impl SilverTable {
         let ga4 = || name.strip_prefix("ga_")?.parse().ok().map(Self::Ga4);
         let ga3 = || name.strip_prefix("ga3_")?.parse().ok().map(Self::Ga3);
         fixed.or_else(ga4).or_else(ga3)
+    }
+
+    /// The name SQL knows a folder of silver by: `ga_<report>` for `silver/ga4/<report>`, else both parts joined.
+    #[must_use]
+    pub fn name_of_folder(source: &str, table: &str) -> String {
+        match source {
+            "ga4" => format!("ga_{table}"),
+            _ => format!("{source}_{table}"),
+        }
     }
 
     /// `silver/affise/clicks`.
@@ -339,16 +345,30 @@ pub fn silver_tables(profile: &Profile) -> Vec<SilverTable> {
 pub enum GoldTable {
     /// Clicks and conversions of a window by the fifteen report dimensions.
     DailyReportSub5,
+    /// Google Analytics and Marketo by day, business unit, source, medium and campaign.
+    MarketingDatamart,
 }
 
 impl GoldTable {
     /// All gold tables.
-    pub const ALL: [Self; 1] = [Self::DailyReportSub5];
+    pub const ALL: [Self; 2] = [Self::DailyReportSub5, Self::MarketingDatamart];
 
     /// `daily_report_sub5`.
     #[must_use]
     pub fn name(self) -> &'static str {
-        "daily_report_sub5"
+        match self {
+            Self::DailyReportSub5 => "daily_report_sub5",
+            Self::MarketingDatamart => "marketing_datamart",
+        }
+    }
+
+    /// The silver tables it is made from that have checks of their own.
+    #[must_use]
+    pub fn reads(self) -> &'static [&'static str] {
+        match self {
+            Self::DailyReportSub5 => &["affise_clicks", "affise_conversions"],
+            Self::MarketingDatamart => &["marketo_leads", "marketo_activities"],
+        }
     }
 
     /// `gold/daily_report_sub5`.

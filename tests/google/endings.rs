@@ -24,13 +24,26 @@ async fn a_property_without_permission_does_not_keep_the_others_from_being_read(
     let summary = house.collect(sessions, window(3), "run-1").await.unwrap();
     let failure = summary.failure.clone().unwrap();
     assert_eq!(failure.error, "BadCredentials");
-    assert_eq!((failure.parts.len(), failure.parts[0].part.as_str()), (1, "properties/999"));
+    assert_eq!(
+        (failure.parts.len(), failure.parts[0].part.as_str()),
+        (1, "properties/999")
+    );
     let cause = &failure.cause;
-    assert!(cause.contains("sufficient permissions") && cause.contains("viewer of the property"), "{cause}");
-    assert!(cause.contains("lakehand@simulated.iam.gserviceaccount.com"), "{cause}");
+    assert!(
+        cause.contains("sufficient permissions") && cause.contains("viewer of the property"),
+        "{cause}"
+    );
+    assert!(
+        cause.contains("lakehand@simulated.iam.gserviceaccount.com"),
+        "{cause}"
+    );
     assert_eq!(failure.parked_until, None);
     let unit = house.unit(sessions, "run-1").await;
-    assert!(matches!(unit.status, UnitStatus::Failed { .. }), "{:?}", unit.status);
+    assert!(
+        matches!(unit.status, UnitStatus::Failed { .. }),
+        "{:?}",
+        unit.status
+    );
     assert_eq!(summary.watermark, None, "not everything was read");
     house.normalise(sessions, vec![summary.manifest_key]).await;
     assert_eq!(house.figures().await, house.truth(window(3)));
@@ -40,7 +53,10 @@ async fn a_property_without_permission_does_not_keep_the_others_from_being_read(
     let before = house.simulator.requests();
     let again = house.collect(sessions, window(3), "run-1").await.unwrap();
     assert_eq!(again.failure, None);
-    assert!(house.simulator.requests() - before <= 1 + 3, "a token and three days at most");
+    assert!(
+        house.simulator.requests() - before <= 1 + 3,
+        "a token and three days at most"
+    );
     assert!(again.watermark.is_some());
 }
 
@@ -59,14 +75,29 @@ async fn a_quota_that_runs_low_parks_its_property_until_it_is_back() {
     let sessions = stream("sessions");
     let summary = house.collect(sessions, window(8), "run-1").await.unwrap();
     let failure = summary.failure.unwrap();
-    assert_eq!((failure.error.as_str(), failure.parts.len()), ("QuotaExhausted", 3));
+    assert_eq!(
+        (failure.error.as_str(), failure.parts.len()),
+        ("QuotaExhausted", 3)
+    );
     let until = failure.parked_until.unwrap();
-    assert_eq!(until.to_string(), "2026-02-01T00:59:59Z", "an hour after now");
+    assert_eq!(
+        until.to_string(),
+        "2026-02-01T00:59:59Z",
+        "an hour after now"
+    );
     assert!(summary.rows > 0, "what was read before is stored");
     let ctx = house.context("look").await;
-    let quota = QuotaState::load(&ctx.lake.std, "ga4", "310000001").await.unwrap().unwrap();
+    let quota = QuotaState::load(&ctx.lake.std, "ga4", "310000001")
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(quota.parked_until, Some(until));
-    assert!(quota.why.unwrap().contains("of 40000 tokensPerHour are left"));
+    assert!(
+        quota
+            .why
+            .unwrap()
+            .contains("of 40000 tokensPerHour are left")
+    );
     let hour = &quota.figures["tokensPerHour"];
     assert!(hour.left.unwrap() <= 4_000 && hour.limit == Some(40_000));
     let unit = house.unit(sessions, "run-1").await;
@@ -77,7 +108,10 @@ async fn a_quota_that_runs_low_parks_its_property_until_it_is_back() {
     );
     // While it is parked nothing is asked of it.
     let before = house.simulator.requests();
-    let error = house.collect(sessions, window(8), "run-2").await.unwrap_err();
+    let error = house
+        .collect(sessions, window(8), "run-2")
+        .await
+        .unwrap_err();
     assert_eq!(error.error_type, ErrorType::QuotaExhausted);
     assert_eq!(house.simulator.requests(), before);
     // An hour later it goes on where it stopped.
@@ -98,7 +132,10 @@ async fn quotas_that_are_used_up_are_told_apart_by_their_words() {
     ];
     for (word, until) in cases {
         let house = House::new(GoogleOptions::default(), &format!("google#2:{word}")).await;
-        let summary = house.collect(stream("sessions"), window(2), "run-1").await.unwrap();
+        let summary = house
+            .collect(stream("sessions"), window(2), "run-1")
+            .await
+            .unwrap();
         let parked = summary.failure.and_then(|failure| failure.parked_until);
         assert_eq!(parked.map(|at| at.to_string()).as_deref(), until, "{word}");
         assert!(summary.rows > 0, "{word}: the other properties are read");
@@ -121,10 +158,16 @@ async fn refusals_end_as_the_fact_sheet_says_and_show_no_secret() {
     ];
     for (faults, wanted) in cases {
         let house = House::new(GoogleOptions::default(), faults).await;
-        let error = house.collect(stream("sessions"), window(1), "run-1").await.unwrap_err();
+        let error = house
+            .collect(stream("sessions"), window(1), "run-1")
+            .await
+            .unwrap_err();
         assert_eq!(error.error_type.name(), wanted, "{faults}: {error}");
         let told = format!("{error} {error:?} {:?}", house.log);
-        assert!(!told.contains(SECRET_MARKER) && !told.contains("PRIVATE KEY"), "{told}");
+        assert!(
+            !told.contains(SECRET_MARKER) && !told.contains("PRIVATE KEY"),
+            "{told}"
+        );
     }
 }
 
@@ -166,7 +209,9 @@ async fn a_day_that_never_settles_is_given_up_and_says_so() {
     let settled = "SELECT CAST(settled AS varchar), CAST(count(*) AS varchar) FROM ga_day_quality GROUP BY settled";
     for (number, day) in [(1, date(2026, 2, 7)), (2, date(2026, 2, 14))] {
         house.simulator.set_now(day.at(23, 59, 59, 0));
-        let run = house.run(sessions, window(1), &format!("run-{number}")).await;
+        let run = house
+            .run(sessions, window(1), &format!("run-{number}"))
+            .await;
         // From the second on the day is whole, and one figure moves every time.
         assert!(run.rows_new == 1 || number == 1, "{run:?}");
         assert_eq!(house.texts(settled).await, [["false", "1"]]);
@@ -174,8 +219,16 @@ async fn a_day_that_never_settles_is_given_up_and_says_so() {
     house.simulator.set_now(date(2026, 2, 21).at(23, 59, 59, 0));
     let before = house.simulator.requests();
     house.run(sessions, window(1), "run-9").await;
-    assert_eq!(house.simulator.requests(), before, "it is older than settle_days");
-    assert_eq!(house.texts(settled).await, [["false", "1"]], "and still says that it never settled");
+    assert_eq!(
+        house.simulator.requests(),
+        before,
+        "it is older than settle_days"
+    );
+    assert_eq!(
+        house.texts(settled).await,
+        [["false", "1"]],
+        "and still says that it never settled"
+    );
 }
 
 #[tokio::test]
@@ -183,21 +236,31 @@ async fn a_key_that_is_missing_or_wrong_is_named() {
     let house = House::new(GoogleOptions::default(), "").await;
     let mut ctx = house.context("run-1").await;
     let parameter = house.ga4.key_parameter.clone();
-    ctx.parameters.put(&parameter, "{}".to_owned().into()).await.unwrap();
+    ctx.parameters
+        .put(&parameter, "{}".to_owned().into())
+        .await
+        .unwrap();
     let request = lakehand::pipeline::collect::CollectRequest {
         stream: stream("sessions"),
         window: window(1),
         passes: <_>::default(),
     };
-    let error = lakehand::pipeline::collect::collect(&ctx, &request).await.unwrap_err();
+    let error = lakehand::pipeline::collect::collect(&ctx, &request)
+        .await
+        .unwrap_err();
     assert_eq!(error.error_type, ErrorType::BadCredentials);
     assert!(error.message.contains("service account key"), "{error}");
     let mut profile = lakehand::config::Profile::clone(&ctx.profile);
     profile.ga4.as_mut().unwrap().key_parameter = "/google/Other".to_owned();
     ctx.profile = std::sync::Arc::new(profile);
-    let error = lakehand::pipeline::collect::collect(&ctx, &request).await.unwrap_err();
+    let error = lakehand::pipeline::collect::collect(&ctx, &request)
+        .await
+        .unwrap_err();
     assert_eq!(error.error_type, ErrorType::BadCredentials);
     assert!(error.message.contains("/google/Other"), "{error}");
-    let unknown = house.collect(Stream::Ga4("nothing".parse().unwrap()), window(1), "x").await.unwrap_err();
+    let unknown = house
+        .collect(Stream::Ga4("nothing".parse().unwrap()), window(1), "x")
+        .await
+        .unwrap_err();
     assert!(unknown.message.contains("[profiles.test.ga4]"), "{unknown}");
 }

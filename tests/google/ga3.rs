@@ -22,10 +22,17 @@ fn report() -> Ga3Report {
                 view: known.view.to_owned(),
             })
             .collect(),
-        dimensions: ["ga:source", "ga:medium", "ga:campaign"].map(str::to_owned).to_vec(),
-        metrics: ["ga:sessions", "ga:users", "ga:goalCompletionsAll", "ga:bounceRate"]
+        dimensions: ["ga:source", "ga:medium", "ga:campaign"]
             .map(str::to_owned)
             .to_vec(),
+        metrics: [
+            "ga:sessions",
+            "ga:users",
+            "ga:goalCompletionsAll",
+            "ga:bounceRate",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         segments: Vec::new(),
         filters_expression: None,
         sampling_level: SamplingLevel::Large,
@@ -83,9 +90,18 @@ async fn segments_filters_and_more_metrics_than_a_request_takes() {
     asked.segments = ["gaid::-1", "gaid::-3"].map(str::to_owned).to_vec();
     asked.filters_expression = Some("ga:medium==organic,ga:medium==cpc;ga:source!=bing".to_owned());
     asked.metrics = [
-        "ga:sessions", "ga:users", "ga:newUsers", "ga:pageviews", "ga:totalEvents", "ga:goalCompletionsAll",
-        "ga:transactionRevenue", "ga:bounceRate", "ga:avgSessionDuration", "ga:sessionDuration",
-        "ga:pageviewsPerSession", "ga:goalConversionRateAll",
+        "ga:sessions",
+        "ga:users",
+        "ga:newUsers",
+        "ga:pageviews",
+        "ga:totalEvents",
+        "ga:goalCompletionsAll",
+        "ga:transactionRevenue",
+        "ga:bounceRate",
+        "ga:avgSessionDuration",
+        "ga:sessionDuration",
+        "ga:pageviewsPerSession",
+        "ga:goalConversionRateAll",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -103,7 +119,11 @@ async fn segments_filters_and_more_metrics_than_a_request_takes() {
         for cell in truth.cells(&PROPERTIES[0], day) {
             if matches!(cell.medium, "organic" | "cpc") && cell.source != "bing" {
                 wanted[0] += cell.sessions;
-                wanted[1] += if cell.visitor == "returning" { cell.sessions } else { 0 };
+                wanted[1] += if cell.visitor == "returning" {
+                    cell.sessions
+                } else {
+                    0
+                };
             }
         }
     }
@@ -135,7 +155,12 @@ async fn googles_own_host_is_retired_and_ga4_named() {
     house.ga3.as_mut().unwrap().base_url = Ga3Settings::default().base_url;
     let error = house.collect(ga3(), window(1), "run-1").await.unwrap_err();
     assert_eq!(error.error_type, ErrorType::SourceRetired);
-    for part in ["SourceRetired", "switched off", "GA4 Data API", "migrate-ga3"] {
+    for part in [
+        "SourceRetired",
+        "switched off",
+        "GA4 Data API",
+        "migrate-ga3",
+    ] {
         assert!(error.message.contains(part), "{error}");
     }
     let unit = house.unit(ga3(), "run-1").await;
@@ -157,8 +182,14 @@ async fn refusals_of_the_reporting_api_end_as_the_fact_sheet_says() {
         let error = house.collect(ga3(), window(1), "run-1").await.unwrap_err();
         assert_eq!(error.error_type.name(), wanted, "{faults}: {error}");
     }
-    let house = house(report(), "google@/v4/*#2:user-rate,500@/v4/*#3,google@/v4/*#5:unauthenticated").await;
+    let house = house(
+        report(),
+        "google@/v4/*#2:user-rate,500@/v4/*#3,google@/v4/*#5:unauthenticated",
+    )
+    .await;
     house.run(ga3(), window(3), "run-1").await;
-    let rows = house.texts("SELECT CAST(count(*) AS varchar) FROM ga3_visits").await;
+    let rows = house
+        .texts("SELECT CAST(count(*) AS varchar) FROM ga3_visits")
+        .await;
     assert_eq!(rows[0][0], house.truth(window(3)).len().to_string());
 }

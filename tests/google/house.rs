@@ -42,7 +42,11 @@ pub struct Log(pub Mutex<Vec<String>>);
 
 impl Log {
     pub fn says(&self, text: &str) -> bool {
-        self.0.lock().unwrap().iter().any(|line| line.contains(text))
+        self.0
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|line| line.contains(text))
     }
 }
 
@@ -65,13 +69,22 @@ pub struct House {
 pub fn sessions() -> Ga4Report {
     Ga4Report {
         name: "sessions".parse().unwrap(),
-        properties: PROPERTIES.iter().map(|known| property(known.business_unit, known.property)).collect(),
+        properties: PROPERTIES
+            .iter()
+            .map(|known| property(known.business_unit, known.property))
+            .collect(),
         dimensions: ["sessionSource", "sessionMedium", "sessionCampaignName"]
             .map(str::to_owned)
             .to_vec(),
-        metrics: ["sessions", "totalUsers", "keyEvents", "engagementRate", "totalRevenue"]
-            .map(str::to_owned)
-            .to_vec(),
+        metrics: [
+            "sessions",
+            "totalUsers",
+            "keyEvents",
+            "engagementRate",
+            "totalRevenue",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         dimension_filter: None,
         metric_filter: None,
         keep_empty_rows: false,
@@ -143,7 +156,10 @@ impl House {
         ctx.log = self.log.clone();
         ctx.execution = execution.to_owned();
         ctx.parameters
-            .put(&self.ga4.key_parameter, self.simulator.service_account_key())
+            .put(
+                &self.ga4.key_parameter,
+                self.simulator.service_account_key(),
+            )
             .await
             .unwrap();
         ctx
@@ -194,7 +210,8 @@ impl House {
                 .collect();
             for row in 0..batch.num_rows() {
                 let value = |(column, text): &(&arrow::array::ArrayRef, ArrayFormatter<'_>)| {
-                    (!arrow::array::Array::is_null(column, row)).then(|| text.value(row).to_string())
+                    (!arrow::array::Array::is_null(column, row))
+                        .then(|| text.value(row).to_string())
                 };
                 all.push(columns.iter().map(value).collect());
             }
@@ -205,12 +222,15 @@ impl House {
     /// The rows of a SELECT without nulls.
     pub async fn texts(&self, sql: &str) -> Vec<Vec<String>> {
         let rows = self.sql(sql).await.into_iter();
-        rows.map(|row| row.into_iter().map(Option::unwrap).collect()).collect()
+        rows.map(|row| row.into_iter().map(Option::unwrap).collect())
+            .collect()
     }
 
     pub async fn unit(&self, stream: Stream, execution: &str) -> UnitRecord {
         let ctx = self.context("look").await;
-        let units = list_units(&ctx.lake.std, "collect", &stream.name()).await.unwrap();
+        let units = list_units(&ctx.lake.std, "collect", &stream.name())
+            .await
+            .unwrap();
         units
             .into_iter()
             .find(|unit| unit.execution == execution)
@@ -227,7 +247,11 @@ impl House {
                 for (key, figures) in truth.by_campaign(known.business_unit, day) {
                     let unit = known.business_unit.to_owned();
                     let key = [day.to_string(), unit, key.0, key.1, key.2];
-                    let figures = [figures.sessions, figures.total_users, figures.half_key_events];
+                    let figures = [
+                        figures.sessions,
+                        figures.total_users,
+                        figures.half_key_events,
+                    ];
                     all.insert(key, figures);
                 }
             }

@@ -21,7 +21,9 @@ use crate::house::{House, property, stream};
 const PROPERTY: &str = "393249053";
 
 fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ga4").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/ga4")
+        .join(name)
 }
 
 /// The CSV of a result with days, in the shape of the JSON results.
@@ -65,7 +67,10 @@ fn folder() -> TempDir {
 
 fn names(file: &Value, list: &str) -> Vec<String> {
     let items = file["query"][list].as_array().unwrap();
-    items.iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
+    items
+        .iter()
+        .map(|item| item["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// The report that asks for what a file holds.
@@ -89,11 +94,16 @@ fn plain(number: &str) -> String {
     let Some((whole, decimals)) = number.split_once('.') else {
         return number.to_owned();
     };
-    let mut digits: i128 = format!("{whole}{decimals:0<19}")[..whole.len() + 19].parse().unwrap();
+    let mut digits: i128 = format!("{whole}{decimals:0<19}")[..whole.len() + 19]
+        .parse()
+        .unwrap();
     digits = (digits + 5) / 10;
     let text = format!("{digits:019}");
     let (whole, decimals) = text.split_at(text.len() - 18);
-    format!("{whole}.{decimals}").trim_end_matches('0').trim_end_matches('.').to_owned()
+    format!("{whole}.{decimals}")
+        .trim_end_matches('0')
+        .trim_end_matches('.')
+        .to_owned()
 }
 
 /// Rows of a file as silver should have them: day, dimensions, metrics.
@@ -101,7 +111,12 @@ fn expected(file: &Value, day: Date) -> BTreeMap<Vec<String>, u32> {
     let fields = names(file, "dimensions");
     let mut rows = BTreeMap::new();
     for row in file["data"].as_array().unwrap() {
-        let values: Vec<&str> = row.as_object().unwrap().values().map(|value| value.as_str().unwrap()).collect();
+        let values: Vec<&str> = row
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|value| value.as_str().unwrap())
+            .collect();
         let mut dated = day.to_string();
         let mut key = Vec::new();
         for (place, value) in values.iter().enumerate() {
@@ -129,7 +144,10 @@ async fn travels(name: &str, file: &str, day: Date, window: Window) -> House {
     assert_eq!(summary.rows_quarantined, 0, "{summary:?}");
     // What is finer than eighteen decimals is rounded in its column and exact in `_extra`.
     assert!(
-        summary.drift.iter().all(|note| note.what == "more than 18 decimals"),
+        summary
+            .drift
+            .iter()
+            .all(|note| note.what == "more than 18 decimals"),
         "{summary:?}"
     );
     let dimensions = names(&file, "dimensions");
@@ -139,7 +157,10 @@ async fn travels(name: &str, file: &str, day: Date, window: Window) -> House {
         .filter(|name| *name != "date")
         .map(|name| format!("CAST({} AS varchar)", column_name(name)))
         .collect();
-    let sql = format!("SELECT CAST(date AS varchar), {} FROM ga_{name}", columns.join(", "));
+    let sql = format!(
+        "SELECT CAST(date AS varchar), {} FROM ga_{name}",
+        columns.join(", ")
+    );
     let metrics = names(&file, "metrics").len();
     let mut found = BTreeMap::new();
     for mut row in house.texts(&sql).await {
@@ -170,7 +191,13 @@ async fn titles_in_many_scripts_and_an_empty_one_arrive_unchanged() {
 #[tokio::test]
 async fn floats_of_seventeen_digits_arrive_digit_by_digit() {
     let day = date(2024, 1, 4);
-    let house = travels("landing", "top-landing-pages-30-days.json", day, Window::day(day)).await;
+    let house = travels(
+        "landing",
+        "top-landing-pages-30-days.json",
+        day,
+        Window::day(day),
+    )
+    .await;
     let one = "SELECT CAST(average_session_duration AS varchar) FROM ga_landing WHERE host_name = '(other)'";
     assert_eq!(plain(&house.texts(one).await[0][0]), "51.253264323326739");
     let rounded = "SELECT _extra FROM ga_landing WHERE _extra IS NOT NULL";
@@ -181,7 +208,13 @@ async fn floats_of_seventeen_digits_arrive_digit_by_digit() {
         assert!(text.len() > 20 && file.contains(&text), "{text}");
     }
     let day = date(2024, 3, 7);
-    travels("traffic", "top-traffic-sources-30-days.json", day, Window::day(day)).await;
+    travels(
+        "traffic",
+        "top-traffic-sources-30-days.json",
+        day,
+        Window::day(day),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -198,10 +231,17 @@ async fn the_day_that_had_not_settled_is_flagged_and_the_older_ones_are_not() {
     assert_eq!(rows.len(), 3, "{rows:?}");
     let folded = &rows[2];
     assert_eq!(
-        (folded[0].as_str(), plain(&folded[1]).as_str(), folded[2].as_str()),
+        (
+            folded[0].as_str(),
+            plain(&folded[1]).as_str(),
+            folded[2].as_str()
+        ),
         ("2024-01-04", "0.986", "true")
     );
-    assert_eq!((folded[4].as_str(), folded[5].as_str()), ("41301331", "40710992"));
+    assert_eq!(
+        (folded[4].as_str(), folded[5].as_str()),
+        ("41301331", "40710992")
+    );
     assert!(folded[3].contains("98.6% in (other)"), "{folded:?}");
     assert!(house.log.says("98.6% in (other)"), "{:?}", house.log);
     for older in &rows[..2] {

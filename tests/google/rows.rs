@@ -18,7 +18,10 @@ async fn silver_equals_the_truth_of_every_property_day_and_campaign() {
     let house = House::new(GoogleOptions::default(), "").await;
     let summary = house.run(stream("sessions"), window(8), "run-1").await;
     assert_eq!(summary.rows_quarantined, 0);
-    assert!(summary.drift.is_empty() && summary.unknown_fields.is_empty(), "{summary:?}");
+    assert!(
+        summary.drift.is_empty() && summary.unknown_fields.is_empty(),
+        "{summary:?}"
+    );
     let truth = house.truth(window(8));
     assert!(truth.len() > 150, "{}", truth.len());
     assert_eq!(house.figures().await, truth);
@@ -42,7 +45,11 @@ async fn a_day_is_replaced_as_a_whole_until_it_is_settled() {
     };
     assert!(other(&before) > 0, "today is folded");
     let unchanged = house.run(sessions, window(8), "run-2").await;
-    assert_eq!((unchanged.rows_new, unchanged.partitions.len()), (0, 0), "{unchanged:?}");
+    assert_eq!(
+        (unchanged.rows_new, unchanged.partitions.len()),
+        (0, 0),
+        "{unchanged:?}"
+    );
     // Three days later the same days are whole: rows of (other) are gone, not only added to.
     house.simulator.set_now(date(2026, 2, 3).at(20, 0, 0, 0));
     let grown = house.run(sessions, window(8), "run-3").await;
@@ -56,7 +63,14 @@ async fn a_day_is_replaced_as_a_whole_until_it_is_settled() {
     house.normalise(sessions, vec![manifests[0].clone()]).await;
     assert_eq!(house.figures().await, truth);
     // All of bronze at once gives the same, too.
-    std::fs::remove_dir_all(house.folder.path().join("std").join(SilverTable::Ga4("sessions".parse().unwrap()).prefix())).unwrap();
+    std::fs::remove_dir_all(
+        house
+            .folder
+            .path()
+            .join("std")
+            .join(SilverTable::Ga4("sessions".parse().unwrap()).prefix()),
+    )
+    .unwrap();
     house.normalise(sessions, Vec::new()).await;
     assert_eq!(house.figures().await, truth);
 }
@@ -126,7 +140,9 @@ async fn pages_are_followed_to_the_last_row_and_days_that_are_settled_left_alone
     house.simulator.set_now(date(2026, 2, 8).at(12, 0, 0, 0));
     house.run(sessions, window(8), "run-3").await;
     let ctx = house.context("x").await;
-    let book = DayBook::load(&ctx.lake.std, "ga4", "sessions", PROPERTIES[0].property).await.unwrap();
+    let book = DayBook::load(&ctx.lake.std, "ga4", "sessions", PROPERTIES[0].property)
+        .await
+        .unwrap();
     assert_eq!(book.days.len(), 8);
     let third = requests();
     house.simulator.set_now(date(2026, 2, 17).at(12, 0, 0, 0));
@@ -142,10 +158,19 @@ async fn pages_are_followed_to_the_last_row_and_days_that_are_settled_left_alone
 async fn days_to_come_are_never_asked_for() {
     let house = House::new(GoogleOptions::default(), "").await;
     let ahead = Window::new(TODAY, date(2026, 2, 5)).unwrap();
-    let summary = house.collect(stream("sessions"), ahead, "run-1").await.unwrap();
+    let summary = house
+        .collect(stream("sessions"), ahead, "run-1")
+        .await
+        .unwrap();
     assert!(summary.rows > 0);
-    let rows = house.normalise(stream("sessions"), vec![summary.manifest_key]).await;
-    let days: Vec<_> = rows.partitions.iter().filter_map(|change| change.day).collect();
+    let rows = house
+        .normalise(stream("sessions"), vec![summary.manifest_key])
+        .await;
+    let days: Vec<_> = rows
+        .partitions
+        .iter()
+        .filter_map(|change| change.day)
+        .collect();
     // It is the first of February in Berlin and Tokyo already, the 31st in New York.
     assert_eq!(days, [TODAY, date(2026, 2, 1)]);
     let now = TimeZone::UTC.to_timestamp(house.simulator.now()).unwrap();

@@ -31,7 +31,7 @@ pub(crate) struct Help {
 fn fitting(state: &State, help: &Help) -> Vec<&'static Action> {
     let wanted = help.input.text().to_lowercase();
     let fits = |action: &&'static Action| {
-        let keys = keys_of(action).to_lowercase();
+        let keys = keys_of(state, action).to_lowercase();
         wanted
             .split_whitespace()
             .all(|word| action.title.to_lowercase().contains(word) || keys.contains(word))
@@ -46,10 +46,9 @@ fn fitting(state: &State, help: &Help) -> Vec<&'static Action> {
     found
 }
 
-fn keys_of(action: &Action) -> String {
-    action
-        .keys
-        .iter()
+fn keys_of(state: &State, action: &Action) -> String {
+    let keys = state.keymap.of(action.id);
+    keys.iter()
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(" ")
@@ -128,7 +127,7 @@ pub(super) fn view(state: &State, help: &Help, buffer: &mut Buffer) -> Position 
             theme.text
         };
         let pen = Pen::new(buffer, list, line)
-            .cell(&keys_of(action), 12, theme.accent)
+            .cell(&keys_of(state, action), 12, theme.accent)
             .gap(1);
         let pen = match action.cli {
             Cli::Twin(words) if list.width >= 90 => {

@@ -136,8 +136,9 @@ pub(super) fn view(state: &State, palette: &Palette, buffer: &mut Buffer) -> Pos
         .enumerate()
     {
         let (action, line) = (found[position], u16::try_from(line).unwrap_or(u16::MAX));
-        let key = action
-            .keys
+        let key = state
+            .keymap
+            .of(action.id)
             .first()
             .map(ToString::to_string)
             .unwrap_or_default();

@@ -285,6 +285,9 @@ fn empty(state: &State) -> String {
     match (state.reports.error(), state.reports.answer.is_answered()) {
         (Some(error), _) => format!("cannot be read: {error}. {}", error.advice),
         (None, false) => "reading …".to_owned(),
-        (None, true) => "no report yet: T on the Board starts daily-report".to_owned(),
+        (None, true) => format!(
+            "no report yet: {} on the Board starts daily-report",
+            state.key(ActionId::StartNew)
+        ),
     }
 }

@@ -80,6 +80,7 @@ impl Driver {
             glyphs: Glyphs::Unicode,
             mouse: false,
             test_panic: false,
+            keymap: crate::console::keymap::Keymap::default(),
         });
         let folder = tempfile::tempdir()?;
         let (sender, answers) = tokio::sync::mpsc::unbounded_channel();
@@ -190,6 +191,23 @@ impl Driver {
         }
         self.send(held);
         self
+    }
+
+    /// Pastes a text, as a terminal does in one go.
+    pub fn paste(&mut self, text: &str) -> &mut Self {
+        self.event(EventKind::Paste(text.to_owned()));
+        self.wait(250)
+    }
+
+    /// Patches the keys with lines of `[keys]`.
+    ///
+    /// # Errors
+    /// When they are wrong.
+    pub fn with_keys(&mut self, keys: &str) -> Result<&mut Self, crate::config::ConfigError> {
+        let home = crate::config::Home::below(std::path::Path::new("/"));
+        let config = crate::config::Config::parse(&format!("[keys]\n{keys}\n"), &home)?;
+        self.state.keymap = crate::console::keymap::Keymap::patched(config.keys())?;
+        Ok(self)
     }
 
     /// Draws without colours.

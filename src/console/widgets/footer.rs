@@ -9,12 +9,10 @@ use crate::console::{actions, state::State};
 pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let mut entries: Vec<_> = actions::of_screen(state)
-        .filter(|action| action.footer > 0 && (action.enabled)(state).is_ok())
+        .filter(|action| action.is_hinted(state))
         .filter_map(|action| {
-            action
-                .keys
-                .first()
-                .map(|key| (action.footer, key.to_string(), action.short))
+            let key = state.keymap.of(action.id).first()?;
+            Some((action.footer, key.to_string(), action.short))
         })
         .collect();
     entries.sort_by_key(|entry| entry.0);

@@ -7,7 +7,7 @@ use crate::pipeline::{
     jobs::{ErrorType, JobContext, JobError},
     ports::ParameterError,
     sources::{
-        Source,
+        SignIn, Source,
         affise::Affise,
         ga3::Ga3,
         ga4::Ga4,
@@ -54,6 +54,23 @@ pub(super) async fn of_stream(
             Ga3::check_address(settings, report)?;
             let key = credential(ctx, &settings.key_parameter).await?;
             Ok(Box::new(Ga3::new(ctx, settings, report, &key)?))
+        }
+    }
+}
+
+/// The source of this name, ready to sign in. A source that can sign in is one line here.
+///
+/// # Errors
+/// As [`of_stream`].
+pub(super) async fn signing_in(
+    ctx: &JobContext,
+    source: &str,
+) -> Result<Box<dyn SignIn>, JobError> {
+    match source {
+        "affise" => Ok(Box::new(affise(ctx).await?)),
+        other => {
+            let message = format!("{other} has no way to only sign in; a collection tells");
+            Err(JobError::new(ErrorType::InvalidInput, message))
         }
     }
 }

@@ -312,9 +312,9 @@ fn report_row(day: Date, key: &Key, total: &[i128; 9]) -> Vec<String> {
     row
 }
 
-type Columns = Vec<(&'static str, ArrayRef)>;
+pub(crate) type Columns = Vec<(&'static str, ArrayRef)>;
 
-fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
+pub(crate) fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
     Arc::new(values.collect::<StringArray>())
 }
 
@@ -341,7 +341,7 @@ fn key_columns<'a>(keys: impl Iterator<Item = &'a Key> + Clone) -> Columns {
     ]
 }
 
-fn instants(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+pub(crate) fn instants(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
     Arc::new(
         values
             .map(|seconds| seconds.map(|seconds| seconds * 1_000_000))
@@ -412,7 +412,13 @@ fn conversion_columns(conversions: &[&Conversion]) -> Columns {
 }
 
 /// Writes a partition of silver; columns that are not given are null, or something where they may not be.
-fn write_table(std_dir: &Path, table: SilverTable, day: Option<Date>, rows: usize, given: Columns) {
+pub(crate) fn write_table(
+    std_dir: &Path,
+    table: SilverTable,
+    day: Option<Date>,
+    rows: usize,
+    given: Columns,
+) {
     let file = std_dir.join(table.part_key(day));
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     if rows == 0 {
@@ -504,6 +510,28 @@ impl ParameterStore for NoParameters {
     }
 }
 
+/// The profile of a lake in `folder`.
+pub(crate) fn profile(folder: &Path) -> Profile {
+    Profile {
+        name: "test".to_owned(),
+        platform: PlatformKind::Local,
+        project: "lakehand".to_owned(),
+        env: "test".to_owned(),
+        time_zone: TimeZone::get("Europe/Berlin").unwrap(),
+        data_dir: folder.to_owned(),
+        affise: AffiseSettings::default(),
+        marketo: None,
+        ga4: None,
+        ga3: None,
+        normalise: NormaliseSettings::default(),
+        gold: GoldSettings::default(),
+        credentials: crate::config::CredentialSettings::default(),
+        datamart: crate::config::DatamartSettings::default(),
+        schedules: Vec::new(),
+        read_only: false,
+    }
+}
+
 /// A lake in a folder that goes away with it.
 pub(crate) struct TestLake {
     folder: tempfile::TempDir,
@@ -514,22 +542,7 @@ pub(crate) struct TestLake {
 impl TestLake {
     pub(crate) fn new(execution: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let profile = Profile {
-            name: "test".to_owned(),
-            platform: PlatformKind::Local,
-            project: "lakehand".to_owned(),
-            env: "test".to_owned(),
-            time_zone: TimeZone::get("Europe/Berlin").unwrap(),
-            data_dir: folder.path().to_owned(),
-            affise: AffiseSettings::default(),
-            marketo: None,
-            ga4: None,
-            ga3: None,
-            normalise: NormaliseSettings::default(),
-            gold: GoldSettings::default(),
-            schedules: Vec::new(),
-            read_only: false,
-        };
+        let profile = profile(folder.path());
         write_dimensions(&profile.std_dir());
         let settings = EngineSettings {
             threads: 2,

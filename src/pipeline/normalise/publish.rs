@@ -224,8 +224,10 @@ fn tell(ctx: &JobContext, stream: &str, summary: &NormaliseSummary) {
     );
     ctx.log.line(Level::Info, &line);
     for change in &summary.contract_changes {
-        ctx.log
-            .line(Level::Info, &format!("{stream}: the contract grew: {change}"));
+        ctx.log.line(
+            Level::Info,
+            &format!("{stream}: the contract grew: {change}"),
+        );
     }
     for (reason, rows) in &summary.quarantine_reasons {
         ctx.log

@@ -40,13 +40,19 @@ struct Side {
 
 impl Side {
     fn add(&mut self, batch: &RecordBatch, part: &str) {
-        let text = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+        let text = |name: &str| {
+            batch
+                .column_by_name(name)
+                .and_then(|column| column.as_string_opt::<i32>())
+        };
         let received = batch
             .column_by_name(COLLECTED_AT)
             .and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
         let (parts, sources) = (text(part), text(SOURCE));
         for row in 0..batch.num_rows() {
-            let name = parts.filter(|column| column.is_valid(row)).map_or("", |column| column.value(row));
+            let name = parts
+                .filter(|column| column.is_valid(row))
+                .map_or("", |column| column.value(row));
             let number = match self.name_index.get(name) {
                 Some(number) => *number,
                 None => {
@@ -112,11 +118,19 @@ pub(super) fn replace(
         Ok(())
     })?;
     let mut old = Side::default();
-    for batch in existing.map(|path| part::read(path, layout, None, None)).transpose()?.into_iter().flatten() {
+    for batch in existing
+        .map(|path| part::read(path, layout, None, None))
+        .transpose()?
+        .into_iter()
+        .flatten()
+    {
         old.add(&batch?, part);
     }
     let speakers = who_speaks(speakers, &new, &old);
-    let drop_old: Vec<bool> = old.rows().map(|(part, _, _)| speakers.contains_key(part)).collect();
+    let drop_old: Vec<bool> = old
+        .rows()
+        .map(|(part, _, _)| speakers.contains_key(part))
+        .collect();
     let keep_new: Vec<bool> = new
         .rows()
         .map(|(part, load, _)| speakers.get(part) == Some(load))
@@ -183,9 +197,17 @@ fn write(
 ) -> Result<(), JobError> {
     let mut writer = PartWriter::create(layout, out)?;
     let mut at = 0;
-    for batch in existing.map(|path| part::read(path, layout, None, None)).transpose()?.into_iter().flatten() {
+    for batch in existing
+        .map(|path| part::read(path, layout, None, None))
+        .transpose()?
+        .into_iter()
+        .flatten()
+    {
         let batch = batch?;
-        let keep = drop_old[at..at + batch.num_rows()].iter().map(|drop| !drop).collect();
+        let keep = drop_old[at..at + batch.num_rows()]
+            .iter()
+            .map(|drop| !drop)
+            .collect();
         at += batch.num_rows();
         merge::push_filtered(&mut writer, &batch, keep)?;
     }

@@ -58,7 +58,10 @@ impl Replacement {
             let days = manifest.request["days"].clone();
             let readings: Vec<DayReading> = serde_json::from_value(days).unwrap_or_default();
             for reading in readings {
-                let day = replacement.days.entry(epoch_days(reading.date)).or_default();
+                let day = replacement
+                    .days
+                    .entry(epoch_days(reading.date))
+                    .or_default();
                 let known = day
                     .entry(reading.property.clone())
                     .or_insert_with(|| load.clone());
@@ -89,14 +92,20 @@ pub(super) async fn contract_of(
     for _ in 0..TRIES {
         let (mut stored, condition) = match ctx.lake.std.get(&key).await {
             Ok((bytes, etag)) => {
-                let stored = serde_json::from_slice(&bytes).map_err(|error| damaged(&key, &error))?;
+                let stored =
+                    serde_json::from_slice(&bytes).map_err(|error| damaged(&key, &error))?;
                 (stored, PutCondition::IfMatch(etag))
             }
-            Err(StoreError::NotFound { .. }) => (StoredContract::new(table), PutCondition::IfAbsent),
+            Err(StoreError::NotFound { .. }) => {
+                (StoredContract::new(table), PutCondition::IfAbsent)
+            }
             Err(error) => return Err(store_failed(error)),
         };
         let mut changes = Vec::new();
-        for fields in manifests.iter().map(|manifest| fields_of(&manifest.request)) {
+        for fields in manifests
+            .iter()
+            .map(|manifest| fields_of(&manifest.request))
+        {
             changes.extend(stored.take(&fields));
         }
         if manifests.is_empty() {
@@ -195,7 +204,10 @@ pub(super) async fn record_days(
     let now = ctx.clock.now().as_microsecond();
     let decoded = decoder.decode(&lines(readings), None, now, collection)?;
     if let Some(aside) = decoded.set_aside.first() {
-        let message = format!("a day's quality could not be typed: {}; report this as a defect", aside.reason);
+        let message = format!(
+            "a day's quality could not be typed: {}; report this as a defect",
+            aside.reason
+        );
         return Err(JobError::new(ErrorType::DataContractError, message));
     }
     let mut stage = Stage::new(folder, STAGE_BYTES);

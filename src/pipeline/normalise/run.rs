@@ -295,9 +295,7 @@ fn decode_all(
     feed::run(
         files,
         threads,
-        || {
-            SegmentDecoder::new(&plan, Arc::clone(&layout.schema), zone.clone())
-        },
+        || SegmentDecoder::new(&plan, Arc::clone(&layout.schema), zone.clone()),
         |decoder, file, segment| {
             if stop.is_cancelled() {
                 return Err(JobError::new(

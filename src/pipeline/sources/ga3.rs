@@ -165,7 +165,8 @@ impl Ga3 {
         let known = QuotaState::load(&self.store, "ga3", &unit.view)
             .await
             .map_err(broken_state)?;
-        if let Some((until, why)) = known.and_then(|state| Some((state.parked_at(now)?, state.why))) {
+        if let Some((until, why)) = known.and_then(|state| Some((state.parked_at(now)?, state.why)))
+        {
             return Err(SourceError::Quota {
                 what: format!("{} of view {}", self.report.name, unit.view),
                 why: why.unwrap_or_else(|| "a quota was used up".to_owned()),
@@ -237,14 +238,25 @@ impl Ga3 {
                 "{what}: {} rows came, {} of them twice{}",
                 round.rows.len(),
                 round.repeated,
-                if round.counted { "" } else { ", which is not what was counted" },
+                if round.counted {
+                    ""
+                } else {
+                    ", which is not what was counted"
+                },
             );
             // Rows that are missing although they were counted are never taken for none.
-            if before.as_ref().is_some_and(|before| round.counted && before.rows == round.rows) {
-                progress.notes.push(format!("{line}; a second reading gave the same"));
+            if before
+                .as_ref()
+                .is_some_and(|before| round.counted && before.rows == round.rows)
+            {
+                progress
+                    .notes
+                    .push(format!("{line}; a second reading gave the same"));
                 return Ok(round);
             }
-            self.client.log().line(Level::Warn, &format!("{line}; reading it again"));
+            self.client
+                .log()
+                .line(Level::Warn, &format!("{line}; reading it again"));
             before = Some(round);
         }
         Err(SourceError::Exhausted {
@@ -259,7 +271,8 @@ impl Ga3 {
     /// Reads all pages of a day once: up to five requests a batch, those that have more pages.
     async fn round(&self, unit: &Ga3View, day: Date, what: &str) -> Result<Round, SourceError> {
         let parts: Vec<&[String]> = self.report.metrics.chunks(METRICS_A_REQUEST).collect();
-        let mut left: Vec<(usize, Option<String>)> = (0..parts.len()).map(|part| (part, None)).collect();
+        let mut left: Vec<(usize, Option<String>)> =
+            (0..parts.len()).map(|part| (part, None)).collect();
         let mut round = Round {
             counted: true,
             golden: true,
@@ -276,7 +289,10 @@ impl Ga3 {
                 .await?;
             let mut next = Vec::new();
             for ((part, _), report) in left.iter().zip(batch.reports) {
-                let token = report.next_page_token.clone().filter(|token| !token.is_empty());
+                let token = report
+                    .next_page_token
+                    .clone()
+                    .filter(|token| !token.is_empty());
                 seen[*part] += report.data.rows.len() as u64;
                 if token.is_none() {
                     round.counted &= report.data.row_count.unwrap_or(0) <= seen[*part];
@@ -288,7 +304,11 @@ impl Ga3 {
             if left.is_empty() {
                 // Each row comes once a request.
                 let rows = round.rows.len() as u64;
-                round.repeated = seen.iter().map(|seen| seen.saturating_sub(rows)).max().unwrap_or(0);
+                round.repeated = seen
+                    .iter()
+                    .map(|seen| seen.saturating_sub(rows))
+                    .max()
+                    .unwrap_or(0);
                 return Ok(round);
             }
         }
@@ -379,7 +399,10 @@ impl Ga3 {
             named
                 && report.data.rows.iter().all(|row| {
                     row.dimensions.len() == asked.len()
-                        && row.metrics.first().is_some_and(|values| values.values.len() == metrics)
+                        && row
+                            .metrics
+                            .first()
+                            .is_some_and(|values| values.values.len() == metrics)
                 })
         };
         if batch.reports.len() == requests && batch.reports.iter().all(fits) {
@@ -414,7 +437,9 @@ impl Ga3 {
             .metrics
             .iter()
             .find(|name| round.types.get(*name).is_some_and(|kind| kind == "INTEGER"));
-        let leading = counted.or(self.report.metrics.first()).map_or("", String::as_str);
+        let leading = counted
+            .or(self.report.metrics.first())
+            .map_or("", String::as_str);
         let names = dimensions(&self.report);
         let mut rows = DayRows::default();
         for (key, values) in &round.rows {
@@ -546,7 +571,10 @@ impl Source for Ga3 {
             match self.view(unit, request, &mut progress, sink).await {
                 Ok(()) => {}
                 Err(error) if self.report.views.len() > 1 && concerns_a_part(&error) => {
-                    missing.push((MissingPart::new(format!("views/{}", unit.view), &error), error));
+                    missing.push((
+                        MissingPart::new(format!("views/{}", unit.view), &error),
+                        error,
+                    ));
                 }
                 Err(error) => return Err(error),
             }
@@ -564,8 +592,14 @@ impl Source for Ga3 {
     async fn stored(&self, outcome: &SourceOutcome) -> Result<(), SourceError> {
         let days = outcome.request["days"].clone();
         let readings: Vec<DayReading> = serde_json::from_value(days).unwrap_or_default();
-        days::note(&self.store, "ga3", self.report.name.as_str(), &self.definition, &readings)
-            .await
-            .map_err(broken_state)
+        days::note(
+            &self.store,
+            "ga3",
+            self.report.name.as_str(),
+            &self.definition,
+            &readings,
+        )
+        .await
+        .map_err(broken_state)
     }
 }

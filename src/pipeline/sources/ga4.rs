@@ -136,7 +136,9 @@ impl Ga4 {
         if let Some(until) = quota.parked_at(now) {
             return Err(SourceError::Quota {
                 what: format!("{} of property {}", self.report.name, unit.property),
-                why: quota.why.unwrap_or_else(|| "a quota was used up".to_owned()),
+                why: quota
+                    .why
+                    .unwrap_or_else(|| "a quota was used up".to_owned()),
                 until,
             });
         }
@@ -174,9 +176,8 @@ impl Ga4 {
             .and_then(|zone| TimeZone::get(zone).ok())
             .unwrap_or_else(|| request.time_zone.clone());
         for day in request.window.days() {
-            let read = |reading: &DayReading| {
-                reading.property == unit.property && reading.date == day
-            };
+            let read =
+                |reading: &DayReading| reading.property == unit.property && reading.date == day;
             let age = age(day, &zone, self.clock.now());
             // Days to come are never asked for.
             if age < 0 || progress.days.iter().any(read) {
@@ -206,7 +207,8 @@ impl Ga4 {
             progress.widen(round.types);
             progress.days.push(reading);
             let cursor = serde_json::to_value(&*progress).unwrap_or_default();
-            sink.page(&round.rows.rows, cursor, self.client.calls()).await?;
+            sink.page(&round.rows.rows, cursor, self.client.calls())
+                .await?;
         }
         Ok(())
     }
@@ -237,7 +239,9 @@ impl Ga4 {
                 progress.note(format!("{line}; a second reading gave the same"));
                 return Ok(round);
             }
-            self.client.log().line(Level::Warn, &format!("{line}; reading it again"));
+            self.client
+                .log()
+                .line(Level::Warn, &format!("{line}; reading it again"));
             before = Some(hash);
         }
         Err(SourceError::Exhausted {
@@ -325,9 +329,10 @@ impl Ga4 {
                 }
                 match serde_json::from_slice::<Report>(&answer.body) {
                     Ok(report) => self.accept(report, what),
-                    Err(error) => {
-                        Verdict::Retry(Fault::Unavailable, format!("the answer is no report: {error}"))
-                    }
+                    Err(error) => Verdict::Retry(
+                        Fault::Unavailable,
+                        format!("the answer is no report: {error}"),
+                    ),
                 }
             })
             .await
@@ -378,14 +383,17 @@ impl Ga4 {
                 && row.metric_values.len() == metrics.len()
         });
         // An empty answer may come without headers at all.
-        let empty = report.rows.is_empty() && (report.kind.ends_with("runReport") || !metrics.is_empty());
+        let empty =
+            report.rows.is_empty() && (report.kind.ends_with("runReport") || !metrics.is_empty());
         let named = dimensions == self.report.dimensions && metrics == self.report.metrics;
         if empty || (named && whole) {
             return Verdict::Good(report);
         }
         Verdict::Refuse(SourceError::Refused {
             what: what.to_owned(),
-            why: format!("the answer has other columns than were asked for: {dimensions:?}, {metrics:?}"),
+            why: format!(
+                "the answer has other columns than were asked for: {dimensions:?}, {metrics:?}"
+            ),
             advice: "report this: the Data API or what stands in for it does not keep its word",
         })
     }
@@ -507,7 +515,10 @@ impl Ga4 {
 impl Progress {
     fn widen(&mut self, types: BTreeMap<String, String>) {
         for (name, kind) in types {
-            let known = self.metric_types.entry(name).or_insert_with(|| kind.clone());
+            let known = self
+                .metric_types
+                .entry(name)
+                .or_insert_with(|| kind.clone());
             if known == "TYPE_INTEGER" && kind != "TYPE_INTEGER" {
                 *known = kind;
             }
@@ -564,7 +575,10 @@ impl Source for Ga4 {
                 Ok(()) => {}
                 // With a single property its failure is the collection's.
                 Err(error) if self.report.properties.len() > 1 && concerns_a_part(&error) => {
-                    missing.push((MissingPart::new(format!("properties/{}", unit.property), &error), error));
+                    missing.push((
+                        MissingPart::new(format!("properties/{}", unit.property), &error),
+                        error,
+                    ));
                 }
                 Err(error) => return Err(error),
             }
@@ -582,8 +596,14 @@ impl Source for Ga4 {
     async fn stored(&self, outcome: &SourceOutcome) -> Result<(), SourceError> {
         let days = outcome.request["days"].clone();
         let readings: Vec<DayReading> = serde_json::from_value(days).unwrap_or_default();
-        days::note(&self.store, "ga4", self.report.name.as_str(), &self.definition, &readings)
-            .await
-            .map_err(broken_state)
+        days::note(
+            &self.store,
+            "ga4",
+            self.report.name.as_str(),
+            &self.definition,
+            &readings,
+        )
+        .await
+        .map_err(broken_state)
     }
 }

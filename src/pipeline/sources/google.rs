@@ -60,7 +60,10 @@ mod tests {
         for (field, name) in [
             ("sessionCampaignName", "session_campaign_name"),
             ("keyEvents", "key_events"),
-            ("landingPagePlusQueryString", "landing_page_plus_query_string"),
+            (
+                "landingPagePlusQueryString",
+                "landing_page_plus_query_string",
+            ),
             ("customEvent:Button-Color", "custom_event_button_color"),
             ("ga:sourceMedium", "source_medium"),
             ("ga:goal1Completions/ga:users", "goal1_completions_ga_users"),

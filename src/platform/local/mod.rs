@@ -1,6 +1,10 @@
 //! The embedded platform: files, DataFusion with Delta Lake, SQLite; no account and no server.
 
+pub mod catalog;
+pub mod crawler;
+pub mod credentials;
 pub mod engine;
+mod gold;
 pub mod jobs;
 pub mod lake;
 pub mod logs;
@@ -19,7 +23,10 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    crawler::{LocalCrawlers, landing::Landing},
+    credentials::LocalCredentials,
     engine::{EngineSettings, LocalEngine},
+    gold::LocalGold,
     jobs::LocalJobs,
     lake::LocalStore,
     logs::LocalLogs,
@@ -35,7 +42,7 @@ use crate::{
         operator::{Operator, OperatorParts, SampleStarter},
     },
     pipeline::{
-        gold,
+        gold::render_workflow,
         jobs::{JobContext, JobError, JobLog, Level},
         ports::{
             Clock, Lake, ObjectStore, QueryEngine, QueryError, QueryRows, QuerySummary, StoreError,
@@ -59,6 +66,7 @@ struct Inner {
     engine: Arc<LazyEngine>,
     clock: Arc<dyn Clock>,
     jobs: Arc<LocalJobs>,
+    crawlers: LocalCrawlers,
     workflows: Arc<LocalWorkflows>,
     operator: Arc<Operator>,
     stand_in: Arc<OnceLock<Arc<dyn StandIn>>>,
@@ -99,6 +107,12 @@ impl Platform {
             }
         })?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let crawlers = LocalCrawlers::new(
+            Arc::clone(&profile),
+            Arc::clone(&lake.std),
+            Arc::clone(&clock),
+        );
+        let lake = watched(lake, &crawlers);
         let parameters = Arc::new(FileParameters::new(profile.parameters_file()));
         let engine = Arc::new(LazyEngine {
             settings: EngineSettings::for_profile(&profile),
@@ -117,13 +131,13 @@ impl Platform {
             Arc::clone(&profile),
             jobs.clone(),
             engine.clone(),
-            lake.clone(),
+            crawlers.clone(),
             Arc::clone(&store),
             Arc::clone(&clock),
         );
         let definitions = Definitions::new(
             Arc::clone(&profile),
-            Arc::new(|text| gold::render_workflow(text).map_err(|error| error.to_string())),
+            Arc::new(|text| render_workflow(text).map_err(|error| error.to_string())),
         );
         let workflows = LocalWorkflows::new(
             Arc::clone(&store),
@@ -140,7 +154,17 @@ impl Platform {
             profile: Arc::clone(&profile),
             workflows: workflows.clone(),
             logs: Arc::new(LocalLogs::new(store)),
+            crawlers: Arc::new(crawlers.clone()),
+            gold: Arc::new(LocalGold {
+                engine: engine.clone(),
+                jobs: jobs.clone(),
+            }),
             lake: lake.clone(),
+            credentials: Arc::new(LocalCredentials {
+                parameters: Arc::clone(&parameters),
+                jobs: Arc::clone(&jobs),
+                stand_in: Arc::clone(&stand_in),
+            }),
             clock: Arc::clone(&clock),
             sample: Some(Arc::new(Sample(Arc::clone(&stand_in)))),
         }));
@@ -153,6 +177,7 @@ impl Platform {
                 engine,
                 clock,
                 jobs,
+                crawlers,
                 workflows,
                 operator,
                 stand_in,
@@ -197,6 +222,12 @@ impl Platform {
     #[must_use]
     pub fn workflows(&self) -> &LocalWorkflows {
         &self.inner.workflows
+    }
+
+    /// Crawlers of this machine, and the catalog they keep.
+    #[must_use]
+    pub fn crawlers(&self) -> &LocalCrawlers {
+        &self.inner.crawlers
     }
 
     /// This instant.
@@ -304,6 +335,14 @@ fn open_lake(profile: &Profile) -> Result<Lake, PlatformError> {
         raw: open(profile.raw_dir())?,
         std: open(profile.std_dir())?,
     })
+}
+
+/// The lake, whose crawlers see what lands in it.
+fn watched(lake: Lake, crawlers: &LocalCrawlers) -> Lake {
+    Lake {
+        raw: Arc::new(Landing::new(lake.raw, crawlers.clone())),
+        std: Arc::new(Landing::new(lake.std, crawlers.clone())),
+    }
 }
 
 fn identity(profile: &Profile) -> Identity {

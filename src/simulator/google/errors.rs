@@ -66,9 +66,11 @@ impl Refusal {
             "permission" => Self::NoPermission,
             "invalid" => Self::Bad("Field sessionSource is not a valid dimension.".to_owned()),
             "user-rate" => Self::Reason(403, "userRateLimitExceeded", "User Rate Limit Exceeded"),
-            "quota-exceeded" => {
-                Self::Reason(403, "quotaExceeded", "Quota Error: profileId has too many concurrent connections")
-            }
+            "quota-exceeded" => Self::Reason(
+                403,
+                "quotaExceeded",
+                "Quota Error: profileId has too many concurrent connections",
+            ),
             "daily-limit" => Self::Reason(403, "dailyLimitExceeded", "Daily Limit Exceeded"),
             _ => return None,
         })
@@ -142,7 +144,8 @@ impl Refusal {
                 }]);
             }
             Self::Reason(_, reason, message) => {
-                error["errors"] = json!([{"message": message, "domain": "global", "reason": reason}]);
+                error["errors"] =
+                    json!([{"message": message, "domain": "global", "reason": reason}]);
             }
             _ => {}
         }

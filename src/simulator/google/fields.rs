@@ -28,24 +28,48 @@ pub(super) enum Dimension {
 /// Names in GA4 and in GA3; GA4's session-scoped and plain spellings mean the same here.
 const DIMENSIONS: [(Dimension, &[&str], &str); 14] = [
     (Dimension::Date, &["date"], "ga:date"),
-    (Dimension::Source, &["sessionSource", "source", "firstUserSource"], "ga:source"),
-    (Dimension::Medium, &["sessionMedium", "medium", "firstUserMedium"], "ga:medium"),
-    (Dimension::SourceMedium, &["sessionSourceMedium"], "ga:sourceMedium"),
+    (
+        Dimension::Source,
+        &["sessionSource", "source", "firstUserSource"],
+        "ga:source",
+    ),
+    (
+        Dimension::Medium,
+        &["sessionMedium", "medium", "firstUserMedium"],
+        "ga:medium",
+    ),
+    (
+        Dimension::SourceMedium,
+        &["sessionSourceMedium"],
+        "ga:sourceMedium",
+    ),
     (
         Dimension::Campaign,
-        &["sessionCampaignName", "campaignName", "firstUserCampaignName"],
+        &[
+            "sessionCampaignName",
+            "campaignName",
+            "firstUserCampaignName",
+        ],
         "ga:campaign",
     ),
     (
         Dimension::Channel,
-        &["sessionDefaultChannelGroup", "sessionPrimaryChannelGroup", "defaultChannelGroup"],
+        &[
+            "sessionDefaultChannelGroup",
+            "sessionPrimaryChannelGroup",
+            "defaultChannelGroup",
+        ],
         "ga:channelGrouping",
     ),
     (Dimension::Country, &["country"], "ga:country"),
     (Dimension::CountryId, &["countryId"], "ga:countryIsoCode"),
     (Dimension::Device, &["deviceCategory"], "ga:deviceCategory"),
     (Dimension::Browser, &["browser"], "ga:browser"),
-    (Dimension::System, &["operatingSystem"], "ga:operatingSystem"),
+    (
+        Dimension::System,
+        &["operatingSystem"],
+        "ga:operatingSystem",
+    ),
     (Dimension::Language, &["language"], "ga:language"),
     (
         Dimension::Page,
@@ -58,7 +82,9 @@ const DIMENSIONS: [(Dimension, &[&str], &str); 14] = [
 impl Dimension {
     /// By its name in the Data API.
     pub(super) fn of_ga4(name: &str) -> Option<Self> {
-        let found = DIMENSIONS.iter().find(|(_, names, _)| names.contains(&name));
+        let found = DIMENSIONS
+            .iter()
+            .find(|(_, names, _)| names.contains(&name));
         found.map(|(dimension, _, _)| *dimension)
     }
 
@@ -70,7 +96,9 @@ impl Dimension {
 
     /// All names of the Data API.
     pub(super) fn ga4_names() -> impl Iterator<Item = &'static str> {
-        DIMENSIONS.iter().flat_map(|(_, names, _)| names.iter().copied())
+        DIMENSIONS
+            .iter()
+            .flat_map(|(_, names, _)| names.iter().copied())
     }
 
     /// The value of a group of sessions of a day.
@@ -153,12 +181,48 @@ type MetricRow = (
 );
 
 const METRICS: [MetricRow; 14] = [
-    (Metric::Sessions, &["sessions"], "TYPE_INTEGER", "ga:sessions", "INTEGER"),
-    (Metric::Engaged, &["engagedSessions"], "TYPE_INTEGER", "", ""),
-    (Metric::Users, &["totalUsers", "activeUsers"], "TYPE_INTEGER", "ga:users", "INTEGER"),
-    (Metric::NewUsers, &["newUsers"], "TYPE_INTEGER", "ga:newUsers", "INTEGER"),
-    (Metric::Views, &["screenPageViews"], "TYPE_INTEGER", "ga:pageviews", "INTEGER"),
-    (Metric::Events, &["eventCount"], "TYPE_INTEGER", "ga:totalEvents", "INTEGER"),
+    (
+        Metric::Sessions,
+        &["sessions"],
+        "TYPE_INTEGER",
+        "ga:sessions",
+        "INTEGER",
+    ),
+    (
+        Metric::Engaged,
+        &["engagedSessions"],
+        "TYPE_INTEGER",
+        "",
+        "",
+    ),
+    (
+        Metric::Users,
+        &["totalUsers", "activeUsers"],
+        "TYPE_INTEGER",
+        "ga:users",
+        "INTEGER",
+    ),
+    (
+        Metric::NewUsers,
+        &["newUsers"],
+        "TYPE_INTEGER",
+        "ga:newUsers",
+        "INTEGER",
+    ),
+    (
+        Metric::Views,
+        &["screenPageViews"],
+        "TYPE_INTEGER",
+        "ga:pageviews",
+        "INTEGER",
+    ),
+    (
+        Metric::Events,
+        &["eventCount"],
+        "TYPE_INTEGER",
+        "ga:totalEvents",
+        "INTEGER",
+    ),
     (
         Metric::KeyEvents,
         &["keyEvents", "conversions"],
@@ -173,8 +237,20 @@ const METRICS: [MetricRow; 14] = [
         "ga:transactionRevenue",
         "CURRENCY",
     ),
-    (Metric::EngagementRate, &["engagementRate"], "TYPE_FLOAT", "", ""),
-    (Metric::BounceRate, &["bounceRate"], "TYPE_FLOAT", "ga:bounceRate", "PERCENT"),
+    (
+        Metric::EngagementRate,
+        &["engagementRate"],
+        "TYPE_FLOAT",
+        "",
+        "",
+    ),
+    (
+        Metric::BounceRate,
+        &["bounceRate"],
+        "TYPE_FLOAT",
+        "ga:bounceRate",
+        "PERCENT",
+    ),
     (
         Metric::SessionDuration,
         &["averageSessionDuration"],
@@ -214,7 +290,9 @@ impl Metric {
 
     /// By its name in the Reporting API, with its type there.
     pub(super) fn of_ga3(name: &str) -> Option<(Self, &'static str)> {
-        let found = METRICS.iter().find(|row| !row.3.is_empty() && row.3 == name);
+        let found = METRICS
+            .iter()
+            .find(|row| !row.3.is_empty() && row.3 == name);
         found.map(|row| (row.0, row.4))
     }
 
@@ -247,7 +325,10 @@ impl Metric {
             Self::KeyEvents => (sums.half_key_events / 2).to_string(),
             Self::Revenue => format!("{}.{:02}", sums.cents / 100, sums.cents % 100),
             Self::EngagementRate => share(sums.engaged, sums.sessions),
-            Self::BounceRate => share(sums.sessions - sums.engaged.min(sums.sessions), sums.sessions),
+            Self::BounceRate => share(
+                sums.sessions - sums.engaged.min(sums.sessions),
+                sums.sessions,
+            ),
             Self::SessionDuration => share(sums.seconds, sums.sessions),
             Self::Engagement => sums.seconds.to_string(),
             Self::ViewsPerSession => share(sums.views, sums.sessions),

@@ -89,15 +89,23 @@ impl GoogleFiles {
 
     /// Whether some result is of the property.
     pub(super) fn has(&self, property: &str) -> bool {
-        self.reports.iter().any(|report| report.property == property)
+        self.reports
+            .iter()
+            .any(|report| report.property == property)
     }
 
     /// The rows a query asks for.
     pub(super) fn table(&self, property: &str, query: &Query) -> Result<Table, Refusal> {
-        let own = || self.reports.iter().filter(|report| report.property == property);
+        let own = || {
+            self.reports
+                .iter()
+                .filter(|report| report.property == property)
+        };
+        let with_rows =
+            |report: &&FileReport| report.answers(query) && !report.table(query).rows.is_empty();
         // Several may hold the same fields, of other days: the first one with rows of these days.
-        let with_rows = own().find(|report| report.answers(query) && !report.table(query).rows.is_empty());
-        let Some(report) = with_rows.or_else(|| own().find(|report| report.answers(query))) else {
+        let found = own().find(with_rows);
+        let Some(report) = found.or_else(|| own().find(|report| report.answers(query))) else {
             let known: Vec<String> = own()
                 .map(|report| format!("{:?} by {:?}", report.metrics, report.dimensions))
                 .collect();
@@ -127,7 +135,11 @@ impl FileReport {
             // Columns are renamed by the publisher, but stand in the order of the query.
             let mut values: Vec<String> = row
                 .values()
-                .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+                .map(|value| {
+                    value
+                        .as_str()
+                        .map_or_else(|| value.to_string(), str::to_owned)
+                })
                 .collect();
             if values.len() != width {
                 return Err(format!(
@@ -171,7 +183,11 @@ impl FileReport {
     /// Whether it has the fields a query asks for, in that order; `date` may be left out.
     fn answers(&self, query: &Query) -> bool {
         let without = |names: &[String]| -> Vec<String> {
-            names.iter().filter(|name| *name != "date").cloned().collect()
+            names
+                .iter()
+                .filter(|name| *name != "date")
+                .cloned()
+                .collect()
         };
         query.metrics == self.metrics && without(&query.dimensions) == without(&self.dimensions)
     }

@@ -46,8 +46,17 @@ pub(super) fn batch_get(truth: &GoogleTruth, body: &Value) -> Result<Value, Refu
             "There must be 1 to {MOST_REQUESTS} requests in a batch."
         ));
     }
-    for field in ["viewId", "dateRanges", "segments", "samplingLevel", "cohortGroup"] {
-        if requests.iter().any(|request| request[field] != requests[0][field]) {
+    for field in [
+        "viewId",
+        "dateRanges",
+        "segments",
+        "samplingLevel",
+        "cohortGroup",
+    ] {
+        if requests
+            .iter()
+            .any(|request| request[field] != requests[0][field])
+        {
             return bad(format!("All requests must have the same {field}."));
         }
     }
@@ -71,7 +80,10 @@ impl Asked {
         let list = |name: &str| request[name].as_array().map_or(&[][..], Vec::as_slice);
         let today = property.today(now);
         let ranges = match list("dateRanges") {
-            [] => vec![(query::day("7daysAgo", today), query::day("yesterday", today))],
+            [] => vec![(
+                query::day("7daysAgo", today),
+                query::day("yesterday", today),
+            )],
             all => all
                 .iter()
                 .map(|range| {
@@ -160,10 +172,13 @@ impl Asked {
             if !in_segment(id, cell) {
                 continue;
             }
-            let key = self.dimensions.iter().map(|(_, dimension)| match dimension {
-                Some(dimension) => dimension.value(cell, day).into_owned(),
-                None => (*name).to_owned(),
-            });
+            let key = self
+                .dimensions
+                .iter()
+                .map(|(_, dimension)| match dimension {
+                    Some(dimension) => dimension.value(cell, day).into_owned(),
+                    None => (*name).to_owned(),
+                });
             let sums = groups
                 .entry(key.collect())
                 .or_insert_with(|| vec![Sums::default(); self.ranges.len()]);
@@ -207,7 +222,10 @@ impl Asked {
             data["samplesReadCounts"] = json!(vec!["499630"; self.ranges.len()]);
             data["samplingSpaceSizes"] = json!(vec!["15328013"; self.ranges.len()]);
         }
-        let entries = self.metrics.iter().map(|(name, _, kind)| json!({"name": name, "type": kind}));
+        let entries = self
+            .metrics
+            .iter()
+            .map(|(name, _, kind)| json!({"name": name, "type": kind}));
         let names: Vec<&String> = self.dimensions.iter().map(|(name, _)| name).collect();
         let mut header = json!({
             "metricHeader": {"metricHeaderEntries": entries.collect::<Vec<_>>()}

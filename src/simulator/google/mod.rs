@@ -177,7 +177,10 @@ impl Reply {
         let mut response = Response::new(body);
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or_default();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(self.media_type),
+        );
         if let Some(length) = length {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
@@ -221,7 +224,8 @@ pub(super) async fn handle(State(server): State<Arc<Server>>, request: Request) 
         body,
     };
     // Rows are computed, not awaited; a worker thread of the runtime must not do that.
-    let answered = tokio::task::spawn_blocking(move || server.answer_google(&call, strikes, number));
+    let answered =
+        tokio::task::spawn_blocking(move || server.answer_google(&call, strikes, number));
     match (answered.await, strikes.replacement) {
         (Ok(Ok(reply)), Some(Replacement::Damaged(kind))) => reply.response(Some(kind)),
         (Ok(Ok(reply)), _) => reply.response(None),
@@ -241,9 +245,8 @@ struct Call {
 
 impl Call {
     fn json(&self) -> Result<Value, Refusal> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            Refusal::Bad(format!("Invalid JSON payload received. {error}"))
-        })
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Refusal::Bad(format!("Invalid JSON payload received. {error}")))
     }
 
     /// Property and verb of `/v1beta/properties/1:runReport`.
@@ -269,7 +272,9 @@ impl Server {
         if call.path == "/token" {
             return match instead {
                 None => {
-                    let (status, body) = google.accounts.grant(&call.body, &token_uri(&call.base_url));
+                    let (status, body) = google
+                        .accounts
+                        .grant(&call.body, &token_uri(&call.base_url));
                     Ok(Reply::json(status, &body))
                 }
                 Some(FaultKind::Google("invalid-grant") | FaultKind::WrongKey) => {
@@ -361,8 +366,14 @@ impl Server {
         };
         let cost = report::cost(&query, table.rows.len());
         let thresholded = query::may_be_thresholded(&query);
-        let quota = google.quotas.charge(limits, property, now, cost, thresholded);
-        Ok(report::envelope(&query, table, query.with_quota.then_some(quota)))
+        let quota = google
+            .quotas
+            .charge(limits, property, now, cost, thresholded);
+        Ok(report::envelope(
+            &query,
+            table,
+            query.with_quota.then_some(quota),
+        ))
     }
 
     fn batch_run_reports(&self, property: &str, body: &Value) -> Result<Value, Refusal> {

@@ -82,7 +82,9 @@ impl Query {
             },
             offset: number("offset", 0)?,
             with_quota: body["returnPropertyQuota"] == true,
-            with_totals: list(body, "metricAggregations")?.iter().any(|kind| kind == "TOTAL"),
+            with_totals: list(body, "metricAggregations")?
+                .iter()
+                .any(|kind| kind == "TOTAL"),
         };
         if query.dimensions.len() > 9 {
             return bad(format!(
@@ -130,7 +132,9 @@ impl Query {
             std::cmp::Ordering::Equal
         });
         let count = rows.len();
-        let first = usize::try_from(self.offset).unwrap_or(usize::MAX).min(count);
+        let first = usize::try_from(self.offset)
+            .unwrap_or(usize::MAX)
+            .min(count);
         rows.drain(..first);
         rows.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
         count
@@ -173,7 +177,11 @@ fn ranges(body: &Value, today: Date) -> Result<Vec<(Date, Date, String)>, Refusa
             return bad("startDate must be before or on endDate.");
         }
         let name = range["name"].as_str().map(str::to_owned);
-        Ok((from, to, name.unwrap_or_else(|| format!("date_range_{number}"))))
+        Ok((
+            from,
+            to,
+            name.unwrap_or_else(|| format!("date_range_{number}")),
+        ))
     };
     asked.iter().enumerate().map(read).collect()
 }
@@ -226,7 +234,9 @@ fn passes(expression: &Value, value: &dyn Fn(&str) -> Option<String>) -> Result<
         return passes(part, value).map(|passed| !passed);
     }
     let Some(filter) = expression.get("filter") else {
-        return bad("A filter expression must have one of andGroup, orGroup, notExpression, filter.");
+        return bad(
+            "A filter expression must have one of andGroup, orGroup, notExpression, filter.",
+        );
     };
     let name = filter["fieldName"].as_str().unwrap_or("");
     let Some(text) = value(name) else {
@@ -249,7 +259,9 @@ fn one(filter: &Value, text: &str) -> Result<bool, Refusal> {
         return Ok(list(wanted, "values")?.iter().any(same));
     }
     let number = |value: &Value| {
-        let whole = value["int64Value"].as_str().and_then(|text| text.parse().ok());
+        let whole = value["int64Value"]
+            .as_str()
+            .and_then(|text| text.parse().ok());
         let whole = whole.or_else(|| value["int64Value"].as_f64());
         whole.or_else(|| value["doubleValue"].as_f64())
     };
@@ -273,7 +285,9 @@ fn one(filter: &Value, text: &str) -> Result<bool, Refusal> {
     if filter.get("emptyFilter").is_some() {
         return Ok(text.is_empty() || text == "(not set)");
     }
-    bad("A filter must have one of stringFilter, inListFilter, numericFilter, betweenFilter, emptyFilter.")
+    bad(
+        "A filter must have one of stringFilter, inListFilter, numericFilter, betweenFilter, emptyFilter.",
+    )
 }
 
 fn string_filter(wanted: &Value, text: &str) -> Result<bool, Refusal> {
@@ -286,7 +300,9 @@ fn string_filter(wanted: &Value, text: &str) -> Result<bool, Refusal> {
         } else {
             value.to_owned()
         };
-        let regex = RegexBuilder::new(&pattern).case_insensitive(!sensitive).build();
+        let regex = RegexBuilder::new(&pattern)
+            .case_insensitive(!sensitive)
+            .build();
         return match regex {
             Ok(regex) => Ok(regex.is_match(text)),
             Err(_) => bad(format!("Invalid regular expression '{value}'.")),
@@ -335,7 +351,13 @@ pub(super) fn known_fields(
 
 /// Whether a report's fields may be withheld for privacy.
 pub(super) fn may_be_thresholded(query: &Query) -> bool {
-    let thresholded = ["userAgeBracket", "userGender", "brandingInterest", "audienceId", "audienceName"];
+    let thresholded = [
+        "userAgeBracket",
+        "userGender",
+        "brandingInterest",
+        "audienceId",
+        "audienceName",
+    ];
     query
         .dimensions
         .iter()
@@ -374,9 +396,7 @@ mod tests {
             "sessions" => Some("12".to_owned()),
             _ => None,
         };
-        let string = |kind: &str, wanted: &str| {
-            json!({"filter": {"fieldName": "source", "stringFilter": {"matchType": kind, "value": wanted}}})
-        };
+        let string = |kind: &str, wanted: &str| json!({"filter": {"fieldName": "source", "stringFilter": {"matchType": kind, "value": wanted}}});
         let number = json!({"filter": {"fieldName": "sessions", "numericFilter":
             {"operation": "GREATER_THAN", "value": {"int64Value": "10"}}}});
         let cases = [
@@ -387,12 +407,27 @@ mod tests {
             (string("PARTIAL_REGEXP", "^x"), false),
             (number.clone(), true),
             (json!({"notExpression": number}), false),
-            (json!({"andGroup": {"expressions": [number, string("CONTAINS", "zzz")]}}), false),
-            (json!({"orGroup": {"expressions": [number, string("CONTAINS", "zzz")]}}), true),
-            (json!({"filter": {"fieldName": "source", "inListFilter": {"values": ["a", "bücher.example"]}}}), true),
-            (json!({"filter": {"fieldName": "source", "emptyFilter": {}}}), false),
-            (json!({"filter": {"fieldName": "sessions", "betweenFilter":
-                {"fromValue": {"doubleValue": 1.5}, "toValue": {"int64Value": "12"}}}}), true),
+            (
+                json!({"andGroup": {"expressions": [number, string("CONTAINS", "zzz")]}}),
+                false,
+            ),
+            (
+                json!({"orGroup": {"expressions": [number, string("CONTAINS", "zzz")]}}),
+                true,
+            ),
+            (
+                json!({"filter": {"fieldName": "source", "inListFilter": {"values": ["a", "bücher.example"]}}}),
+                true,
+            ),
+            (
+                json!({"filter": {"fieldName": "source", "emptyFilter": {}}}),
+                false,
+            ),
+            (
+                json!({"filter": {"fieldName": "sessions", "betweenFilter":
+                {"fromValue": {"doubleValue": 1.5}, "toValue": {"int64Value": "12"}}}}),
+                true,
+            ),
         ];
         for (filter, wanted) in cases {
             assert_eq!(Query::passes(Some(&filter), &value), Ok(wanted), "{filter}");

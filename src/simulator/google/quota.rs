@@ -211,7 +211,10 @@ mod tests {
         assert!(quotas.admit(&limits, "2", now).is_ok(), "each has its own");
         assert_eq!(refused(now + HOUR), None);
         let left = quotas.charge(&limits, "1", now + HOUR, 10, false);
-        assert_eq!(left["tokensPerHour"], json!({"consumed": 10, "remaining": 10}));
+        assert_eq!(
+            left["tokensPerHour"],
+            json!({"consumed": 10, "remaining": 10})
+        );
         assert_eq!(left["tokensPerDay"], json!({"consumed": 10}));
         assert_eq!(refused(now + HOUR), Some(Refusal::DayTokens));
         assert_eq!(refused(pacific_midnight(now + 26 * HOUR)), None);

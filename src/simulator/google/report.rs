@@ -45,7 +45,9 @@ pub(super) fn generated(
                 if number == 0 {
                     cell.sessions += shake;
                 }
-                let key = dimensions.iter().map(|known| known.value(&cell, day).into_owned());
+                let key = dimensions
+                    .iter()
+                    .map(|known| known.value(&cell, day).into_owned());
                 let key = key.chain(named.then(|| range.clone())).collect();
                 groups.entry(key).or_default().add(&cell);
             }
@@ -57,7 +59,10 @@ pub(super) fn generated(
         if Query::passes(query.metric_filter.as_ref(), &value)? {
             rows.push(Row {
                 dimensions: key,
-                metrics: metrics.iter().map(|(known, _)| known.value(&sums)).collect(),
+                metrics: metrics
+                    .iter()
+                    .map(|(known, _)| known.value(&sums))
+                    .collect(),
             });
         }
     }
@@ -75,9 +80,8 @@ pub(super) fn generated(
 pub(super) fn envelope(query: &Query, mut table: Table, quota: Option<Value>) -> Value {
     let totals = query.with_totals.then(|| totals(&table));
     let row_count = query.page(&mut table.rows);
-    let values = |texts: &[String]| -> Value {
-        texts.iter().map(|text| json!({ "value": text })).collect()
-    };
+    let values =
+        |texts: &[String]| -> Value { texts.iter().map(|text| json!({ "value": text })).collect() };
     let row = |row: &Row| {
         let mut fields = serde_json::Map::new();
         if !row.dimensions.is_empty() {
@@ -112,7 +116,11 @@ pub(super) fn envelope(query: &Query, mut table: Table, quota: Option<Value>) ->
     if query::may_be_thresholded(query) {
         metadata["subjectToThresholding"] = json!(true);
     }
-    if table.sampling.as_array().is_some_and(|list| !list.is_empty()) {
+    if table
+        .sampling
+        .as_array()
+        .is_some_and(|list| !list.is_empty())
+    {
         metadata["samplingMetadatas"] = table.sampling;
     }
     metadata["currencyCode"] = json!(table.currency);

@@ -89,9 +89,8 @@ impl Accounts {
         let fields: HashMap<String, String> = url::form_urlencoded::parse(form)
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect();
-        let refused = |error: &str, why: &str| {
-            (400, json!({"error": error, "error_description": why}))
-        };
+        let refused =
+            |error: &str, why: &str| (400, json!({"error": error, "error_description": why}));
         let kind = fields.get("grant_type").map_or("", String::as_str);
         if kind != "urn:ietf:params:oauth:grant-type:jwt-bearer" {
             return refused("unsupported_grant_type", "Invalid grant_type");
@@ -122,7 +121,9 @@ impl Accounts {
             .split_once('.')
             .ok_or_else(|| bad("not three parts"))?;
         let decode = |part: &str| {
-            let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| bad("not base64url"))?;
+            let bytes = URL_SAFE_NO_PAD
+                .decode(part)
+                .map_err(|_| bad("not base64url"))?;
             serde_json::from_slice::<Value>(&bytes).map_err(|_| bad("not JSON"))
         };
         let (header, claims) = (decode(header)?, decode(claims)?);
@@ -164,7 +165,9 @@ impl Accounts {
     /// Whether a token is good.
     pub(super) fn takes(&self, token: &str) -> bool {
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.get(token).is_some_and(|until| Instant::now() < *until)
+        tokens
+            .get(token)
+            .is_some_and(|until| Instant::now() < *until)
     }
 
     /// No token works any longer.

@@ -269,7 +269,11 @@ impl Cell {
             device: DEVICES[draws.popular(DEVICES.len())],
             language: LANGUAGES[draws.popular(LANGUAGES.len())],
             page: PAGES[draws.popular(PAGES.len())],
-            visitor: if draws.chance(300) { "returning" } else { "new" },
+            visitor: if draws.chance(300) {
+                "returning"
+            } else {
+                "new"
+            },
             sessions,
             engaged,
             users,
@@ -366,9 +370,17 @@ mod tests {
             let cells = truth(today).cells(&PROPERTIES[0], day);
             cells.iter().map(|cell| cell.sessions).sum()
         };
-        let by_age: Vec<u64> = (10..15).map(|today| sessions(date(2026, 1, today))).collect();
-        assert!(by_age.windows(2).all(|pair| pair[0] <= pair[1]), "{by_age:?}");
-        assert!(by_age[0] < by_age[3] && by_age[3] == by_age[4], "{by_age:?}");
+        let by_age: Vec<u64> = (10..15)
+            .map(|today| sessions(date(2026, 1, today)))
+            .collect();
+        assert!(
+            by_age.windows(2).all(|pair| pair[0] <= pair[1]),
+            "{by_age:?}"
+        );
+        assert!(
+            by_age[0] < by_age[3] && by_age[3] == by_age[4],
+            "{by_age:?}"
+        );
         assert_eq!(sessions(date(2026, 1, 9)), 0, "tomorrow has not come");
         assert_eq!(sessions(date(2026, 1, 15)), sessions(date(2027, 1, 15)));
     }

@@ -4,9 +4,11 @@ use ratatui::style::Style;
 
 use crate::{
     console::{
+        actions::ActionId,
         format::{ago, count, running, until},
         state::State,
         theme::{Theme, needs_care},
+        widgets::text::width,
     },
     ops::{Board, ExecutionStatus, ExecutionSummary, Redrive, WorkflowCard},
 };
@@ -40,7 +42,15 @@ pub(super) fn verdict(state: &State) -> (&'static str, String, Style) {
         return under_way(state, execution, theme);
     }
     if board.lake_is_empty {
-        return ("·", "The lake is empty: nothing was collected yet. T starts a workflow, : offers sample data.".to_owned(), theme.strong);
+        return (
+            "·",
+            format!(
+                "The lake is empty: nothing was collected yet. {} starts a workflow, {} offers sample data.",
+                state.key(ActionId::StartNew),
+                state.key(ActionId::Palette)
+            ),
+            theme.strong,
+        );
     }
     if !late.is_empty() {
         let streams = if late.len() == 1 {
@@ -85,25 +95,46 @@ fn failure(state: &State, board: &Board, card: &WorkflowCard) -> (&'static str, 
         .as_ref()
         .map(|stage| format!(" at {stage}"))
         .unwrap_or_default();
-    let when = ago(execution.ended.unwrap_or(execution.started), state.now);
-    let redrive = match state
-        .board
-        .preview_of(&execution.id)
-        .map(|detail| &detail.redrive)
-    {
-        Some(Redrive::Possible { .. }) => " · redrive is safe (D)",
-        Some(Redrive::NotPossible { .. }) => " · no redrive: start anew (T)",
-        None => "",
+    let error = execution
+        .error
+        .as_ref()
+        .map(|error| format!(": {error}"))
+        .unwrap_or_default();
+    let detail = state.board.preview_of(&execution.id);
+    let helps = detail
+        .and_then(|detail| detail.root_cause.as_ref())
+        .and_then(|cause| cause.retry_helps);
+    let redrive = match detail.map(|detail| &detail.redrive) {
+        Some(Redrive::Possible { .. }) if helps == Some(false) => {
+            format!(
+                " · mend it, then redrive ({})",
+                state.key(ActionId::Redrive)
+            )
+        }
+        Some(Redrive::Possible { .. }) => {
+            format!(" · redrive is safe ({})", state.key(ActionId::Redrive))
+        }
+        Some(Redrive::NotPossible { .. }) => format!(
+            " · no redrive: start anew ({})",
+            state.key(ActionId::StartNew)
+        ),
+        None => String::new(),
     };
     let more = match failed_cards(board).count() {
         0 | 1 => String::new(),
         several => format!(" · {} more", several - 1),
     };
-    (
-        "✗",
-        format!("{} {verb}{place} {when}{redrive}{more}", card.name),
-        state.theme.bad,
-    )
+    let when = ago(execution.ended.unwrap_or(execution.started), state.now);
+    let name = &card.name;
+    // The workflow's own line says when, the side pane says what; what to do comes last and must not be cut.
+    let sentences = [
+        format!("{name} {verb}{place}{error}, {when}{redrive}{more}"),
+        format!("{name} {verb}{place}{error}{redrive}{more}"),
+        format!("{name} {verb}{place}{redrive}{more}"),
+    ];
+    let fits = |sentence: &&String| width(sentence) + 4 <= usize::from(state.size.0);
+    let sentence = sentences.iter().find(fits).unwrap_or(&sentences[2]).clone();
+    ("✗", sentence, state.theme.bad)
 }
 
 fn under_way(

@@ -40,6 +40,7 @@ pub(crate) struct LogsState {
     pub(super) search: String,
     pub(super) filter: String,
     to_error: bool,
+    of_stages: Vec<(String, u64)>,
 }
 
 impl LogsState {
@@ -96,7 +97,18 @@ impl LogsState {
             if self.wants(&line) {
                 self.shown.push(row);
             }
+            self.count(&line);
             self.lines.push(line);
+        }
+    }
+
+    /// Counts a line for its stage at the top level.
+    fn count(&mut self, line: &LogLine) {
+        let end = line.stage.find(['[', '/']).unwrap_or(line.stage.len());
+        let stage = line.stage[..end].trim_end();
+        match self.of_stages.iter_mut().find(|(name, _)| name == stage) {
+            Some((_, lines)) => *lines += 1,
+            None => self.of_stages.push((stage.to_owned(), 1)),
         }
     }
 
@@ -172,6 +184,7 @@ pub(crate) fn open(
     };
     if same {
         (state.logs.lines, state.logs.answer) = (old.lines, old.answer);
+        state.logs.of_stages = old.of_stages;
     }
     state.logs.to_error = failed;
     state.logs.follow = !failed;
@@ -341,7 +354,10 @@ fn turn_attempt(state: &mut State, forward: bool) {
 
 fn toggle_stages(state: &mut State) {
     if state.logs.stage.is_none() {
-        state.problem("no stage is chosen: choose one on the Run screen (2)");
+        let run = state.key(ActionId::GoRun);
+        state.problem(format!(
+            "no stage is chosen: choose one on the Run screen ({run})"
+        ));
         return;
     }
     let line = state.logs.selected().map(|line| line.line);

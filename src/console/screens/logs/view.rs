@@ -4,9 +4,11 @@ use ratatui::buffer::Buffer;
 
 use super::{first_visible, pane};
 use crate::console::{
-    format::count,
+    actions::ActionId,
+    format::{count, plural},
     state::State,
     widgets::{
+        dialog::wrapped,
         logpane::{self, Look},
         text::{Pen, rule},
     },
@@ -48,9 +50,12 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
         highlight,
     };
     if logs.shown.is_empty() {
-        Pen::new(buffer, area, 0)
-            .gap(1)
-            .put(&empty(state), theme.muted);
+        let lines = wrapped(&empty(state), area.width.saturating_sub(2));
+        for (row, line) in lines.iter().enumerate() {
+            Pen::new(buffer, area, u16::try_from(row).unwrap_or(u16::MAX))
+                .gap(1)
+                .put(line, theme.muted);
+        }
         return;
     }
     let mut row = 0;
@@ -102,6 +107,41 @@ fn empty(state: &State) -> String {
         (Some(error), _) => format!("cannot be read: {error}. {}", error.advice),
         (None, false) => "reading …".to_owned(),
         (None, true) if state.logs.lines.is_empty() => "nothing was logged yet".to_owned(),
-        (None, true) => "no line fits: t shows all stages, & changes the filter".to_owned(),
+        (None, true) => nothing_fits(state),
     }
+}
+
+/// Why none of the lines there are is shown, and what shows them.
+fn nothing_fits(state: &State) -> String {
+    let logs = &state.logs;
+    let of = match (&logs.stage, logs.all_stages) {
+        (Some(stage), false) => Some(stage),
+        _ => None,
+    };
+    if !logs.filter.is_empty() {
+        let place = of.map(|stage| format!(" of {stage}")).unwrap_or_default();
+        let key = state.key(ActionId::Filter);
+        return format!(
+            "No line{place} fits '{}'.\n{key} and Enter takes the filter away.",
+            logs.filter
+        );
+    }
+    if let Some(attempt) = logs.attempt {
+        let key = state.key(ActionId::NextAttempt);
+        return format!(
+            "Attempt {attempt} logged nothing.\n{key} turns to the next one, then to all."
+        );
+    }
+    let others: Vec<String> = logs
+        .of_stages
+        .iter()
+        .map(|(stage, lines)| format!("{stage} {}", count(*lines)))
+        .collect();
+    format!(
+        "{} logged nothing. The execution has {}: {}.\n{} shows them all.",
+        of.map_or("This stage", String::as_str),
+        plural(logs.lines.len() as u64, "line"),
+        others.join(", "),
+        state.key(ActionId::AllStages)
+    )
 }

@@ -7,6 +7,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use super::{Layout, Tab, layout, payload::LineKind};
 use crate::{
     console::{
+        actions::ActionId,
         format::{ago, count, duration, full, moment, running},
         state::{Requested, State},
         theme::{execution_mark, needs_care, stage_mark},
@@ -156,7 +157,11 @@ pub(super) fn cause_lines(state: &State, columns: u16) -> Vec<(String, Style)> {
         Redrive::Possible { stages, safety } => {
             add(
                 "Redrive",
-                &format!("D runs again: {}. {safety}", stages.join(", ")),
+                &format!(
+                    "{} runs again: {}. {safety}",
+                    state.key(ActionId::Redrive),
+                    stages.join(", ")
+                ),
                 theme.good,
                 2,
             );

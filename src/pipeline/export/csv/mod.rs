@@ -23,6 +23,7 @@ use arrow::{
 };
 use futures::StreamExt;
 use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::pipeline::ports::{QueryError, QueryRows};
@@ -133,16 +134,19 @@ where
         stats: CsvStats::default(),
         digest: options.digest.then(Sha256::new),
     };
-    sink = on_thread(sink, header, 0).await?;
+    sink = on_thread(sink, header, 0).await?.0;
     // Rows are read on one task, formatted on others and written on a third, all at the same time; the
-    // channel keeps the order and holds back the reader when the writer is slow.
-    let (queue, mut encoded) = tokio::sync::mpsc::channel(threads.max(1));
+    // channel keeps the order and holds back the reader when the writer is slow. Written buffers go back
+    // to be filled again, so that there are never more than a handful.
+    let (queue, mut encoded) = mpsc::channel(threads.max(1));
+    let (used, mut spare) = mpsc::unbounded_channel::<Vec<u8>>();
     let mut batches = rows.batches;
     let reader = AbortOnDropHandle::new(tokio::spawn(async move {
         while let Some(batch) = batches.next().await {
+            let mut out = spare.try_recv().unwrap_or_default();
             let piece = batch.map(|batch| {
                 AbortOnDropHandle::new(tokio::task::spawn_blocking(move || {
-                    let mut out = Vec::with_capacity(batch.num_rows() * 64);
+                    out.reserve(batch.get_array_memory_size());
                     encode(&batch, options.line_ending, &mut out).map(|()| (out, batch.num_rows()))
                 }))
             });
@@ -153,7 +157,10 @@ where
     }));
     while let Some(piece) = encoded.recv().await {
         let (bytes, rows) = piece?.await.map_err(|_| CsvError::Stopped)??;
-        sink = on_thread(sink, bytes, rows as u64).await?;
+        let (written, mut buffer) = on_thread(sink, bytes, rows as u64).await?;
+        sink = written;
+        buffer.clear();
+        let _ = used.send(buffer);
     }
     reader.await.map_err(|_| CsvError::Stopped)?;
     sink.writer.flush()?;
@@ -177,12 +184,12 @@ struct Sink<W> {
     digest: Option<Sha256>,
 }
 
-/// Writing blocks, so it happens on a thread that may.
+/// Writing blocks, so it happens on a thread that may. The buffer comes back.
 async fn on_thread<W: Write + Send + 'static>(
     mut sink: Sink<W>,
     bytes: Vec<u8>,
     rows: u64,
-) -> Result<Sink<W>, CsvError> {
+) -> Result<(Sink<W>, Vec<u8>), CsvError> {
     let task = tokio::task::spawn_blocking(move || {
         sink.writer.write_all(&bytes)?;
         if let Some(digest) = &mut sink.digest {
@@ -190,7 +197,7 @@ async fn on_thread<W: Write + Send + 'static>(
         }
         sink.stats.rows += rows;
         sink.stats.bytes += bytes.len() as u64;
-        Ok::<_, CsvError>(sink)
+        Ok::<_, CsvError>((sink, bytes))
     });
     task.await.map_err(|_| CsvError::Stopped)?
 }

@@ -221,7 +221,11 @@ fn kept(columns: &[StoredColumn]) -> &'static [Column] {
         .iter()
         .map(|stored| {
             let path: Vec<&'static str> = stored.path.iter().map(text).collect();
-            let made = column(text(&stored.name), Box::leak(path.into_boxed_slice()), stored.kind.into());
+            let made = column(
+                text(&stored.name),
+                Box::leak(path.into_boxed_slice()),
+                stored.kind.into(),
+            );
             // Whose a row is and of which day, no row may lack.
             if stored.path.len() == 1 {
                 required(made)
@@ -274,29 +278,45 @@ mod tests {
     fn a_contract_grows_and_widens_and_never_shrinks() {
         let table = SilverTable::Ga4("sessions".parse().unwrap());
         let mut stored = StoredContract::new(table);
-        let first = fields(&["sessionSource"], &[("sessions", "TYPE_INTEGER"), ("keyEvents", "TYPE_FLOAT")]);
+        let first = fields(
+            &["sessionSource"],
+            &[("sessions", "TYPE_INTEGER"), ("keyEvents", "TYPE_FLOAT")],
+        );
         assert_eq!(
             stored.take(&first),
-            ["session_source is new", "sessions is new", "key_events is new"]
+            [
+                "session_source is new",
+                "sessions is new",
+                "key_events is new"
+            ]
         );
         assert!(stored.take(&first).is_empty() && stored.version == 1);
         let before = stored.contract(table);
         let second = fields(&["session-source", "day"], &[("sessions", "TYPE_FLOAT")]);
         assert_eq!(
             stored.take(&second),
-            ["session_source_2 is new", "day is new", "sessions is a decimal from now on"]
+            [
+                "session_source_2 is new",
+                "day is new",
+                "sessions is a decimal from now on"
+            ]
         );
         assert!(stored.take(&first).is_empty() && stored.version == 2);
         let after = stored.contract(table);
         assert!(std::ptr::eq(after.columns, stored.contract(table).columns));
         let kind = |contract: Contract, name: &str| {
             let mut columns = contract.columns.iter();
-            columns.find(|column| column.name == name).map(|column| column.kind)
+            columns
+                .find(|column| column.name == name)
+                .map(|column| column.kind)
         };
         assert_eq!(kind(before, "sessions"), Some(Kind::Int));
         assert_eq!(kind(after, "sessions"), Some(Kind::Money));
         assert_eq!(kind(after, DAY), Some(Kind::Instant));
         let text = serde_json::to_string(&stored).unwrap();
-        assert_eq!(serde_json::from_str::<StoredContract>(&text).unwrap(), stored);
+        assert_eq!(
+            serde_json::from_str::<StoredContract>(&text).unwrap(),
+            stored
+        );
     }
 }

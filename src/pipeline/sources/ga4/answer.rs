@@ -101,7 +101,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!(report.row_count, 7);
-        assert_eq!(report.metadata.sampling_metadatas[0].samples_read_count, 9917);
+        assert_eq!(
+            report.metadata.sampling_metadatas[0].samples_read_count,
+            9917
+        );
         assert_eq!(report.property_quota["tokensPerDay"].remaining, 5);
         assert_eq!(report.property_quota["tokensPerHour"].remaining, 0);
     }

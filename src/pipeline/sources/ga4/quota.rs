@@ -38,11 +38,7 @@ pub(super) fn may_be_thresholded(dimensions: &[String]) -> bool {
 }
 
 /// Takes the quotas of an answer over.
-pub(super) fn take(
-    state: &mut QuotaState,
-    quotas: &BTreeMap<String, QuotaStatus>,
-    now: Timestamp,
-) {
+pub(super) fn take(state: &mut QuotaState, quotas: &BTreeMap<String, QuotaStatus>, now: Timestamp) {
     for (name, status) in quotas {
         let seen = status.consumed + status.remaining;
         let tiers = TIERS.iter().find(|(known, _)| known == name);
@@ -106,7 +102,11 @@ mod tests {
                 consumed: 12,
                 remaining,
             };
-            let names = ["tokensPerDay", "tokensPerHour", "potentiallyThresholdedRequestsPerHour"];
+            let names = [
+                "tokensPerDay",
+                "tokensPerHour",
+                "potentiallyThresholdedRequestsPerHour",
+            ];
             let quotas = names
                 .iter()
                 .zip(remaining)
@@ -126,6 +126,10 @@ mod tests {
         let (until, _) = too_low(&day, 0.1, true, now).unwrap();
         assert_eq!(until.to_string(), "2026-02-01T08:00:00Z");
         let large = reading([300_000, 300_000, 100]);
-        assert_eq!(large.figures["tokensPerHour"].limit, Some(400_000), "a 360 property");
+        assert_eq!(
+            large.figures["tokensPerHour"].limit,
+            Some(400_000),
+            "a 360 property"
+        );
     }
 }

@@ -113,7 +113,11 @@ impl DayReading {
     }
 
     /// What the day book keeps of it, given what it kept before.
-    pub(in crate::pipeline) fn known(&self, definition: &str, before: Option<&KnownDay>) -> KnownDay {
+    pub(in crate::pipeline) fn known(
+        &self,
+        definition: &str,
+        before: Option<&KnownDay>,
+    ) -> KnownDay {
         let same = before.filter(|known| known.hash == self.hash && known.definition == definition);
         KnownDay {
             hash: self.hash.clone(),
@@ -139,7 +143,10 @@ pub(in crate::pipeline) async fn note(
 ) -> Result<(), StateError> {
     let mut by_property: BTreeMap<&str, Vec<&DayReading>> = BTreeMap::new();
     for reading in readings {
-        by_property.entry(&reading.property).or_default().push(reading);
+        by_property
+            .entry(&reading.property)
+            .or_default()
+            .push(reading);
     }
     for (property, own) in by_property {
         DayBook::change(store, (source, report, property), |book| {
@@ -237,6 +244,12 @@ mod tests {
         assert!(!is_settled(&first));
         let second = known("2026-01-20T09:00:00Z", "2026-01-27T09:00:00Z");
         assert!(is_settled(&second));
-        assert!(!is_due(Some(&second), "d", 1, 31, at("2026-02-20T09:00:00Z")));
+        assert!(!is_due(
+            Some(&second),
+            "d",
+            1,
+            31,
+            at("2026-02-20T09:00:00Z")
+        ));
     }
 }

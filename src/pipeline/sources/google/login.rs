@@ -29,10 +29,8 @@ const LIFE: i64 = 3600;
 /// How long before its end a token is renewed.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
 
-const ADVICE_KEY: &str =
-    "set the content of the service account's JSON key file again, on the Credentials screen or with `lakehand credentials set`";
-const ADVICE_GRANT: &str =
-    "check this machine's clock, and that the key was not deleted or the service account disabled in Google Cloud";
+const ADVICE_KEY: &str = "set the content of the service account's JSON key file again, on the Credentials screen or with `lakehand credentials set`";
+const ADVICE_GRANT: &str = "check this machine's clock, and that the key was not deleted or the service account disabled in Google Cloud";
 
 #[derive(Deserialize)]
 struct KeyFile {
@@ -170,7 +168,9 @@ impl TokenProvider for ServiceAccount {
                 ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
                 ("assertion", &assertion),
             ]);
-        client.ask(&request, |answer| judge(&request, answer, client)).await
+        client
+            .ask(&request, |answer| judge(&request, answer, client))
+            .await
     }
 }
 

@@ -57,10 +57,8 @@ struct Reason {
     reason: String,
 }
 
-const ADVICE_FIELDS: &str =
-    "check dimensions, metrics and filters of the report in config.toml; the Data API's :checkCompatibility knows which go together";
-const ADVICE_RETIRED: &str =
-    "collect the property with the GA4 Data API instead: `lakehand config migrate-ga3` turns the reports into GA4 ones; an archive can be read by setting base_url";
+const ADVICE_FIELDS: &str = "check dimensions, metrics and filters of the report in config.toml; the Data API's :checkCompatibility knows which go together";
+const ADVICE_RETIRED: &str = "collect the property with the GA4 Data API instead: `lakehand config migrate-ga3` turns the reports into GA4 ones; an archive can be read by setting base_url";
 
 impl Judge<'_> {
     /// What an answer that is not 2xx means.
@@ -148,7 +146,8 @@ fn is_limit(reason: &str) -> bool {
 
 /// Quotas of an hour roll: what was used is back an hour later.
 pub(in crate::pipeline) fn in_an_hour(now: Timestamp) -> Timestamp {
-    now.saturating_add(SignedDuration::from_hours(1)).unwrap_or(now)
+    now.saturating_add(SignedDuration::from_hours(1))
+        .unwrap_or(now)
 }
 
 /// Quotas of a day end at midnight Pacific.

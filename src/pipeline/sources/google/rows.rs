@@ -129,7 +129,12 @@ mod tests {
         for (source, sessions) in [("(other)", "986"), ("", "4"), ("bücher", "6"), ("", "4")] {
             let dimensions = [("sessionSource", source)];
             let metrics = [("sessions", sessions), ("rate", "0.46170487743881444")];
-            day.add(owner, dimensions.into_iter(), metrics.into_iter(), "sessions");
+            day.add(
+                owner,
+                dimensions.into_iter(),
+                metrics.into_iter(),
+                "sessions",
+            );
         }
         assert_eq!((day.repeated, day.total, day.other), (1, 1000.0, 986.0));
         assert_eq!(day.other_share(), 0.986);

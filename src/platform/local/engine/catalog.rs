@@ -2,7 +2,9 @@
 //!
 //! | name | is | lies in |
 //! | --- | --- | --- |
-//! | a silver table | the Parquet files of its folder, with the contract's schema; zero rows if there is none | `silver/` |
+//! | a silver table | the Parquet files of its folder, with the contract's schema and behind it the columns that a crawler found; zero rows if there is none | `silver/` |
+//! | another folder of silver | its Parquet files, as the catalog knows them or, before a crawl, as they are | `silver/` |
+//! | `"<table>$partitions"` | the partitions that a crawler found | `_catalog/` |
 //! | `country_region` | the embedded dimension | the binary |
 //! | a name with `_staging_` in it | a Delta table of one build | `staging/` |
 //! | any other | a Delta table | `gold/` |
@@ -39,7 +41,10 @@ use datafusion::{
 use deltalake::{DeltaTable, DeltaTableBuilder};
 use url::Url;
 
-use super::Session;
+use super::{
+    Session,
+    catalogued::{INFORMATION_SCHEMA, InformationSchema},
+};
 use crate::pipeline::{
     dataset::SilverTable,
     normalise::contract::report::{CONTRACTS, Contract, StoredContract, part_column},
@@ -63,6 +68,16 @@ pub(super) struct Tables {
 impl Tables {
     pub(super) fn new(root: PathBuf) -> Self {
         Self { root }
+    }
+
+    /// The std folder.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether a table is written by the pipeline and by nobody else.
+    pub(super) fn is_silver(&self, name: &str) -> bool {
+        self.silver(name).is_some() || self.silver_folder(name).is_some()
     }
 
     /// The silver table of that name: one that every lake has, or a report that has come into this one.
@@ -156,6 +171,7 @@ impl Tables {
             .chain(self.reports())
             .collect();
         names.insert(COUNTRY_REGION.to_owned());
+        names.extend(self.silver_folders());
         names.extend(self.views()?.into_keys());
         for layer in ["gold", "staging"] {
             let Ok(entries) = std::fs::read_dir(self.root.join(layer)) else {
@@ -171,7 +187,7 @@ impl Tables {
 
     /// Whether a name is taken by anything.
     pub(super) fn exists(&self, name: &str) -> DataFusionResult<bool> {
-        Ok(self.silver(name).is_some()
+        Ok(self.is_silver(name)
             || name == COUNTRY_REGION
             || self.delta_exists(name)
             || self.views()?.contains_key(name))
@@ -184,7 +200,10 @@ impl Tables {
         } else {
             Vec::new()
         };
-        let schema = with_views(&contract.schema());
+        let schema = contract.schema();
+        let partition = partitions.first().map(|(name, _)| name.as_str());
+        let further = self.further_columns(&table.sql_name(), &schema, partition)?;
+        let schema = with_views(&schema, further);
         let folder = self.root.join(table.prefix());
         if !folder.is_dir() {
             let mut fields: Vec<_> = schema
@@ -211,15 +230,15 @@ impl Tables {
 }
 
 /// Texts as views into the page they were read from: grouping and joining by them copies less.
-fn with_views(schema: &Schema) -> SchemaRef {
+fn with_views(schema: &Schema, further: Vec<Field>) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| match field.data_type() {
         DataType::Utf8 => field.as_ref().clone().with_data_type(DataType::Utf8View),
         _ => field.as_ref().clone(),
     });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    Arc::new(Schema::new(fields.chain(further).collect::<Vec<_>>()))
 }
 
-fn directory_url(path: &Path) -> DataFusionResult<Url> {
+pub(super) fn directory_url(path: &Path) -> DataFusionResult<Url> {
     let absolute = std::path::absolute(path)?;
     Url::from_directory_path(&absolute).map_err(|()| {
         DataFusionError::Configuration(format!("{} is not a folder's path", absolute.display()))
@@ -311,7 +330,10 @@ impl CatalogProvider for LakeCatalog {
         vec!["lake".to_owned()]
     }
 
-    fn schema(&self, _: &str) -> Option<Arc<dyn SchemaProvider>> {
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        if name == INFORMATION_SCHEMA {
+            return Some(Arc::new(InformationSchema(self.clone())));
+        }
         Some(Arc::new(self.clone()))
     }
 }
@@ -344,6 +366,14 @@ impl SchemaProvider for LakeCatalog {
         }
         if let Some(contract) = self.session.tables.silver(&name) {
             return self.session.tables.silver_provider(contract).map(Some);
+        }
+        if let Some(folder) = self.session.tables.silver_folder(&name) {
+            let context = self.session.context(self.clone());
+            let provider = self.session.tables.folder_provider(&name, folder, &context);
+            return provider.await.map(Some);
+        }
+        if let Some(partitions) = self.session.tables.partitions_provider(&name)? {
+            return Ok(Some(partitions));
         }
         if name == COUNTRY_REGION {
             return country_region().map(Some);

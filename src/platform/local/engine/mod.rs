@@ -18,6 +18,7 @@ use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 mod catalog;
+mod catalogued;
 mod command;
 mod ddl;
 mod dialect;
@@ -28,6 +29,7 @@ mod merge;
 mod rewrite;
 mod rows;
 mod session;
+mod snapshots;
 mod types;
 mod write;
 

@@ -25,6 +25,9 @@ use super::{
     functions, rewrite, types,
 };
 
+/// Rows of a batch that only passes through.
+const PASSING_ROWS: usize = 2048;
+
 /// What every statement starts from.
 #[derive(Clone)]
 pub(crate) struct Session {
@@ -51,9 +54,15 @@ impl Session {
         }
     }
 
-    /// The same session on one thread: a plain scan then gives its rows in the order of the files.
+    /// The same session on one thread: a plain scan then gives its rows in the order of the files. What
+    /// only passes through gains nothing from large batches, which cost memory at every step.
     pub(super) fn in_order(&self) -> Self {
-        self.with_state(|state| state.config_mut().options_mut().execution.target_partitions = 1)
+        self.with_state(|state| {
+            let config = state.config().clone();
+            *state.config_mut() = config
+                .with_target_partitions(1)
+                .with_batch_size(PASSING_ROWS);
+        })
     }
 
     /// The same session, with joins that sort and spill instead of hashing in memory.

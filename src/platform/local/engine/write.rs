@@ -108,7 +108,7 @@ impl Written {
 impl Target {
     /// Opens the newest version of a table that statements may change.
     pub(super) async fn open(session: &Session, name: &str) -> Result<Self, EngineError> {
-        if session.tables.silver(name).is_some() || name == COUNTRY_REGION {
+        if session.tables.is_silver(name) || name == COUNTRY_REGION {
             return Err(refused(
                 "NOT_SUPPORTED",
                 format!("'{name}' is written by the pipeline, not by statements"),

@@ -1,4 +1,4 @@
--- Executions, their events, log lines, crawls and notices of one profile.
+-- Executions, their events, log lines and notices of one profile.
 -- Instants are microseconds since 1970 UTC. What a list shows lies in `executions`, which stays narrow;
 -- definitions, snapshots, inputs and outputs lie apart, so that a page of a list is a page of rows.
 CREATE TABLE IF NOT EXISTS executions (
@@ -71,17 +71,6 @@ CREATE TABLE IF NOT EXISTS progress (
     at        INTEGER NOT NULL,
     message   TEXT NOT NULL,
     PRIMARY KEY (execution, stage)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE IF NOT EXISTS crawls (
-    name       TEXT PRIMARY KEY,
-    state      TEXT NOT NULL,
-    started    INTEGER NOT NULL,
-    ended      INTEGER,
-    status     TEXT,
-    message    TEXT,
-    tables     INTEGER,
-    partitions INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS notices (

@@ -14,7 +14,10 @@ use super::{
 use crate::{
     ops::stages::stage_name,
     pipeline::jobs::Level,
-    workflow::interpreter::{self, TaskId},
+    workflow::{
+        history::unwrap_cause,
+        interpreter::{self, TaskId},
+    },
 };
 
 /// How long a cancelled task may take to end by itself.
@@ -84,7 +87,9 @@ impl Runner {
                 _ => caught(shared.resources.run(call)).await,
             };
             if let Err(failure) = &result {
-                log.line(Level::Error, &failure.to_string());
+                // People read this: the message, not the JSON around it.
+                let (error, message) = unwrap_cause(&failure.error, &failure.cause);
+                log.line(Level::Error, &format!("{error}: {message}"));
             }
             let _ = outbox.send(Message::Ended(id, result));
         });

@@ -30,9 +30,9 @@ use crate::{
     ops::ExecutionId,
     pipeline::{
         jobs::{JobError, JobLog},
-        ports::{Clock, Lake, QueryEngine},
+        ports::{Clock, QueryEngine},
     },
-    platform::local::state::StateStore,
+    platform::local::{crawler::LocalCrawlers, state::StateStore},
     workflow::definition::{Definition, StateKind},
 };
 
@@ -124,7 +124,7 @@ pub struct LocalResources {
     profile: Arc<Profile>,
     jobs: Arc<dyn JobRunner>,
     engine: Arc<dyn QueryEngine>,
-    lake: Lake,
+    crawlers: LocalCrawlers,
     store: Arc<StateStore>,
     clock: Arc<dyn Clock>,
 }
@@ -136,7 +136,7 @@ impl LocalResources {
         profile: Arc<Profile>,
         jobs: Arc<dyn JobRunner>,
         engine: Arc<dyn QueryEngine>,
-        lake: Lake,
+        crawlers: LocalCrawlers,
         store: Arc<StateStore>,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -144,7 +144,7 @@ impl LocalResources {
             profile,
             jobs,
             engine,
-            lake,
+            crawlers,
             store,
             clock,
         }
@@ -240,16 +240,7 @@ impl Resources for LocalResources {
             Ok(Binding::Athena) => {
                 athena::run_statement(self.engine.as_ref(), self.clock.as_ref(), call).await
             }
-            Ok(Binding::StartCrawler) => {
-                crawler::crawl(
-                    &self.profile,
-                    &self.lake,
-                    &self.store,
-                    self.clock.as_ref(),
-                    call,
-                )
-                .await
-            }
+            Ok(Binding::StartCrawler) => crawler::crawl(&self.crawlers, call).await,
             Ok(Binding::Publish) => notices::publish(&self.store, self.clock.as_ref(), call).await,
             Ok(Binding::StartExecution | Binding::RunExecution) => Err(TaskFailure::new(
                 "States.Runtime",

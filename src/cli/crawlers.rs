@@ -1,0 +1,214 @@
+//! `lakehand crawl NAME` and `lakehand crawlers list|show|stop`.
+
+use std::{
+    io::{self, Write},
+    os::unix::process::CommandExt as _,
+    process::Stdio,
+    time::Duration,
+};
+
+use clap::{Args, Subcommand};
+
+use super::{App, CliError, Ended, VerbResult};
+use crate::{
+    ops::{Crawl, CrawlStatus, Crawler, CrawlerDetail, CrawlerState},
+    pipeline::text::for_terminal,
+};
+
+/// How often a running crawler is looked at.
+const POLL: Duration = Duration::from_millis(50);
+
+/// What to crawl.
+#[derive(Debug, Args)]
+pub struct CrawlArgs {
+    /// Crawler: silver, affise, marketo, ga, or its whole name.
+    name: String,
+    /// Wait until it has ended; exit code 1 when it failed or was stopped.
+    #[arg(long)]
+    wait: bool,
+}
+
+/// Verbs on crawlers.
+#[derive(Debug, Subcommand)]
+pub enum CrawlersVerb {
+    /// Every crawler: state, last crawl, next start.
+    List,
+    /// One crawler: its crawls, and the tables the catalog knows of it.
+    Show {
+        /// Crawler: silver, affise, marketo, ga, or its whole name.
+        name: String,
+    },
+    /// Stop a running crawler; what it has finished stays known.
+    Stop {
+        /// Crawler: silver, affise, marketo, ga, or its whole name.
+        name: String,
+    },
+}
+
+/// Starts a crawler.
+///
+/// # Errors
+/// When there is none of that name, or it is running.
+pub async fn crawl(app: &App, args: &CrawlArgs) -> VerbResult {
+    let operations = app.platform.operations();
+    if !args.wait {
+        return crawl_detached(app, &args.name).await;
+    }
+    operations.crawl(&args.name).await?;
+    let crawler = ended(app, &args.name).await?;
+    app.print(&crawler, |out| write_crawler(out, &crawler))?;
+    let well = crawler
+        .last_crawl
+        .is_some_and(|crawl| crawl.status == CrawlStatus::Succeeded);
+    Ok(if well { Ended::Well } else { Ended::Failed })
+}
+
+async fn ended(app: &App, name: &str) -> Result<Crawler, CliError> {
+    loop {
+        let detail = app.platform.operations().crawler(name).await?;
+        if detail.crawler.state == CrawlerState::Ready {
+            return Ok(detail.crawler);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Crawls in a process of its own, which goes on when this one ends.
+async fn crawl_detached(app: &App, name: &str) -> VerbResult {
+    let operations = app.platform.operations();
+    let before = operations.crawler(name).await?;
+    let newest = |detail: &CrawlerDetail| detail.crawls.first().map(|crawl| crawl.started);
+    // Its own process group: Ctrl-C in this terminal does not reach it.
+    let mut child = std::process::Command::new(std::env::current_exe()?)
+        .args(["--profile", &app.profile.name, "crawl", name, "--wait"])
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    for _ in 0..200 {
+        let now = operations.crawler(name).await?;
+        let begun = now.crawler.state != CrawlerState::Ready || newest(&now) != newest(&before);
+        if begun && before.crawler.state == CrawlerState::Ready {
+            app.print(&now.crawler, |out| write_crawler(out, &now.crawler))?;
+            return Ok(Ended::Well);
+        }
+        if let Some(status) = child.try_wait()? {
+            let mut text = String::new();
+            if let Some(mut stderr) = child.stderr.take() {
+                io::Read::read_to_string(&mut stderr, &mut text)?;
+            }
+            let message = text.trim().trim_start_matches("error: ").to_owned();
+            return Err(match status.code() {
+                Some(4) => CliError::not_possible(message, ""),
+                _ => CliError::platform(message, ""),
+            });
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    Err(CliError::platform(
+        format!("the crawler {name} did not start within ten seconds"),
+        "look with `lakehand crawlers list`",
+    ))
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// When the platform refuses or output fails.
+pub async fn run(app: &App, verb: &CrawlersVerb) -> VerbResult {
+    let operations = app.platform.operations();
+    match verb {
+        CrawlersVerb::List => {
+            let crawlers = operations.crawlers().await?;
+            app.print(&crawlers, |out| {
+                crawlers
+                    .iter()
+                    .try_for_each(|crawler| write_crawler(out, crawler))
+            })?;
+        }
+        CrawlersVerb::Show { name } => {
+            let detail = operations.crawler(name).await?;
+            app.print(&detail, |out| write_detail(out, &detail))?;
+        }
+        CrawlersVerb::Stop { name } => {
+            operations.stop_crawler(name).await?;
+            app.print(
+                &serde_json::json!({ "crawler": name, "requested": "stop" }),
+                |out| writeln!(out, "asked {name} to stop"),
+            )?;
+        }
+    }
+    Ok(Ended::Well)
+}
+
+fn write_crawler(out: &mut dyn Write, crawler: &Crawler) -> io::Result<()> {
+    writeln!(
+        out,
+        "{:<28} {:<9} {}",
+        crawler.name,
+        crawler.state.name(),
+        crawler.starts
+    )?;
+    if let Some(since) = crawler.running_since {
+        let again = if crawler.starts_again {
+            ", starts again for what landed since"
+        } else {
+            ""
+        };
+        writeln!(out, "{:<28} running since {since:.0}{again}", "")?;
+    }
+    if let Some(crawl) = &crawler.last_crawl {
+        write!(out, "{:<28} last ", "")?;
+        write_crawl(out, crawl)?;
+    }
+    if let Some(next) = crawler.next_run {
+        writeln!(out, "{:<28} next {next:.0}", "")?;
+    }
+    Ok(())
+}
+
+fn write_crawl(out: &mut dyn Write, crawl: &Crawl) -> io::Result<()> {
+    writeln!(
+        out,
+        "{:<9} {:.0}  {} ms  {} created, {} updated, {} deleted  {}",
+        crawl.status.name(),
+        crawl.started,
+        crawl.duration_ms,
+        crawl.tables_created.len(),
+        crawl.tables_updated.len(),
+        crawl.tables_deleted.len(),
+        for_terminal(crawl.error.as_deref().unwrap_or(""))
+    )
+}
+
+fn write_detail(out: &mut dyn Write, detail: &CrawlerDetail) -> io::Result<()> {
+    write_crawler(out, &detail.crawler)?;
+    if !detail.tables.is_empty() {
+        writeln!(
+            out,
+            "\n{:<32} {:>7} {:>10} {:>12} {:>14}  last change",
+            "table", "columns", "partitions", "rows", "bytes"
+        )?;
+    }
+    for table in &detail.tables {
+        writeln!(
+            out,
+            "{:<32} {:>7} {:>10} {:>12} {:>14}  v{} {}",
+            for_terminal(&table.name),
+            table.columns,
+            table.partitions,
+            table.rows,
+            table.bytes,
+            table.version,
+            for_terminal(&table.last_change)
+        )?;
+    }
+    if !detail.crawls.is_empty() {
+        writeln!(out, "\ncrawls, newest first")?;
+    }
+    detail
+        .crawls
+        .iter()
+        .try_for_each(|crawl| write_crawl(out, crawl))
+}

@@ -1,0 +1,129 @@
+//! The list of executions.
+
+use std::borrow::Cow;
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use crate::{
+    console::{
+        format::{duration, moment, running},
+        state::{Requested, State},
+        theme::execution_mark,
+        widgets::{
+            grid::{self, Column},
+            text::Pen,
+        },
+    },
+    ops::{ExecutionStatus, ExecutionSummary},
+};
+
+const COLUMNS: [Column; 6] = [
+    Column::fixed("", 11, 0),
+    Column::growing("workflow", 12, 1, 1),
+    Column::fixed("started", 11, 2),
+    Column::number("took", 9, 4),
+    Column::growing("where and why", 14, 3, 3),
+    Column::growing("window", 22, 0, 5),
+];
+
+/// Draws the visible rows.
+pub(super) fn executions(state: &State, buffer: &mut Buffer, area: Rect) {
+    let theme = &state.theme;
+    let inner = Rect {
+        x: area.x + 1,
+        width: area.width.saturating_sub(1),
+        ..area
+    };
+    let widths = grid::widths(&COLUMNS, inner.width);
+    grid::titles(buffer, inner, &COLUMNS, &widths, theme);
+    let height = usize::from(area.height.saturating_sub(1));
+    if state.board.order.is_empty() {
+        let text = match (
+            state.board.executions.is_answered(),
+            state.board.executions.error(),
+        ) {
+            (_, Some(error)) => format!("cannot be read: {error}"),
+            (true, None) => "none".to_owned(),
+            (false, None) => "reading …".to_owned(),
+        };
+        Pen::new(buffer, inner, 1).put(&text, theme.muted);
+        return;
+    }
+    let rows = Rect {
+        y: inner.y + 1,
+        height: inner.height.saturating_sub(1),
+        ..inner
+    };
+    for (line, position) in state
+        .board
+        .cursor
+        .visible(state.board.order.len(), height)
+        .enumerate()
+    {
+        let Some(execution) = state.board.at(position) else {
+            continue;
+        };
+        let line = u16::try_from(line).unwrap_or(u16::MAX);
+        grid::row(
+            buffer,
+            rows,
+            line,
+            &COLUMNS,
+            &widths,
+            &cells(state, execution),
+        );
+        if position == state.board.cursor.selected() {
+            grid::select(
+                buffer,
+                Rect {
+                    x: area.x,
+                    width: area.width,
+                    ..rows
+                },
+                line,
+                true,
+                theme,
+            );
+        }
+    }
+}
+
+fn cells<'s>(state: &State, execution: &'s ExecutionSummary) -> [grid::Cell<'s>; 6] {
+    let theme = &state.theme;
+    let mark = execution_mark(theme, execution);
+    let word = match state.requested.get(&execution.id) {
+        Some(Requested::Redrive(_)) => "redrive …",
+        Some(Requested::Stop) => "stop …",
+        None => mark.word,
+    };
+    let took = match (execution.status, execution.ended) {
+        (ExecutionStatus::Running, _) => running(execution.started, state.now),
+        (_, Some(ended)) => duration(ended.duration_since(execution.started)),
+        (_, None) => String::new(),
+    };
+    let place = match (&execution.current_stage, &execution.error) {
+        (Some(stage), Some(error)) => Cow::Owned(format!("{stage}: {error}")),
+        (Some(stage), None) => Cow::Borrowed(stage.as_str()),
+        (None, Some(error)) => Cow::Borrowed(error.as_str()),
+        (None, None) => Cow::Borrowed(""),
+    };
+    [
+        (Cow::Owned(format!("{} {word}", mark.symbol)), mark.style),
+        (Cow::Borrowed(execution.workflow.as_ref()), theme.text),
+        (
+            Cow::Owned(moment(execution.started, state.now, &state.zone)),
+            theme.text,
+        ),
+        (Cow::Owned(took), theme.muted),
+        (place, theme.muted),
+        (
+            Cow::Owned(
+                execution
+                    .window
+                    .map(|window| window.to_string())
+                    .unwrap_or_default(),
+            ),
+            theme.muted,
+        ),
+    ]
+}

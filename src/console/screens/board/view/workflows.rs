@@ -1,0 +1,186 @@
+//! The upper part: two rows for each workflow, how it stands and where.
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use super::{
+    super::verdict::{is_failed, newest},
+    when,
+};
+use crate::{
+    console::{
+        format::{ago, until},
+        state::State,
+        theme::{execution_mark, needs_care, stage_mark},
+        widgets::text::{Pen, fit, width},
+    },
+    ops::{ExecutionStatus, Stage, StageStatus, WorkflowCard},
+};
+
+/// Draws every workflow, those that failed first.
+pub(super) fn workflows(state: &State, buffer: &mut Buffer, area: Rect) {
+    let Some(board) = state.board.board() else {
+        return;
+    };
+    let mut cards: Vec<&WorkflowCard> = board.workflows.iter().collect();
+    cards.sort_by_key(|card| !is_failed(card));
+    let names = cards
+        .iter()
+        .map(|card| width(card.name.as_ref()))
+        .max()
+        .unwrap_or(0);
+    let names = u16::try_from(names.clamp(8, 24)).unwrap_or(24);
+    let room = usize::from(area.height / 2);
+    for (position, card) in cards.iter().take(room).enumerate() {
+        let row = u16::try_from(position * 2).unwrap_or(0);
+        card_line(state, buffer, area, row, names, card);
+        stages(
+            state,
+            buffer,
+            Rect {
+                x: area.x + 3,
+                width: area.width.saturating_sub(4),
+                ..area
+            },
+            row + 1,
+            card,
+        );
+    }
+    if cards.len() > room {
+        let more = format!("{} more workflows ", cards.len() - room);
+        Pen::new(buffer, area, area.height - 1).right(&more, state.theme.muted);
+    }
+}
+
+/// `✗ daily-report  FAILED  2 h ago at CheckQuality        last good 22 h ago   next in 5 h`.
+fn card_line(
+    state: &State,
+    buffer: &mut Buffer,
+    area: Rect,
+    row: u16,
+    names: u16,
+    card: &WorkflowCard,
+) {
+    let theme = &state.theme;
+    let mut pen = Pen::new(buffer, area, row).gap(1);
+    let next = card
+        .next_run
+        .map(|at| format!("  next {} ", until(at, state.now)))
+        .unwrap_or_default();
+    match newest(card) {
+        Some(execution) => {
+            let mark = execution_mark(theme, execution);
+            let failing = needs_care(execution.status);
+            let good = card
+                .last_success
+                .filter(|_| failing)
+                .map(|at| format!("  last good {} ", ago(at, state.now)))
+                .unwrap_or_default();
+            pen = pen.right(&next, theme.muted).right(&good, theme.muted);
+            pen = pen
+                .put(mark.symbol, mark.style)
+                .gap(1)
+                .cell(card.name.as_ref(), names, theme.strong)
+                .gap(2);
+            pen.put(mark.word, mark.style)
+                .gap(2)
+                .put(&when(state, execution), theme.muted);
+        }
+        None => {
+            pen = pen.right(&next, theme.muted);
+            pen = pen
+                .put("·", theme.muted)
+                .gap(1)
+                .cell(card.name.as_ref(), names, theme.strong)
+                .gap(2);
+            pen.put("never ran", theme.muted)
+                .gap(2)
+                .put(&card.description, theme.muted);
+        }
+    }
+}
+
+/// The stages of a workflow as a row of cells: mark and name. What a success did not pass through is left out;
+/// names are cut, or left out far from where the execution is, as much as the width asks for.
+fn stages(state: &State, buffer: &mut Buffer, area: Rect, row: u16, card: &WorkflowCard) {
+    let theme = &state.theme;
+    let succeeded =
+        newest(card).is_some_and(|execution| execution.status == ExecutionStatus::Succeeded);
+    let passed = |stage: &&Stage| !succeeded || stage.status != StageStatus::NotReached;
+    let shown: Vec<&Stage> = card
+        .stages
+        .iter()
+        .filter(|stage| is_worth_showing(stage))
+        .filter(passed)
+        .collect();
+    let names = name_widths(&shown, area.width.into());
+    let mut pen = Pen::new(buffer, area, row);
+    for (stage, columns) in shown.iter().zip(names) {
+        let mark = stage_mark(theme, &stage.status);
+        let style = if is_quiet(stage) {
+            theme.muted
+        } else {
+            mark.style
+        };
+        pen = pen.put(mark.symbol, mark.style).gap(1);
+        if columns > 0 {
+            pen = pen.put(&fit(&stage.name, columns), style).gap(2);
+        }
+    }
+}
+
+/// Columns for the name of each stage, 0 for none: all alike if that leaves them readable, else those around the
+/// stage where the execution is.
+fn name_widths(shown: &[&Stage], room: usize) -> Vec<usize> {
+    let full = |stage: &&Stage| width(&stage.name).min(24);
+    let needed = |widths: &[usize]| {
+        widths
+            .iter()
+            .map(|columns| if *columns == 0 { 2 } else { columns + 4 })
+            .sum::<usize>()
+    };
+    for most in (7..=24).rev() {
+        let widths: Vec<usize> = shown
+            .iter()
+            .map(|stage| {
+                if is_quiet(stage) {
+                    full(stage).min(most)
+                } else {
+                    full(stage)
+                }
+            })
+            .collect();
+        if needed(&widths) <= room + 2 {
+            return widths;
+        }
+    }
+    let focus = shown.iter().position(|stage| !is_quiet(stage)).unwrap_or(0);
+    let mut nearest: Vec<usize> = (0..shown.len()).collect();
+    nearest.sort_by_key(|position| (is_quiet(shown[*position]), position.abs_diff(focus)));
+    let mut widths = vec![0; shown.len()];
+    for position in nearest {
+        widths[position] = full(&shown[position]).min(18);
+        if needed(&widths) > room + 2 {
+            widths[position] = 0;
+            break;
+        }
+    }
+    widths
+}
+
+/// Whether nothing about a stage asks for attention.
+fn is_quiet(stage: &Stage) -> bool {
+    matches!(
+        stage.status,
+        StageStatus::NotReached | StageStatus::Succeeded
+    )
+}
+
+/// Plumbing is left out until something happens in it.
+fn is_worth_showing(stage: &Stage) -> bool {
+    let plumbing = matches!(stage.kind.as_str(), "Choice" | "Pass" | "Succeed" | "Fail");
+    !plumbing
+        || !matches!(
+            stage.status,
+            StageStatus::NotReached | StageStatus::Succeeded
+        )
+}

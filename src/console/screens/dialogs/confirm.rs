@@ -1,0 +1,347 @@
+//! Really? What will be sent is fixed when the dialog opens. What ends or repeats something asks to type its name:
+//! at three in the morning a habit of Enter must not be enough.
+
+use crossterm::event::KeyCode;
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::Style,
+};
+
+use super::screen;
+use crate::console::{
+    actions::{self, Action, ActionId},
+    effect::{Effect, Request, Risk},
+    keymap::Key,
+    screens::overlay::Overlay,
+    state::{Requested, State, Tone},
+    widgets::{
+        dialog::{Guard, buttons, centred, frame, wrapped},
+        input::Input,
+        text::{Pen, width},
+    },
+};
+
+/// Asks before something changes. The identifiers are in the request since the dialog opened: whatever happens
+/// to the list behind it, this is what will be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Confirm {
+    title: &'static str,
+    facts: Vec<(&'static str, String)>,
+    request: Request,
+    requested: Option<Requested>,
+    labels: [&'static str; 2],
+    on_yes: bool,
+    name: Option<TypedName>,
+    guard: Guard,
+}
+
+/// A name that has to be typed before Yes is possible.
+#[derive(Debug, Clone)]
+struct TypedName {
+    name: String,
+    input: Input,
+}
+
+impl TypedName {
+    /// What is enough: the part behind the last hyphen, which tells executions apart; a short one is not.
+    fn end(&self) -> &str {
+        match self.name.rsplit_once('-') {
+            Some((_, end)) if end.len() >= 4 => end,
+            _ => &self.name,
+        }
+    }
+
+    fn is_right(&self) -> bool {
+        let typed = self.input.text().trim();
+        typed == self.end() || typed == self.name
+    }
+}
+
+impl Confirm {
+    fn may_send(&self) -> bool {
+        self.name.as_ref().is_none_or(TypedName::is_right)
+    }
+
+    /// What is typed or pasted goes into the name; once it is right, Yes has the focus.
+    fn typed(&mut self, change: impl FnOnce(&mut Input)) {
+        if let Some(name) = &mut self.name {
+            change(&mut name.input);
+            self.on_yes = name.is_right();
+        }
+    }
+
+    /// A pasted text.
+    pub(in crate::console::screens) fn paste(&mut self, text: &str) {
+        self.typed(|input| input.insert(text));
+    }
+}
+
+/// Asks whether to redrive.
+pub(crate) fn ask_redrive(state: &mut State) {
+    let Ok((execution, stages, safety)) = state.redrive_target() else {
+        return;
+    };
+    let again = if stages.is_empty() {
+        "what did not finish".to_owned()
+    } else {
+        stages.join(", ")
+    };
+    let name = execution.name.clone();
+    let facts = vec![
+        ("Execution", execution.id.to_string()),
+        ("Runs again", again),
+        ("Safe because", safety.to_owned()),
+    ];
+    let requested = Requested::Redrive(execution.redrives);
+    let request = Request::Redrive(execution.id.clone());
+    let title = "Redrive this execution?";
+    ask(state, title, facts, (request, requested), "Redrive", name);
+}
+
+/// Asks whether to stop.
+pub(crate) fn ask_stop(state: &mut State) {
+    let Ok(execution) = state.stop_target() else {
+        return;
+    };
+    let stage = execution
+        .current_stage
+        .clone()
+        .unwrap_or_else(|| "between two stages".to_owned());
+    let name = execution.name.clone();
+    let afterwards = "it ends as stopped; a redrive goes on from what did not finish";
+    let facts = vec![
+        ("Execution", execution.id.to_string()),
+        ("It is at", stage),
+        ("Afterwards", afterwards.to_owned()),
+    ];
+    let request = Request::Stop(execution.id.clone(), "stopped from the console".to_owned());
+    let title = "Stop this execution?";
+    ask(
+        state,
+        title,
+        facts,
+        (request, Requested::Stop),
+        "Stop",
+        name,
+    );
+}
+
+fn ask(
+    state: &mut State,
+    title: &'static str,
+    mut facts: Vec<(&'static str, String)>,
+    (request, requested): (Request, Requested),
+    yes: &'static str,
+    name: String,
+) {
+    let identity = &state.identity;
+    let place = format!(
+        "{} · {} · {}",
+        identity.profile, identity.account, identity.region
+    );
+    facts.insert(1, ("Profile", place));
+    facts.extend(request.cli().map(|line| ("Same as", line)));
+    let name = (request.risk() == Risk::Danger).then(|| TypedName {
+        name,
+        input: Input::default(),
+    });
+    state.overlay = Some(Overlay::Confirm(Confirm {
+        title,
+        facts,
+        request,
+        requested: Some(requested),
+        labels: ["Cancel", yes],
+        on_yes: false,
+        name,
+        guard: Guard::opened(state.now),
+    }));
+}
+
+/// Offers the sample to somebody who starts with an empty lake.
+pub(crate) fn offer_sample(state: &mut State) {
+    let facts = vec![
+        ("", "The lake is empty: nothing was collected yet.".to_owned()),
+        ("", "Lakehand can show you the whole way with sample data: it starts its built-in simulator, collects, builds the daily report, and ends on the finished table. No account, no network.".to_owned()),
+        ("Same as", "lakehand demo".to_owned()),
+    ];
+    let confirm = Confirm {
+        title: "Try it here with sample data?",
+        facts,
+        request: Request::StartSample,
+        requested: None,
+        labels: ["Not now", "Try it"],
+        on_yes: true,
+        name: None,
+        guard: Guard::opened(state.now),
+    };
+    state.overlay = Some(Overlay::Confirm(confirm));
+}
+
+/// A key in a confirmation.
+pub(in crate::console::screens) fn confirm_key(
+    state: &mut State,
+    mut confirm: Confirm,
+    key: Key,
+    effects: &mut Vec<Effect>,
+) {
+    let counts = confirm.guard.lets_through(state.now);
+    let typing = confirm.name.is_some();
+    match key.key_code() {
+        KeyCode::Esc => return,
+        // A name that was typed is no held key; the key that opened the dialog may still be one.
+        KeyCode::Enter if typing && confirm.on_yes => return send(state, confirm, effects),
+        KeyCode::Tab | KeyCode::BackTab if typing => {
+            confirm.on_yes = !confirm.on_yes && confirm.may_send();
+        }
+        _ if typing && !counts && key != Key::ENTER && !opens(state, key) => {
+            confirm.typed(|input| {
+                input.key(key);
+            });
+        }
+        _ if !counts => {}
+        KeyCode::Enter if !confirm.on_yes => return,
+        KeyCode::Enter => return send(state, confirm, effects),
+        KeyCode::Tab | KeyCode::BackTab => confirm.on_yes = !confirm.on_yes,
+        _ if typing => confirm.typed(|input| {
+            input.key(key);
+        }),
+        KeyCode::Char('q' | 'n') => return,
+        KeyCode::Left | KeyCode::Right | KeyCode::Char('h' | 'l' | 'j' | 'k') => {
+            confirm.on_yes = !confirm.on_yes;
+        }
+        _ => {}
+    }
+    state.overlay = Some(Overlay::Confirm(confirm));
+}
+
+/// Whether a key is one that asks for a confirmation of this kind.
+fn opens(state: &State, key: Key) -> bool {
+    let asks = |action: &Action| matches!(action.id, ActionId::Redrive | ActionId::Stop);
+    actions::for_key(state, key).is_some_and(asks)
+}
+
+fn send(state: &mut State, confirm: Confirm, effects: &mut Vec<Effect>) {
+    match &confirm.request {
+        Request::Redrive(id) | Request::Stop(id, _) => {
+            if let Some(requested) = confirm.requested {
+                state.requested.insert(id.clone(), requested);
+            }
+            let text = format!("{} requested", confirm.request.name());
+            state.toast(text, Tone::Info);
+        }
+        Request::StartSample => crate::console::update::demo_started(state),
+        _ => {}
+    }
+    state.ask(confirm.request, effects);
+}
+
+/// Draws a confirmation; returns where the caret is when a name is typed.
+pub(in crate::console::screens) fn view_confirm(
+    state: &State,
+    confirm: &Confirm,
+    buffer: &mut Buffer,
+) -> Option<Position> {
+    let theme = &state.theme;
+    let columns = state.size.0.saturating_sub(4).min(88);
+    let label = label_columns(confirm);
+    let lines = fact_lines(state, confirm, columns.saturating_sub(4 + label));
+    let typed_rows = if confirm.name.is_some() { 3 } else { 0 };
+    let rows = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(6 + typed_rows);
+    let border = if confirm.request.risk() == Risk::Danger {
+        theme.warn
+    } else {
+        theme.accent
+    };
+    let inside = frame(
+        buffer,
+        centred(screen(state), columns, rows),
+        confirm.title,
+        border,
+        theme,
+    );
+    for (row, (name, line, style)) in lines.iter().enumerate() {
+        let row = u16::try_from(row).unwrap_or(u16::MAX).saturating_add(1);
+        if row + 2 + typed_rows < inside.height {
+            Pen::new(buffer, inside, row)
+                .cell(name, label, theme.muted)
+                .put(line, *style);
+        }
+    }
+    if inside.height < 2 + typed_rows {
+        return None;
+    }
+    let row = inside.height - 2;
+    let caret = confirm
+        .name
+        .as_ref()
+        .map(|name| typed_name(state, name, buffer, inside, row - typed_rows));
+    let focused = usize::from(confirm.on_yes);
+    buttons(buffer, inside, row, &confirm.labels, focused, theme);
+    let hint = match (&confirm.name, confirm.may_send()) {
+        (Some(_), false) => "Enter cancels",
+        (Some(_), true) => "Tab choose  Enter  Esc",
+        (None, _) => "← → choose  Enter  Esc",
+    };
+    Pen::new(buffer, inside, row)
+        .gap(30)
+        .right(hint, theme.muted);
+    caret
+}
+
+/// Columns of the widest label and the gap behind it.
+fn label_columns(confirm: &Confirm) -> u16 {
+    let widest = confirm.facts.iter().map(|(label, _)| width(label)).max();
+    u16::try_from(widest.unwrap_or(0) + 2).unwrap_or(2)
+}
+
+/// The facts, broken into lines of this many columns.
+fn fact_lines<'c>(
+    state: &State,
+    confirm: &'c Confirm,
+    columns: u16,
+) -> Vec<(&'c str, String, Style)> {
+    let theme = &state.theme;
+    let mut lines = Vec::new();
+    for (name, text) in &confirm.facts {
+        let style = if *name == "Same as" {
+            theme.muted
+        } else {
+            theme.text
+        };
+        for (row, line) in wrapped(text, columns).into_iter().take(5).enumerate() {
+            lines.push((if row == 0 { *name } else { "" }, line, style));
+        }
+    }
+    lines
+}
+
+/// Two rows: what to type, and the field.
+fn typed_name(
+    state: &State,
+    name: &TypedName,
+    buffer: &mut Buffer,
+    inside: Rect,
+    row: u16,
+) -> Position {
+    let theme = &state.theme;
+    let start = name.name.strip_suffix(name.end()).unwrap_or_default();
+    let pen = Pen::new(buffer, inside, row);
+    let pen = if start.is_empty() {
+        pen.put("Type the run name ", theme.muted)
+    } else {
+        pen.put("Type the end of the run name ", theme.muted)
+            .put(start, theme.muted)
+    };
+    pen.put(name.end(), theme.strong);
+    let (mark, style) = match name.is_right() {
+        true => ("✓ ", theme.good),
+        false => ("› ", theme.accent),
+    };
+    let pen = Pen::new(buffer, inside, row + 1).put(mark, style);
+    let (x, left) = (pen.x(), pen.left());
+    name.input
+        .draw(buffer, x, inside.y + row + 1, left, theme.text)
+}

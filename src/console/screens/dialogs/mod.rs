@@ -1,0 +1,20 @@
+//! Boxes that ask or show: confirm, choose one, read a long text.
+
+mod choice;
+mod confirm;
+mod reading;
+
+use ratatui::layout::Rect;
+
+pub(crate) use choice::{Choice, choose_copy, choose_export};
+pub(in crate::console::screens) use choice::{choice_key, view_choice};
+pub(crate) use confirm::{Confirm, ask_redrive, ask_stop, offer_sample};
+pub(in crate::console::screens) use confirm::{confirm_key, view_confirm};
+pub(crate) use reading::{TextView, show_cell, show_line};
+pub(in crate::console::screens) use reading::{text_key, view_text};
+
+use crate::console::state::State;
+
+fn screen(state: &State) -> Rect {
+    Rect::new(0, 0, state.size.0, state.size.1)
+}

@@ -1,0 +1,163 @@
+//! The world answers as a platform does.
+
+use std::{path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+
+use super::{ScriptedOperations, credentials, detail};
+use crate::ops::{
+    Board, Credential, CredentialSet, CredentialVersion, ExecutionDetail, ExecutionId,
+    ExecutionStatus, ExecutionSummary, Identity, LogLine, Operations, OpsError, OpsErrorKind,
+    OpsResult, ReportName, ReportSummary, SignInResult, StartRequest, WorkflowName,
+};
+
+#[async_trait]
+impl Operations for ScriptedOperations {
+    fn identity(&self) -> Identity {
+        Identity {
+            profile: "local".to_owned(),
+            account: "local".to_owned(),
+            region: "this machine".to_owned(),
+            lake: "~/lakehand".to_owned(),
+            time_zone: "Europe/Berlin".to_owned(),
+            read_only: self.lock().read_only,
+        }
+    }
+
+    async fn board(&self) -> OpsResult<Board> {
+        let mut world = self.called("board", "")?;
+        let old = world.old_boards.pop();
+        Ok(old.unwrap_or_else(|| world.board()))
+    }
+
+    async fn executions(
+        &self,
+        workflow: Option<&WorkflowName>,
+        limit: usize,
+    ) -> OpsResult<Vec<ExecutionSummary>> {
+        let world = self.called("executions", "")?;
+        let own = world
+            .executions
+            .iter()
+            .filter(|execution| workflow.is_none_or(|name| execution.summary.workflow == *name));
+        Ok(own
+            .take(limit)
+            .map(|execution| execution.summary.clone())
+            .collect())
+    }
+
+    async fn execution(&self, id: &ExecutionId, after_event: u64) -> OpsResult<ExecutionDetail> {
+        let mut world = self.called("execution", id.as_ref())?;
+        let execution = world.find(id)?;
+        let succeeded = execution.summary.status == ExecutionStatus::Succeeded;
+        let failed = execution.summary.status == ExecutionStatus::Failed;
+        Ok(ExecutionDetail {
+            summary: execution.summary.clone(),
+            stages: detail::stages(execution, true),
+            root_cause: detail::root_cause(execution).filter(|_| failed),
+            redrive: detail::redrive_of(execution),
+            graph: Arc::new(detail::graph(execution.summary.workflow.as_ref())),
+            events: detail::history(execution)
+                .into_iter()
+                .filter(|event| event.id > after_event)
+                .collect(),
+            input: r#"{"window":{"from":"2026-01-24","to":"2026-01-31"}}"#.into(),
+            output: succeeded.then(|| r#"{"report":"sub5","rows":240}"#.into()),
+        })
+    }
+
+    async fn logs(
+        &self,
+        id: &ExecutionId,
+        stage: Option<&str>,
+        after_line: u64,
+        limit: usize,
+    ) -> OpsResult<Vec<LogLine>> {
+        let mut world = self.called("logs", id.as_ref())?;
+        let count = world.log_lines;
+        let lines = detail::log(world.find(id)?, count).into_iter();
+        Ok(lines
+            .filter(|line| line.line > after_line && stage.is_none_or(|stage| line.stage == stage))
+            .take(limit)
+            .collect())
+    }
+
+    async fn start(&self, request: StartRequest) -> OpsResult<ExecutionId> {
+        let mut world = self.called("start", request.workflow.as_ref())?;
+        if world.executions.iter().any(|other| {
+            other.summary.workflow == request.workflow
+                && other.summary.status == ExecutionStatus::Running
+        }) {
+            let message = format!("{} is running for this window already", request.workflow);
+            return Err(OpsError::new(
+                OpsErrorKind::Conflict,
+                message,
+                "wait for it, or stop it first",
+            ));
+        }
+        Ok(world.start(request.workflow.as_ref(), request.window, false))
+    }
+
+    async fn stop(&self, id: &ExecutionId, _reason: &str) -> OpsResult<()> {
+        let mut world = self.called("stop", id.as_ref())?;
+        let now = world.now;
+        let summary = &mut world.find(id)?.summary;
+        (summary.status, summary.ended) = (ExecutionStatus::Aborted, Some(now));
+        Ok(())
+    }
+
+    async fn redrive(&self, id: &ExecutionId) -> OpsResult<()> {
+        let mut world = self.called("redrive", id.as_ref())?;
+        let summary = &mut world.find(id)?.summary;
+        (summary.status, summary.ended, summary.error) = (ExecutionStatus::Running, None, None);
+        summary.redrives += 1;
+        Ok(())
+    }
+
+    async fn reports(&self) -> OpsResult<Vec<ReportSummary>> {
+        Ok(self.called("reports", "")?.reports.clone())
+    }
+
+    async fn report_file(&self, name: &ReportName) -> OpsResult<PathBuf> {
+        let world = self.called("report_file", name.as_ref())?;
+        if world.reports.iter().any(|report| report.name == *name) {
+            return Ok(self.folder.path().join("report.csv"));
+        }
+        Err(OpsError::new(
+            OpsErrorKind::NotFound,
+            format!("there is no report {name}"),
+            "list them with reports list",
+        ))
+    }
+
+    async fn credentials(&self) -> OpsResult<Vec<Credential>> {
+        let world = self.called("credentials", "")?;
+        Ok(credentials::list(&world))
+    }
+
+    async fn credential_history(&self, path: &str) -> OpsResult<Vec<CredentialVersion>> {
+        let world = self.called("credential_history", path)?;
+        Ok(world.versions.get(path).cloned().unwrap_or_default())
+    }
+
+    async fn set_credential(
+        &self,
+        path: &str,
+        value: SecretString,
+        sign_in_first: bool,
+    ) -> OpsResult<CredentialSet> {
+        let mut world = self.called("set_credential", path)?;
+        credentials::set(&mut world, path, &value, sign_in_first)
+    }
+
+    async fn test_credentials(&self, source: &str) -> OpsResult<SignInResult> {
+        let world = self.called("test_credentials", source)?;
+        Ok(credentials::sign_in(&world, source))
+    }
+
+    async fn start_sample(&self) -> OpsResult<ExecutionId> {
+        let mut world = self.called("start_sample", "")?;
+        Ok(world.start("collect", None, true))
+    }
+}

@@ -1,0 +1,346 @@
+//! `update(state, event) -> effects`: the only place that changes the state. It reads no clock and does no I/O.
+
+mod answers;
+mod demo;
+mod timers;
+
+use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    actions::{self, Action, ActionId},
+    effect::{Effect, Request},
+    event::{Event, EventKind},
+    keymap::Key,
+    screens::{
+        activity, board, credentials, dialogs,
+        help::Help,
+        logs,
+        overlay::{self, Overlay},
+        palette::Palette,
+        prompt::{Prompt, Purpose},
+        reports, run, start, table,
+    },
+    state::{Screen, State, Tone},
+    view,
+};
+use crate::ops::ExecutionId;
+
+pub(crate) use demo::{begin_demo, demo_started};
+pub(crate) use timers::{spinner_step, wake_at};
+
+/// Takes an event; returns what is to be asked of the outside.
+pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    state.now = event.at;
+    match event.kind {
+        EventKind::Key(key) if key.kind != KeyEventKind::Release => {
+            pressed(state, key, &mut effects)
+        }
+        EventKind::Mouse(mouse) => moused(state, mouse, &mut effects),
+        EventKind::Paste(text) => overlay::paste(state, &text),
+        EventKind::Resize(columns, rows) => resized(state, columns, rows, &mut effects),
+        EventKind::Focus(focused) => state.focused = focused,
+        EventKind::Answered(answered) => answers::answered(state, *answered, &mut effects),
+        EventKind::Key(_) | EventKind::Tick => {}
+    }
+    timers::tick(state, &mut effects);
+    effects
+}
+
+/// The first questions; drawn before any answer is there.
+pub(crate) fn begin(state: &mut State, effects: &mut Vec<Effect>) {
+    board::refresh(state, effects);
+}
+
+/// Begins with an execution.
+pub(crate) fn begin_run(state: &mut State, id: ExecutionId, effects: &mut Vec<Effect>) {
+    run::open(state, id, effects);
+    state.go(Screen::Run);
+}
+
+/// Begins with a report.
+pub(crate) fn begin_report(
+    state: &mut State,
+    name: crate::ops::ReportName,
+    effects: &mut Vec<Effect>,
+) {
+    table::open(state, name, effects);
+}
+
+fn resized(state: &mut State, columns: u16, rows: u16, effects: &mut Vec<Effect>) {
+    state.size = (columns, rows);
+    table::resized(state, effects);
+}
+
+fn pressed(state: &mut State, event: KeyEvent, effects: &mut Vec<Effect>) {
+    let key = Key::of(event);
+    // These work whatever lies over the screen.
+    let terminal = [ActionId::Redraw, ActionId::Suspend, ActionId::TestPanic];
+    let action = actions::for_key(state, key);
+    if let Some(action) =
+        action.filter(|action| terminal.contains(&action.id) && key.typed().is_none())
+    {
+        act(state, action, effects);
+    } else if state.overlay.is_some() {
+        overlay::key(state, event, effects);
+    } else if let Some(action) = action {
+        act(state, action, effects);
+    }
+}
+
+/// Does an action, or says why not.
+pub(crate) fn act(state: &mut State, action: &'static Action, effects: &mut Vec<Effect>) {
+    if let Err(reason) = (action.enabled)(state) {
+        state.problem(format!("{}: {reason}", action.short));
+        return;
+    }
+    if action.id != ActionId::Interrupt {
+        state.interrupted_at = None;
+    }
+    let before = state.screen;
+    let done = match state.screen {
+        Screen::Board => board::act(state, action.id, effects),
+        Screen::Run => run::act(state, action.id, effects),
+        Screen::Logs => logs::act(state, action.id, effects),
+        Screen::Reports => reports::act(state, action.id, effects),
+        Screen::Table => table::act(state, action.id, effects),
+        Screen::Credentials => credentials::act(state, action.id, effects),
+        Screen::Activity => activity::act(state, action.id),
+    };
+    if !done {
+        everywhere(state, action.id, effects);
+    }
+    if state.screen != before {
+        // Who goes elsewhere is no longer led through the demo.
+        state.demo = None;
+        arrived(state, effects);
+    }
+}
+
+/// What is the same on every screen.
+fn everywhere(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) {
+    match action {
+        ActionId::GoBoard => state.go(Screen::Board),
+        ActionId::GoRun => state.go(Screen::Run),
+        ActionId::GoLogs if state.logs.selected().is_some() => state.go(Screen::Logs),
+        ActionId::GoLogs => {
+            if let Some(id) = state.run.id().cloned() {
+                logs::open(state, id, None, false, effects);
+            }
+        }
+        ActionId::GoReports => state.go(Screen::Reports),
+        ActionId::GoCredentials => state.go(Screen::Credentials),
+        ActionId::GoActivity => state.go(Screen::Activity),
+        ActionId::Back => back(state),
+        ActionId::HistoryBack | ActionId::LastScreen => history(state, true),
+        ActionId::HistoryForward => history(state, false),
+        ActionId::Help => state.overlay = Some(Overlay::Help(Help::default())),
+        ActionId::Palette => state.overlay = Some(Overlay::Palette(Palette::default())),
+        ActionId::Find => state.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Find, ""))),
+        ActionId::Filter => state.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Filter, ""))),
+        ActionId::NextMatch => find(state, true, false, effects),
+        ActionId::PreviousMatch => find(state, false, false, effects),
+        ActionId::Redrive => dialogs::ask_redrive(state),
+        ActionId::Stop => dialogs::ask_stop(state),
+        ActionId::StartNew => start::open(state),
+        ActionId::Sample => dialogs::offer_sample(state),
+        ActionId::Copy => dialogs::choose_copy(state),
+        ActionId::Refresh => refresh(state, effects),
+        ActionId::RefreshAll => refresh_all(state, effects),
+        ActionId::ToggleMouse => {
+            state.mouse = !state.mouse;
+            state.toast(
+                if state.mouse {
+                    "mouse on; Shift-drag selects text"
+                } else {
+                    "mouse off: select text as usual"
+                },
+                Tone::Info,
+            );
+            let mouse = state.mouse;
+            state.tell(Request::Mouse(mouse), effects);
+        }
+        ActionId::Redraw => state.tell(Request::Redraw, effects),
+        ActionId::Suspend => state.tell(Request::Suspend, effects),
+        ActionId::TestPanic => state.tell(Request::Panic, effects),
+        ActionId::Interrupt => interrupt(state, effects),
+        ActionId::Quit if state.screen == Screen::Board => quit(state, effects),
+        ActionId::Quit => back(state),
+        _ => {}
+    }
+}
+
+/// The screen that this one was reached from.
+fn back(state: &mut State) {
+    let parent = match state.screen {
+        Screen::Board => {
+            if state.board.has_filter() {
+                board::filter(state, "");
+            }
+            return;
+        }
+        Screen::Run | Screen::Reports | Screen::Credentials => Screen::Board,
+        Screen::Logs => Screen::Run,
+        Screen::Table => Screen::Reports,
+        Screen::Activity => state.back.last().copied().unwrap_or(Screen::Board),
+    };
+    state.go(parent);
+}
+
+fn history(state: &mut State, back: bool) {
+    let target = if back {
+        state.back.pop()
+    } else {
+        state.forward.pop()
+    };
+    if let Some(target) = target.filter(|target| *target != Screen::Table || state.table.is_some())
+    {
+        let here = state.screen;
+        if back {
+            state.forward.push(here)
+        } else {
+            state.back.push(here)
+        }
+        state.screen = target;
+    }
+}
+
+fn quit(state: &mut State, effects: &mut Vec<Effect>) {
+    let writes = state.writes_in_flight();
+    if writes > 0 && state.interrupted_at.is_none() {
+        state.interrupted_at = Some(state.now);
+        state.problem("a change has no answer yet; ^C twice quits all the same");
+        return;
+    }
+    state.tell(Request::Quit, effects);
+}
+
+/// Once: cancels what is being read. Twice: leaves.
+fn interrupt(state: &mut State, effects: &mut Vec<Effect>) {
+    let again = state
+        .interrupted_at
+        .is_some_and(|at| state.now.duration_since(at) < SignedDuration::from_secs(3));
+    if again {
+        state.tell(Request::Quit, effects);
+        return;
+    }
+    let cancelled = state.forget_reads();
+    state.interrupted_at = Some(state.now);
+    let text = if cancelled > 0 {
+        format!("{cancelled} cancelled; ^C again quits")
+    } else {
+        "^C again quits".to_owned()
+    };
+    state.toast(text, Tone::Info);
+}
+
+/// A screen is reached: what is old is read again.
+fn arrived(state: &mut State, effects: &mut Vec<Effect>) {
+    let old = |fetched: Option<Timestamp>| {
+        fetched.is_none_or(|at| state.now.duration_since(at) > SignedDuration::from_secs(1))
+    };
+    let stale = match state.screen {
+        Screen::Board => old(state.board.fetched_at()),
+        Screen::Reports => old(state.reports.fetched_at()),
+        Screen::Credentials => old(state.credentials.fetched_at()),
+        _ => false,
+    };
+    if stale {
+        refresh(state, effects);
+    }
+}
+
+fn refresh(state: &mut State, effects: &mut Vec<Effect>) {
+    match state.screen {
+        Screen::Board => {
+            board::forget_preview(state);
+            board::refresh(state, effects);
+        }
+        Screen::Run => run::refresh(state, effects),
+        Screen::Logs => logs::refresh(state, effects),
+        Screen::Reports => reports::refresh(state, effects),
+        Screen::Credentials => credentials::refresh(state, effects),
+        Screen::Table => {
+            if let Some(name) = state.table.as_ref().map(|table| table.name.clone()) {
+                table::open(state, name, effects);
+            }
+        }
+        Screen::Activity => {}
+    }
+}
+
+fn refresh_all(state: &mut State, effects: &mut Vec<Effect>) {
+    board::forget_preview(state);
+    board::refresh(state, effects);
+    run::refresh(state, effects);
+    logs::refresh(state, effects);
+    reports::refresh(state, effects);
+    credentials::refresh(state, effects);
+}
+
+/// Looks for what was typed last.
+pub(crate) fn find(state: &mut State, forward: bool, inclusive: bool, effects: &mut Vec<Effect>) {
+    let text = state.search.clone();
+    if text.is_empty() {
+        state.problem("nothing to look for yet: / asks");
+        return;
+    }
+    match state.screen {
+        Screen::Board => board::find(state, &text, forward, inclusive),
+        Screen::Run => run::find(state, &text, forward, inclusive),
+        Screen::Logs => logs::find(state, &text, forward, inclusive),
+        Screen::Reports => reports::find(state, &text, forward, inclusive),
+        Screen::Table => table::find(state, &text, forward, inclusive, effects),
+        Screen::Credentials => credentials::find(state, &text, forward, inclusive, effects),
+        Screen::Activity => activity::find(state, &text, forward, inclusive),
+    }
+}
+
+/// Shows only what fits.
+pub(crate) fn filter(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
+    match state.screen {
+        Screen::Board => board::filter(state, text),
+        Screen::Logs => logs::filter(state, text),
+        Screen::Reports => reports::filter(state, text),
+        Screen::Table => table::filter(state, text, effects),
+        Screen::Run | Screen::Credentials | Screen::Activity => {}
+    }
+}
+
+fn moused(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) {
+    if state.overlay.is_some() {
+        return;
+    }
+    let by_id = |id| actions::of_id(id);
+    match mouse.kind {
+        MouseEventKind::ScrollDown | MouseEventKind::ScrollUp => {
+            let id = if mouse.kind == MouseEventKind::ScrollDown {
+                ActionId::Down
+            } else {
+                ActionId::Up
+            };
+            if let Some(action) = by_id(id) {
+                (0..3).for_each(|_| act(state, action, effects));
+            }
+        }
+        MouseEventKind::Down(MouseButton::Left) if mouse.row == 0 => {
+            if let Some(action) = view::tab_at(state, mouse.column).and_then(by_id) {
+                act(state, action, effects);
+            }
+        }
+        MouseEventKind::Down(MouseButton::Left) => {
+            let again = match state.screen {
+                Screen::Board => board::click(state, mouse.column, mouse.row),
+                Screen::Reports => reports::click(state, mouse.column, mouse.row),
+                Screen::Credentials => credentials::click(state, mouse.column, mouse.row, effects),
+                Screen::Table => table::click(state, mouse.column, mouse.row, effects),
+                _ => false,
+            };
+            if let Some(action) = by_id(ActionId::Open).filter(|_| again) {
+                act(state, action, effects);
+            }
+        }
+        _ => {}
+    }
+}
