@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 
 mod keys;
 mod load;
+mod migrate_ga3;
 mod sources;
 
 pub use keys::{KeyBinding, KeyPatch, Placed};
 pub use load::{Config, ConfigError, Home};
+pub use migrate_ga3::{Mapped, Migration, Missing, migrate};
 pub use sources::{
     Ga3Report, Ga3Settings, Ga3View, Ga4Property, Ga4Report, Ga4Settings, MarketoMode,
     MarketoSettings, SamplingLevel,

@@ -9,6 +9,7 @@ use crate::pipeline::{
     sources::{
         SignIn, Source,
         affise::Affise,
+        ga3::Ga3,
         ga4::Ga4,
         marketo::{Marketo, MarketoCredentials},
     },
@@ -42,7 +43,18 @@ pub(super) async fn of_stream(
             let key = credential(ctx, &settings.key_parameter).await?;
             Ok(Box::new(Ga4::new(ctx, settings, report, &key)?))
         }
-        Stream::Ga3(_) => Err(not_configured(ctx, stream)),
+        Stream::Ga3(name) => {
+            let settings = ctx.profile.ga3.as_ref();
+            let found = settings.and_then(|settings| {
+                let mut reports = settings.reports.iter();
+                Some((settings, reports.find(|report| report.name == name)?))
+            });
+            let (settings, report) = found.ok_or_else(|| not_configured(ctx, stream))?;
+            // Before a credential is asked for: where the service has ended none helps.
+            Ga3::check_address(settings, report)?;
+            let key = credential(ctx, &settings.key_parameter).await?;
+            Ok(Box::new(Ga3::new(ctx, settings, report, &key)?))
+        }
     }
 }
 
