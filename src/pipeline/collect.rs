@@ -439,6 +439,19 @@ pub async fn check_key(ctx: &JobContext) -> Result<KeyOwner, JobError> {
     Ok(source::affise(ctx).await?.key_owner().await?)
 }
 
+/// Signs in to the profile's Marketo instance and asks it something: whether the credentials work. Returns
+/// how many activity types the instance has.
+///
+/// # Errors
+/// [`JobError`]: `BadCredentials` when one is missing or wrong, `InvalidInput` when the profile has no
+/// Marketo.
+pub async fn check_marketo(ctx: &JobContext) -> Result<usize, JobError> {
+    match source::marketo(ctx).await? {
+        Some(marketo) => Ok(marketo.check().await?),
+        None => Err(source::not_configured(ctx, Stream::MarketoActivities)),
+    }
+}
+
 /// Where pages go: into files, and with each finished file into the unit's record.
 struct Sink<'a> {
     ctx: &'a JobContext,

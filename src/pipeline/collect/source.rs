@@ -99,7 +99,8 @@ pub(super) async fn marketo(ctx: &JobContext) -> Result<Option<Marketo>, JobErro
     Ok(Some(source))
 }
 
-fn not_configured(ctx: &JobContext, stream: Stream) -> JobError {
+/// What is said of a stream that the profile has no section for.
+pub(super) fn not_configured(ctx: &JobContext, stream: Stream) -> JobError {
     let message = format!(
         "the profile {} does not collect {stream}; add it to [profiles.{}.{}] in config.toml, which `lakehand config path` names",
         ctx.profile.name,

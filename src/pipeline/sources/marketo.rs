@@ -104,7 +104,7 @@ pub struct Marketo {
     account: String,
     store: Arc<dyn ObjectStore>,
     clock: Arc<dyn Clock>,
-    /// Calls of the day before this collection, of everybody.
+    /// Calls of the day before this collection, of everybody; [`usage::UNKNOWN`] until they are read.
     used_before: AtomicU64,
     /// Bytes of bulk files that this collection fetched.
     exported: AtomicU64,
@@ -203,7 +203,7 @@ impl Marketo {
             account,
             store,
             clock,
-            used_before: AtomicU64::new(0),
+            used_before: AtomicU64::new(usage::UNKNOWN),
             exported: AtomicU64::new(0),
         })
     }
