@@ -54,6 +54,10 @@ pub struct Profile {
     pub normalise: NormaliseSettings,
     /// How gold tables are replaced.
     pub gold: GoldSettings,
+    /// What is promised about credentials.
+    pub credentials: CredentialSettings,
+    /// The marketing datamart.
+    pub datamart: DatamartSettings,
     /// Local schedules, shown on the Board and run by `lakehand serve`-like loops.
     pub schedules: Vec<Schedule>,
     /// Refuse every change.
@@ -192,6 +196,58 @@ pub enum ReplaceMode {
 pub struct GoldSettings {
     /// `merge` or `delete_insert`.
     pub replace: ReplaceMode,
+}
+
+/// What is promised about credentials. `[profiles.<name>.credentials]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CredentialSettings {
+    /// Days after which a credential is to be replaced; an older one is shown as overdue. 0: no promise.
+    pub rotate_after_days: u32,
+}
+
+impl Default for CredentialSettings {
+    fn default() -> Self {
+        Self {
+            rotate_after_days: 180,
+        }
+    }
+}
+
+/// What the marketing datamart is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DatamartMode {
+    /// A table that is rebuilt in one swap: fast to read, with a history.
+    #[default]
+    Table,
+    /// A view: always current, paid for by each query.
+    View,
+}
+
+/// Settings of the marketing datamart. `[profiles.<name>.datamart]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatamartSettings {
+    /// `table` or `view`.
+    pub mode: DatamartMode,
+    /// The Google Analytics report it reads; empty for the first that has what it needs.
+    pub ga_report: String,
+    /// The business unit of Marketo's rows; empty for the only one of Google Analytics, or none.
+    pub marketo_business_unit: String,
+    /// What a terabyte scanned costs, in US dollars: Athena's price, which differs by region.
+    pub price_per_tb: f64,
+}
+
+impl Default for DatamartSettings {
+    fn default() -> Self {
+        Self {
+            mode: DatamartMode::Table,
+            ga_report: String::new(),
+            marketo_business_unit: String::new(),
+            price_per_tb: 5.0,
+        }
+    }
 }
 
 /// What a schedule starts.

@@ -25,11 +25,13 @@ use crate::{
     platform::Platform,
 };
 
+mod check;
 mod collect;
 mod completions;
 mod config;
 mod crawlers;
 mod credentials;
+mod datamart;
 #[cfg(feature = "simulator")]
 mod demo;
 mod error;
@@ -102,6 +104,11 @@ enum Verb {
     /// Build gold tables.
     #[command(subcommand)]
     Gold(gold::GoldVerb),
+    /// Build and show the marketing datamart, list its snapshots, go back to one.
+    #[command(subcommand)]
+    Datamart(datamart::DatamartVerb),
+    /// Check a table's data quality; exit code 1 when a check of severity error fails.
+    Check(check::CheckArgs),
     /// Export, list and read reports.
     #[command(subcommand)]
     Reports(reports::ReportsVerb),
@@ -121,7 +128,7 @@ enum Verb {
     /// Everything once, with sample data: collect, report, CSV.
     #[cfg(feature = "simulator")]
     Demo(demo::DemoArgs),
-    /// Set and list credentials; values are never shown.
+    /// List, set and test credentials; values are never shown.
     #[command(subcommand)]
     Credentials(credentials::CredentialsVerb),
     /// Where the configuration lies, whether it is right, what is in force.
@@ -299,6 +306,8 @@ async fn with_platform(app: &App, verb: Option<Verb>, ascii: bool) -> VerbResult
         Some(Verb::Crawlers(verb)) => crawlers::run(app, &verb).await,
         Some(Verb::Import(args)) => import::run(app, &args).await,
         Some(Verb::Gold(verb)) => gold::run(app, &verb).await,
+        Some(Verb::Datamart(verb)) => datamart::run(app, &verb).await,
+        Some(Verb::Check(args)) => check::run(app, &args).await,
         Some(Verb::Reports(verb)) => reports::run(app, &verb).await,
         Some(Verb::Runs(verb)) => runs::run(app, &verb).await,
         Some(Verb::Scheduler(args)) => scheduler::run(app, &args).await,

@@ -147,6 +147,16 @@ impl StandIn for SampleSource {
             .map(|(_, simulator)| (simulator.base_url(), key)))
     }
 
+    async fn plays(&self) -> Vec<&'static str> {
+        let Ok(platform) = self.platform.upgrade() else {
+            return Vec::new();
+        };
+        match spec_of(platform.lake()).await {
+            Ok(Some(_)) => vec!["affise"],
+            _ => Vec::new(),
+        }
+    }
+
     async fn start_sample(&self) -> OpsResult<ExecutionId> {
         let platform = self.platform.upgrade()?;
         let today = platform

@@ -22,6 +22,10 @@ pub trait StandIn: Send + Sync + fmt::Debug {
     /// Address and key of the Affise to collect from instead of the configured one, if the lake holds
     /// sample data. Starts the stand-in when it does not run yet.
     async fn affise(&self) -> Result<Option<(String, SecretString)>, String>;
+    /// The sources it plays, with credentials of its own, in this lake; starts nothing.
+    async fn plays(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
     /// Makes the lake a sample lake, collects into it and builds the report; returns the first execution.
     async fn start_sample(&self) -> crate::ops::OpsResult<crate::ops::ExecutionId>;
 }

@@ -2,6 +2,7 @@
 
 use lakehand::{
     pipeline::{
+        collect::sign_in,
         jobs::ErrorType,
         state::{UnitStatus, list_units},
     },
@@ -347,10 +348,24 @@ async fn errors_that_stay_end_at_once_under_their_name() {
         assert_eq!(house.asked("/rest/v1/activities.json"), 1, "{code}");
     }
     let house = House::new(quick(), "").await;
-    let types = lakehand::pipeline::collect::check_marketo(&house.context("check").await).await;
-    assert_eq!(types.unwrap(), 19);
+    let signed_in = sign_in(&house.context("check").await, "marketo")
+        .await
+        .unwrap();
+    assert_eq!(
+        signed_in.account,
+        format!("the API user of {DEMO_MUNCHKIN_ID}")
+    );
+    assert_eq!(
+        (signed_in.at, signed_in.warning),
+        (house.simulator.base_url(), None)
+    );
+    let house = House::new(quick(), "marketo@/rest/v1/leads/*:603").await;
+    let signed_in = sign_in(&house.context("check").await, "marketo")
+        .await
+        .unwrap();
+    assert!(signed_in.warning.unwrap().contains("may not read leads"));
     let house = House::new(quick(), "wrong-key@/identity/*").await;
-    let refused = lakehand::pipeline::collect::check_marketo(&house.context("check").await).await;
+    let refused = sign_in(&house.context("check").await, "marketo").await;
     assert_eq!(refused.unwrap_err().error_type, ErrorType::BadCredentials);
     let error = house.collect(ACTIVITIES, week(), "one").await.unwrap_err();
     assert_eq!(error.error_type, ErrorType::BadCredentials);

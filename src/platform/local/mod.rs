@@ -2,7 +2,9 @@
 
 pub mod catalog;
 pub mod crawler;
+pub mod credentials;
 pub mod engine;
+mod gold;
 pub mod jobs;
 pub mod lake;
 pub mod logs;
@@ -22,7 +24,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     crawler::{LocalCrawlers, landing::Landing},
+    credentials::LocalCredentials,
     engine::{EngineSettings, LocalEngine},
+    gold::LocalGold,
     jobs::LocalJobs,
     lake::LocalStore,
     logs::LocalLogs,
@@ -38,7 +42,7 @@ use crate::{
         operator::{Operator, OperatorParts, SampleStarter},
     },
     pipeline::{
-        gold,
+        gold::render_workflow,
         jobs::{JobContext, JobError, JobLog, Level},
         ports::{
             Clock, Lake, ObjectStore, QueryEngine, QueryError, QueryRows, QuerySummary, StoreError,
@@ -133,7 +137,7 @@ impl Platform {
         );
         let definitions = Definitions::new(
             Arc::clone(&profile),
-            Arc::new(|text| gold::render_workflow(text).map_err(|error| error.to_string())),
+            Arc::new(|text| render_workflow(text).map_err(|error| error.to_string())),
         );
         let workflows = LocalWorkflows::new(
             Arc::clone(&store),
@@ -151,7 +155,16 @@ impl Platform {
             workflows: workflows.clone(),
             logs: Arc::new(LocalLogs::new(store)),
             crawlers: Arc::new(crawlers.clone()),
+            gold: Arc::new(LocalGold {
+                engine: engine.clone(),
+                jobs: jobs.clone(),
+            }),
             lake: lake.clone(),
+            credentials: Arc::new(LocalCredentials {
+                parameters: Arc::clone(&parameters),
+                jobs: Arc::clone(&jobs),
+                stand_in: Arc::clone(&stand_in),
+            }),
             clock: Arc::clone(&clock),
             sample: Some(Arc::new(Sample(Arc::clone(&stand_in)))),
         }));
