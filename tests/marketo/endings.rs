@@ -2,6 +2,7 @@
 
 use lakehand::{
     pipeline::{
+        collect::sign_in,
         jobs::ErrorType,
         state::{UnitStatus, list_units},
     },
@@ -93,10 +94,6 @@ fn rows_in_bronze(house: &House) -> u64 {
 async fn the_day_is_looked_at_before_it_is_used() {
     let mut house = House::new(quick(), "").await;
     house.settings.daily_calls = 3;
-    for _ in 0..3 {
-        // Others of the instance.
-        house.context("x").await;
-    }
     let first = house.collect(ACTIVITIES, week(), "one").await;
     assert!(first.is_ok(), "{first:?}");
     let error = house.collect(ACTIVITIES, week(), "two").await.unwrap_err();
@@ -350,7 +347,26 @@ async fn errors_that_stay_end_at_once_under_their_name() {
         assert!(error.message.contains(code), "{error}");
         assert_eq!(house.asked("/rest/v1/activities.json"), 1, "{code}");
     }
+    let house = House::new(quick(), "").await;
+    let signed_in = sign_in(&house.context("check").await, "marketo")
+        .await
+        .unwrap();
+    assert_eq!(
+        signed_in.account,
+        format!("the API user of {DEMO_MUNCHKIN_ID}")
+    );
+    assert_eq!(
+        (signed_in.at, signed_in.warning),
+        (house.simulator.base_url(), None)
+    );
+    let house = House::new(quick(), "marketo@/rest/v1/leads/*:603").await;
+    let signed_in = sign_in(&house.context("check").await, "marketo")
+        .await
+        .unwrap();
+    assert!(signed_in.warning.unwrap().contains("may not read leads"));
     let house = House::new(quick(), "wrong-key@/identity/*").await;
+    let refused = sign_in(&house.context("check").await, "marketo").await;
+    assert_eq!(refused.unwrap_err().error_type, ErrorType::BadCredentials);
     let error = house.collect(ACTIVITIES, week(), "one").await.unwrap_err();
     assert_eq!(error.error_type, ErrorType::BadCredentials);
     assert!(error.message.contains("Bad client credentials"), "{error}");

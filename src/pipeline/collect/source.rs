@@ -68,6 +68,10 @@ pub(super) async fn signing_in(
 ) -> Result<Box<dyn SignIn>, JobError> {
     match source {
         "affise" => Ok(Box::new(affise(ctx).await?)),
+        "marketo" => match marketo(ctx).await? {
+            Some(marketo) => Ok(Box::new(marketo)),
+            None => Err(not_configured(ctx, Stream::MarketoActivities)),
+        },
         other => {
             let message = format!("{other} has no way to only sign in; a collection tells");
             Err(JobError::new(ErrorType::InvalidInput, message))
@@ -109,7 +113,7 @@ pub(super) async fn affise(ctx: &JobContext) -> Result<Affise, JobError> {
 ///
 /// # Errors
 /// As [`of_stream`].
-pub(super) async fn marketo(ctx: &JobContext) -> Result<Option<Marketo>, JobError> {
+async fn marketo(ctx: &JobContext) -> Result<Option<Marketo>, JobError> {
     let Some(settings) = &ctx.profile.marketo else {
         return Ok(None);
     };
@@ -139,6 +143,7 @@ pub(super) async fn marketo(ctx: &JobContext) -> Result<Option<Marketo>, JobErro
     Ok(Some(source))
 }
 
+/// What is said of a stream that the profile has no section for.
 fn not_configured(ctx: &JobContext, stream: Stream) -> JobError {
     let message = format!(
         "the profile {} does not collect {stream}; add it to [profiles.{}.{}] in config.toml, which `lakehand config path` names",
