@@ -54,6 +54,8 @@ pub struct Profile {
     pub normalise: NormaliseSettings,
     /// How gold tables are replaced.
     pub gold: GoldSettings,
+    /// What is promised about credentials.
+    pub credentials: CredentialSettings,
     /// The marketing datamart.
     pub datamart: DatamartSettings,
     /// Local schedules, shown on the Board and run by `lakehand serve`-like loops.
@@ -194,6 +196,22 @@ pub enum ReplaceMode {
 pub struct GoldSettings {
     /// `merge` or `delete_insert`.
     pub replace: ReplaceMode,
+}
+
+/// What is promised about credentials. `[profiles.<name>.credentials]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CredentialSettings {
+    /// Days after which a credential is to be replaced; an older one is shown as overdue. 0: no promise.
+    pub rotate_after_days: u32,
+}
+
+impl Default for CredentialSettings {
+    fn default() -> Self {
+        Self {
+            rotate_after_days: 180,
+        }
+    }
 }
 
 /// What the marketing datamart is.

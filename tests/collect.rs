@@ -157,6 +157,7 @@ impl House {
             ga3: None,
             normalise: NormaliseSettings::default(),
             gold: GoldSettings::default(),
+            credentials: lakehand::config::CredentialSettings::default(),
             datamart: lakehand::config::DatamartSettings::default(),
             schedules: Vec::new(),
             read_only: false,

@@ -548,3 +548,100 @@ fn a_board_older_than_the_list_is_read_again_soon() {
         .see("daily-report is running")
         .not_see("failed at CheckQuality");
 }
+
+const SECRET: &str = "do-not-show-me-8f3a";
+
+#[test]
+fn a_credential_is_set_and_tested_and_never_shown() {
+    let mut script = Script::open(Scenario::Calm);
+    script
+        .press("8")
+        .see("Credentials of local")
+        .see("✓ present")
+        .see("✗ MISSING")
+        .see("! OVERDUE")
+        .see("version 3")
+        .see("by tom");
+    script
+        .press("t")
+        .see("Signed in to affise as ops@example.com");
+    script
+        .press("jjjS")
+        .see("Set /marketo/ClientSecret")
+        .see("It is never shown")
+        .press("do not")
+        .see("a blank or a line break");
+    script
+        .press("<^u>")
+        .press(SECRET)
+        .see(&format!("{} characters", SECRET.len()))
+        .see("✓ looks like a Marketo client secret")
+        .not_see(SECRET);
+    script
+        .press("<enter><enter>")
+        .see("/marketo/ClientSecret is set, version 1")
+        .see("by you")
+        .not_see(SECRET)
+        .not_see("MISSING");
+    assert_eq!(script.calls("set_credential"), 1);
+    script.press("t").see("Signed in to marketo");
+    script
+        .press("!")
+        .see("lakehand credentials set /marketo/ClientSecret")
+        .not_see(SECRET);
+    assert!(!format!("{:?}", script.0).contains(SECRET));
+}
+
+#[test]
+fn a_key_file_is_pasted_with_its_lines() {
+    let key = format!(
+        "{{\n  \"type\": \"service_account\",\n  \"client_email\": \"x@y\",\n  \"private_key\": \"-----BEGIN PRIVATE KEY-----\\n{SECRET}\\n-----END PRIVATE KEY-----\\n\",\n  \"token_uri\": \"https://oauth2.googleapis.com/token\"\n}}\n"
+    );
+    let mut script = Script::open(Scenario::Calm);
+    script.press("8GS").see("Set /google/ServiceAccountKey");
+    script.0.paste(&key[..40]);
+    script.see("it is not JSON, at line 3");
+    script.press("<^u>");
+    script.0.paste(&key);
+    script
+        .see("in 6 lines")
+        .see("✓ looks like a Google service account key")
+        .not_see(SECRET);
+    // A refused candidate is not stored, and says so.
+    script.press("<tab> ").see("[x] sign in to ga4 first");
+    script.press("<tab><tab><enter>").see("is set, version 2");
+    assert!(!format!("{:?}", script.0).contains(SECRET));
+}
+
+#[test]
+fn a_refused_value_is_not_stored() {
+    let mut script = Script::open(Scenario::Calm);
+    script
+        .press("8S")
+        .wait(400)
+        .press("wrong-key<tab> <tab><tab><enter>");
+    script
+        .see("nothing was stored: affise does not accept it")
+        .see("version 3");
+    script
+        .press("S")
+        .wait(400)
+        .press("<enter><enter>")
+        .see("this is no Affise API key: it is empty");
+    script.press("<esc>");
+    script.0.operations().break_calls("credentials", 1);
+    script.press("r").see("STALE");
+}
+
+#[test]
+fn who_types_fast_loses_no_key() {
+    let mut script = Script::open(Scenario::Night);
+    script.press("D");
+    script.0.press_fast("DDD001000<enter>");
+    script.wait(300);
+    assert_eq!(script.calls("redrive"), 1);
+    let mut script = Script::open(Scenario::Calm);
+    script.press("8");
+    script.0.press_fast("SSSnot-shown");
+    script.see("9 characters");
+}

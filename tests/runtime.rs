@@ -104,6 +104,7 @@ fn open(folder: &Path, pause: Duration) -> LocalWorkflows {
         ga3: None,
         normalise: NormaliseSettings::default(),
         gold: GoldSettings::default(),
+        credentials: lakehand::config::CredentialSettings::default(),
         datamart: lakehand::config::DatamartSettings::default(),
         schedules: Vec::new(),
         read_only: false,

@@ -44,6 +44,8 @@ mod run;
 mod runs;
 #[cfg(feature = "simulator")]
 mod sample;
+#[cfg(feature = "simulator")]
+mod sample_sources;
 mod scheduler;
 #[cfg(feature = "simulator")]
 mod simulate;
@@ -128,7 +130,7 @@ enum Verb {
     /// Everything once, with sample data: collect, report, CSV.
     #[cfg(feature = "simulator")]
     Demo(demo::DemoArgs),
-    /// Set and list credentials; values are never shown.
+    /// List, set and test credentials; values are never shown.
     #[command(subcommand)]
     Credentials(credentials::CredentialsVerb),
     /// Where the configuration lies, whether it is right, what is in force.
@@ -278,13 +280,19 @@ async fn interrupted(console: Arc<std::sync::atomic::AtomicBool>) {
 fn open(profile: Option<&str>, output: OutputFormat, verb: &Option<Verb>) -> Result<App, CliError> {
     let home = Home::find()?;
     let config = Config::load(&home)?;
-    let profile = Arc::new(config.profile(profile)?.clone());
+    let profile = config.profile(profile)?.clone();
     #[cfg(feature = "simulator")]
-    if let Some(Verb::Demo(demo)) = verb
-        && demo.fresh()
-    {
-        sample::remove(&profile)?;
-    }
+    let profile = {
+        let demo = match verb {
+            Some(Verb::Demo(demo)) => Some(demo),
+            _ => None,
+        };
+        if demo.is_some_and(demo::DemoArgs::fresh) {
+            sample::remove(&profile)?;
+        }
+        sample::in_force(&profile, demo.is_some_and(demo::DemoArgs::all))
+    };
+    let profile = Arc::new(profile);
     let platform = Platform::open(Arc::clone(&profile))?;
     #[cfg(feature = "simulator")]
     sample::install(&platform);

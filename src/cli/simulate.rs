@@ -73,6 +73,9 @@ Faults: KIND[@PATH][=PROBABILITY|#N[-[M]]][:ARGUMENT], separated by commas.
   wrong-key  expired-key-after=N       401
   late-status                a conversion changes between two requests
   marketo[:606]              Marketo's error of a code; 1029-queue, 1029-quota, 1029-queued, 1003-many
+  google[:hour]              a refusal of Google Analytics: concurrent, hour, project-hour, day, thresholded,
+                             server-errors, unauthenticated, permission, invalid, invalid-grant, user-rate,
+                             quota-exceeded, daily-limit, not-found-html; unsettled changes the figures
   short-token                a Marketo token of two seconds
   export-failed  file-missing  truncated-file  wrong-checksum  wrong-range    Marketo's bulk files
 PATH is a whole path or the beginning of one with * at its end; without one all requests count.

@@ -11,9 +11,12 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::{
-    AffiseSettings, DatamartSettings, Ga3Settings, Ga4Settings, GoldSettings, KeyPatch,
-    MarketoSettings, NormaliseSettings, PlatformKind, Profile, Schedule, keys::SpannedKeys,
+    AffiseSettings, CredentialSettings, DatamartSettings, Ga3Settings, Ga4Settings, GoldSettings,
+    KeyPatch, MarketoSettings, NormaliseSettings, PlatformKind, Profile, Schedule,
+    keys::SpannedKeys,
 };
+
+use crate::pipeline::ports::ParameterReference;
 
 mod sources;
 
@@ -138,6 +141,7 @@ struct ProfileFile {
     ga3: Option<Spanned<Ga3Settings>>,
     normalise: Option<Spanned<NormaliseSettings>>,
     gold: GoldSettings,
+    credentials: CredentialSettings,
     datamart: Option<Spanned<DatamartSettings>>,
     schedules: Option<Vec<Schedule>>,
 }
@@ -160,6 +164,7 @@ struct ProfileShown<'a> {
     ga3: Option<&'a Ga3Settings>,
     normalise: &'a NormaliseSettings,
     gold: &'a GoldSettings,
+    credentials: &'a CredentialSettings,
     datamart: &'a DatamartSettings,
     schedules: &'a [Schedule],
 }
@@ -309,9 +314,18 @@ fn shown(profile: &Profile) -> ProfileShown<'_> {
         ga3: profile.ga3.as_ref(),
         normalise: &profile.normalise,
         gold: &profile.gold,
+        credentials: &profile.credentials,
         datamart: &profile.datamart,
         schedules: &profile.schedules,
     }
+}
+
+/// What is wrong with the first of these references to credentials that cannot be one.
+fn parameter_complaint<const N: usize>(references: [&String; N]) -> Option<String> {
+    references.iter().find_map(|text| {
+        let reference: Result<ParameterReference, String> = text.parse();
+        reference.err()
+    })
 }
 
 /// Line and column of a byte, both from 1, the column in characters.
@@ -355,6 +369,7 @@ impl Place<'_> {
             ga3: self.ga3(file.ga3)?,
             normalise: self.normalise(file.normalise)?,
             gold: file.gold,
+            credentials: file.credentials,
             datamart: self.datamart(file.datamart)?,
             schedules: file.schedules.unwrap_or_else(default_schedules),
             read_only: file.read_only,
@@ -422,7 +437,9 @@ impl Place<'_> {
         } else {
             None
         };
-        complaint.map_or(Ok(s), |message| Err(self.invalid(at, message)))
+        complaint
+            .or_else(|| parameter_complaint([&s.api_key_parameter]))
+            .map_or(Ok(s), |message| Err(self.invalid(at, message)))
     }
 
     fn datamart(
@@ -522,6 +539,10 @@ mod tests {
             "[[profiles.local.schedules]]\nworkflow = 'collect'\ncrawler = 'ga'\nat = '08:00:00'\n",
         );
         assert!(both.contains("either a workflow or a crawler"), "{both}");
+        let path = refused("[profiles.local.affise]\napi_key_parameter = 'affise'\n");
+        assert!(path.contains("'affise' is no parameter path"), "{path}");
+        let path = refused("[profiles.local.marketo]\nclient_id_parameter = '/a b'\n");
+        assert!(path.contains("'/a b' is no parameter path"), "{path}");
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use secrecy::SecretString;
+
 use super::table::{ExportFormat, Index, Order, OrderSpec, Record, Source, find::FindSpec};
 use crate::{
     ops::{
-        Board, ExecutionDetail, ExecutionId, ExecutionSummary, LogLine, OpsError, OpsResult,
-        ReportName, ReportSummary, StartRequest,
+        Board, Credential, CredentialSet, CredentialVersion, ExecutionDetail, ExecutionId,
+        ExecutionSummary, LogLine, OpsError, OpsResult, ReportName, ReportSummary, SignInResult,
+        StartRequest,
     },
     pipeline::window::Window,
 };
@@ -66,6 +69,21 @@ pub(crate) enum Request {
     Stop(ExecutionId, String),
     /// Starts the sample.
     StartSample,
+    /// Credentials.
+    Credentials,
+    /// The versions of a credential.
+    CredentialHistory(String),
+    /// Stores a new version of a credential.
+    SetCredential {
+        /// Where it is kept.
+        path: String,
+        /// The value; never shown.
+        value: SecretString,
+        /// Whether to sign in with it before it is stored.
+        sign_in_first: bool,
+    },
+    /// Signs in to a source.
+    TestCredentials(String),
     /// Copies a text to the clipboard of the terminal.
     Copy(String),
     /// Switches mouse capture.
@@ -133,6 +151,14 @@ pub(crate) enum Answer {
     Exported(OpsResult<(PathBuf, u64)>),
     /// For [`Request::Start`] and [`Request::StartSample`].
     Started(OpsResult<ExecutionId>),
+    /// For [`Request::Credentials`].
+    Credentials(OpsResult<Arc<Vec<Credential>>>),
+    /// For [`Request::CredentialHistory`].
+    CredentialHistory(OpsResult<Vec<CredentialVersion>>),
+    /// For [`Request::SetCredential`].
+    CredentialSet(OpsResult<CredentialSet>),
+    /// For [`Request::TestCredentials`].
+    SignedIn(OpsResult<SignInResult>),
     /// For every other request.
     Done(OpsResult<()>),
 }
@@ -153,6 +179,10 @@ impl Answer {
             Self::Found(result) => result.as_ref().err(),
             Self::Exported(result) => result.as_ref().err(),
             Self::Started(result) => result.as_ref().err(),
+            Self::Credentials(result) => result.as_ref().err(),
+            Self::CredentialHistory(result) => result.as_ref().err(),
+            Self::CredentialSet(result) => result.as_ref().err(),
+            Self::SignedIn(result) => result.as_ref().err(),
             Self::Done(result) => result.as_ref().err(),
         }
     }
@@ -177,6 +207,10 @@ impl Answer {
                 format!("{} in {}", plural(*rows, "row"), path.display())
             }
             Self::Started(Ok(id)) => id.to_string(),
+            Self::Credentials(Ok(all)) => plural(all.len() as u64, "credential"),
+            Self::CredentialHistory(Ok(all)) => plural(all.len() as u64, "version"),
+            Self::CredentialSet(Ok(set)) => format!("version {}", set.version),
+            Self::SignedIn(Ok(result)) => result.message.clone(),
             Self::Done(Ok(())) => "done".to_owned(),
             other => other.error().map(ToString::to_string).unwrap_or_default(),
         }
@@ -194,11 +228,22 @@ pub(crate) enum RequestKey {
     Block(u64, usize),
 }
 
+impl RequestKey {
+    /// Whether the question is one that changes something outside: such a one is never forgotten.
+    pub(crate) fn is_of_a_change(&self) -> bool {
+        matches!(
+            self,
+            Self::For("redrive" | "stop" | "start" | "set credential", _)
+                | Self::Only("start the sample")
+        )
+    }
+}
+
 impl Request {
     /// What this may do.
     pub(crate) fn risk(&self) -> Risk {
         match self {
-            Self::Start(_) | Self::StartSample => Risk::Write,
+            Self::Start(_) | Self::StartSample | Self::SetCredential { .. } => Risk::Write,
             Self::Redrive(_) | Self::Stop(..) => Risk::Danger,
             _ => Risk::Read,
         }
@@ -212,6 +257,12 @@ impl Request {
             Self::Redrive(id) => RequestKey::For("redrive", id.0.clone()),
             Self::Stop(id, _) => RequestKey::For("stop", id.0.clone()),
             Self::Start(request) => RequestKey::For("start", request.workflow.0.clone()),
+            Self::SetCredential { path, .. } => {
+                RequestKey::For("set credential", path.as_str().into())
+            }
+            Self::TestCredentials(source) => {
+                RequestKey::For("test credentials", source.as_str().into())
+            }
             Self::Rows(rows) => RequestKey::Block(rows.generation, rows.block),
             other => RequestKey::Only(other.name()),
         }
@@ -236,6 +287,10 @@ impl Request {
             Self::Redrive(_) => "redrive",
             Self::Stop(..) => "stop",
             Self::StartSample => "start the sample",
+            Self::Credentials => "list credentials",
+            Self::CredentialHistory(_) => "read credential history",
+            Self::SetCredential { .. } => "set credential",
+            Self::TestCredentials(_) => "sign in",
             Self::Copy(_) => "copy",
             Self::Mouse(_) => "mouse capture",
             Self::Redraw => "redraw",
@@ -254,6 +309,8 @@ impl Request {
             | Self::Redrive(id)
             | Self::Stop(id, _) => id.to_string(),
             Self::OpenReport(name) => name.to_string(),
+            Self::CredentialHistory(path) | Self::SetCredential { path, .. } => path.clone(),
+            Self::TestCredentials(source) => source.clone(),
             Self::Index(source)
             | Self::Arrange(source, ..)
             | Self::Find(source, ..)
@@ -281,6 +338,16 @@ impl Request {
             Self::Redrive(id) => format!("lakehand runs redrive {}", quoted(id.as_ref())),
             Self::Stop(id, _) => format!("lakehand runs stop {}", quoted(id.as_ref())),
             Self::StartSample => "lakehand demo".to_owned(),
+            Self::Credentials => "lakehand credentials list".to_owned(),
+            Self::CredentialHistory(path) => {
+                format!("lakehand credentials history {}", quoted(path))
+            }
+            Self::SetCredential { path, .. } => {
+                format!("lakehand credentials set {}", quoted(path))
+            }
+            Self::TestCredentials(source) => {
+                format!("lakehand credentials test {}", quoted(source))
+            }
             _ => return None,
         })
     }

@@ -171,6 +171,22 @@ impl Runner {
             Request::Reports => Answer::Reports(operations.reports().await.map(Arc::new)),
             Request::Start(request) => Answer::Started(operations.start(request).await),
             Request::StartSample => Answer::Started(operations.start_sample().await),
+            Request::Credentials => {
+                Answer::Credentials(operations.credentials().await.map(Arc::new))
+            }
+            Request::CredentialHistory(path) => {
+                Answer::CredentialHistory(operations.credential_history(&path).await)
+            }
+            Request::SetCredential {
+                path,
+                value,
+                sign_in_first,
+            } => {
+                Answer::CredentialSet(operations.set_credential(&path, value, sign_in_first).await)
+            }
+            Request::TestCredentials(source) => {
+                Answer::SignedIn(operations.test_credentials(&source).await)
+            }
             Request::Redrive(id) => Answer::Done(operations.redrive(&id).await),
             Request::Stop(id, reason) => Answer::Done(operations.stop(&id, &reason).await),
             Request::OpenReport(name) => {
@@ -336,6 +352,10 @@ fn refused(request: &Request, error: OpsError) -> Answer {
         Request::Find(..) => Answer::Found(Err(error)),
         Request::Export(..) => Answer::Exported(Err(error)),
         Request::Start(_) | Request::StartSample => Answer::Started(Err(error)),
+        Request::Credentials => Answer::Credentials(Err(error)),
+        Request::CredentialHistory(_) => Answer::CredentialHistory(Err(error)),
+        Request::SetCredential { .. } => Answer::CredentialSet(Err(error)),
+        Request::TestCredentials(_) => Answer::SignedIn(Err(error)),
         _ => Answer::Done(Err(error)),
     }
 }

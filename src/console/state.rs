@@ -9,8 +9,8 @@ use super::{
     effect::{Effect, Request, RequestKey},
     keymap::Keymap,
     screens::{
-        activity::ActivityState, board::BoardState, logs::LogsState, overlay::Overlay,
-        reports::ReportsState, run::RunState, table::TableState,
+        activity::ActivityState, board::BoardState, credentials::CredentialsState, logs::LogsState,
+        overlay::Overlay, reports::ReportsState, run::RunState, table::TableState,
     },
     theme::Theme,
 };
@@ -32,18 +32,21 @@ pub(crate) enum Screen {
     Reports,
     /// An open report.
     Table,
+    /// Are the credentials there, and accepted?
+    Credentials,
     /// What did this console call?
     Activity,
 }
 
 impl Screen {
     /// Every screen.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Board,
         Self::Run,
         Self::Logs,
         Self::Reports,
         Self::Table,
+        Self::Credentials,
         Self::Activity,
     ];
 }
@@ -156,6 +159,7 @@ pub(crate) struct State {
     pub(crate) logs: LogsState,
     pub(crate) reports: ReportsState,
     pub(crate) table: Option<TableState>,
+    pub(crate) credentials: CredentialsState,
     pub(crate) activity: ActivityState,
     in_flight: HashMap<RequestKey, (u64, Timestamp)>,
     next_stamp: u64,
@@ -195,6 +199,7 @@ impl State {
             logs: LogsState::default(),
             reports: ReportsState::default(),
             table: None,
+            credentials: CredentialsState::default(),
             activity: ActivityState::default(),
             in_flight: HashMap::new(),
             next_stamp: 0,
@@ -233,13 +238,7 @@ impl State {
     /// Forgets every question that only reads.
     pub(crate) fn forget_reads(&mut self) -> usize {
         let before = self.in_flight.len();
-        self.in_flight.retain(|key, _| {
-            matches!(
-                key,
-                RequestKey::For("redrive" | "stop" | "start", _)
-                    | RequestKey::Only("start the sample")
-            )
-        });
+        self.in_flight.retain(|key, _| key.is_of_a_change());
         before - self.in_flight.len()
     }
 
@@ -274,13 +273,7 @@ impl State {
 
     /// Writes that have no answer yet.
     pub(crate) fn writes_in_flight(&self) -> usize {
-        let write = |key: &&RequestKey| {
-            matches!(
-                key,
-                RequestKey::For("redrive" | "stop" | "start", _)
-                    | RequestKey::Only("start the sample")
-            )
-        };
+        let write = |key: &&RequestKey| key.is_of_a_change();
         self.in_flight.keys().filter(write).count()
     }
 

@@ -8,7 +8,7 @@ use ratatui::{
 use super::{
     actions::ActionId,
     format::age,
-    screens::{activity, board, logs, overlay, reports, run, table},
+    screens::{activity, board, credentials, logs, overlay, reports, run, table},
     state::{Glyphs, SMALLEST, Screen, State},
     theme::to_ascii,
     update::spinner_step,
@@ -44,6 +44,7 @@ fn draw(state: &State, buffer: &mut Buffer) -> Option<Position> {
         Screen::Logs => logs::view(state, buffer),
         Screen::Reports => reports::view(state, buffer),
         Screen::Table => table::view(state, buffer),
+        Screen::Credentials => credentials::view(state, buffer),
         Screen::Activity => activity::view(state, buffer),
     }
     let (columns, rows) = state.size;
@@ -77,63 +78,112 @@ fn too_small(state: &State, buffer: &mut Buffer) {
     }
 }
 
-const TABS: [(Screen, ActionId, &str, &str); 5] = [
-    (Screen::Board, ActionId::GoBoard, "1", "Board"),
-    (Screen::Run, ActionId::GoRun, "2", "Run"),
-    (Screen::Logs, ActionId::GoLogs, "3", "Logs"),
-    (Screen::Reports, ActionId::GoReports, "6", "Reports"),
-    (Screen::Activity, ActionId::GoActivity, "!", "Activity"),
+/// The screens of the header with their actions.
+const TABS: [(Screen, ActionId, &str); 6] = [
+    (Screen::Board, ActionId::GoBoard, "Board"),
+    (Screen::Run, ActionId::GoRun, "Run"),
+    (Screen::Logs, ActionId::GoLogs, "Logs"),
+    (Screen::Reports, ActionId::GoReports, "Reports"),
+    (Screen::Credentials, ActionId::GoCredentials, "Credentials"),
+    (Screen::Activity, ActionId::GoActivity, "Activity"),
 ];
 
 const NAME: &str = " Lakehand  ";
 
+/// Columns kept for the clock and the spinner.
+const CLOCK: usize = 9;
+
+/// A tab as it is drawn: key, title (empty where there is no room), first column, columns.
+struct Tab {
+    screen: Screen,
+    action: ActionId,
+    key: String,
+    title: &'static str,
+    x: usize,
+    wide: usize,
+}
+
+fn is_here(state: &State, screen: Screen) -> bool {
+    screen == state.screen || (screen == Screen::Reports && state.screen == Screen::Table)
+}
+
+/// The tabs with their places. On a narrow screen first our own name goes, then the titles of other screens.
+fn tabs(state: &State) -> (&'static str, Vec<Tab>) {
+    let place = |name: &'static str, titled: bool| {
+        let mut x = width(name);
+        let tabs: Vec<Tab> = TABS
+            .into_iter()
+            .map(|(screen, action, title)| {
+                let key = state.key(action);
+                let title = if titled || is_here(state, screen) {
+                    title
+                } else {
+                    ""
+                };
+                let gap = usize::from(!title.is_empty());
+                let wide = 1 + width(&key) + gap + width(title) + 1;
+                let tab = Tab {
+                    screen,
+                    action,
+                    key,
+                    title,
+                    x,
+                    wide,
+                };
+                x += wide;
+                tab
+            })
+            .collect();
+        (x, name, tabs)
+    };
+    let ways = [place(NAME, true), place(" ", true), place(NAME, false)];
+    let room = usize::from(state.size.0).saturating_sub(CLOCK);
+    let fits = ways.iter().position(|(end, ..)| *end <= room);
+    let chosen = fits.unwrap_or(ways.len() - 1);
+    let (_, name, tabs) = ways
+        .into_iter()
+        .nth(chosen)
+        .unwrap_or((0, NAME, Vec::new()));
+    (name, tabs)
+}
+
 /// The action of the tab at a column of the header.
 pub(crate) fn tab_at(state: &State, column: u16) -> Option<ActionId> {
-    let mut x = width(NAME);
-    for (_, action, key, title) in TABS {
-        let wide = key.len() + title.len() + 3;
-        if (x..x + wide).contains(&usize::from(column)) {
-            return (state.size.0 >= SMALLEST.0).then_some(action);
-        }
-        x += wide;
+    if state.size.0 < SMALLEST.0 {
+        return None;
     }
-    None
+    let column = usize::from(column);
+    let (_, tabs) = tabs(state);
+    tabs.iter()
+        .find(|tab| (tab.x..tab.x + tab.wide).contains(&column))
+        .map(|tab| tab.action)
 }
 
 fn header(state: &State, buffer: &mut Buffer) {
     let theme = &state.theme;
     let area = Rect::new(0, 0, state.size.0, 1);
-    let mut pen = Pen::new(buffer, area, 0);
-    pen = pen.put(NAME, theme.strong);
-    let x = pen.x();
-    let tabs: usize = TABS
-        .iter()
-        .map(|(_, _, key, title)| key.len() + title.len() + 3)
-        .sum();
-    // What is at the right end must not run into the tabs.
-    let right = Rect {
-        x: x + u16::try_from(tabs).unwrap_or(0),
-        width: state
-            .size
-            .0
-            .saturating_sub(x + u16::try_from(tabs).unwrap_or(0)),
-        ..area
-    };
-    for (screen, _, key, title) in TABS {
-        let here =
-            screen == state.screen || (screen == Screen::Reports && state.screen == Screen::Table);
-        let (key_style, style) = if here {
-            (
-                theme.selection.patch(theme.strong),
-                theme.selection.patch(theme.strong),
-            )
+    let (name, tabs) = tabs(state);
+    let mut pen = Pen::new(buffer, area, 0).put(name, theme.strong);
+    for tab in &tabs {
+        let (key_style, style) = if is_here(state, tab.screen) {
+            let here = theme.selection.patch(theme.strong);
+            (here, here)
         } else {
             (theme.accent, theme.muted)
         };
-        pen = pen
-            .put(&format!(" {key}"), key_style)
-            .put(&format!(" {title} "), style);
+        pen = pen.put(" ", style).put(&tab.key, key_style);
+        if !tab.title.is_empty() {
+            pen = pen.put(" ", style).put(tab.title, style);
+        }
+        pen = pen.put(" ", style);
     }
+    // What is at the right end must not run into the tabs.
+    let end = u16::try_from(tabs.last().map_or(0, |tab| tab.x + tab.wide)).unwrap_or(u16::MAX);
+    let right = Rect {
+        x: end.min(state.size.0),
+        width: state.size.0.saturating_sub(end),
+        ..area
+    };
     status(state, buffer, right);
 }
 
@@ -175,6 +225,10 @@ fn fetched(state: &State) -> (Option<jiff::Timestamp>, bool) {
         Screen::Board => (state.board.fetched_at(), state.board.is_failing()),
         Screen::Run => (state.run.fetched_at(), state.run.is_failing()),
         Screen::Reports => (state.reports.fetched_at(), state.reports.error().is_some()),
+        Screen::Credentials => (
+            state.credentials.fetched_at(),
+            state.credentials.is_failing(),
+        ),
         Screen::Logs | Screen::Table | Screen::Activity => (None, false),
     }
 }

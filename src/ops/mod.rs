@@ -3,6 +3,7 @@
 
 pub mod board;
 pub mod crawlers;
+pub mod credentials;
 pub mod datamart;
 pub mod freshness;
 pub mod model;
@@ -16,11 +17,16 @@ pub mod stages;
 pub mod triage;
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 
 use crate::pipeline::{dataset::GoldTable, quality::QualityReport};
 
 pub use crawlers::{
     CataloguedTable, Crawl, CrawlStatus, Crawler, CrawlerDetail, CrawlerError, CrawlerState,
+};
+pub use credentials::{
+    Credential, CredentialKind, CredentialSet, CredentialState, CredentialVersion,
+    NeededCredential, SignInResult, SignInVerdict,
 };
 pub use datamart::{
     CostEstimate, Datamart, DatamartSource, LastBuild, Snapshot, StatementInFlight,
@@ -106,6 +112,19 @@ pub trait Operations: Send + Sync + std::fmt::Debug {
     async fn reports(&self) -> OpsResult<Vec<ReportSummary>>;
     /// The file behind a report on this machine (downloaded when it lies elsewhere).
     async fn report_file(&self, name: &ReportName) -> OpsResult<std::path::PathBuf>;
+    /// Every credential the profile needs and how it stands; never a value.
+    async fn credentials(&self) -> OpsResult<Vec<Credential>>;
+    /// The versions of a credential, oldest first; never a value.
+    async fn credential_history(&self, path: &str) -> OpsResult<Vec<CredentialVersion>>;
+    /// Stores a new version of a credential after a check of its shape, and after a sign-in with it when asked to.
+    async fn set_credential(
+        &self,
+        path: &str,
+        value: SecretString,
+        sign_in_first: bool,
+    ) -> OpsResult<CredentialSet>;
+    /// Signs in to a source for real.
+    async fn test_credentials(&self, source: &str) -> OpsResult<SignInResult>;
     /// Starts the built-in simulator, then collect and daily-report against it; returns what to watch.
     async fn start_sample(&self) -> OpsResult<ExecutionId>;
     /// What the checks of data quality found in an execution, a report for each table it checked.

@@ -10,14 +10,16 @@ use std::{
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{
-    Board, ExecutionDetail, ExecutionId, ExecutionSummary, Identity, LogLine, Operations, OpsError,
-    OpsErrorKind, OpsResult, ReportName, ReportSummary, Stage, StartRequest, WorkflowName,
+    Board, Credential, CredentialSet, CredentialVersion, ExecutionDetail, ExecutionId,
+    ExecutionSummary, Identity, LogLine, Operations, OpsError, OpsErrorKind, OpsResult, ReportName,
+    ReportSummary, SignInResult, Stage, StartRequest, WorkflowName,
     crawlers::{Crawler, CrawlerDetail},
     datamart::{Datamart, Snapshot},
-    ports::{Crawlers, Gold, Logs, Workflows},
+    ports::{Crawlers, Credentials, Gold, Logs, Workflows},
     reports::ReportCache,
     runs::{self, Folded},
     triage,
@@ -63,6 +65,8 @@ pub struct OperatorParts {
     pub gold: Arc<dyn Gold>,
     /// Data, reports, state.
     pub lake: Lake,
+    /// What signs in to the sources.
+    pub credentials: Arc<dyn Credentials>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// How to start the sample; `None` where there is none (AWS).
@@ -246,7 +250,10 @@ impl Operations for Operator {
             root_cause: match summary.status {
                 super::ExecutionStatus::Interrupted => Some(interrupted()),
                 super::ExecutionStatus::Running => None,
-                _ => triage::root_cause(&folded.timeline),
+                _ => {
+                    self.name_the_credential(triage::root_cause(&folded.timeline))
+                        .await
+                }
             },
             redrive: runs::redrive(&folded, &summary, self.parts.clock.now()),
             graph: Arc::new(known.definition.graph()),
@@ -344,6 +351,28 @@ impl Operations for Operator {
     async fn stop_crawler(&self, name: &str) -> OpsResult<()> {
         self.may_change(&format!("a stop of the crawler {name}"))?;
         Ok(self.parts.crawlers.stop(name).await?)
+    }
+
+    async fn credentials(&self) -> OpsResult<Vec<Credential>> {
+        self.list_credentials().await
+    }
+
+    async fn credential_history(&self, path: &str) -> OpsResult<Vec<CredentialVersion>> {
+        self.versions_of(path).await
+    }
+
+    async fn set_credential(
+        &self,
+        path: &str,
+        value: SecretString,
+        sign_in_first: bool,
+    ) -> OpsResult<CredentialSet> {
+        self.may_change(&format!("setting {path}"))?;
+        self.store_credential(path, value, sign_in_first).await
+    }
+
+    async fn test_credentials(&self, source: &str) -> OpsResult<SignInResult> {
+        self.sign_in_to(source).await
     }
 
     async fn start_sample(&self) -> OpsResult<ExecutionId> {

@@ -1,23 +1,25 @@
-//! Ports only an operator needs: workflows, logs, crawlers, snapshots of gold.
+//! Ports only an operator needs: workflows, logs, crawlers, credentials, snapshots of gold.
 
 use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use super::{
-    ExecutionId, ExecutionStatus, ExecutionSummary, LogLine, OpsResult, StartRequest, WorkflowName,
+    CredentialState, CredentialVersion, ExecutionId, ExecutionStatus, ExecutionSummary, LogLine,
+    NeededCredential, OpsResult, SignInResult, StartRequest, WorkflowName,
     crawlers::{Crawler, CrawlerDetail, CrawlerError},
 };
-use crate::workflow::{definition::Definition, history::HistoryEvent};
 use crate::{
     ops::datamart::Snapshot,
     pipeline::{
         dataset::GoldTable,
         gold::datamart::DatamartPlan,
         jobs::JobError,
-        ports::{QueryError, QueryRows},
+        ports::{ParameterReference, QueryError, QueryRows},
     },
+    workflow::{definition::Definition, history::HistoryEvent},
 };
 
 /// State machines and their executions: Step Functions, or the embedded interpreter.
@@ -88,6 +90,28 @@ pub trait Crawlers: Send + Sync + std::fmt::Debug {
     async fn start(&self, name: &str) -> Result<(), CrawlerError>;
     /// Asks a running crawl to stop; it ends as CANCELLED.
     async fn stop(&self, name: &str) -> Result<(), CrawlerError>;
+}
+
+/// The parameter store as an operator sees it: everything but values.
+#[async_trait]
+pub trait Credentials: Send + Sync + std::fmt::Debug {
+    /// How the credential behind a reference stands.
+    async fn state(
+        &self,
+        reference: &ParameterReference,
+        needed: &NeededCredential,
+    ) -> OpsResult<CredentialState>;
+    /// Its versions, oldest first; empty when it was never set.
+    async fn history(&self, reference: &ParameterReference) -> OpsResult<Vec<CredentialVersion>>;
+    /// Stores a new version; returns its number.
+    async fn put(&self, reference: &ParameterReference, value: SecretString) -> OpsResult<u64>;
+    /// Signs in to a source, with one credential replaced by a candidate that is not stored. That the source
+    /// refuses is a result, no error.
+    async fn sign_in(
+        &self,
+        source: &str,
+        candidate: Option<(String, SecretString)>,
+    ) -> OpsResult<SignInResult>;
 }
 
 /// Gold tables beyond what SQL files do: snapshots, plans, a look by SQL.

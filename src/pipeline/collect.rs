@@ -19,7 +19,10 @@ use sha2::{Digest, Sha256};
 use super::{
     dataset::Stream,
     jobs::{ErrorType, JobContext, JobError, Level},
-    sources::{MissingPart, PageSink, SourceError, SourceOutcome, SourceRequest, affise::KeyOwner},
+    sources::{
+        MissingPart, PageSink, SignedIn, Source, SourceError, SourceOutcome, SourceRequest,
+        affise::KeyOwner,
+    },
     state::{StateError, Unit, UnitKey, UnitStatus, Watermark},
     window::Window,
 };
@@ -280,7 +283,7 @@ async fn run(
     let flushed = sink.flush().await;
     let outcome = read?;
     flushed?;
-    finish(ctx, request, collection, &sink, outcome).await
+    finish(ctx, request, collection, &sink, &*source, outcome).await
 }
 
 /// Writes the manifest, then moves the watermark.
@@ -289,6 +292,7 @@ async fn finish(
     request: &CollectRequest,
     collection: &str,
     sink: &Sink<'_>,
+    source: &dyn Source,
     outcome: SourceOutcome,
 ) -> Result<CollectSummary, Ended> {
     let files = sink.writer.files().to_vec();
@@ -299,7 +303,7 @@ async fn finish(
         window: request.unit_window(),
         received_at: sink.received_at,
         execution: ctx.execution.clone(),
-        request: outcome.request,
+        request: outcome.request.clone(),
         rows: files.iter().map(|file| file.rows).sum(),
         bytes: files.iter().map(|file| file.bytes).sum(),
         files,
@@ -308,6 +312,7 @@ async fn finish(
     write_manifest(&ctx.lake, &key, &manifest)
         .await
         .map_err(manifest_failed)?;
+    source.stored(&outcome).await?;
     let failure = CollectFailure::of(outcome.incomplete);
     // What was not read must not be taken for read.
     let position = outcome.watermark.filter(|_| failure.is_none());
@@ -437,6 +442,15 @@ async fn source_request(
 /// [`JobError`]: `BadCredentials` when the key is missing or wrong.
 pub async fn check_key(ctx: &JobContext) -> Result<KeyOwner, JobError> {
     Ok(source::affise(ctx).await?.key_owner().await?)
+}
+
+/// Signs in to a source with the profile's credentials.
+///
+/// # Errors
+/// [`JobError`]: `BadCredentials` when one is missing or not accepted, `InvalidInput` when the profile does not
+/// have the source.
+pub async fn sign_in(ctx: &JobContext, source: &str) -> Result<SignedIn, JobError> {
+    Ok(source::signing_in(ctx, source).await?.sign_in().await?)
 }
 
 /// Where pages go: into files, and with each finished file into the unit's record.

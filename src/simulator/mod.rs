@@ -9,6 +9,7 @@
 //! wire     how Affise spells it
 //! archive  rows of files instead of generated ones
 //! marketo  the same for Marketo, which has a world of its own
+//! google   the same for Google Analytics 4 and 3
 //! faults   misbehaving on purpose
 //! server   paths, keys, parameters, pages
 //! ```
@@ -27,6 +28,7 @@ mod archive;
 mod calendar;
 pub mod campaigns;
 mod faults;
+pub mod google;
 pub mod marketo;
 mod random;
 mod server;
@@ -57,6 +59,7 @@ pub use wire::SECRET_MARKER;
 
 use archive::Archive;
 use faults::Faults;
+use google::{Google, GoogleFiles, GoogleOptions, GoogleTruth};
 use marketo::{Marketo, MarketoFiles, MarketoOptions, MarketoTruth};
 use server::{Holdings, Server};
 use truth::{LateChange, Truth};
@@ -100,6 +103,8 @@ pub struct Options {
     pub affiliate_key: SecretString,
     /// What the Marketo instance allows.
     pub marketo: MarketoOptions,
+    /// What Google allows.
+    pub google: GoogleOptions,
 }
 
 impl Default for Options {
@@ -116,6 +121,7 @@ impl Default for Options {
             api_key: SecretString::from(DEMO_API_KEY),
             affiliate_key: SecretString::from(DEMO_AFFILIATE_KEY),
             marketo: MarketoOptions::default(),
+            google: GoogleOptions::default(),
         }
     }
 }
@@ -188,6 +194,9 @@ pub async fn start(options: Options) -> Result<RunningSimulator, SimulatorError>
         .route("/identity/{*rest}", any(marketo::handle))
         .route("/rest/{*rest}", any(marketo::handle))
         .route("/bulk/{*rest}", any(marketo::handle))
+        .route("/token", any(google::handle))
+        .route("/v1beta/{*rest}", any(google::handle))
+        .route("/v4/{*rest}", any(google::handle))
         .fallback(server::handle)
         .with_state(Arc::clone(&server));
     let stopped = stop.clone().cancelled_owned();
@@ -215,6 +224,7 @@ fn skipped(server: &Server) -> Vec<SkippedLine> {
     affise
         .iter()
         .chain(server.marketo.skipped())
+        .chain(server.google.skipped())
         .cloned()
         .collect()
 }
@@ -250,9 +260,11 @@ async fn prepare(options: Options, stop: CancellationToken) -> Result<Server, Si
         Some(files) => files.serve(options.marketo, seed),
         None => Marketo::generated(options.marketo, seed, scale, now),
     };
+    let google = Google::new(options.google, seed, scale, files.google);
     Ok(Server {
         holdings,
         marketo,
+        google,
         clock: AtomicI64::new(now),
         admin_key: options.api_key,
         affiliate_key: options.affiliate_key,
@@ -270,29 +282,52 @@ async fn prepare(options: Options, stop: CancellationToken) -> Result<Server, Si
 struct Files {
     affise: Option<Box<Archive>>,
     marketo: Option<MarketoFiles>,
+    google: Option<GoogleFiles>,
 }
 
 impl Files {
     /// Takes in a folder.
     fn open(directory: &Path) -> Result<Self, ArchiveError> {
         let marketo = MarketoFiles::open(directory)?;
+        let google = GoogleFiles::open(directory)?;
         let affise = match Archive::open(directory) {
             Ok(archive) => Some(Box::new(archive)),
-            Err(ArchiveError::Empty(_)) if marketo.is_some() => None,
+            Err(ArchiveError::Empty(_)) if marketo.is_some() || google.is_some() => None,
             Err(error) => return Err(error),
         };
-        Ok(Self { affise, marketo })
+        Ok(Self {
+            affise,
+            marketo,
+            google,
+        })
     }
 
     /// When the newest row of any source was made.
     fn newest(&self) -> Option<i64> {
         let affise = self.affise.as_ref().and_then(|archive| archive.newest());
         let marketo = self.marketo.as_ref().and_then(MarketoFiles::newest);
-        affise.max(marketo)
+        let google = self.google.as_ref().and_then(GoogleFiles::newest);
+        affise.max(marketo).max(google)
     }
 }
 
 impl RunningSimulator {
+    /// What is true of the websites as of now.
+    pub fn google_truth(&self) -> GoogleTruth {
+        self.server.google.truth(self.server.now())
+    }
+
+    /// The service account's key file, as `/google/ServiceAccountKey` keeps it. It signs tokens that only
+    /// this simulator takes.
+    pub fn service_account_key(&self) -> SecretString {
+        self.server.google.key_file(&self.base_url())
+    }
+
+    /// Makes every token of Google expire now.
+    pub fn expire_google_tokens(&self) {
+        self.server.google.expire_tokens();
+    }
+
     /// What the Marketo instance holds as of now.
     pub fn marketo_truth(&self) -> MarketoTruth {
         self.server.marketo.truth(self.server.now())

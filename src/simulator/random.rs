@@ -47,6 +47,10 @@ pub(crate) enum Purpose {
     MarketoActivityTime = 34,
     /// The other attributes of a Marketo activity.
     MarketoActivityText = 35,
+    /// How many groups of sessions a day of a website has.
+    GoogleDay = 41,
+    /// A group of sessions.
+    GoogleCell = 42,
 }
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;

@@ -189,7 +189,7 @@ async fn downloads_that_break_are_gone_on_with_and_checked() {
         3,
         "the rest by a range, and the second window"
     );
-    let house = survives("wrong-checksum#1").await;
+    let house = survives("wrong-checksum#2").await;
     assert!(house.log.says("and its status says sha256:"));
 
     let house = House::new(quick(), "wrong-checksum")
@@ -358,7 +358,7 @@ async fn errors_that_stay_end_at_once_under_their_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_left_behind() {
-    let house = survives("marketo@/bulk/*#2:602,wrong-checksum#1,truncated-file#1").await;
+    let house = survives("marketo@/bulk/*#2:602,wrong-checksum#3,truncated-file#1").await;
     house.run(LEADS, week(), "leads").await;
     for path in files_below(house.path()) {
         let bytes = std::fs::read(&path).unwrap();
@@ -378,6 +378,8 @@ async fn no_secret_is_left_behind() {
     let parameters = house.context("x").await.parameters;
     let source = format!("{parameters:?} {:?}", house.context("x").await);
     assert!(!source.contains(SECRET_MARKER), "{source}");
-    // A staging folder holds nothing after a run.
-    assert!(files_below(&house.path().join("std/.staging")).is_empty());
+    // A staging folder holds nothing after a run but what the store itself keeps there.
+    let mut staged = files_below(&house.path().join("std/.staging"));
+    staged.retain(|path| !path.components().any(|part| part.as_os_str() == "locks"));
+    assert_eq!(staged, Vec::<PathBuf>::new());
 }

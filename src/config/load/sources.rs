@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use toml::Spanned;
 
-use super::{ConfigError, Place};
+use super::{ConfigError, Place, parameter_complaint};
 use crate::config::{Ga3Settings, Ga4Report, Ga4Settings, MarketoSettings};
 
 /// Settings all sources have in common.
@@ -69,7 +69,15 @@ impl Place<'_> {
                 None
             }
         });
-        complaint.map_or(Ok(Some(s)), |message| Err(self.invalid(at, message)))
+        complaint
+            .or_else(|| {
+                parameter_complaint([
+                    &s.munchkin_id_parameter,
+                    &s.client_id_parameter,
+                    &s.client_secret_parameter,
+                ])
+            })
+            .map_or(Ok(Some(s)), |message| Err(self.invalid(at, message)))
     }
 
     pub(super) fn ga4(
@@ -94,7 +102,7 @@ impl Place<'_> {
                 }
             }
         }
-        let complaint = ga4_complaint(&s);
+        let complaint = ga4_complaint(&s).or_else(|| parameter_complaint([&s.key_parameter]));
         complaint.map_or(Ok(Some(s)), |message| Err(self.invalid(at, message)))
     }
 
@@ -108,7 +116,7 @@ impl Place<'_> {
         let at = settings.span().start;
         let mut s = settings.into_inner();
         trim(&mut s.base_url);
-        let complaint = ga3_complaint(&s);
+        let complaint = ga3_complaint(&s).or_else(|| parameter_complaint([&s.key_parameter]));
         complaint.map_or(Ok(Some(s)), |message| Err(self.invalid(at, message)))
     }
 }

@@ -28,6 +28,8 @@ pub(crate) enum Scope {
     Logs,
     /// An open report.
     Table,
+    /// Credentials.
+    Credentials,
 }
 
 /// The command line that does the same, or why there is none.
@@ -57,7 +59,8 @@ macro_rules! action_ids {
 }
 
 action_ids! {
-    GoBoard "go-board", GoRun "go-run", GoLogs "go-logs", GoReports "go-reports", GoActivity "go-activity",
+    GoBoard "go-board", GoRun "go-run", GoLogs "go-logs", GoReports "go-reports", GoCredentials "go-credentials",
+    SetCredential "set-credential", TestCredential "test-credential", GoActivity "go-activity",
     Help "help", Palette "palette", Back "back", HistoryBack "history-back", HistoryForward "history-forward",
     LastScreen "last-screen", Refresh "refresh", RefreshAll "refresh-all", Copy "copy", StartNew "start",
     Sample "sample", ToggleMouse "mouse", Redraw "redraw", Suspend "suspend", Quit "quit", Interrupt "interrupt",
@@ -155,6 +158,7 @@ pub(crate) fn scopes(screen: Screen) -> &'static [Scope] {
         Screen::Logs => &[S::Logs, S::Execution, S::Moving, S::Global],
         Screen::Reports | Screen::Activity => &[S::Moving, S::Global],
         Screen::Table => &[S::Table, S::Moving, S::Global],
+        Screen::Credentials => &[S::Credentials, S::Moving, S::Global],
     }
 }
 
@@ -219,8 +223,16 @@ mod tests {
 
     #[test]
     fn command_twins_are_commands_that_exist() {
-        const VERBS: [&str; 8] = [
-            "status", "run ", "runs ", "reports ", "demo", "query ", "collect ", "gold ",
+        const VERBS: [&str; 9] = [
+            "status",
+            "run ",
+            "runs ",
+            "reports ",
+            "demo",
+            "query ",
+            "collect ",
+            "gold ",
+            "credentials ",
         ];
         for action in ACTIONS {
             if let Cli::Twin(words) = action.cli {

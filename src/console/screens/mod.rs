@@ -3,6 +3,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod board;
+pub(crate) mod credentials;
 pub(crate) mod dialogs;
 pub(crate) mod help;
 pub(crate) mod logs;

@@ -4,6 +4,7 @@ use crossterm::event::KeyEvent;
 use ratatui::{buffer::Buffer, layout::Position};
 
 use super::{
+    credentials::{self, SetForm},
     dialogs::{self, Choice, Confirm, TextView},
     help::{self, Help},
     palette::{self, Palette},
@@ -23,6 +24,8 @@ pub(crate) enum Overlay {
     Confirm(Confirm),
     /// What to start.
     Start(StartForm),
+    /// A new value of a credential.
+    SetCredential(SetForm),
     /// One of several.
     Choice(Choice),
     /// A line at the bottom: find, filter.
@@ -39,6 +42,7 @@ pub(crate) fn key(state: &mut State, event: KeyEvent, effects: &mut Vec<Effect>)
         Some(Overlay::Palette(palette)) => palette::key(state, palette, key, effects),
         Some(Overlay::Confirm(confirm)) => dialogs::confirm_key(state, confirm, key, effects),
         Some(Overlay::Start(form)) => start::key(state, form, key, effects),
+        Some(Overlay::SetCredential(form)) => credentials::form_key(state, form, key, effects),
         Some(Overlay::Choice(choice)) => dialogs::choice_key(state, choice, key, effects),
         Some(Overlay::Prompt(prompt)) => prompt::key(state, prompt, key, effects),
         Some(Overlay::Text(text)) => dialogs::text_key(state, text, key, effects),
@@ -54,6 +58,7 @@ pub(crate) fn paste(state: &mut State, text: &str) {
         Some(Overlay::Prompt(prompt)) => prompt.input.insert(text),
         Some(Overlay::Start(form)) => form.paste(text),
         Some(Overlay::Confirm(confirm)) => confirm.paste(text),
+        Some(Overlay::SetCredential(form)) => form.paste(text),
         _ => {}
     }
 }
@@ -65,6 +70,7 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) -> Option<Position> {
         Overlay::Palette(palette) => Some(palette::view(state, palette, buffer)),
         Overlay::Confirm(confirm) => dialogs::view_confirm(state, confirm, buffer),
         Overlay::Start(form) => start::view(state, form, buffer),
+        Overlay::SetCredential(form) => credentials::view_form(state, form, buffer),
         Overlay::Choice(choice) => dialogs::view_choice(state, choice, buffer),
         Overlay::Prompt(prompt) => Some(prompt::view(state, prompt, buffer)),
         Overlay::Text(text) => dialogs::view_text(state, text, buffer),

@@ -28,7 +28,7 @@ fn keys() -> impl Strategy<Value = String> {
         "<end>", "<pgup>", "<pgdn>", "<bs>", "<^p>", "<^c>", "<^d>", "<^u>", "<^l>",
     ]);
     prop_oneof![
-        6 => prop::sample::select("123 6!?:jkhlgGnN/&frRyswtcCzxeE{}[]-<>%qDXTé0".chars().collect::<Vec<_>>()).prop_map(String::from),
+        6 => prop::sample::select("123 68!?:jkhlgGnN/&frRyswtcCzxeE{}[]-<>%qDXTSé0".chars().collect::<Vec<_>>()).prop_map(String::from),
         4 => named.prop_map(str::to_owned),
         1 => "[a-z:!]{1,6}<enter>",
     ]
@@ -75,9 +75,15 @@ fn take(driver: &mut Driver, step: &Step) {
 }
 
 fn is_write(call: &str) -> bool {
-    ["redrive ", "stop ", "start ", "start_sample"]
-        .iter()
-        .any(|write| call.starts_with(write))
+    [
+        "redrive ",
+        "stop ",
+        "start ",
+        "start_sample",
+        "set_credential ",
+    ]
+    .iter()
+    .any(|write| call.starts_with(write))
 }
 
 proptest! {
@@ -133,6 +139,11 @@ fn the_runner_refuses_changes_of_a_read_only_profile_whatever_the_screens_did() 
         Request::Redrive("x".into()),
         Request::Stop("x".into(), String::new()),
         Request::StartSample,
+        Request::SetCredential {
+            path: "/affise/ApiKey".to_owned(),
+            value: "x".into(),
+            sign_in_first: false,
+        },
     ] {
         runtime.block_on(runner.run(Effect { request, stamp: 1 }));
         let error = answers.try_recv().unwrap().answer.error().cloned().unwrap();

@@ -133,6 +133,13 @@ fn overlays() {
 }
 
 #[test]
+fn credentials() {
+    snapshots("credentials", Scenario::Calm, "8t");
+    snapshots("credentials-missing", Scenario::Calm, "8jjj");
+    snapshots("credentials-set", Scenario::Calm, "8S  secret-value");
+}
+
+#[test]
 fn activity() {
     snapshots("activity", Scenario::Night, "6<enter>1!");
 }
@@ -152,7 +159,7 @@ fn a_window_that_is_too_small_says_so_and_recovers() {
 #[test]
 fn ascii_draws_no_mark_of_ours_outside_ascii() {
     for keys in [
-        "", "<enter>", "<enter>l", "<enter>3", "6", "D", "?", "T", "!",
+        "", "<enter>", "<enter>l", "<enter>3", "6", "D", "?", "T", "!", "8t", "8S",
     ] {
         let mut driver = driver(Scenario::Night, (120, 40));
         driver.ascii().press(keys);
@@ -167,7 +174,7 @@ fn ascii_draws_no_mark_of_ours_outside_ascii() {
 #[test]
 fn without_colours_nothing_is_coloured_and_everything_is_told() {
     for keys in [
-        "", "<enter>", "<enter>l", "<enter>3", "6<enter>", "D", "?", "T", "!",
+        "", "<enter>", "<enter>l", "<enter>3", "6<enter>", "D", "?", "T", "!", "8t", "8S",
     ] {
         let mut driver = driver(Scenario::Night, (120, 40));
         driver.mono().press(keys);

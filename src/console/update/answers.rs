@@ -5,7 +5,7 @@ use crate::{
         effect::{Answer, Effect, Request},
         event::Answered,
         format::plural,
-        screens::{board, logs, reports, run, table},
+        screens::{board, credentials, logs, reports, run, table},
         state::{Demo, Screen, State, Tone},
     },
     ops::{ExecutionId, OpsResult},
@@ -56,6 +56,16 @@ pub(super) fn answered(state: &mut State, answered: Answered, effects: &mut Vec<
                 format!("{} written to {}", plural(rows, "row"), path.display()),
                 Tone::Info,
             );
+        }
+        (_, Answer::Credentials(answer)) => credentials::answered(state, answer, effects),
+        (Request::CredentialHistory(path), Answer::CredentialHistory(answer)) => {
+            credentials::answered_history(state, &path, answer)
+        }
+        (Request::SetCredential { path, .. }, Answer::CredentialSet(answer)) => {
+            credentials::answered_set(state, &path, answer, effects)
+        }
+        (Request::TestCredentials(source), Answer::SignedIn(answer)) => {
+            credentials::answered_test(state, &source, answer)
         }
         (request, Answer::Started(answer)) => started(state, &request, answer, effects),
         (request, answer) => done(state, &request, &answer, effects),

@@ -13,7 +13,7 @@ use super::{
     event::{Event, EventKind},
     keymap::Key,
     screens::{
-        activity, board, dialogs,
+        activity, board, credentials, dialogs,
         help::Help,
         logs,
         overlay::{self, Overlay},
@@ -105,6 +105,7 @@ pub(crate) fn act(state: &mut State, action: &'static Action, effects: &mut Vec<
         Screen::Logs => logs::act(state, action.id, effects),
         Screen::Reports => reports::act(state, action.id, effects),
         Screen::Table => table::act(state, action.id, effects),
+        Screen::Credentials => credentials::act(state, action.id, effects),
         Screen::Activity => activity::act(state, action.id),
     };
     if !done {
@@ -129,6 +130,7 @@ fn everywhere(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) {
             }
         }
         ActionId::GoReports => state.go(Screen::Reports),
+        ActionId::GoCredentials => state.go(Screen::Credentials),
         ActionId::GoActivity => state.go(Screen::Activity),
         ActionId::Back => back(state),
         ActionId::HistoryBack | ActionId::LastScreen => history(state, true),
@@ -178,7 +180,7 @@ fn back(state: &mut State) {
             }
             return;
         }
-        Screen::Run | Screen::Reports => Screen::Board,
+        Screen::Run | Screen::Reports | Screen::Credentials => Screen::Board,
         Screen::Logs => Screen::Run,
         Screen::Table => Screen::Reports,
         Screen::Activity => state.back.last().copied().unwrap_or(Screen::Board),
@@ -241,6 +243,7 @@ fn arrived(state: &mut State, effects: &mut Vec<Effect>) {
     let stale = match state.screen {
         Screen::Board => old(state.board.fetched_at()),
         Screen::Reports => old(state.reports.fetched_at()),
+        Screen::Credentials => old(state.credentials.fetched_at()),
         _ => false,
     };
     if stale {
@@ -257,6 +260,7 @@ fn refresh(state: &mut State, effects: &mut Vec<Effect>) {
         Screen::Run => run::refresh(state, effects),
         Screen::Logs => logs::refresh(state, effects),
         Screen::Reports => reports::refresh(state, effects),
+        Screen::Credentials => credentials::refresh(state, effects),
         Screen::Table => {
             if let Some(name) = state.table.as_ref().map(|table| table.name.clone()) {
                 table::open(state, name, effects);
@@ -272,6 +276,7 @@ fn refresh_all(state: &mut State, effects: &mut Vec<Effect>) {
     run::refresh(state, effects);
     logs::refresh(state, effects);
     reports::refresh(state, effects);
+    credentials::refresh(state, effects);
 }
 
 /// Looks for what was typed last.
@@ -287,6 +292,7 @@ pub(crate) fn find(state: &mut State, forward: bool, inclusive: bool, effects: &
         Screen::Logs => logs::find(state, &text, forward, inclusive),
         Screen::Reports => reports::find(state, &text, forward, inclusive),
         Screen::Table => table::find(state, &text, forward, inclusive, effects),
+        Screen::Credentials => credentials::find(state, &text, forward, inclusive, effects),
         Screen::Activity => activity::find(state, &text, forward, inclusive),
     }
 }
@@ -298,7 +304,7 @@ pub(crate) fn filter(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
         Screen::Logs => logs::filter(state, text),
         Screen::Reports => reports::filter(state, text),
         Screen::Table => table::filter(state, text, effects),
-        Screen::Run | Screen::Activity => {}
+        Screen::Run | Screen::Credentials | Screen::Activity => {}
     }
 }
 
@@ -327,6 +333,7 @@ fn moused(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) {
             let again = match state.screen {
                 Screen::Board => board::click(state, mouse.column, mouse.row),
                 Screen::Reports => reports::click(state, mouse.column, mouse.row),
+                Screen::Credentials => credentials::click(state, mouse.column, mouse.row, effects),
                 Screen::Table => table::click(state, mouse.column, mouse.row, effects),
                 _ => false,
             };

@@ -7,8 +7,9 @@ use crate::pipeline::{
     jobs::{ErrorType, JobContext, JobError},
     ports::ParameterError,
     sources::{
-        Source,
+        SignIn, Source,
         affise::Affise,
+        ga4::Ga4,
         marketo::{Marketo, MarketoCredentials},
     },
 };
@@ -31,7 +32,34 @@ pub(super) async fn of_stream(
             Some(marketo) => Ok(Box::new(marketo)),
             None => Err(not_configured(ctx, stream)),
         },
-        Stream::Ga4(_) | Stream::Ga3(_) => Err(not_configured(ctx, stream)),
+        Stream::Ga4(name) => {
+            let settings = ctx.profile.ga4.as_ref();
+            let found = settings.and_then(|settings| {
+                let mut reports = settings.reports.iter();
+                Some((settings, reports.find(|report| report.name == name)?))
+            });
+            let (settings, report) = found.ok_or_else(|| not_configured(ctx, stream))?;
+            let key = credential(ctx, &settings.key_parameter).await?;
+            Ok(Box::new(Ga4::new(ctx, settings, report, &key)?))
+        }
+        Stream::Ga3(_) => Err(not_configured(ctx, stream)),
+    }
+}
+
+/// The source of this name, ready to sign in. A source that can sign in is one line here.
+///
+/// # Errors
+/// As [`of_stream`].
+pub(super) async fn signing_in(
+    ctx: &JobContext,
+    source: &str,
+) -> Result<Box<dyn SignIn>, JobError> {
+    match source {
+        "affise" => Ok(Box::new(affise(ctx).await?)),
+        other => {
+            let message = format!("{other} has no way to only sign in; a collection tells");
+            Err(JobError::new(ErrorType::InvalidInput, message))
+        }
     }
 }
 

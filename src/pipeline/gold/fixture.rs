@@ -525,6 +525,7 @@ pub(crate) fn profile(folder: &Path) -> Profile {
         ga3: None,
         normalise: NormaliseSettings::default(),
         gold: GoldSettings::default(),
+        credentials: crate::config::CredentialSettings::default(),
         datamart: crate::config::DatamartSettings::default(),
         schedules: Vec::new(),
         read_only: false,

@@ -130,6 +130,7 @@ macro_rules! columns {
 }
 
 pub mod marketo;
+pub mod report;
 
 /// A click, by event day. Key: `id`.
 pub const CLICKS: &[Column] = columns![
@@ -297,6 +298,7 @@ pub fn key(table: SilverTable) -> &'static str {
 pub fn day_column(table: SilverTable) -> Option<&'static str> {
     match table {
         SilverTable::MarketoActivities => Some("activity_date"),
+        SilverTable::Ga4(_) | SilverTable::Ga3(_) => Some(report::DAY),
         _ => table.by_event_day().then_some("created_at"),
     }
 }
@@ -306,7 +308,7 @@ pub fn day_column(table: SilverTable) -> Option<&'static str> {
 #[must_use]
 pub fn version(table: SilverTable) -> u32 {
     match table {
-        SilverTable::MarketoLeads | SilverTable::MarketoActivities => 1,
+        SilverTable::MarketoLeads | SilverTable::MarketoActivities | SilverTable::GaDayQuality => 1,
         _ => CONTRACT_VERSION,
     }
 }
@@ -325,14 +327,22 @@ pub fn columns(table: SilverTable) -> &'static [Column] {
         SilverTable::Conversions => CONVERSIONS,
         SilverTable::MarketoLeads => marketo::LEADS,
         SilverTable::MarketoActivities => marketo::ACTIVITIES,
-        SilverTable::Ga4(_) | SilverTable::Ga3(_) | SilverTable::GaDayQuality => &[],
+        SilverTable::GaDayQuality => report::DAY_QUALITY,
+        // They follow from configuration: see [`report`].
+        SilverTable::Ga4(_) | SilverTable::Ga3(_) => &[],
     }
 }
 
 /// The Arrow schema of a table's files: its columns, then [`EXTRA`], [`COLLECTED_AT`] and [`SOURCE`].
 #[must_use]
 pub fn schema(table: SilverTable) -> SchemaRef {
-    let own = columns(table)
+    schema_of(columns(table))
+}
+
+/// The Arrow schema of files with these columns.
+#[must_use]
+pub fn schema_of(columns: &[Column]) -> SchemaRef {
+    let own = columns
         .iter()
         .map(|column| Field::new(column.name, column.kind.data_type(), !column.required));
     let every = [

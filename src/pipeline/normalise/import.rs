@@ -51,7 +51,7 @@ pub async fn import(
     let mut all = Sha256::new();
     hashes.iter().for_each(|hash| all.update(hash));
     let id = format!("import-{}", &hex(&all.finalize())[..16]);
-    let mut run = Run::new(ctx, stream)?;
+    let mut run = Run::new(ctx, stream, &[]).await?;
     let collection = run.add_collection(Collection {
         id: id.clone(),
         received_at,

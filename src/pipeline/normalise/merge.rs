@@ -17,7 +17,7 @@ use arrow::{
 };
 
 use super::{
-    contract::{self, COLLECTED_AT, SOURCE},
+    contract::{COLLECTED_AT, SOURCE},
     part::{self, Layout, PartWriter, broken},
     stage::DayRows,
 };
@@ -34,6 +34,8 @@ pub(super) struct Merged {
     pub unchanged: u64,
     /// Rows beaten by another incoming row or by the stored one.
     pub superseded: u64,
+    /// Rows that are gone: a day that is replaced does not have them any more.
+    pub removed: u64,
     /// Rows of the partition afterwards.
     pub rows: u64,
     /// Whether there is a new file.
@@ -101,7 +103,8 @@ fn instant(column: Option<&ArrayRef>, row: usize) -> Option<i64> {
 impl<'b> KeyColumns<'b> {
     fn names(layout: &Layout) -> Vec<&'static str> {
         let wanted = [layout.key, "updated_at", "created_at"];
-        let own = contract::columns(layout.table)
+        let own = layout
+            .columns
             .iter()
             .map(|column| column.name)
             .filter(|name| wanted.contains(name));
@@ -306,7 +309,11 @@ fn settle(
     Ok(())
 }
 
-fn for_each_incoming(
+/// Calls `each` with every batch that came, oldest first.
+///
+/// # Errors
+/// A storage error, or what `each` says.
+pub(super) fn for_each_incoming(
     layout: &Layout,
     incoming: &DayRows,
     mut each: impl FnMut(RecordBatch) -> Result<(), JobError>,
@@ -378,7 +385,11 @@ fn write(
     writer.finish()
 }
 
-fn push_filtered(
+/// Writes the rows of a batch that are kept.
+///
+/// # Errors
+/// A storage error.
+pub(super) fn push_filtered(
     writer: &mut PartWriter<'_>,
     batch: &RecordBatch,
     keep: Vec<bool>,
@@ -409,7 +420,7 @@ fn mix_bytes(mut state: u64, bytes: &[u8]) -> u64 {
 }
 
 /// Appends a fingerprint of each row's contents: all columns but load time and collection.
-fn fingerprints(batch: &RecordBatch, out: &mut Vec<u64>) {
+pub(super) fn fingerprints(batch: &RecordBatch, out: &mut Vec<u64>) {
     let start = out.len();
     out.resize(start + batch.num_rows(), SEED);
     let contents = batch.num_columns().saturating_sub(2);

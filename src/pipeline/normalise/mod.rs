@@ -29,6 +29,8 @@ mod part;
 mod plan;
 mod publish;
 mod quarantine;
+mod replace;
+mod reports;
 mod rows;
 mod run;
 mod segment;
@@ -93,7 +95,7 @@ pub async fn normalise(
     // Load order decides ties, so it must not depend on the order of the request.
     manifests.sort_by(|a, b| (a.received_at, &a.collection).cmp(&(b.received_at, &b.collection)));
     manifests.dedup_by(|a, b| a.collection == b.collection);
-    let mut run = run::Run::new(ctx, request.stream)?;
+    let mut run = run::Run::new(ctx, request.stream, &manifests).await?;
     for manifest in manifests {
         let collection = run.add_collection(Collection {
             id: manifest.collection,

@@ -27,7 +27,7 @@ use parquet::{
     schema::types::ColumnPath,
 };
 
-use super::contract::{self, Kind};
+use super::contract::{self, Column, Kind, report::Contract};
 use crate::pipeline::{
     dataset::SilverTable,
     jobs::{ErrorType, JobError},
@@ -60,14 +60,22 @@ pub(super) struct Layout {
     pub table: SilverTable,
     /// The column that tells its rows apart.
     pub key: &'static str,
+    /// Its columns, without the three of every table.
+    pub columns: &'static [Column],
     /// Its Arrow schema.
     pub schema: SchemaRef,
     properties: WriterPropertiesPtr,
 }
 
 impl Layout {
-    /// The layout of `table`.
+    /// The layout of a table whose columns are written down.
     pub fn new(table: SilverTable) -> Self {
+        Self::of(&Contract::fixed(table))
+    }
+
+    /// The layout of a table by its contract.
+    pub fn of(contract: &Contract) -> Self {
+        let table = contract.table;
         let zstd = ZstdLevel::try_new(ZSTD_LEVEL).unwrap_or_default();
         let mut builder = WriterProperties::builder()
             .set_compression(Compression::ZSTD(zstd))
@@ -77,9 +85,9 @@ impl Layout {
             .set_created_by(concat!("lakehand ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_key_value_metadata(Some(vec![KeyValue::new(
                 "contract_version".to_owned(),
-                contract::version(table).to_string(),
+                contract.version.to_string(),
             )]));
-        for column in contract::columns(table) {
+        for column in contract.columns {
             let path = ColumnPath::from(column.name);
             if column.distinct {
                 builder = builder.set_column_dictionary_enabled(path.clone(), false);
@@ -95,7 +103,8 @@ impl Layout {
         Self {
             table,
             key: contract::key(table),
-            schema: contract::schema(table),
+            columns: contract.columns,
+            schema: contract.schema(),
             properties: Arc::new(builder.build()),
         }
     }

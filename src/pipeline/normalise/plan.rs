@@ -63,6 +63,8 @@ pub(super) struct Plan {
     pub day: Option<u16>,
     /// A value that does not fit becomes null and is kept in `_extra`, instead of putting the row aside.
     pub lenient: bool,
+    /// Numbers come as text by the source's rule: that is no drift.
+    pub text_numbers: bool,
 }
 
 impl Plan {
@@ -96,7 +98,14 @@ impl Plan {
             money: money.map(|((income, payouts), earnings)| (income, payouts, earnings)),
             day: day.and_then(place),
             lenient,
+            text_numbers: false,
         }
+    }
+
+    /// The same plan for a source that writes every number as text.
+    pub fn with_text_numbers(mut self, text_numbers: bool) -> Self {
+        self.text_numbers = text_numbers;
+        self
     }
 }
 

@@ -11,6 +11,8 @@ use super::{
     merge::{self, Merged},
     part::Layout,
     quarantine::quarantine_key,
+    replace::{self, Speakers},
+    reports::{self, Replacement},
     run::{Staged, fetch},
     segment::date_of,
     stage::{Day, DayRows},
@@ -142,6 +144,8 @@ pub(super) async fn publish_judged(
     let Staged {
         folder,
         layout,
+        replacement,
+        contract_changes,
         stage,
         reasons,
         first_aside,
@@ -157,6 +161,7 @@ pub(super) async fn publish_judged(
         quarantine_reasons: reasons,
         first_quarantined: first_aside,
         quarantine_files,
+        contract_changes,
         ..NormaliseSummary::default()
     };
     summary.add_tally(
@@ -166,12 +171,24 @@ pub(super) async fn publish_judged(
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let table = stream.silver();
     let folder_path = folder.path().to_owned();
-    let merges = stage.into_days().into_iter().map(|(day, rows)| {
+    let mut days = stage.into_days();
+    let Replacement {
+        part,
+        days: mut told,
+        readings,
+    } = replacement.unwrap_or_default();
+    // A day that came without rows is replaced too: by nothing.
+    for day in told.keys() {
+        days.entry(Some(*day)).or_default();
+    }
+    let merges = days.into_iter().map(|(day, rows)| {
+        let speakers = day.and_then(|day| told.remove(&day)).unwrap_or_default();
         let work = Partition {
             table,
             day,
             layout: Arc::clone(&layout),
             rows: Arc::new(rows),
+            speakers: (!part.is_empty()).then(|| (part, Arc::new(speakers))),
             folder: folder_path.clone(),
         };
         async move { Ok::<_, JobError>((day, work.replace(ctx).await?)) }
@@ -188,22 +205,30 @@ pub(super) async fn publish_judged(
         let changed = done.iter().any(|(_, merged)| merged.written);
         children::rebuild(ctx, &folder_path, changed).await?;
     }
+    reports::record_days(ctx, &readings, &ctx.execution, &folder_path).await?;
     tell(ctx, stream.short(), &summary);
     Ok(summary)
 }
 
 fn tell(ctx: &JobContext, stream: &str, summary: &NormaliseSummary) {
     let line = format!(
-        "{stream}: {} rows in, {} new, {} updated, {} unchanged, {} superseded, {} put aside, {} partitions written",
+        "{stream}: {} rows in, {} new, {} updated, {} unchanged, {} superseded, {} removed, {} put aside, {} partitions written",
         summary.rows_in,
         summary.rows_new,
         summary.rows_updated,
         summary.rows_unchanged,
         summary.rows_superseded,
+        summary.rows_removed,
         summary.rows_quarantined,
         summary.partitions.len(),
     );
     ctx.log.line(Level::Info, &line);
+    for change in &summary.contract_changes {
+        ctx.log.line(
+            Level::Info,
+            &format!("{stream}: the contract grew: {change}"),
+        );
+    }
     for (reason, rows) in &summary.quarantine_reasons {
         ctx.log
             .line(Level::Warn, &format!("{rows} rows put aside: {reason}"));
@@ -251,17 +276,27 @@ pub(super) async fn existing(
 }
 
 /// New rows of one partition.
-struct Partition {
-    table: SilverTable,
-    day: Day,
-    layout: Arc<Layout>,
-    rows: Arc<DayRows>,
-    folder: PathBuf,
+pub(super) struct Partition {
+    /// The table.
+    pub table: SilverTable,
+    /// The day, for a table with days.
+    pub day: Day,
+    /// How its files are written.
+    pub layout: Arc<Layout>,
+    /// The rows.
+    pub rows: Arc<DayRows>,
+    /// Who speaks for what, where days are replaced; without it rows are merged by key.
+    pub speakers: Option<(&'static str, Arc<Speakers>)>,
+    /// Where files are made.
+    pub folder: PathBuf,
 }
 
 impl Partition {
     /// Merges the rows in; starts over when somebody else replaced the partition meanwhile.
-    async fn replace(self, ctx: &JobContext) -> Result<Merged, JobError> {
+    ///
+    /// # Errors
+    /// `Cancelled`, `StorageError`, `LeaseHeld` when others keep replacing it.
+    pub(super) async fn replace(self, ctx: &JobContext) -> Result<Merged, JobError> {
         let date: Option<Date> = self.day.map(date_of);
         let key = self.table.part_key(date);
         let name = date.map_or_else(|| "all".to_owned(), |date| date.to_string());
@@ -288,8 +323,12 @@ impl Partition {
                 Arc::clone(&self.rows),
                 out.clone(),
             );
-            let merged = tokio::task::spawn_blocking(move || {
-                merge::merge(&layout, &rows, path.as_deref(), &target)
+            let speakers = self.speakers.clone();
+            let merged = tokio::task::spawn_blocking(move || match speakers {
+                None => merge::merge(&layout, &rows, path.as_deref(), &target),
+                Some((part, speakers)) => {
+                    replace::replace(&layout, part, &rows, path.as_deref(), &speakers, &target)
+                }
             })
             .await;
             let merged = merged.map_err(|why| {

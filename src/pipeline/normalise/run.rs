@@ -7,21 +7,25 @@ use std::{
 };
 
 use futures::TryStreamExt;
+use jiff::tz::TimeZone;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Collection,
+    contract::report::{Contract, part_column},
     feed::{self, InputFile, Place},
     part::{Layout, broken},
     plan::Plan,
     quarantine::{QuarantineWriter, QuarantinedLine},
+    reports::{self, Replacement},
     segment::{Decoded, SegmentDecoder},
     stage::{Spill, Stage},
     tally::Tally,
 };
 use crate::pipeline::{
+    collect::Manifest,
     dataset::Stream,
     jobs::{ErrorType, JobContext, JobError},
     secrets::may_hold_secrets,
@@ -34,6 +38,9 @@ const PROGRESS_ROWS: u64 = 200_000;
 pub(super) struct Run<'c> {
     ctx: &'c JobContext,
     stream: Stream,
+    contract: Contract,
+    replacement: Option<Replacement>,
+    contract_changes: Vec<String>,
     folder: TempDir,
     collections: Vec<Collection>,
     files: Vec<InputFile>,
@@ -47,6 +54,10 @@ pub(super) struct Staged {
     pub stream: Stream,
     /// How silver files are written.
     pub layout: Arc<Layout>,
+    /// How days are replaced, where they are not merged by key.
+    pub replacement: Option<Replacement>,
+    /// What changed in the contract.
+    pub contract_changes: Vec<String>,
     /// New rows by day.
     pub stage: Stage,
     /// Quarantine files by collection, in input order; `None` where nothing was put aside.
@@ -82,11 +93,16 @@ impl Staged {
 }
 
 impl<'c> Run<'c> {
-    /// A run without input.
+    /// A run without input; `manifests` are of the collections that will be added.
     ///
     /// # Errors
-    /// A storage error when the staging folder cannot be made.
-    pub fn new(ctx: &'c JobContext, stream: Stream) -> Result<Self, JobError> {
+    /// A storage error when the staging folder or a report's contract cannot be made.
+    pub async fn new(
+        ctx: &'c JobContext,
+        stream: Stream,
+        manifests: &[Manifest],
+    ) -> Result<Self, JobError> {
+        let (contract, contract_changes) = reports::contract_of(ctx, stream, manifests).await?;
         let staging = ctx.lake.std.staging();
         std::fs::create_dir_all(&staging).map_err(|why| broken("make", &staging, why))?;
         let folder = tempfile::Builder::new()
@@ -96,6 +112,9 @@ impl<'c> Run<'c> {
         Ok(Self {
             ctx,
             stream,
+            contract,
+            replacement: Replacement::of(stream, manifests),
+            contract_changes,
             folder,
             collections: Vec::new(),
             files: Vec::new(),
@@ -146,10 +165,11 @@ impl<'c> Run<'c> {
         // Should the caller go away, the workers stop at their next segment.
         let guard = stop.clone().drop_guard();
         let ctx = self.ctx.clone();
+        let (replacement, contract_changes) = (self.replacement, self.contract_changes);
         let work = move || {
             decode_all(
                 &ctx,
-                self.stream,
+                (self.stream, self.contract),
                 self.folder,
                 self.collections,
                 &self.files,
@@ -158,12 +178,15 @@ impl<'c> Run<'c> {
         };
         let done = tokio::task::spawn_blocking(work).await;
         drop(guard.disarm());
-        done.unwrap_or_else(|why| {
+        let mut staged = done.unwrap_or_else(|why| {
             Err(JobError::new(
                 ErrorType::StorageError,
                 format!("the decoder stopped: {why}; report this as a defect"),
             ))
-        })
+        })?;
+        staged.replacement = replacement;
+        staged.contract_changes = contract_changes;
+        Ok(staged)
     }
 }
 
@@ -207,19 +230,23 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn decode_all(
     ctx: &JobContext,
-    stream: Stream,
+    (stream, contract): (Stream, Contract),
     folder: TempDir,
     collections: Vec<Collection>,
     files: &[InputFile],
     stop: &CancellationToken,
 ) -> Result<Staged, JobError> {
-    let table = stream.silver();
-    let layout = Arc::new(Layout::new(table));
-    let plan = Plan::new(
-        super::contract::columns(table),
-        super::contract::day_column(table),
-        false,
-    );
+    let table = contract.table;
+    let layout = Arc::new(Layout::of(&contract));
+    let is_report = part_column(table).is_some();
+    let day = super::contract::day_column(table);
+    let plan = Plan::new(contract.columns, day, false).with_text_numbers(is_report);
+    // A report's day is the property's own, whatever the profile's zone.
+    let zone = if is_report {
+        TimeZone::UTC
+    } else {
+        ctx.profile.time_zone.clone()
+    };
     let settings = ctx.profile.normalise;
     let threads = match settings.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -241,6 +268,8 @@ fn decode_all(
             folder,
             stream,
             layout: Arc::clone(&layout),
+            replacement: None,
+            contract_changes: Vec::new(),
             stage,
             quarantine: collections
                 .into_iter()
@@ -266,13 +295,7 @@ fn decode_all(
     feed::run(
         files,
         threads,
-        || {
-            SegmentDecoder::new(
-                &plan,
-                Arc::clone(&layout.schema),
-                ctx.profile.time_zone.clone(),
-            )
-        },
+        || SegmentDecoder::new(&plan, Arc::clone(&layout.schema), zone.clone()),
         |decoder, file, segment| {
             if stop.is_cancelled() {
                 return Err(JobError::new(

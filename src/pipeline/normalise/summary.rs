@@ -22,6 +22,12 @@ pub struct NormaliseSummary {
     pub rows_superseded: u64,
     /// Lines put aside.
     pub rows_quarantined: u64,
+    /// Rows that silver had and the replaced day does not have any more.
+    #[serde(default)]
+    pub rows_removed: u64,
+    /// What changed in the table's contract: new columns, wider types.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contract_changes: Vec<String>,
     /// Partitions that got a new file.
     pub partitions: Vec<PartitionChange>,
     /// Lines put aside, by reason.
@@ -88,6 +94,7 @@ impl NormaliseSummary {
         self.rows_updated += merged.updated;
         self.rows_unchanged += merged.unchanged;
         self.rows_superseded += merged.superseded;
+        self.rows_removed += merged.removed;
         if merged.written {
             self.partitions.push(PartitionChange {
                 day,

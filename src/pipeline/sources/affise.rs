@@ -17,7 +17,7 @@ use serde_json::{json, value::RawValue};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    PageSink, Source, SourceError, SourceOutcome, SourceRequest,
+    PageSink, SignIn, SignedIn, Source, SourceError, SourceOutcome, SourceRequest,
     http::{Auth, Fault, HttpClient, HttpRequest, HttpSettings, Verdict},
 };
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
     pipeline::{
         dataset::Stream,
         jobs::{JobLog, Level},
+        text::for_terminal,
     },
 };
 
@@ -292,6 +293,23 @@ impl Affise {
             request,
             watermark,
             incomplete: Vec::new(),
+        })
+    }
+}
+
+#[async_trait]
+impl SignIn for Affise {
+    async fn sign_in(&self) -> Result<SignedIn, SourceError> {
+        let owner = self.key_owner().await?;
+        let account = format!("{} (user {}, {})", owner.email, owner.id, owner.kind);
+        let warning = (!owner.is_admin).then(|| {
+            "this user may not read all that a collection needs; use the key of a general manager"
+                .to_owned()
+        });
+        Ok(SignedIn {
+            account: for_terminal(&account).into_owned(),
+            at: self.settings.base_url.clone(),
+            warning,
         })
     }
 }

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::pipeline::{dataset::Stream, window::Window};
 
 pub mod affise;
+pub mod ga4;
+pub mod google;
 pub mod http;
 pub mod marketo;
 
@@ -137,6 +139,27 @@ pub trait PageSink: Send {
     async fn recall(&mut self, position: u64) -> Result<Vec<Bytes>, SourceError>;
 }
 
+/// Who a source says we are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SignedIn {
+    /// The account in the source's words, control characters removed: `ops@example.com (user 7, general manager)`.
+    pub account: String,
+    /// The address that answered.
+    pub at: String,
+    /// What the account may not do although it signed in; `None` when it may do all that a collection needs.
+    pub warning: Option<String>,
+}
+
+/// Signs in with the credentials of a source, for real, and does nothing else.
+#[async_trait]
+pub trait SignIn: Send + Sync {
+    /// Signs in.
+    ///
+    /// # Errors
+    /// [`SourceError::BadCredentials`] when the source does not accept them; others as for every request.
+    async fn sign_in(&self) -> Result<SignedIn, SourceError>;
+}
+
 /// One source API.
 #[async_trait]
 pub trait Source: Send + Sync + fmt::Debug {
@@ -151,4 +174,13 @@ pub trait Source: Send + Sync + fmt::Debug {
         cursor: Option<serde_json::Value>,
         sink: &mut dyn PageSink,
     ) -> Result<SourceOutcome, SourceError>;
+
+    /// Told once everything of an outcome is durable and its manifest is written: what the source notes
+    /// for its next collection may now rest on it.
+    ///
+    /// # Errors
+    /// [`SourceError::Sink`] when it cannot be noted.
+    async fn stored(&self, _outcome: &SourceOutcome) -> Result<(), SourceError> {
+        Ok(())
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod crawler;
+pub mod credentials;
 pub mod engine;
 mod gold;
 pub mod jobs;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     crawler::{LocalCrawlers, landing::Landing},
+    credentials::LocalCredentials,
     engine::{EngineSettings, LocalEngine},
     gold::LocalGold,
     jobs::LocalJobs,
@@ -158,6 +160,11 @@ impl Platform {
                 jobs: jobs.clone(),
             }),
             lake: lake.clone(),
+            credentials: Arc::new(LocalCredentials {
+                parameters: Arc::clone(&parameters),
+                jobs: Arc::clone(&jobs),
+                stand_in: Arc::clone(&stand_in),
+            }),
             clock: Arc::clone(&clock),
             sample: Some(Arc::new(Sample(Arc::clone(&stand_in)))),
         }));

@@ -20,7 +20,10 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::pipeline::ports::{ParameterError, ParameterStore};
+use crate::{
+    ops::CredentialVersion,
+    pipeline::ports::{ParameterError, ParameterReference, ParameterStore},
+};
 
 /// Start of the variables that win over the file.
 pub const ENVIRONMENT_PREFIX: &str = "LAKEHAND_PARAMETER";
@@ -41,15 +44,6 @@ impl fmt::Debug for FileParameters {
     }
 }
 
-/// What is known of a version without its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParameterVersion {
-    /// Counts from 1.
-    pub version: u64,
-    /// When it was set.
-    pub set_at: Timestamp,
-}
-
 /// The file. No `Debug`: it holds values.
 #[derive(Serialize, Deserialize, Default)]
 struct Stored {
@@ -60,6 +54,9 @@ struct Stored {
 struct StoredVersion {
     version: u64,
     set_at: Timestamp,
+    /// User of this machine who set it; versions of older files do not tell.
+    #[serde(default)]
+    by: Option<String>,
     value: String,
 }
 
@@ -87,6 +84,21 @@ impl FileParameters {
         format!("{ENVIRONMENT_PREFIX}_{name}")
     }
 
+    /// The variable that gives `path` in place of the file, if it is set.
+    #[must_use]
+    pub fn variable_in_force(&self, path: &str) -> Option<String> {
+        let name = Self::variable(path);
+        (self.environment)(&name).map(|_| name)
+    }
+
+    /// The user of this machine, as the environment names them.
+    fn user(&self) -> Option<String> {
+        ["SUDO_USER", "USER", "LOGNAME"]
+            .iter()
+            .filter_map(|name| (self.environment)(name)?.into_string().ok())
+            .find(|name| !name.is_empty())
+    }
+
     /// Every path that has a value in the file.
     ///
     /// # Errors
@@ -103,11 +115,12 @@ impl FileParameters {
     ///
     /// # Errors
     /// [`ParameterError::Failed`] when the file cannot be read.
-    pub async fn versions(&self, path: &str) -> Result<Vec<ParameterVersion>, ParameterError> {
+    pub async fn versions(&self, path: &str) -> Result<Vec<CredentialVersion>, ParameterError> {
         let (file, name) = (Arc::clone(&self.path), path.to_owned());
-        let known = |stored: StoredVersion| ParameterVersion {
+        let known = |stored: StoredVersion| CredentialVersion {
             version: stored.version,
             set_at: stored.set_at,
+            by: stored.by,
         };
         blocking("read", path, move || {
             let versions = load(&file)?.parameters.remove(&name).unwrap_or_default();
@@ -128,6 +141,7 @@ impl ParameterStore for FileParameters {
             })?;
             return Ok(value.into());
         }
+        refuse_secrets_manager("read", path)?;
         let (file, name) = (Arc::clone(&self.path), path.to_owned());
         let value = blocking("read", path, move || {
             let versions = load(&file)?.parameters.remove(&name).unwrap_or_default();
@@ -142,7 +156,8 @@ impl ParameterStore for FileParameters {
     }
 
     async fn put(&self, path: &str, value: SecretString) -> Result<u64, ParameterError> {
-        let (file, name) = (Arc::clone(&self.path), path.to_owned());
+        refuse_secrets_manager("write", path)?;
+        let (file, name, by) = (Arc::clone(&self.path), path.to_owned(), self.user());
         blocking("write", path, move || {
             let folder = folder_of(&file);
             fs::create_dir_all(folder)?;
@@ -154,12 +169,28 @@ impl ParameterStore for FileParameters {
             versions.push(StoredVersion {
                 version,
                 set_at: Timestamp::now(),
+                by,
                 value,
             });
             save(&file, &stored)?;
             Ok(version)
         })
         .await
+    }
+}
+
+/// Secrets Manager is not on this machine: a reference into it has a value by its variable only.
+fn refuse_secrets_manager(action: &'static str, path: &str) -> Result<(), ParameterError> {
+    match path.parse() {
+        Ok(ParameterReference::Secret { .. }) => Err(ParameterError::Failed {
+            action,
+            path: path.to_owned(),
+            why: format!(
+                "Secrets Manager is reached on AWS only; set the variable {}, or name a parameter path in config.toml",
+                FileParameters::variable(path)
+            ),
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -241,7 +272,7 @@ mod tests {
 
     fn parameters(folder: &Path) -> FileParameters {
         FileParameters {
-            environment: Arc::new(|_| None),
+            environment: Arc::new(|name| (name == "USER").then(|| "maria".into())),
             ..FileParameters::new(folder.join("sub/parameters.json"))
         }
     }
@@ -273,6 +304,7 @@ mod tests {
                 .collect::<Vec<_>>(),
             [1, 2]
         );
+        assert_eq!(versions[1].by.as_deref(), Some("maria"));
         assert_eq!(store.paths().await.unwrap(), ["/affise/ApiKey", "/other"]);
         let shown = format!(
             "{store:?} {versions:?} {:?}",
@@ -333,6 +365,47 @@ mod tests {
             store.get("/affise/ApiKey").await.unwrap().expose_secret(),
             "from outside"
         );
+    }
+
+    #[tokio::test]
+    async fn a_reference_into_secrets_manager_has_a_stand_in_and_else_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let reference = "secretsmanager:prod/affise#apiKey";
+        let store = parameters(folder.path());
+        for error in [
+            store.get(reference).await.unwrap_err(),
+            store.put(reference, MARKER.into()).await.unwrap_err(),
+        ] {
+            let said = error.to_string();
+            assert!(said.contains("on AWS only"), "{said}");
+            assert!(
+                said.contains("LAKEHAND_PARAMETER_SECRETSMANAGER_PROD_AFFISE_APIKEY"),
+                "{said}"
+            );
+        }
+        let named = |name: &str| {
+            (name == "LAKEHAND_PARAMETER_SECRETSMANAGER_PROD_AFFISE_APIKEY")
+                .then(|| OsString::from("x"))
+        };
+        let store = FileParameters {
+            environment: Arc::new(named),
+            ..parameters(folder.path())
+        };
+        assert_eq!(store.get(reference).await.unwrap().expose_secret(), "x");
+        assert!(store.variable_in_force(reference).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_file_from_before_users_were_kept_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = parameters(folder.path());
+        store.put("/k", "x".into()).await.unwrap();
+        let old = fs::read_to_string(&store.path)
+            .unwrap()
+            .replace("\"by\": \"maria\",", "");
+        fs::write(&store.path, old).unwrap();
+        assert_eq!(store.versions("/k").await.unwrap()[0].by, None);
+        assert_eq!(store.put("/k", "y".into()).await.unwrap(), 2);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

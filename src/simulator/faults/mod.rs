@@ -33,6 +33,7 @@
 //! | `expired-key-after=N` | 401 after `N` requests | |
 //! | `late-status` | a recent conversion has changed its status since the last request | |
 //! | `marketo` | Marketo's error of a code, in 200 | `606`; `1029-queue`, `1029-quota`, `1029-queued`, `1003-many` |
+//! | `google` | a refusal of Google Analytics | `concurrent`, `hour`, `project-hour`, `day`, `thresholded`, `server-errors`, `unauthenticated`, `permission`, `invalid`, `invalid-grant`; of GA3 `user-rate`, `quota-exceeded`, `daily-limit`, `not-found-html`; `unsettled` answers with other figures every time |
 //! | `short-token` | Marketo's token lives two seconds | |
 //! | `export-failed` | a bulk job that is enqueued will fail | |
 //! | `file-missing` | a bulk file that is complete answers 404 | |
@@ -90,6 +91,8 @@ pub enum FaultKind {
     LateStatus,
     /// An error of Marketo by the word of its code.
     Marketo(&'static str),
+    /// A refusal of Google Analytics by its word.
+    Google(&'static str),
     /// A Marketo token of two seconds.
     ShortToken,
     /// A bulk job that will fail.
@@ -127,6 +130,7 @@ impl FaultKind {
             Self::WrongKey => "wrong-key",
             Self::LateStatus => "late-status",
             Self::Marketo(_) => "marketo",
+            Self::Google(_) => "google",
             Self::ShortToken => "short-token",
             Self::ExportFailed => "export-failed",
             Self::FileMissing => "file-missing",
@@ -137,7 +141,7 @@ impl FaultKind {
     }
 
     /// Every kind, with the argument it has when none is given.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::TooManyRequests,
         Self::RetryAfter(Duration::from_secs(1)),
         Self::ServerError(500),
@@ -157,6 +161,7 @@ impl FaultKind {
         Self::WrongKey,
         Self::LateStatus,
         Self::Marketo("606"),
+        Self::Google("concurrent"),
         Self::ShortToken,
         Self::ExportFailed,
         Self::FileMissing,
@@ -169,6 +174,8 @@ impl FaultKind {
     fn fits(self, path: &str) -> bool {
         match self {
             Self::Marketo(_) => path.starts_with("/rest") || path.starts_with("/bulk"),
+            Self::Google("invalid-grant") => path == "/token",
+            Self::Google(_) => path.starts_with("/v1beta/") || path.starts_with("/v4/"),
             Self::ShortToken => path == "/identity/oauth/token",
             Self::ExportFailed => path.ends_with("/enqueue.json"),
             Self::WrongChecksum => path.ends_with("/status.json"),
@@ -256,7 +263,7 @@ impl fmt::Display for FaultPlan {
                     write!(formatter, ":{}ms", wait.as_millis())?;
                 }
                 FaultKind::ShiftPage(rows) => write!(formatter, ":{rows}")?,
-                FaultKind::Marketo(code) => write!(formatter, ":{code}")?,
+                FaultKind::Marketo(word) | FaultKind::Google(word) => write!(formatter, ":{word}")?,
                 _ => {}
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::{Fault, FaultKind, FaultPlan, Trigger};
-use crate::simulator::marketo::codes::CODES;
+use crate::simulator::{google::WORDS, marketo::codes::CODES};
 
 /// A fault plan that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -176,6 +176,13 @@ fn with_argument(kind: FaultKind, argument: Option<(usize, &str)>) -> Result<Fau
             None => trouble(
                 offset,
                 format!("{text:?} is not a code that Marketo is known to send"),
+            ),
+        },
+        FaultKind::Google(_) => match WORDS.iter().find(|word| **word == text) {
+            Some(word) => Ok(FaultKind::Google(word)),
+            None => trouble(
+                offset,
+                format!("{text:?} is not one of {}", WORDS.join(", ")),
             ),
         },
         other => {

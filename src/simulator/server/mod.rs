@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::calendar::{self, CLICK_DAYS, Span};
 use super::faults::{Faults, PageFault, Replacement, Strikes};
+use super::google::Google;
 use super::marketo::Marketo;
 use super::wire::{self, SECRET_MARKER};
 pub(crate) use answer::Page;
@@ -36,6 +37,7 @@ use parameters::Parameters;
 pub(crate) struct Server {
     pub holdings: Holdings,
     pub marketo: Marketo,
+    pub google: Google,
     /// Now, in seconds since 1970 UTC.
     pub clock: AtomicI64,
     pub admin_key: SecretString,

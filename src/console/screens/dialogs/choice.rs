@@ -132,6 +132,13 @@ fn copyable(state: &State) -> Vec<(&'static str, String)> {
                     .map(|path| ("File", path)),
             );
         }
+        // Only where it is kept: there is no value to copy.
+        Screen::Credentials => {
+            if let Some(one) = state.credentials.selected() {
+                items.push(("Path", one.path.clone()));
+                items.push(("Command", format!("lakehand credentials set {}", one.path)));
+            }
+        }
         Screen::Activity => items.extend(
             state
                 .activity

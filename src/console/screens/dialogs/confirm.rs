@@ -10,6 +10,7 @@ use ratatui::{
 
 use super::screen;
 use crate::console::{
+    actions::{self, Action, ActionId},
     effect::{Effect, Request, Risk},
     keymap::Key,
     screens::overlay::Overlay,
@@ -188,11 +189,20 @@ pub(in crate::console::screens) fn confirm_key(
     let typing = confirm.name.is_some();
     match key.key_code() {
         KeyCode::Esc => return,
+        // A name that was typed is no held key; the key that opened the dialog may still be one.
+        KeyCode::Enter if typing && confirm.on_yes => return send(state, confirm, effects),
+        KeyCode::Tab | KeyCode::BackTab if typing => {
+            confirm.on_yes = !confirm.on_yes && confirm.may_send();
+        }
+        _ if typing && !counts && key != Key::ENTER && !opens(state, key) => {
+            confirm.typed(|input| {
+                input.key(key);
+            });
+        }
         _ if !counts => {}
         KeyCode::Enter if !confirm.on_yes => return,
-        KeyCode::Enter if confirm.may_send() => return send(state, confirm, effects),
-        KeyCode::Enter => {}
-        KeyCode::Tab | KeyCode::BackTab => confirm.on_yes = !confirm.on_yes && confirm.may_send(),
+        KeyCode::Enter => return send(state, confirm, effects),
+        KeyCode::Tab | KeyCode::BackTab => confirm.on_yes = !confirm.on_yes,
         _ if typing => confirm.typed(|input| {
             input.key(key);
         }),
@@ -203,6 +213,12 @@ pub(in crate::console::screens) fn confirm_key(
         _ => {}
     }
     state.overlay = Some(Overlay::Confirm(confirm));
+}
+
+/// Whether a key is one that asks for a confirmation of this kind.
+fn opens(state: &State, key: Key) -> bool {
+    let asks = |action: &Action| matches!(action.id, ActionId::Redrive | ActionId::Stop);
+    actions::for_key(state, key).is_some_and(asks)
 }
 
 fn send(state: &mut State, confirm: Confirm, effects: &mut Vec<Effect>) {

@@ -1,5 +1,6 @@
 //! A small world that behaves like a platform: executions that run, fail, are redriven; a report file.
 
+mod credentials;
 mod detail;
 mod events;
 mod operations;
@@ -15,7 +16,7 @@ use jiff::{Timestamp, civil::Date};
 
 use self::report::write_report;
 use crate::{
-    ops::{ExecutionSummary, OpsError, OpsErrorKind, OpsResult, ReportSummary},
+    ops::{CredentialVersion, ExecutionSummary, OpsError, OpsErrorKind, OpsResult, ReportSummary},
     pipeline::window::Window,
     workflow::definition::StateType,
 };
@@ -90,6 +91,7 @@ struct World {
     late: bool,
     calls: Vec<String>,
     old_boards: Vec<crate::ops::Board>,
+    versions: HashMap<String, Vec<CredentialVersion>>,
     broken: HashMap<String, usize>,
     read_only: bool,
     log_lines: usize,
@@ -120,6 +122,7 @@ impl ScriptedOperations {
             late: scenario == Scenario::Night,
             calls: Vec::new(),
             old_boards: Vec::new(),
+            versions: credentials::first(NIGHT),
             broken: HashMap::new(),
             read_only: false,
             log_lines: 40,

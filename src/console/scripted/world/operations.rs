@@ -3,12 +3,13 @@
 use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 
-use super::{ScriptedOperations, detail};
+use super::{ScriptedOperations, credentials, detail};
 use crate::ops::{
-    Board, ExecutionDetail, ExecutionId, ExecutionStatus, ExecutionSummary, Identity, LogLine,
-    Operations, OpsError, OpsErrorKind, OpsResult, ReportName, ReportSummary, StartRequest,
-    WorkflowName,
+    Board, Credential, CredentialSet, CredentialVersion, ExecutionDetail, ExecutionId,
+    ExecutionStatus, ExecutionSummary, Identity, LogLine, Operations, OpsError, OpsErrorKind,
+    OpsResult, ReportName, ReportSummary, SignInResult, StartRequest, WorkflowName,
 };
 
 #[async_trait]
@@ -128,6 +129,31 @@ impl Operations for ScriptedOperations {
             format!("there is no report {name}"),
             "list them with reports list",
         ))
+    }
+
+    async fn credentials(&self) -> OpsResult<Vec<Credential>> {
+        let world = self.called("credentials", "")?;
+        Ok(credentials::list(&world))
+    }
+
+    async fn credential_history(&self, path: &str) -> OpsResult<Vec<CredentialVersion>> {
+        let world = self.called("credential_history", path)?;
+        Ok(world.versions.get(path).cloned().unwrap_or_default())
+    }
+
+    async fn set_credential(
+        &self,
+        path: &str,
+        value: SecretString,
+        sign_in_first: bool,
+    ) -> OpsResult<CredentialSet> {
+        let mut world = self.called("set_credential", path)?;
+        credentials::set(&mut world, path, &value, sign_in_first)
+    }
+
+    async fn test_credentials(&self, source: &str) -> OpsResult<SignInResult> {
+        let world = self.called("test_credentials", source)?;
+        Ok(credentials::sign_in(&world, source))
     }
 
     async fn start_sample(&self) -> OpsResult<ExecutionId> {

@@ -91,7 +91,9 @@ impl Decoder<'_> {
                 Moment::Unset => Ok(cells.set_null(row)),
             },
             Kind::Int | Kind::Money => {
-                self.drift(column, "text in a number");
+                if !self.plan.text_numbers {
+                    self.drift(column, "text in a number");
+                }
                 self.read_number(text, quoted, column, rows)
             }
             Kind::Flag => {

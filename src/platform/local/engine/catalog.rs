@@ -45,7 +45,10 @@ use super::{
     Session,
     catalogued::{INFORMATION_SCHEMA, InformationSchema},
 };
-use crate::pipeline::{dataset::SilverTable, normalise::contract};
+use crate::pipeline::{
+    dataset::SilverTable,
+    normalise::contract::report::{CONTRACTS, Contract, StoredContract, part_column},
+};
 
 /// Name of the country dimension.
 pub(super) const COUNTRY_REGION: &str = "country_region";
@@ -74,14 +77,28 @@ impl Tables {
 
     /// Whether a table is written by the pipeline and by nobody else.
     pub(super) fn is_silver(&self, name: &str) -> bool {
-        Self::silver(name).is_some() || self.silver_folder(name).is_some()
+        self.silver(name).is_some() || self.silver_folder(name).is_some()
     }
 
-    /// The silver table of that name.
-    pub(super) fn silver(name: &str) -> Option<SilverTable> {
-        SilverTable::ALL
-            .into_iter()
-            .find(|table| table.sql_name() == name)
+    /// The silver table of that name: one that every lake has, or a report that has come into this one.
+    pub(super) fn silver(&self, name: &str) -> Option<Contract> {
+        let table = SilverTable::from_sql_name(name)?;
+        if part_column(table).is_none() {
+            return Some(Contract::fixed(table));
+        }
+        let stored = std::fs::read(self.root.join(StoredContract::key(table))).ok()?;
+        let stored: StoredContract = serde_json::from_slice(&stored).ok()?;
+        Some(stored.contract(table))
+    }
+
+    /// Names of the reports that have come into this lake.
+    fn reports(&self) -> impl Iterator<Item = String> {
+        let entries = std::fs::read_dir(self.root.join(CONTRACTS));
+        let files = entries.into_iter().flatten().flatten();
+        files.filter_map(|entry| {
+            let file = entry.file_name().into_string().ok()?;
+            file.strip_suffix(".json").map(str::to_owned)
+        })
     }
 
     /// The folder of a Delta table, whether it exists or not.
@@ -151,6 +168,7 @@ impl Tables {
         let mut names: BTreeSet<String> = SilverTable::ALL
             .into_iter()
             .map(SilverTable::sql_name)
+            .chain(self.reports())
             .collect();
         names.insert(COUNTRY_REGION.to_owned());
         names.extend(self.silver_folders());
@@ -175,13 +193,14 @@ impl Tables {
             || self.views()?.contains_key(name))
     }
 
-    fn silver_provider(&self, table: SilverTable) -> DataFusionResult<Arc<dyn TableProvider>> {
+    fn silver_provider(&self, contract: Contract) -> DataFusionResult<Arc<dyn TableProvider>> {
+        let table = contract.table;
         let partitions = if table.by_event_day() {
             vec![("date".to_owned(), DataType::Date32)]
         } else {
             Vec::new()
         };
-        let schema = contract::schema(table);
+        let schema = contract.schema();
         let partition = partitions.first().map(|(name, _)| name.as_str());
         let further = self.further_columns(&table.sql_name(), &schema, partition)?;
         let schema = with_views(&schema, further);
@@ -345,8 +364,8 @@ impl SchemaProvider for LakeCatalog {
                 .await
                 .map(Some);
         }
-        if let Some(table) = Tables::silver(&name) {
-            return self.session.tables.silver_provider(table).map(Some);
+        if let Some(contract) = self.session.tables.silver(&name) {
+            return self.session.tables.silver_provider(contract).map(Some);
         }
         if let Some(folder) = self.session.tables.silver_folder(&name) {
             let context = self.session.context(self.clone());

@@ -230,6 +230,7 @@ fn profile(folder: &Path) -> Arc<Profile> {
         ga3: None,
         normalise: NormaliseSettings::default(),
         gold: GoldSettings::default(),
+        credentials: crate::config::CredentialSettings::default(),
         datamart: crate::config::DatamartSettings::default(),
         schedules: Vec::new(),
         read_only: false,

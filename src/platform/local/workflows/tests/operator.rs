@@ -1,5 +1,7 @@
 //! What an operator sees of executions, and may do with them.
 
+use std::sync::OnceLock;
+
 use super::{
     built_in::{built_in, finish, jobs},
     *,
@@ -15,9 +17,12 @@ use crate::{
         dataset::GoldTable,
         gold::datamart::DatamartPlan,
         jobs::{ErrorType, JobError},
-        ports::{Lake, ObjectStore, PutCondition, QueryError, QueryRows},
+        ports::{Lake, ObjectStore, PutCondition, QueryError, QueryRows, SystemClock},
     },
-    platform::local::{crawler::LocalCrawlers, lake::LocalStore, logs::LocalLogs},
+    platform::local::{
+        LazyEngine, crawler::LocalCrawlers, credentials::LocalCredentials, engine::EngineSettings,
+        jobs::LocalJobs, lake::LocalStore, logs::LocalLogs, parameters::FileParameters,
+    },
 };
 
 /// Gold that is not there.
@@ -87,9 +92,10 @@ fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
             time_zone: "UTC".to_owned(),
             read_only: profile.read_only,
         },
-        profile,
         crawlers: Arc::new(crawlers),
         gold: Arc::new(NoGold),
+        credentials: credentials(&profile, &lake),
+        profile: Arc::new(profile),
         logs: Arc::new(LocalLogs::new(Arc::clone(workflows.store()))),
         clock: Arc::clone(&workflows.shared.clock),
         workflows: Arc::new(workflows.clone()),
@@ -102,6 +108,29 @@ fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
         workflows,
         lake,
     }
+}
+
+fn credentials(profile: &Profile, lake: &Lake) -> Arc<LocalCredentials> {
+    let profile = Arc::new(profile.clone());
+    let parameters = Arc::new(FileParameters::new(profile.parameters_file()));
+    let engine = LazyEngine {
+        settings: EngineSettings::for_profile(&profile),
+        engine: OnceLock::new(),
+    };
+    let stand_in = Arc::default();
+    let jobs = LocalJobs {
+        profile,
+        lake: lake.clone(),
+        parameters: parameters.clone(),
+        engine: Arc::new(engine),
+        clock: Arc::new(SystemClock),
+        stand_in: Arc::clone(&stand_in),
+    };
+    Arc::new(LocalCredentials {
+        parameters,
+        jobs: Arc::new(jobs),
+        stand_in,
+    })
 }
 
 fn stage<'a>(stages: &'a [Stage], name: &str) -> &'a Stage {
@@ -297,6 +326,17 @@ async fn stopping_frees_what_the_execution_held_and_nothing_else() {
             )
             .await
             .unwrap();
+    }
+    // Before its first stage there is nothing to free and nothing to redrive.
+    while desk
+        .workflows
+        .describe(&id)
+        .await
+        .unwrap()
+        .current_stage
+        .is_none_or(|stage| stage != "UpdateDimensions")
+    {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     desk.operator.stop(&id, "enough").await.unwrap();
     assert!(

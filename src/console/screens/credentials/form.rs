@@ -1,0 +1,186 @@
+//! The form that sets a credential: a hidden value, checked while it is typed, and signed in with first if wanted.
+
+use crossterm::event::KeyCode;
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::Style,
+};
+
+use crate::{
+    console::{
+        actions::{self, ActionId},
+        effect::{Effect, Request},
+        keymap::Key,
+        screens::overlay::Overlay,
+        state::State,
+        widgets::{
+            dialog::{Guard, buttons, centred, frame, wrapped},
+            secret::SecretInput,
+            text::{Pen, tint},
+        },
+    },
+    ops::{CredentialKind, credentials::shape},
+};
+
+/// What has the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Value,
+    SignIn,
+    Cancel,
+    Set,
+}
+
+const FIELDS: [Field; 4] = [Field::Value, Field::SignIn, Field::Cancel, Field::Set];
+
+/// The open form.
+#[derive(Debug, Clone)]
+pub(crate) struct SetForm {
+    path: String,
+    source: &'static str,
+    kind: CredentialKind,
+    value: SecretInput,
+    sign_in: bool,
+    field: Field,
+    guard: Guard,
+}
+
+impl SetForm {
+    /// A pasted text is the value, wherever the focus is: nothing of it becomes a key.
+    pub(in crate::console::screens) fn paste(&mut self, text: &str) {
+        self.value.insert(text);
+    }
+
+    fn turn(&mut self, by: usize) {
+        let position = FIELDS
+            .iter()
+            .position(|field| *field == self.field)
+            .unwrap_or(0);
+        self.field = FIELDS[(position + by) % FIELDS.len()];
+    }
+
+    /// What is wrong with the value, without any of it.
+    fn complaint(&self) -> Option<String> {
+        shape::checked(self.kind, &self.value.value()).err()
+    }
+}
+
+/// Opens the form for the selected credential.
+pub(crate) fn open(state: &mut State) {
+    let Some(selected) = state.credentials.selected() else {
+        return;
+    };
+    let form = SetForm {
+        path: selected.path.clone(),
+        source: selected.sources.first().copied().unwrap_or_default(),
+        kind: selected.kind,
+        value: SecretInput::default(),
+        sign_in: false,
+        field: Field::Value,
+        guard: Guard::opened(state.now),
+    };
+    state.overlay = Some(Overlay::SetCredential(form));
+}
+
+/// A key in the form.
+pub(crate) fn key(state: &mut State, mut form: SetForm, key: Key, effects: &mut Vec<Effect>) {
+    let counts = form.guard.lets_through(state.now);
+    match (key.key_code(), form.field) {
+        (KeyCode::Esc, _) => return,
+        (KeyCode::Tab | KeyCode::Down, _) => form.turn(1),
+        (KeyCode::BackTab | KeyCode::Up, _) => form.turn(FIELDS.len() - 1),
+        (KeyCode::Enter, _) if !counts => {}
+        // A terminal without bracketed paste sends the lines of a key file as keys.
+        (KeyCode::Enter, Field::Value) if form.kind.has_lines() => form.value.insert("\n"),
+        (KeyCode::Enter, Field::Value) => form.field = Field::Set,
+        (KeyCode::Enter | KeyCode::Char(' '), Field::SignIn) => form.sign_in = !form.sign_in,
+        (KeyCode::Enter, Field::Cancel) => return,
+        (KeyCode::Enter, Field::Set) => match form.complaint() {
+            Some(why) => state.problem(format!("this is no {}: {why}", form.kind.title())),
+            None => return send(state, &form, effects),
+        },
+        (KeyCode::Left | KeyCode::Right, Field::Cancel) => form.field = Field::Set,
+        (KeyCode::Left | KeyCode::Right, Field::Set) => form.field = Field::Cancel,
+        // The key that opened the form may still be held down; no other is lost, however fast it comes.
+        (_, Field::Value) if !counts && opens(state, key) => {}
+        (_, Field::Value) => {
+            form.value.key(key);
+        }
+        _ => {}
+    }
+    state.overlay = Some(Overlay::SetCredential(form));
+}
+
+fn opens(state: &State, key: Key) -> bool {
+    actions::for_key(state, key).is_some_and(|action| action.id == ActionId::SetCredential)
+}
+
+fn send(state: &mut State, form: &SetForm, effects: &mut Vec<Effect>) {
+    let request = Request::SetCredential {
+        path: form.path.clone(),
+        value: form.value.value(),
+        sign_in_first: form.sign_in,
+    };
+    state.ask(request, effects);
+}
+
+/// Draws the form; returns where the caret is.
+pub(crate) fn view(state: &State, form: &SetForm, buffer: &mut Buffer) -> Option<Position> {
+    let theme = &state.theme;
+    let screen = Rect::new(0, 0, state.size.0, state.size.1);
+    let title = format!("Set {}", form.path);
+    let area = centred(screen, 76, 14);
+    let inside = frame(buffer, area, &title, theme.accent, theme);
+    let mut row = 1;
+    for line in wrapped(
+        &format!("To get one: {}.", form.kind.advice()),
+        inside.width,
+    ) {
+        Pen::new(buffer, inside, row).put(&line, theme.muted);
+        row += 1;
+    }
+    row = row.max(3) + 1;
+    Pen::new(buffer, inside, row).put("Value", theme.muted);
+    let field = Rect {
+        x: inside.x + 10,
+        width: inside.width.saturating_sub(10),
+        ..inside
+    };
+    let caret = form.value.draw(buffer, field, row, theme);
+    let (said, style) = verdict(state, form);
+    Pen::new(buffer, field, row + 1).put(&said, style);
+    let tick = if form.sign_in { "[x]" } else { "[ ]" };
+    let offer = format!(
+        "{tick} sign in to {} first; store it only if accepted",
+        form.source
+    );
+    Pen::new(buffer, inside, row + 3).put(&offer, theme.text);
+    if form.field == Field::SignIn {
+        tint(buffer, inside.x, inside.y + row + 3, 3, theme.selection);
+    }
+    let focused = match form.field {
+        Field::Cancel => 0,
+        Field::Set => 1,
+        _ => usize::MAX,
+    };
+    let last = inside.height.saturating_sub(2);
+    buttons(buffer, inside, last, &["Cancel", "Set"], focused, theme);
+    Pen::new(buffer, inside, last)
+        .gap(30)
+        .right("^U empties  Tab next field  Esc", theme.muted);
+    (form.field == Field::Value).then(|| Position::new(caret, inside.y + row))
+}
+
+/// What is to be said about the value so far.
+fn verdict(state: &State, form: &SetForm) -> (String, Style) {
+    let theme = &state.theme;
+    match form.complaint() {
+        _ if form.value.is_empty() => (
+            "It is never shown, here or anywhere.".to_owned(),
+            theme.muted,
+        ),
+        None => (format!("✓ looks like a {}", form.kind.title()), theme.good),
+        Some(why) => (format!("not yet: {why}"), theme.warn),
+    }
+}

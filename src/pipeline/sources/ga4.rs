@@ -1,0 +1,669 @@
+//! The GA4 source: configured reports, one request a property and day (`source-apis.md` 3).
+//!
+//! A day is the unit: it is read whole, handed over whole, and replaced whole until it is settled. One
+//! property that cannot be read does not keep the others from being read.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    MissingPart, PageSink, Passes, Source, SourceError, SourceOutcome, SourceRequest,
+    google::{
+        days::{self, DayReading, YOUNG_HOURS},
+        login::ServiceAccount,
+        refusals::{Api, Judge},
+        rows::{self, DayRows, Owner},
+    },
+    http::{Auth, Fault, HttpClient, HttpRequest, HttpSettings, Verdict},
+};
+use crate::{
+    config::{Ga4Property, Ga4Report, Ga4Settings},
+    pipeline::{
+        jobs::{JobContext, Level},
+        ports::Clock,
+        state::{DayBook, QuotaState, StateError},
+    },
+};
+
+mod answer;
+mod quota;
+
+use answer::{Metadata, Report};
+
+/// How often a day is read before its rows are taken for shifting.
+const ROUNDS: u32 = 3;
+/// More pages of one day than any property has: a loop that does not end.
+const MOST_PAGES: u32 = 2_000;
+/// Wait after "too many concurrent requests".
+const CROWDED_WAIT: Duration = Duration::from_secs(30);
+
+/// One report of the Data API, for one collection.
+#[derive(Debug)]
+pub struct Ga4 {
+    client: HttpClient,
+    settings: Ga4Settings,
+    report: Ga4Report,
+    account: String,
+    definition: String,
+    store: Arc<dyn crate::pipeline::ports::ObjectStore>,
+    clock: Arc<dyn Clock>,
+}
+
+/// How far a collection is; what a redrive goes on from.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Progress {
+    /// Days that were handed over.
+    days: Vec<DayReading>,
+    /// Days that were left alone because nothing is expected to change: property and number.
+    skipped: BTreeMap<String, u64>,
+    /// Types of the metrics, widened where a value did not fit.
+    metric_types: BTreeMap<String, String>,
+    /// Odd things, for the manifest.
+    notes: Vec<String>,
+}
+
+/// One reading of all pages of a day.
+struct Round {
+    rows: DayRows,
+    /// Least and most that the server counted.
+    counted: (u64, u64),
+    metadata: Metadata,
+    types: BTreeMap<String, String>,
+}
+
+impl Round {
+    /// Whether every row came once.
+    fn is_whole(&self) -> bool {
+        let rows = self.rows.rows.len() as u64;
+        self.rows.repeated == 0 && self.counted == (rows, rows)
+    }
+}
+
+impl Ga4 {
+    /// The report of a profile. The deadline of the collection starts now.
+    ///
+    /// # Errors
+    /// [`SourceError::BadCredentials`] when the key cannot work, [`SourceError::BadSettings`] for the address.
+    pub fn new(
+        ctx: &JobContext,
+        settings: &Ga4Settings,
+        report: &Ga4Report,
+        key: &secrecy::SecretString,
+    ) -> Result<Self, SourceError> {
+        let account = ServiceAccount::read(key)?;
+        let email = account.email().to_owned();
+        let http = HttpSettings {
+            base_url: settings.base_url.clone(),
+            requests_per_second: settings.requests_per_second,
+            concurrency: settings.concurrency,
+            window: None,
+            request_timeout: Duration::from_secs(settings.request_timeout_seconds),
+            deadline: Duration::from_secs(settings.deadline_seconds),
+            attempts: settings.attempts,
+            first_wait: Duration::from_millis(settings.first_retry_wait_ms),
+            longest_wait: Duration::from_millis(settings.max_retry_wait_ms),
+        };
+        let auth = Auth::Bearer(Arc::new(account));
+        Ok(Self {
+            client: HttpClient::new(http, auth, ctx.cancel.clone(), ctx.log.clone())?,
+            settings: settings.clone(),
+            report: report.clone(),
+            account: email,
+            definition: definition(settings, report),
+            store: ctx.lake.std.clone(),
+            clock: ctx.clock.clone(),
+        })
+    }
+
+    /// Reads the days of one property that are due.
+    async fn property(
+        &self,
+        unit: &Ga4Property,
+        request: &SourceRequest,
+        progress: &mut Progress,
+        sink: &mut dyn PageSink,
+    ) -> Result<(), SourceError> {
+        let now = self.clock.now();
+        let mut quota = QuotaState::load(&self.store, "ga4", &unit.property)
+            .await
+            .map_err(broken_state)?
+            .unwrap_or_else(|| QuotaState::new("ga4", &unit.property, now));
+        if let Some(until) = quota.parked_at(now) {
+            return Err(SourceError::Quota {
+                what: format!("{} of property {}", self.report.name, unit.property),
+                why: quota
+                    .why
+                    .unwrap_or_else(|| "a quota was used up".to_owned()),
+                until,
+            });
+        }
+        quota.parked_until = None;
+        quota.why = None;
+        let done = self.days(unit, request, progress, &mut quota, sink).await;
+        if let Err(SourceError::Quota { until, why, .. }) = &done {
+            quota.parked_until = Some(*until);
+            quota.why = Some(why.clone());
+        }
+        if !quota.figures.is_empty() || quota.parked_until.is_some() {
+            quota.save(&self.store).await.map_err(broken_state)?;
+        }
+        done
+    }
+
+    async fn days(
+        &self,
+        unit: &Ga4Property,
+        request: &SourceRequest,
+        progress: &mut Progress,
+        quota: &mut QuotaState,
+        sink: &mut dyn PageSink,
+    ) -> Result<(), SourceError> {
+        let name = self.report.name.as_str();
+        let book = DayBook::load(&self.store, "ga4", name, &unit.property)
+            .await
+            .map_err(broken_state)?;
+        let mut zone = book
+            .time_zone
+            .as_deref()
+            .and_then(|zone| TimeZone::get(zone).ok())
+            .unwrap_or_else(|| request.time_zone.clone());
+        for day in request.window.days() {
+            let read =
+                |reading: &DayReading| reading.property == unit.property && reading.date == day;
+            let age = age(day, &zone, self.clock.now());
+            // Days to come are never asked for.
+            if age < 0 || progress.days.iter().any(read) {
+                continue;
+            }
+            let known = book.days.get(&day);
+            let due = request.passes == Passes::New
+                || days::is_due(
+                    known,
+                    &self.definition,
+                    age,
+                    self.report.settle_days,
+                    self.clock.now(),
+                );
+            if !due {
+                *progress.skipped.entry(unit.property.clone()).or_default() += 1;
+                continue;
+            }
+            let round = self.read_day(unit, day, quota, progress).await?;
+            if let Some(told) = round.metadata.time_zone.as_deref()
+                && let Ok(told) = TimeZone::get(told)
+            {
+                zone = told;
+            }
+            let reading = self.reading(unit, day, &zone, &round, known);
+            self.tell(&reading);
+            progress.widen(round.types);
+            progress.days.push(reading);
+            let cursor = serde_json::to_value(&*progress).unwrap_or_default();
+            sink.page(&round.rows.rows, cursor, self.client.calls())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Reads a day until its rows are whole, or the same twice.
+    async fn read_day(
+        &self,
+        unit: &Ga4Property,
+        day: Date,
+        quota: &mut QuotaState,
+        progress: &mut Progress,
+    ) -> Result<Round, SourceError> {
+        let what = format!("{} of property {}, {day}", self.report.name, unit.property);
+        let mut before = None;
+        for _ in 0..ROUNDS {
+            let round = self.round(unit, day, &what, quota).await?;
+            if round.is_whole() {
+                return Ok(round);
+            }
+            let hash = round.rows.hash();
+            let line = format!(
+                "{what}: {} rows came of {}, {} of them twice",
+                round.rows.rows.len(),
+                round.counted.1,
+                round.rows.repeated
+            );
+            if before.as_ref() == Some(&hash) {
+                progress.note(format!("{line}; a second reading gave the same"));
+                return Ok(round);
+            }
+            self.client
+                .log()
+                .line(Level::Warn, &format!("{line}; reading it again"));
+            before = Some(hash);
+        }
+        Err(SourceError::Exhausted {
+            what,
+            tries: ROUNDS,
+            fault: Fault::Shifting,
+            why: "its rows shifted between pages every time".to_owned(),
+            advice: "Google is still working on the day: redrive the execution later",
+        })
+    }
+
+    /// Reads all pages of a day once.
+    async fn round(
+        &self,
+        unit: &Ga4Property,
+        day: Date,
+        what: &str,
+        quota: &mut QuotaState,
+    ) -> Result<Round, SourceError> {
+        let mut round = Round {
+            rows: DayRows::default(),
+            counted: (u64::MAX, 0),
+            metadata: Metadata::default(),
+            types: BTreeMap::new(),
+        };
+        let mut offset = 0;
+        for number in 1..=MOST_PAGES {
+            self.respect(quota, what)?;
+            let what = format!("{what}, page {number}");
+            let page = self.page(unit, day, offset, &what).await?;
+            quota::take(quota, &page.property_quota, self.clock.now());
+            let rows = page.rows.len() as u64;
+            // Without rows and without a count nothing is there.
+            let count = page.row_count.max(offset + rows);
+            round.counted = (round.counted.0.min(count), round.counted.1.max(count));
+            self.add_page(unit, day, &page, &mut round);
+            round.metadata = page.metadata;
+            offset += rows;
+            if rows == 0 || offset >= count {
+                return Ok(round);
+            }
+        }
+        Err(SourceError::Refused {
+            what: what.to_owned(),
+            why: format!("after {MOST_PAGES} pages there are still more"),
+            advice: "leave out a dimension, or raise page_limit",
+        })
+    }
+
+    /// Stops before a quota is used up.
+    fn respect(&self, quota: &QuotaState, what: &str) -> Result<(), SourceError> {
+        let thresholded = quota::may_be_thresholded(&self.report.dimensions);
+        let share = self.settings.stop_at_quota_share;
+        match quota::too_low(quota, share, thresholded, self.clock.now()) {
+            None => Ok(()),
+            Some((until, why)) => Err(SourceError::Quota {
+                what: what.to_owned(),
+                why,
+                until,
+            }),
+        }
+    }
+
+    async fn page(
+        &self,
+        unit: &Ga4Property,
+        day: Date,
+        offset: u64,
+        what: &str,
+    ) -> Result<Report, SourceError> {
+        let path = format!("/v1beta/properties/{}:runReport", unit.property);
+        let request = HttpRequest::post(path, what).json(&self.body(day, offset));
+        let judge = Judge {
+            api: Api::Ga4,
+            what,
+            account: &self.account,
+            now: self.clock.now(),
+            crowded_wait: CROWDED_WAIT.min(Duration::from_millis(self.settings.max_retry_wait_ms)),
+            client: &self.client,
+        };
+        self.client
+            .ask(&request, |answer| {
+                if !answer.is_success() {
+                    return judge.verdict(answer);
+                }
+                match serde_json::from_slice::<Report>(&answer.body) {
+                    Ok(report) => self.accept(report, what),
+                    Err(error) => Verdict::Retry(
+                        Fault::Unavailable,
+                        format!("the answer is no report: {error}"),
+                    ),
+                }
+            })
+            .await
+    }
+
+    /// The request of one page of a day. The order is total, or pages would repeat and skip rows.
+    fn body(&self, day: Date, offset: u64) -> Value {
+        let report = &self.report;
+        let named = |names: &[String]| -> Value {
+            names.iter().map(|name| json!({ "name": name })).collect()
+        };
+        let order: Value = report
+            .dimensions
+            .iter()
+            .map(|name| json!({"dimension": {"dimensionName": name}}))
+            .collect();
+        let mut body = json!({
+            "dateRanges": [{"startDate": day.to_string(), "endDate": day.to_string()}],
+            "dimensions": named(&report.dimensions),
+            "metrics": named(&report.metrics),
+            "orderBys": order,
+            "limit": self.settings.page_limit.to_string(),
+            "offset": offset.to_string(),
+            "keepEmptyRows": report.keep_empty_rows,
+            "returnPropertyQuota": true,
+        });
+        if let Some(filter) = &report.dimension_filter {
+            body["dimensionFilter"] = filter.clone();
+        }
+        if let Some(filter) = &report.metric_filter {
+            body["metricFilter"] = filter.clone();
+        }
+        if !self.settings.currency.is_empty() {
+            body["currencyCode"] = json!(self.settings.currency);
+        }
+        body
+    }
+
+    /// A report whose columns are those that were asked for.
+    fn accept(&self, report: Report, what: &str) -> Verdict<Report> {
+        let names = |headers: &[answer::Header]| -> Vec<String> {
+            headers.iter().map(|header| header.name.clone()).collect()
+        };
+        let dimensions = names(&report.dimension_headers);
+        let metrics = names(&report.metric_headers);
+        let whole = report.rows.iter().all(|row| {
+            row.dimension_values.len() == dimensions.len()
+                && row.metric_values.len() == metrics.len()
+        });
+        // An empty answer may come without headers at all.
+        let empty =
+            report.rows.is_empty() && (report.kind.ends_with("runReport") || !metrics.is_empty());
+        let named = dimensions == self.report.dimensions && metrics == self.report.metrics;
+        if empty || (named && whole) {
+            return Verdict::Good(report);
+        }
+        Verdict::Refuse(SourceError::Refused {
+            what: what.to_owned(),
+            why: format!(
+                "the answer has other columns than were asked for: {dimensions:?}, {metrics:?}"
+            ),
+            advice: "report this: the Data API or what stands in for it does not keep its word",
+        })
+    }
+
+    fn add_page(&self, unit: &Ga4Property, day: Date, page: &Report, round: &mut Round) {
+        for header in &page.metric_headers {
+            round
+                .types
+                .entry(header.name.clone())
+                .or_insert_with(|| header.kind.clone());
+        }
+        let owner = Owner {
+            kind: "property",
+            id: &unit.property,
+            business_unit: &unit.business_unit,
+            date: day,
+        };
+        let leading = self.leading(page);
+        for row in &page.rows {
+            let dimensions = self.report.dimensions.iter().zip(&row.dimension_values);
+            let metrics = || self.report.metrics.iter().zip(&row.metric_values);
+            for (name, cell) in metrics() {
+                // An integer metric with decimals is a number all the same.
+                if !rows::is_whole(&cell.value)
+                    && let Some(kind) = round.types.get_mut(name)
+                    && kind == "TYPE_INTEGER"
+                {
+                    "TYPE_FLOAT".clone_into(kind);
+                }
+            }
+            round.rows.add(
+                owner,
+                dimensions.map(|(name, cell)| (name.as_str(), cell.value.as_str())),
+                metrics().map(|(name, cell)| (name.as_str(), cell.value.as_str())),
+                leading,
+            );
+        }
+    }
+
+    /// The metric that shares are of: the first one that counts.
+    fn leading(&self, page: &Report) -> &str {
+        let counted = page
+            .metric_headers
+            .iter()
+            .position(|header| header.kind == "TYPE_INTEGER");
+        self.report
+            .metrics
+            .get(counted.unwrap_or_default())
+            .map_or("", String::as_str)
+    }
+
+    fn reading(
+        &self,
+        unit: &Ga4Property,
+        day: Date,
+        zone: &TimeZone,
+        round: &Round,
+        known: Option<&crate::pipeline::state::KnownDay>,
+    ) -> DayReading {
+        let sampling = round.metadata.sampling_metadatas.first();
+        let now = self.clock.now();
+        let mut reading = DayReading {
+            source: "ga4".to_owned(),
+            report: self.report.name.to_string(),
+            property: unit.property.clone(),
+            business_unit: unit.business_unit.clone(),
+            date: day,
+            rows: round.rows.rows.len() as u64,
+            metric: leading_of(&self.report, &round.types),
+            total: round.rows.total,
+            other: round.rows.other,
+            other_share: round.rows.other_share(),
+            data_loss_from_other_row: round.metadata.data_loss_from_other_row,
+            subject_to_thresholding: round.metadata.subject_to_thresholding,
+            samples_read: sampling.map(|sampling| sampling.samples_read_count),
+            sampling_space: sampling.map(|sampling| sampling.sampling_space_size),
+            is_golden: None,
+            currency: round.metadata.currency_code.clone(),
+            time_zone: round.metadata.time_zone.clone(),
+            empty_reason: round.metadata.empty_reason.clone(),
+            provisional: Vec::new(),
+            settled: false,
+            hash: round.rows.hash(),
+            read_at: now,
+        };
+        let young = is_young(day, zone, now);
+        reading.provisional = reading.doubts(self.settings.max_other_share, young);
+        reading.settled = days::is_settled(&reading.known(&self.definition, known));
+        reading
+    }
+
+    fn tell(&self, reading: &DayReading) {
+        // That a young day may change needs no warning.
+        let doubts: Vec<&str> = reading
+            .provisional
+            .iter()
+            .map(String::as_str)
+            .filter(|doubt| !doubt.starts_with("younger"))
+            .collect();
+        if !doubts.is_empty() {
+            let line = format!(
+                "{} of property {}, {}: provisional, {}",
+                self.report.name,
+                reading.property,
+                reading.date,
+                doubts.join(", ")
+            );
+            self.client.log().line(Level::Warn, &line);
+        }
+    }
+
+    fn outcome(
+        &self,
+        request: &SourceRequest,
+        progress: &Progress,
+        incomplete: Vec<MissingPart>,
+    ) -> SourceOutcome {
+        let asked = json!({
+            "source": "ga4",
+            "report": self.report.name,
+            "definition": self.definition,
+            "dimensions": self.report.dimensions,
+            "metrics": self.report.metrics,
+            "metric_types": progress.metric_types,
+            "passes": request.passes,
+            "days": progress.days,
+            "days_left_alone": progress.skipped,
+            "missing": incomplete,
+            "notes": progress.notes,
+        });
+        SourceOutcome {
+            request: asked,
+            watermark: Some(request.now),
+            incomplete,
+        }
+    }
+}
+
+impl Progress {
+    fn widen(&mut self, types: BTreeMap<String, String>) {
+        for (name, kind) in types {
+            let known = self
+                .metric_types
+                .entry(name)
+                .or_insert_with(|| kind.clone());
+            if known == "TYPE_INTEGER" && kind != "TYPE_INTEGER" {
+                *known = kind;
+            }
+        }
+    }
+
+    fn note(&mut self, note: String) {
+        /// More than a few say nothing new.
+        const MOST_NOTES: usize = 50;
+        if self.notes.len() < MOST_NOTES {
+            self.notes.push(note);
+        }
+    }
+}
+
+/// A hash of all that decides a report's rows.
+fn definition(settings: &Ga4Settings, report: &Ga4Report) -> String {
+    rows::definition_hash(&json!([
+        report.dimensions,
+        report.metrics,
+        report.dimension_filter,
+        report.metric_filter,
+        report.keep_empty_rows,
+        settings.currency,
+    ]))
+}
+
+fn leading_of(report: &Ga4Report, types: &BTreeMap<String, String>) -> String {
+    let counted = report
+        .metrics
+        .iter()
+        .find(|name| types.get(*name).is_some_and(|kind| kind == "TYPE_INTEGER"));
+    counted
+        .or(report.metrics.first())
+        .cloned()
+        .unwrap_or_default()
+}
+
+/// Days from `day` to today in a zone; negative for days to come.
+pub(super) fn age(day: Date, zone: &TimeZone, now: Timestamp) -> i64 {
+    let today = zone.to_datetime(now).date();
+    i64::from(day.until(today).map_or(0, |span| span.get_days()))
+}
+
+/// Whether a day ended less than two days ago.
+fn is_young(day: Date, zone: &TimeZone, now: Timestamp) -> bool {
+    let end = day
+        .tomorrow()
+        .ok()
+        .and_then(|next| zone.to_timestamp(next.at(0, 0, 0, 0)).ok());
+    end.is_none_or(|end| now.duration_since(end).as_hours() < YOUNG_HOURS)
+}
+
+/// Whether a failure concerns one property and leaves the others to be read.
+pub(super) fn concerns_a_part(error: &SourceError) -> bool {
+    matches!(
+        error,
+        SourceError::Exhausted { .. }
+            | SourceError::Refused { .. }
+            | SourceError::BadCredentials { .. }
+            | SourceError::Quota { .. }
+    )
+}
+
+/// A state object that cannot be read or written.
+pub(super) fn broken_state(error: StateError) -> SourceError {
+    SourceError::Sink(error.into())
+}
+
+#[async_trait]
+impl Source for Ga4 {
+    async fn read(
+        &self,
+        request: &SourceRequest,
+        cursor: Option<Value>,
+        sink: &mut dyn PageSink,
+    ) -> Result<SourceOutcome, SourceError> {
+        let mut progress: Progress = cursor
+            .and_then(|cursor| serde_json::from_value(cursor).ok())
+            .unwrap_or_default();
+        progress.skipped.clear();
+        let mut missing = Vec::new();
+        for unit in &self.report.properties {
+            match self.property(unit, request, &mut progress, sink).await {
+                Ok(()) => {}
+                // With a single property its failure is the collection's.
+                Err(error) if self.report.properties.len() > 1 && concerns_a_part(&error) => {
+                    missing.push((
+                        MissingPart::new(format!("properties/{}", unit.property), &error),
+                        error,
+                    ));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if missing.len() == self.report.properties.len()
+            && progress.days.is_empty()
+            && let Some((_, error)) = missing.pop()
+        {
+            return Err(error);
+        }
+        let missing = missing.into_iter().map(|(part, _)| part).collect();
+        Ok(self.outcome(request, &progress, missing))
+    }
+
+    async fn stored(&self, outcome: &SourceOutcome) -> Result<(), SourceError> {
+        let days = outcome.request["days"].clone();
+        let readings: Vec<DayReading> = serde_json::from_value(days).unwrap_or_default();
+        for unit in &self.report.properties {
+            let own: Vec<&DayReading> = readings
+                .iter()
+                .filter(|reading| reading.property == unit.property)
+                .collect();
+            if own.is_empty() {
+                continue;
+            }
+            let name = ("ga4", self.report.name.as_str(), unit.property.as_str());
+            DayBook::change(&self.store, name, |book| {
+                for reading in &own {
+                    if reading.time_zone.is_some() {
+                        book.time_zone.clone_from(&reading.time_zone);
+                    }
+                    let known = reading.known(&self.definition, book.days.get(&reading.date));
+                    book.days.insert(reading.date, known);
+                }
+            })
+            .await
+            .map_err(broken_state)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,380 @@
+//! Credentials of this machine as an operator sees them: versions without values, and sign-ins for real.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use super::{jobs::LocalJobs, parameters::FileParameters, workflows::JobCall};
+use crate::{
+    config::Profile,
+    ops::{
+        CredentialState, CredentialVersion, NeededCredential, OpsError, OpsErrorKind, OpsResult,
+        SignInResult, SignInVerdict, credentials::needed, ports::Credentials,
+    },
+    pipeline::{
+        collect,
+        jobs::{ErrorType, JobContext, JobError, JobLog, Level},
+        ports::{ParameterError, ParameterReference, ParameterStore},
+        text::for_terminal,
+    },
+    platform::{Overridden, StandIn},
+};
+
+/// A sign-in that takes longer has no clear answer; less than the console's own limit of a call.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Tries of a request of a sign-in: somebody is waiting.
+const TRIES: u32 = 2;
+
+/// The file of parameters, and the jobs' way to the sources.
+pub struct LocalCredentials {
+    /// The file.
+    pub parameters: Arc<FileParameters>,
+    /// Makes the same context that a collection has.
+    pub jobs: Arc<LocalJobs>,
+    /// Who plays the sources of a sample lake.
+    pub stand_in: Arc<OnceLock<Arc<dyn StandIn>>>,
+}
+
+impl fmt::Debug for LocalCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LocalCredentials")
+            .field(&self.parameters)
+            .finish()
+    }
+}
+
+impl LocalCredentials {
+    /// Whether a stand-in brings its own credentials for every one of these sources.
+    async fn is_played(&self, sources: &[&'static str]) -> bool {
+        match self.stand_in.get() {
+            Some(stand_in) => {
+                let played = stand_in.plays().await;
+                sources.iter().all(|source| played.contains(source))
+            }
+            None => false,
+        }
+    }
+
+    async fn context(
+        &self,
+        source: &str,
+        candidate: Option<(String, SecretString)>,
+    ) -> Result<JobContext, JobError> {
+        let call = JobCall {
+            execution: format!("sign-in:{source}"),
+            stage: "SignIn".to_owned(),
+            attempt: 1,
+            log: Arc::new(Silent),
+            cancel: CancellationToken::new(),
+        };
+        let mut context = self.jobs.context(call).await?;
+        context.profile = Arc::new(impatient(&context.profile));
+        if let Some((path, value)) = candidate {
+            context.parameters = Arc::new(Overridden {
+                inner: context.parameters,
+                values: vec![(path, value)],
+            });
+        }
+        Ok(context)
+    }
+}
+
+/// The profile with few tries and short waits.
+fn impatient(profile: &Profile) -> Profile {
+    let mut profile = Profile::clone(profile);
+    let seconds = PATIENCE.as_secs();
+    let hurry = |attempts: &mut u32, timeout: &mut u64, deadline: &mut u64, wait: &mut u64| {
+        *attempts = (*attempts).min(TRIES);
+        *timeout = (*timeout).min(seconds);
+        *deadline = (*deadline).min(seconds);
+        *wait = (*wait).min(1_000);
+    };
+    let affise = &mut profile.affise;
+    hurry(
+        &mut affise.attempts,
+        &mut affise.request_timeout_seconds,
+        &mut affise.deadline_seconds,
+        &mut affise.max_retry_wait_ms,
+    );
+    if let Some(marketo) = &mut profile.marketo {
+        hurry(
+            &mut marketo.attempts,
+            &mut marketo.request_timeout_seconds,
+            &mut marketo.deadline_seconds,
+            &mut marketo.max_retry_wait_ms,
+        );
+    }
+    if let Some(ga4) = &mut profile.ga4 {
+        hurry(
+            &mut ga4.attempts,
+            &mut ga4.request_timeout_seconds,
+            &mut ga4.deadline_seconds,
+            &mut ga4.max_retry_wait_ms,
+        );
+    }
+    if let Some(ga3) = &mut profile.ga3 {
+        hurry(
+            &mut ga3.attempts,
+            &mut ga3.request_timeout_seconds,
+            &mut ga3.deadline_seconds,
+            &mut ga3.max_retry_wait_ms,
+        );
+    }
+    profile
+}
+
+#[async_trait]
+impl Credentials for LocalCredentials {
+    async fn state(
+        &self,
+        reference: &ParameterReference,
+        needed: &NeededCredential,
+    ) -> OpsResult<CredentialState> {
+        if self.is_played(&needed.sources).await {
+            return Ok(CredentialState::Sample);
+        }
+        if let Some(variable) = self.parameters.variable_in_force(&needed.path) {
+            return Ok(CredentialState::Environment { variable });
+        }
+        if let ParameterReference::Secret { .. } = reference {
+            return Ok(CredentialState::Elsewhere {
+                why: not_here(reference),
+            });
+        }
+        let newest = self.history(reference).await?.pop();
+        Ok(newest.map_or(CredentialState::Missing, CredentialState::Present))
+    }
+
+    async fn history(&self, reference: &ParameterReference) -> OpsResult<Vec<CredentialVersion>> {
+        if let ParameterReference::Secret { .. } = reference {
+            return Err(OpsError::new(
+                OpsErrorKind::NotPossible,
+                not_here(reference),
+                "its history is shown by the AWS console",
+            ));
+        }
+        let path = reference.to_string();
+        Ok(self.parameters.versions(&path).await.map_err(failed)?)
+    }
+
+    async fn put(&self, reference: &ParameterReference, value: SecretString) -> OpsResult<u64> {
+        if let ParameterReference::Secret { .. } = reference {
+            return Err(OpsError::new(
+                OpsErrorKind::NotPossible,
+                format!("{reference} was not set: {}", not_here(reference)),
+                "set it with the AWS console, or name a parameter path in config.toml",
+            ));
+        }
+        let path = reference.to_string();
+        Ok(self.parameters.put(&path, value).await.map_err(failed)?)
+    }
+
+    async fn sign_in(
+        &self,
+        source: &str,
+        candidate: Option<(String, SecretString)>,
+    ) -> OpsResult<SignInResult> {
+        let told = |verdict: SignInVerdict, message: &str| SignInResult {
+            source: source.to_owned(),
+            verdict,
+            message: for_terminal(message).into_owned(),
+            at: None,
+            warning: None,
+        };
+        let context = match self.context(source, candidate).await {
+            Ok(context) => context,
+            Err(error) => return Ok(told(SignInVerdict::Unclear, &error.message)),
+        };
+        for one in needed(&context.profile)
+            .iter()
+            .filter(|one| one.sources.contains(&source))
+        {
+            match context.parameters.get(&one.path).await {
+                Ok(_) => {}
+                Err(missing @ ParameterError::Missing { .. }) => {
+                    return Ok(told(SignInVerdict::Missing, &missing.to_string()));
+                }
+                Err(other) => return Err(failed(other)),
+            }
+        }
+        let answer = tokio::time::timeout(PATIENCE, collect::sign_in(&context, source)).await;
+        Ok(match answer {
+            Ok(Ok(signed_in)) => SignInResult {
+                at: Some(signed_in.at),
+                warning: signed_in.warning,
+                ..told(SignInVerdict::Accepted, &signed_in.account)
+            },
+            Ok(Err(error)) => {
+                let verdict = match error.error_type {
+                    ErrorType::BadCredentials => SignInVerdict::Refused,
+                    _ => SignInVerdict::Unclear,
+                };
+                told(verdict, &error.message)
+            }
+            Err(_) => {
+                let seconds = PATIENCE.as_secs();
+                let message = format!("{source} gave no answer in {seconds} s");
+                told(SignInVerdict::Unclear, &message)
+            }
+        })
+    }
+}
+
+/// Why this machine cannot look into Secrets Manager, and what stands in for it.
+fn not_here(reference: &ParameterReference) -> String {
+    format!(
+        "Secrets Manager is reached on AWS only; on this machine the variable {} stands in for it",
+        FileParameters::variable(&reference.to_string())
+    )
+}
+
+fn failed(error: ParameterError) -> OpsError {
+    OpsError::new(
+        OpsErrorKind::Platform,
+        error.to_string(),
+        "check the file of parameters and its permissions",
+    )
+}
+
+/// A sign-in has no log of its own: its result says everything.
+#[derive(Debug)]
+struct Silent;
+
+impl JobLog for Silent {
+    fn line(&self, _level: Level, _message: &str) {}
+
+    fn progress(&self, _message: &str) {}
+}
+
+#[cfg(all(test, feature = "simulator"))]
+mod tests {
+    use std::path::Path;
+
+    use secrecy::ExposeSecret;
+
+    use super::*;
+    use crate::{
+        config::{Config, Home},
+        platform::Platform,
+        simulator,
+    };
+
+    const MARKER: &str = "do-not-show-me-8f3a";
+
+    async fn simulated() -> simulator::RunningSimulator {
+        let options = simulator::Options {
+            scale: 100,
+            api_key: SecretString::from("right-key-5bd1"),
+            ..simulator::Options::default()
+        };
+        simulator::start(options).await.unwrap()
+    }
+
+    fn platform(folder: &Path, base_url: &str) -> Platform {
+        let text =
+            format!("[profiles.local.affise]\nbase_url = '{base_url}'\n[profiles.local.marketo]\n");
+        let config = Config::parse(&text, &Home::below(folder)).unwrap();
+        Platform::open(Arc::new(config.profile(None).unwrap().clone())).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_key_is_missing_then_wrong_then_right() {
+        let simulator = simulated().await;
+        let folder = tempfile::tempdir().unwrap();
+        let platform = platform(folder.path(), &simulator.base_url());
+        let operations = platform.operations();
+        let verdict = async |source: &str| operations.test_credentials(source).await.unwrap();
+        let missing = verdict("affise").await;
+        assert_eq!(missing.verdict, SignInVerdict::Missing);
+        assert!(
+            missing.message.contains("/affise/ApiKey is not set"),
+            "{}",
+            missing.message
+        );
+        operations
+            .set_credential("/affise/ApiKey", MARKER.into(), false)
+            .await
+            .unwrap();
+        let wrong = verdict("affise").await;
+        assert_eq!(wrong.verdict, SignInVerdict::Refused, "{}", wrong.message);
+        assert!(!wrong.message.contains(MARKER), "{}", wrong.message);
+        let error = operations
+            .set_credential("/affise/ApiKey", format!("{MARKER}-too").into(), true)
+            .await
+            .unwrap_err();
+        assert!(error.message.starts_with("nothing was stored"), "{error}");
+        assert!(!format!("{error:?}").contains(MARKER), "{error:?}");
+        let set = operations
+            .set_credential("/affise/ApiKey", " right-key-5bd1\n".into(), true)
+            .await
+            .unwrap();
+        assert_eq!(set.version, 2, "a refused candidate makes no version");
+        let right = verdict("affise").await;
+        assert_eq!(right.verdict, SignInVerdict::Accepted, "{}", right.message);
+        assert_eq!(right.at, Some(simulator.base_url()));
+        let stored = platform.parameters().get("/affise/ApiKey").await.unwrap();
+        assert_eq!(stored.expose_secret(), "right-key-5bd1");
+    }
+
+    #[tokio::test]
+    async fn a_source_that_is_not_there_gives_no_clear_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let platform = platform(folder.path(), "http://127.0.0.1:9");
+        let operations = platform.operations();
+        operations
+            .set_credential("/affise/ApiKey", MARKER.into(), false)
+            .await
+            .unwrap();
+        let result = operations.test_credentials("affise").await.unwrap();
+        assert_eq!(result.verdict, SignInVerdict::Unclear, "{}", result.message);
+        let error = operations.test_credentials("facebook").await.unwrap_err();
+        assert!(error.message.contains("no source facebook"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_list_tells_everything_but_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let platform = platform(folder.path(), "");
+        let operations = platform.operations();
+        let bad = operations
+            .set_credential("/marketo/MunchkinId", MARKER.into(), false)
+            .await
+            .unwrap_err();
+        assert!(bad.message.contains("no Marketo Munchkin id") && !bad.message.contains(MARKER));
+        let unknown = operations
+            .set_credential("/affise/apikey", MARKER.into(), false)
+            .await
+            .unwrap_err();
+        assert!(
+            unknown.advice.contains("/affise/ApiKey"),
+            "{}",
+            unknown.advice
+        );
+        operations
+            .set_credential("/affise/ApiKey", MARKER.into(), false)
+            .await
+            .unwrap();
+        let all = operations.credentials().await.unwrap();
+        assert_eq!(all.len(), 4);
+        assert!(matches!(&all[0].state, CredentialState::Present(version) if version.version == 1));
+        assert!(!all[0].overdue && all[0].rotate_by.is_some());
+        assert_eq!(all[1].state, CredentialState::Missing);
+        let shown = format!(
+            "{all:?} {} {:?} {:?}",
+            serde_json::to_string(&all).unwrap(),
+            operations
+                .credential_history("/affise/ApiKey")
+                .await
+                .unwrap(),
+            platform.operations()
+        );
+        assert!(!shown.contains(MARKER), "{shown}");
+    }
+}
