@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 
-use super::{App, Ended, VerbResult, run::WindowArgs};
+use super::{App, CliError, Ended, VerbResult, run::WindowArgs};
 use crate::pipeline::{
     quality::{self, QualityReport, Severity},
     text::for_terminal,
@@ -24,6 +24,13 @@ pub struct CheckArgs {
 /// # Errors
 /// When there are no checks for the table, or one cannot be run.
 pub async fn run(app: &App, args: &CheckArgs) -> VerbResult {
+    let known = quality::checked_tables();
+    if !known.contains(&args.table) {
+        return Err(CliError::not_found(
+            format!("there are no checks for a table '{}'", args.table),
+            format!("tables with checks: {}", known.join(", ")),
+        ));
+    }
     let window = args.window.or_default(app)?;
     let context = app.platform.job_context("check").await?;
     let report = quality::check_table(&context, &args.table, window).await?;
