@@ -234,11 +234,10 @@ async fn start_simulator(spec: &SampleSpec) -> Result<RunningSimulator, String> 
         today: Some(spec.today),
         data: spec.data.clone(),
         faults,
+        // A sample is for looking at, not for waiting.
         marketo: MarketoOptions {
-            // A sample is for looking at, not for waiting.
-            status_refresh: Duration::from_millis(100),
-            export_time: Duration::from_millis(200),
-            ..MarketoOptions::default()
+            calls_in_20_seconds: 10_000,
+            ..MarketoOptions::quick()
         },
         ..simulator::Options::default()
     };

@@ -18,6 +18,8 @@ pub fn with_all_sources(profile: &Profile) -> Profile {
         // The instance's clock is that of the sample.
         lag_minutes: 0,
         poll_seconds: 1,
+        // No lead of the sample is older.
+        lead_history_days: 93,
         // The sample is fourteen days old, and nobody else calls its instance.
         lead_history_days: 14,
         calls_per_20_seconds: 100,
@@ -91,6 +93,7 @@ pub fn led_to(base_url: &str, profile: &Profile) -> Profile {
     );
     if let Some(marketo) = &mut profile.marketo {
         marketo.base_url = base_url.to_owned();
+        marketo.calls_per_20_seconds = marketo.calls_per_20_seconds.max(2_000);
         hurry(
             &mut marketo.first_retry_wait_ms,
             &mut marketo.max_retry_wait_ms,
