@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 
 mod keys;
 mod load;
+mod migrate_ga3;
 mod sources;
 
 pub use keys::{KeyBinding, KeyPatch, Placed};
 pub use load::{Config, ConfigError, Home};
+pub use migrate_ga3::{Mapped, Migration, Missing, migrate};
 pub use sources::{
     Ga3Report, Ga3Settings, Ga3View, Ga4Property, Ga4Report, Ga4Settings, MarketoMode,
     MarketoSettings, SamplingLevel,
@@ -56,6 +58,8 @@ pub struct Profile {
     pub gold: GoldSettings,
     /// What is promised about credentials.
     pub credentials: CredentialSettings,
+    /// The marketing datamart.
+    pub datamart: DatamartSettings,
     /// Local schedules, shown on the Board and run by `lakehand serve`-like loops.
     pub schedules: Vec<Schedule>,
     /// Refuse every change.
@@ -208,6 +212,42 @@ impl Default for CredentialSettings {
     fn default() -> Self {
         Self {
             rotate_after_days: 180,
+        }
+    }
+}
+
+/// What the marketing datamart is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DatamartMode {
+    /// A table that is rebuilt in one swap: fast to read, with a history.
+    #[default]
+    Table,
+    /// A view: always current, paid for by each query.
+    View,
+}
+
+/// Settings of the marketing datamart. `[profiles.<name>.datamart]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatamartSettings {
+    /// `table` or `view`.
+    pub mode: DatamartMode,
+    /// The Google Analytics report it reads; empty for the first that has what it needs.
+    pub ga_report: String,
+    /// The business unit of Marketo's rows; empty for the only one of Google Analytics, or none.
+    pub marketo_business_unit: String,
+    /// What a terabyte scanned costs, in US dollars: Athena's price, which differs by region.
+    pub price_per_tb: f64,
+}
+
+impl Default for DatamartSettings {
+    fn default() -> Self {
+        Self {
+            mode: DatamartMode::Table,
+            ga_report: String::new(),
+            marketo_business_unit: String::new(),
+            price_per_tb: 5.0,
         }
     }
 }

@@ -158,6 +158,7 @@ impl House {
             normalise: NormaliseSettings::default(),
             gold: GoldSettings::default(),
             credentials: lakehand::config::CredentialSettings::default(),
+            datamart: lakehand::config::DatamartSettings::default(),
             schedules: Vec::new(),
             read_only: false,
         }

@@ -105,6 +105,7 @@ fn open(folder: &Path, pause: Duration) -> LocalWorkflows {
         normalise: NormaliseSettings::default(),
         gold: GoldSettings::default(),
         credentials: lakehand::config::CredentialSettings::default(),
+        datamart: lakehand::config::DatamartSettings::default(),
         schedules: Vec::new(),
         read_only: false,
     });

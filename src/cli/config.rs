@@ -1,9 +1,14 @@
-//! `lakehand config path|check|show`.
+//! `lakehand config path|check|show|migrate-ga3`.
+
+use std::{collections::BTreeMap, io::Write};
 
 use clap::Subcommand;
 
 use super::{CliError, Ended, OutputFormat, VerbResult, print_as};
-use crate::config::{Config, Home};
+use crate::{
+    config::{self, Config, Home, Migration},
+    pipeline::text::for_terminal,
+};
 
 /// Verbs on the configuration.
 #[derive(Debug, Subcommand)]
@@ -14,6 +19,15 @@ pub enum ConfigVerb {
     Check,
     /// What is in force, every default filled in.
     Show,
+    /// The GA3 reports of a profile as GA4 ones: what became what, and what has no counterpart.
+    MigrateGa3 {
+        /// The profile; without it the default one.
+        #[arg(long = "of", value_name = "PROFILE")]
+        of: Option<String>,
+        /// The GA4 property of a GA3 view; give it once a view.
+        #[arg(long, value_name = "VIEW=PROPERTY")]
+        property: Vec<String>,
+    },
     /// Every action of the console with its name and the keys it has.
     #[cfg(feature = "console")]
     Keys,
@@ -64,6 +78,9 @@ pub fn run(verb: &ConfigVerb, output: OutputFormat) -> VerbResult {
                 toml::from_str(&text).map_err(|error| CliError::platform(error.to_string(), ""))?;
             print_as(output, &value, |out| write!(out, "{text}"))?;
         }
+        ConfigVerb::MigrateGa3 { of, property } => {
+            migrate_ga3(&Config::load(&home)?, of.as_deref(), property, output)?;
+        }
         #[cfg(feature = "console")]
         ConfigVerb::Keys => {
             let actions = crate::console::key_reference(Config::load(&home)?.keys())?;
@@ -77,4 +94,68 @@ pub fn run(verb: &ConfigVerb, output: OutputFormat) -> VerbResult {
         }
     }
     Ok(Ended::Well)
+}
+
+fn migrate_ga3(
+    config: &Config,
+    profile: Option<&str>,
+    properties: &[String],
+    output: OutputFormat,
+) -> Result<(), CliError> {
+    let profile = config.profile(profile)?;
+    let Some(ga3) = &profile.ga3 else {
+        return Err(CliError::not_found(
+            format!("the profile {} has no GA3 reports", profile.name),
+            format!(
+                "add [profiles.{}.ga3] to {}",
+                profile.name,
+                config.path().display()
+            ),
+        ));
+    };
+    let mut known = BTreeMap::new();
+    for pair in properties {
+        let (view, property) = pair.split_once('=').ok_or_else(|| {
+            CliError::usage(
+                format!("'{pair}' is not VIEW=PROPERTY"),
+                "write it like --property 123456=310000001",
+            )
+        })?;
+        known.insert(view.trim().to_owned(), property.trim().to_owned());
+    }
+    let migration = config::migrate(ga3, &known);
+    let toml = migration.toml(&profile.name, ga3);
+    let value = serde_json::json!({ "migration": migration, "toml": toml });
+    print_as(output, &value, |out| {
+        print_migration(out, &migration, &toml)
+    })
+}
+
+/// The configuration first, so that it can be cut off; what to know about it in comments below.
+fn print_migration(out: &mut dyn Write, migration: &Migration, toml: &str) -> std::io::Result<()> {
+    writeln!(out, "{toml}")?;
+    writeln!(out, "# What became what:")?;
+    for mapped in &migration.mapped {
+        let (from, to) = (for_terminal(&mapped.from), for_terminal(&mapped.to));
+        if mapped.differs.is_empty() {
+            writeln!(out, "#   {from} -> {to}")?;
+        } else {
+            writeln!(out, "#   {from} -> {to} ({})", mapped.differs)?;
+        }
+    }
+    if !migration.without_counterpart.is_empty() {
+        writeln!(out, "# What has no counterpart:")?;
+    }
+    for missing in &migration.without_counterpart {
+        let what = for_terminal(&missing.what);
+        writeln!(out, "#   {} of {}: {}", what, missing.report, missing.why)?;
+    }
+    for view in &migration.views_without_property {
+        let view = for_terminal(view);
+        writeln!(
+            out,
+            "# The GA4 property of view {view} is not known: add --property {view}=<property id>"
+        )?;
+    }
+    Ok(())
 }

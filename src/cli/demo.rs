@@ -1,10 +1,13 @@
 //! `lakehand demo`: everything once with sample data; in the console, or headless.
 
-use std::io::Write;
+use std::{collections::BTreeMap, io::Write};
 
+use arrow::array::AsArray;
 use clap::Args;
+use futures::StreamExt;
 use jiff::civil::Date;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     App, CliError, Ended, VerbResult,
@@ -13,7 +16,7 @@ use super::{
     sample::{SampleSpec, mark, request},
 };
 use crate::ops::{ExecutionDetail, ExecutionId, ExecutionStatus, ReportSummary};
-use crate::pipeline::window::Window;
+use crate::pipeline::{ports::QueryEngine, window::Window};
 
 /// Seed of the sample data unless another is given.
 pub const SEED: u64 = 7;
@@ -44,9 +47,18 @@ pub struct DemoArgs {
     /// Delete the sample data that this lake holds, and begin anew.
     #[arg(long)]
     fresh: bool,
+    /// Every source and table: Marketo and Google Analytics too, and the marketing datamart.
+    #[arg(long)]
+    all: bool,
 }
 
 impl DemoArgs {
+    /// Whether every source is to be played.
+    #[must_use]
+    pub fn all(&self) -> bool {
+        self.all
+    }
+
     /// Whether the sample data of this lake is to be deleted first.
     #[must_use]
     pub fn fresh(&self) -> bool {
@@ -63,6 +75,9 @@ struct Made<'a> {
     lake: String,
     executions: &'a [ExecutionDetail],
     report: Option<ReportSummary>,
+    /// Every table that SQL sees, when all of them were made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tables: Option<BTreeMap<String, u64>>,
 }
 
 /// Runs the demo.
@@ -85,6 +100,7 @@ pub async fn run(app: &App, args: &DemoArgs, ascii: bool) -> VerbResult {
         today,
         data,
         faults: args.faults.clone(),
+        all: args.all,
     };
     mark(&app.platform, &spec).await?;
     if args.headless {
@@ -96,8 +112,13 @@ pub async fn run(app: &App, args: &DemoArgs, ascii: bool) -> VerbResult {
 
 async fn headless(app: &App, spec: &SampleSpec) -> VerbResult {
     let window = spec.window()?;
+    let workflows: &[&str] = if spec.all {
+        &["collect", "daily-report", "datamart"]
+    } else {
+        &["collect", "daily-report"]
+    };
     let mut executions = Vec::new();
-    for workflow in ["collect", "daily-report"] {
+    for workflow in workflows {
         let operations = app.platform.operations();
         let id: ExecutionId = operations.start(request(workflow, window)).await?;
         executions.push(follow(operations.as_ref(), &id).await?);
@@ -108,7 +129,7 @@ async fn headless(app: &App, spec: &SampleSpec) -> VerbResult {
             break;
         }
     }
-    let succeeded = executions.len() == 2
+    let succeeded = executions.len() == workflows.len()
         && executions
             .iter()
             .all(|detail| detail.summary.status == ExecutionStatus::Succeeded);
@@ -122,6 +143,11 @@ async fn headless(app: &App, spec: &SampleSpec) -> VerbResult {
     } else {
         None
     };
+    let tables = if succeeded && spec.all {
+        Some(tables(app).await?)
+    } else {
+        None
+    };
     let status = if succeeded { "SUCCEEDED" } else { "FAILED" };
     let made = Made {
         status,
@@ -130,6 +156,7 @@ async fn headless(app: &App, spec: &SampleSpec) -> VerbResult {
         lake: app.platform.operations().identity().lake,
         executions: &executions,
         report,
+        tables,
     };
     app.print(&made, |out| write_made(out, &made))?;
     Ok(if succeeded {
@@ -139,10 +166,42 @@ async fn headless(app: &App, spec: &SampleSpec) -> VerbResult {
     })
 }
 
+/// Every table that SQL sees, with its rows.
+async fn tables(app: &App) -> Result<BTreeMap<String, u64>, CliError> {
+    let engine = app.platform.engine()?;
+    let mut rows = BTreeMap::new();
+    for name in first_column::<String>(engine, "SHOW TABLES").await? {
+        let count = format!("SELECT CAST(count(*) AS varchar) FROM {name}");
+        let count = first_column(engine, &count).await?.pop();
+        rows.insert(name, count.unwrap_or_default());
+    }
+    Ok(rows)
+}
+
+/// The first column of a small query.
+async fn first_column<T: std::str::FromStr>(
+    engine: &dyn QueryEngine,
+    sql: &str,
+) -> Result<Vec<T>, CliError> {
+    let mut batches = engine.query(sql, &CancellationToken::new()).await?.batches;
+    let mut values = Vec::new();
+    while let Some(batch) = batches.next().await {
+        let batch = batch?;
+        let column = batch.columns().first();
+        let texts = column.and_then(|column| column.as_string_opt::<i32>());
+        let texts = texts.into_iter().flat_map(|texts| texts.iter().flatten());
+        values.extend(texts.filter_map(|text| text.parse().ok()));
+    }
+    Ok(values)
+}
+
 fn write_made(out: &mut dyn Write, made: &Made<'_>) -> std::io::Result<()> {
     for detail in made.executions {
         write_detail(out, detail)?;
         writeln!(out)?;
+    }
+    for (name, rows) in made.tables.iter().flatten() {
+        writeln!(out, "table   {name:<40} {rows:>12} rows")?;
     }
     writeln!(out, "lake    {}", made.lake)?;
     if let Some(report) = &made.report {

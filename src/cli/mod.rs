@@ -25,11 +25,13 @@ use crate::{
     platform::Platform,
 };
 
+mod check;
 mod collect;
 mod completions;
 mod config;
 mod crawlers;
 mod credentials;
+mod datamart;
 #[cfg(feature = "simulator")]
 mod demo;
 mod error;
@@ -42,6 +44,8 @@ mod run;
 mod runs;
 #[cfg(feature = "simulator")]
 mod sample;
+#[cfg(feature = "simulator")]
+mod sample_sources;
 mod scheduler;
 #[cfg(feature = "simulator")]
 mod simulate;
@@ -102,6 +106,11 @@ enum Verb {
     /// Build gold tables.
     #[command(subcommand)]
     Gold(gold::GoldVerb),
+    /// Build and show the marketing datamart, list its snapshots, go back to one.
+    #[command(subcommand)]
+    Datamart(datamart::DatamartVerb),
+    /// Check a table's data quality; exit code 1 when a check of severity error fails.
+    Check(check::CheckArgs),
     /// Export, list and read reports.
     #[command(subcommand)]
     Reports(reports::ReportsVerb),
@@ -271,13 +280,19 @@ async fn interrupted(console: Arc<std::sync::atomic::AtomicBool>) {
 fn open(profile: Option<&str>, output: OutputFormat, verb: &Option<Verb>) -> Result<App, CliError> {
     let home = Home::find()?;
     let config = Config::load(&home)?;
-    let profile = Arc::new(config.profile(profile)?.clone());
+    let profile = config.profile(profile)?.clone();
     #[cfg(feature = "simulator")]
-    if let Some(Verb::Demo(demo)) = verb
-        && demo.fresh()
-    {
-        sample::remove(&profile)?;
-    }
+    let profile = {
+        let demo = match verb {
+            Some(Verb::Demo(demo)) => Some(demo),
+            _ => None,
+        };
+        if demo.is_some_and(demo::DemoArgs::fresh) {
+            sample::remove(&profile)?;
+        }
+        sample::in_force(&profile, demo.is_some_and(demo::DemoArgs::all))
+    };
+    let profile = Arc::new(profile);
     let platform = Platform::open(Arc::clone(&profile))?;
     #[cfg(feature = "simulator")]
     sample::install(&platform);
@@ -299,6 +314,8 @@ async fn with_platform(app: &App, verb: Option<Verb>, ascii: bool) -> VerbResult
         Some(Verb::Crawlers(verb)) => crawlers::run(app, &verb).await,
         Some(Verb::Import(args)) => import::run(app, &args).await,
         Some(Verb::Gold(verb)) => gold::run(app, &verb).await,
+        Some(Verb::Datamart(verb)) => datamart::run(app, &verb).await,
+        Some(Verb::Check(args)) => check::run(app, &args).await,
         Some(Verb::Reports(verb)) => reports::run(app, &verb).await,
         Some(Verb::Runs(verb)) => runs::run(app, &verb).await,
         Some(Verb::Scheduler(args)) => scheduler::run(app, &args).await,

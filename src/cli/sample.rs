@@ -4,15 +4,17 @@
 //! execution in it starts the same simulator again (same seed, size and calendar), so that a redrive
 //! after a crash reads the same data from another port.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::{ToSpan, civil::Date};
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use super::CliError;
+use super::{
+    CliError,
+    sample_sources::{credentials, led_to, with_all_sources},
+};
 use crate::{
     config::Profile,
     ops::{ExecutionId, OpsError, OpsErrorKind, OpsResult, StartRequest, WorkflowName},
@@ -20,8 +22,8 @@ use crate::{
         ports::{Lake, PutCondition, StoreError},
         window::Window,
     },
-    platform::{Platform, StandIn, WeakPlatform},
-    simulator::{self, FaultPlan, RunningSimulator},
+    platform::{Platform, Played, StandIn, WeakPlatform},
+    simulator::{self, FaultPlan, RunningSimulator, marketo::MarketoOptions},
 };
 
 /// Where a lake says that it holds sample data.
@@ -40,6 +42,9 @@ pub struct SampleSpec {
     pub data: Option<PathBuf>,
     /// Faults, in the grammar of `lakehand simulate --faults`.
     pub faults: Option<String>,
+    /// Whether every source is played, and not Affise alone.
+    #[serde(default)]
+    pub all: bool,
 }
 
 impl SampleSpec {
@@ -65,6 +70,19 @@ pub async fn spec_of(lake: &Lake) -> Result<Option<SampleSpec>, StoreError> {
         Ok((bytes, _)) => Ok(serde_json::from_slice(&bytes).ok()),
         Err(StoreError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// The profile as it is in force: that of a sample lake in which every source is played has them all.
+#[must_use]
+pub fn in_force(profile: &Profile, asked_for_all: bool) -> Profile {
+    let marked = std::fs::read(profile.std_dir().join(MARK)).ok();
+    let spec = marked.and_then(|bytes| serde_json::from_slice::<SampleSpec>(&bytes).ok());
+    let all = spec.map_or(asked_for_all, |spec| spec.all);
+    if all {
+        with_all_sources(profile)
+    } else {
+        profile.clone()
     }
 }
 
@@ -129,7 +147,7 @@ pub fn install(platform: &Platform) {
 
 #[async_trait]
 impl StandIn for SampleSource {
-    async fn affise(&self) -> Result<Option<(String, SecretString)>, String> {
+    async fn sources(&self, profile: &Profile) -> Result<Option<Played>, String> {
         let platform = self.platform.upgrade().map_err(|error| error.to_string())?;
         let Some(spec) = spec_of(platform.lake())
             .await
@@ -141,10 +159,10 @@ impl StandIn for SampleSource {
         if running.as_ref().is_none_or(|(present, _)| *present != spec) {
             *running = Some((spec.clone(), start_simulator(&spec).await?));
         }
-        let key = SecretString::from(simulator::DEMO_API_KEY);
-        Ok(running
-            .as_ref()
-            .map(|(_, simulator)| (simulator.base_url(), key)))
+        Ok(running.as_ref().map(|(_, simulator)| Played {
+            profile: Arc::new(led_to(&simulator.base_url(), profile)),
+            credentials: credentials(profile, simulator),
+        }))
     }
 
     async fn plays(&self) -> Vec<&'static str> {
@@ -152,6 +170,7 @@ impl StandIn for SampleSource {
             return Vec::new();
         };
         match spec_of(platform.lake()).await {
+            Ok(Some(spec)) if spec.all => vec!["affise", "marketo", "ga4", "ga3"],
             Ok(Some(_)) => vec!["affise"],
             _ => Vec::new(),
         }
@@ -171,6 +190,7 @@ impl StandIn for SampleSource {
                 today,
                 data: None,
                 faults: None,
+                all: false,
             },
         };
         mark(&platform, &spec).await.map_err(told)?;
@@ -214,6 +234,11 @@ async fn start_simulator(spec: &SampleSpec) -> Result<RunningSimulator, String> 
         today: Some(spec.today),
         data: spec.data.clone(),
         faults,
+        // A sample is for looking at, not for waiting.
+        marketo: MarketoOptions {
+            calls_in_20_seconds: 10_000,
+            ..MarketoOptions::quick()
+        },
         ..simulator::Options::default()
     };
     simulator::start(options)

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::{
-    AffiseSettings, CredentialSettings, Ga3Settings, Ga4Settings, GoldSettings, KeyPatch,
-    MarketoSettings, NormaliseSettings, PlatformKind, Profile, Schedule, keys::SpannedKeys,
+    AffiseSettings, CredentialSettings, DatamartSettings, Ga3Settings, Ga4Settings, GoldSettings,
+    KeyPatch, MarketoSettings, NormaliseSettings, PlatformKind, Profile, Schedule,
+    keys::SpannedKeys,
 };
 
 use crate::pipeline::ports::ParameterReference;
@@ -141,6 +142,7 @@ struct ProfileFile {
     normalise: Option<Spanned<NormaliseSettings>>,
     gold: GoldSettings,
     credentials: CredentialSettings,
+    datamart: Option<Spanned<DatamartSettings>>,
     schedules: Option<Vec<Schedule>>,
 }
 
@@ -163,6 +165,7 @@ struct ProfileShown<'a> {
     normalise: &'a NormaliseSettings,
     gold: &'a GoldSettings,
     credentials: &'a CredentialSettings,
+    datamart: &'a DatamartSettings,
     schedules: &'a [Schedule],
 }
 
@@ -312,6 +315,7 @@ fn shown(profile: &Profile) -> ProfileShown<'_> {
         normalise: &profile.normalise,
         gold: &profile.gold,
         credentials: &profile.credentials,
+        datamart: &profile.datamart,
         schedules: &profile.schedules,
     }
 }
@@ -366,6 +370,7 @@ impl Place<'_> {
             normalise: self.normalise(file.normalise)?,
             gold: file.gold,
             credentials: file.credentials,
+            datamart: self.datamart(file.datamart)?,
             schedules: file.schedules.unwrap_or_else(default_schedules),
             read_only: file.read_only,
         })
@@ -435,6 +440,21 @@ impl Place<'_> {
         complaint
             .or_else(|| parameter_complaint([&s.api_key_parameter]))
             .map_or(Ok(s), |message| Err(self.invalid(at, message)))
+    }
+
+    fn datamart(
+        &self,
+        settings: Option<Spanned<DatamartSettings>>,
+    ) -> Result<DatamartSettings, ConfigError> {
+        let Some(settings) = settings else {
+            return Ok(DatamartSettings::default());
+        };
+        let price = settings.get_ref().price_per_tb;
+        if price.is_finite() && price >= 0.0 {
+            return Ok(settings.into_inner());
+        }
+        let message = "price_per_tb must be 0 or more dollars".to_owned();
+        Err(self.invalid(settings.span().start, message))
     }
 
     fn normalise(
@@ -515,14 +535,14 @@ mod tests {
         );
         assert!(refused("[profiles.local.affise]\novern = 1").contains(":2:1: "));
         assert!(refused("[profiles.local.affise]\noverlap_hours = 1\n").contains("at least 2"));
-        let path = refused("[profiles.local.affise]\napi_key_parameter = 'affise'\n");
-        assert!(path.contains("'affise' is no parameter path"), "{path}");
-        let path = refused("[profiles.local.marketo]\nclient_id_parameter = '/a b'\n");
-        assert!(path.contains("'/a b' is no parameter path"), "{path}");
         let both = refused(
             "[[profiles.local.schedules]]\nworkflow = 'collect'\ncrawler = 'ga'\nat = '08:00:00'\n",
         );
         assert!(both.contains("either a workflow or a crawler"), "{both}");
+        let path = refused("[profiles.local.affise]\napi_key_parameter = 'affise'\n");
+        assert!(path.contains("'affise' is no parameter path"), "{path}");
+        let path = refused("[profiles.local.marketo]\nclient_id_parameter = '/a b'\n");
+        assert!(path.contains("'/a b' is no parameter path"), "{path}");
     }
 
     #[test]

@@ -258,7 +258,7 @@ pub struct Ga3Report {
     pub views: Vec<Ga3View>,
     /// Dimensions with their `ga:`, without `ga:date` and `ga:segment`. At most 7.
     pub dimensions: Vec<String>,
-    /// Metric expressions with their `ga:`. At most 10.
+    /// Metric expressions with their `ga:`. At most 50: ten go into a request, five requests into a batch.
     pub metrics: Vec<String>,
     /// Segment ids, `gaid::-3`; none for all users. At most 4.
     #[serde(default)]

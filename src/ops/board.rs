@@ -17,8 +17,9 @@ impl Operator {
         let names = self.parts.workflows.list().await?;
         let cards = futures::future::try_join_all(names.into_iter().map(|name| self.card(name)));
         let fresh = freshness::freshness(&self.parts.profile, &self.parts.lake, now);
-        let (workflows, freshness, reports) =
-            futures::future::try_join3(cards, fresh, self.read_reports()).await?;
+        let (workflows, freshness, reports, quality) =
+            futures::future::try_join4(cards, fresh, self.read_reports(), self.quality_badges())
+                .await?;
         let lake_is_empty = reports.is_empty()
             && freshness
                 .iter()
@@ -28,6 +29,7 @@ impl Operator {
             today: now.to_zoned(self.parts.profile.time_zone.clone()).date(),
             workflows,
             freshness,
+            quality,
             latest_report: reports.into_iter().next(),
             lake_is_empty,
         })

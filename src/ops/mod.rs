@@ -4,10 +4,12 @@
 pub mod board;
 pub mod crawlers;
 pub mod credentials;
+pub mod datamart;
 pub mod freshness;
 pub mod model;
 pub mod operator;
 pub mod ports;
+pub mod quality;
 pub mod reports;
 pub mod runs;
 pub mod schedule;
@@ -17,6 +19,8 @@ pub mod triage;
 use async_trait::async_trait;
 use secrecy::SecretString;
 
+use crate::pipeline::{dataset::GoldTable, quality::QualityReport};
+
 pub use crawlers::{
     CataloguedTable, Crawl, CrawlStatus, Crawler, CrawlerDetail, CrawlerError, CrawlerState,
 };
@@ -24,8 +28,12 @@ pub use credentials::{
     Credential, CredentialKind, CredentialSet, CredentialState, CredentialVersion,
     NeededCredential, SignInResult, SignInVerdict,
 };
+pub use datamart::{
+    CostEstimate, Datamart, DatamartSource, LastBuild, Snapshot, StatementInFlight,
+};
 pub use model::*;
 pub use operator::{Operator, OperatorParts, SampleStarter};
+pub use quality::QualityBadge;
 
 /// An operation that did not work: what was tried, on what, why, and what to do.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -119,6 +127,25 @@ pub trait Operations: Send + Sync + std::fmt::Debug {
     async fn test_credentials(&self, source: &str) -> OpsResult<SignInResult>;
     /// Starts the built-in simulator, then collect and daily-report against it; returns what to watch.
     async fn start_sample(&self) -> OpsResult<ExecutionId>;
+    /// What the checks of data quality found in an execution, a report for each table it checked.
+    async fn quality(&self, id: &ExecutionId) -> OpsResult<Vec<QualityReport>> {
+        let _ = id;
+        Ok(Vec::new())
+    }
+    /// The marketing datamart: plan, sources, cost, what runs, the newest snapshot.
+    async fn datamart(&self) -> OpsResult<Datamart> {
+        Err(unsupported("datamart"))
+    }
+    /// The snapshots of a gold table, newest first; none before its first build.
+    async fn snapshots(&self, table: GoldTable) -> OpsResult<Vec<Snapshot>> {
+        let _ = table;
+        Err(unsupported("snapshots"))
+    }
+    /// Puts a snapshot's rows back by a new commit, which is returned. The caller has asked for confirmation.
+    async fn rollback(&self, table: GoldTable, version: u64) -> OpsResult<Snapshot> {
+        let _ = (table, version);
+        Err(unsupported("snapshots"))
+    }
     /// Every crawler.
     async fn crawlers(&self) -> OpsResult<Vec<Crawler>> {
         Err(unsupported("crawlers"))

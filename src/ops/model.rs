@@ -282,6 +282,8 @@ pub struct Board {
     pub workflows: Vec<WorkflowCard>,
     /// Every stream.
     pub freshness: Vec<Freshness>,
+    /// The newest checks of every table that was checked.
+    pub quality: Vec<super::QualityBadge>,
     /// The newest report.
     pub latest_report: Option<ReportSummary>,
     /// Nothing was ever collected: offer the sample.

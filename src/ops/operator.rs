@@ -18,7 +18,8 @@ use super::{
     ExecutionSummary, Identity, LogLine, Operations, OpsError, OpsErrorKind, OpsResult, ReportName,
     ReportSummary, SignInResult, Stage, StartRequest, WorkflowName,
     crawlers::{Crawler, CrawlerDetail},
-    ports::{Crawlers, Credentials, Logs, Workflows},
+    datamart::{Datamart, Snapshot},
+    ports::{Crawlers, Credentials, Gold, Logs, Workflows},
     reports::ReportCache,
     runs::{self, Folded},
     triage,
@@ -26,8 +27,9 @@ use super::{
 use crate::{
     config::Profile,
     pipeline::{
-        dataset::{Stream, streams},
+        dataset::{GoldTable, Stream, streams},
         ports::{Clock, Lake},
+        quality::QualityReport,
         state::STATE_PREFIX,
         window::Window,
     },
@@ -59,6 +61,8 @@ pub struct OperatorParts {
     pub logs: Arc<dyn Logs>,
     /// What keeps the catalog of tables.
     pub crawlers: Arc<dyn Crawlers>,
+    /// Gold tables and their snapshots.
+    pub gold: Arc<dyn Gold>,
     /// Data, reports, state.
     pub lake: Lake,
     /// What signs in to the sources.
@@ -314,6 +318,41 @@ impl Operations for Operator {
         self.fetch_report(name).await
     }
 
+    async fn quality(&self, id: &ExecutionId) -> OpsResult<Vec<QualityReport>> {
+        self.quality_of(id).await
+    }
+
+    async fn datamart(&self) -> OpsResult<Datamart> {
+        self.read_datamart().await
+    }
+
+    async fn snapshots(&self, table: GoldTable) -> OpsResult<Vec<Snapshot>> {
+        self.table_snapshots(table).await
+    }
+
+    async fn rollback(&self, table: GoldTable, version: u64) -> OpsResult<Snapshot> {
+        self.may_change(&format!("a roll-back of {}", table.name()))?;
+        self.restore_snapshot(table, version).await
+    }
+
+    async fn crawlers(&self) -> OpsResult<Vec<Crawler>> {
+        self.list_crawlers().await
+    }
+
+    async fn crawler(&self, name: &str) -> OpsResult<CrawlerDetail> {
+        self.show_crawler(name).await
+    }
+
+    async fn crawl(&self, name: &str) -> OpsResult<()> {
+        self.may_change(&format!("a start of the crawler {name}"))?;
+        Ok(self.parts.crawlers.start(name).await?)
+    }
+
+    async fn stop_crawler(&self, name: &str) -> OpsResult<()> {
+        self.may_change(&format!("a stop of the crawler {name}"))?;
+        Ok(self.parts.crawlers.stop(name).await?)
+    }
+
     async fn credentials(&self) -> OpsResult<Vec<Credential>> {
         self.list_credentials().await
     }
@@ -334,24 +373,6 @@ impl Operations for Operator {
 
     async fn test_credentials(&self, source: &str) -> OpsResult<SignInResult> {
         self.sign_in_to(source).await
-    }
-
-    async fn crawlers(&self) -> OpsResult<Vec<Crawler>> {
-        self.list_crawlers().await
-    }
-
-    async fn crawler(&self, name: &str) -> OpsResult<CrawlerDetail> {
-        self.show_crawler(name).await
-    }
-
-    async fn crawl(&self, name: &str) -> OpsResult<()> {
-        self.may_change(&format!("a start of the crawler {name}"))?;
-        Ok(self.parts.crawlers.start(name).await?)
-    }
-
-    async fn stop_crawler(&self, name: &str) -> OpsResult<()> {
-        self.may_change(&format!("a stop of the crawler {name}"))?;
-        Ok(self.parts.crawlers.stop(name).await?)
     }
 
     async fn start_sample(&self) -> OpsResult<ExecutionId> {

@@ -1,4 +1,4 @@
-//! Ports only an operator needs: workflows, logs, crawlers, credentials.
+//! Ports only an operator needs: workflows, logs, crawlers, credentials, snapshots of gold.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,7 +12,13 @@ use super::{
     crawlers::{Crawler, CrawlerDetail, CrawlerError},
 };
 use crate::{
-    pipeline::ports::ParameterReference,
+    ops::datamart::Snapshot,
+    pipeline::{
+        dataset::GoldTable,
+        gold::datamart::DatamartPlan,
+        jobs::JobError,
+        ports::{ParameterReference, QueryError, QueryRows},
+    },
     workflow::{definition::Definition, history::HistoryEvent},
 };
 
@@ -72,6 +78,20 @@ pub trait Logs: Send + Sync + std::fmt::Debug {
     }
 }
 
+/// What makes new partitions and columns known to SQL: Glue, or the local catalog. A name may be given
+/// whole (`lakehand-local-affise`) or by its last part (`affise`).
+#[async_trait]
+pub trait Crawlers: Send + Sync + std::fmt::Debug {
+    /// Every crawler of the profile.
+    async fn list(&self) -> Result<Vec<Crawler>, CrawlerError>;
+    /// One crawler with its past crawls and the tables it keeps.
+    async fn show(&self, name: &str) -> Result<CrawlerDetail, CrawlerError>;
+    /// Starts a crawl and returns at once; refused while one runs.
+    async fn start(&self, name: &str) -> Result<(), CrawlerError>;
+    /// Asks a running crawl to stop; it ends as CANCELLED.
+    async fn stop(&self, name: &str) -> Result<(), CrawlerError>;
+}
+
 /// The parameter store as an operator sees it: everything but values.
 #[async_trait]
 pub trait Credentials: Send + Sync + std::fmt::Debug {
@@ -94,16 +114,15 @@ pub trait Credentials: Send + Sync + std::fmt::Debug {
     ) -> OpsResult<SignInResult>;
 }
 
-/// What makes new partitions and columns known to SQL: Glue, or the local catalog. A name may be given
-/// whole (`lakehand-local-affise`) or by its last part (`affise`).
+/// Gold tables beyond what SQL files do: snapshots, plans, a look by SQL.
 #[async_trait]
-pub trait Crawlers: Send + Sync + std::fmt::Debug {
-    /// Every crawler of the profile.
-    async fn list(&self) -> Result<Vec<Crawler>, CrawlerError>;
-    /// One crawler with its past crawls and the tables it keeps.
-    async fn show(&self, name: &str) -> Result<CrawlerDetail, CrawlerError>;
-    /// Starts a crawl and returns at once; refused while one runs.
-    async fn start(&self, name: &str) -> Result<(), CrawlerError>;
-    /// Asks a running crawl to stop; it ends as CANCELLED.
-    async fn stop(&self, name: &str) -> Result<(), CrawlerError>;
+pub trait Gold: Send + Sync + std::fmt::Debug {
+    /// The snapshots of a table, newest first.
+    async fn snapshots(&self, table: GoldTable) -> Result<Vec<Snapshot>, QueryError>;
+    /// Puts a snapshot's rows back by a new commit.
+    async fn restore(&self, table: GoldTable, version: u64) -> Result<Snapshot, QueryError>;
+    /// What a build of the datamart would work with.
+    async fn plan_datamart(&self) -> Result<DatamartPlan, JobError>;
+    /// Runs one SELECT.
+    async fn query(&self, sql: &str) -> Result<QueryRows, QueryError>;
 }

@@ -329,12 +329,13 @@ fn safety_of(stage: &str) -> String {
         }
         "Normalise" => "Normalise replaces whole days, and gives the same rows again".to_owned(),
         "UpdateDimensions" | "ExtractOfferCaps" => format!("{state} replaces whole snapshots"),
-        "BuildWindow" | "DropOldStaging" | "DropStaging" => {
+        "BuildWindow" | "BuildDatamart" | "DropOldStaging" | "DropStaging" => {
             format!("{state} touches the staging table only, which nobody reads")
         }
-        "CheckQuality" => "CheckQuality only reads".to_owned(),
-        "ReplaceWindow" => {
-            "ReplaceWindow commits once; running it again changes nothing".to_owned()
+        "CheckQuality" | "CheckView" | "PlanDatamart" => format!("{state} only reads"),
+        "CreateView" => "CreateView replaces the view as a whole".to_owned(),
+        "ReplaceWindow" | "ReplaceDatamart" => {
+            format!("{state} commits once; running it again changes nothing")
         }
         "ExportReport" => {
             "ExportReport writes the same rows to a file of its own, visible when it is whole"
@@ -343,7 +344,9 @@ fn safety_of(stage: &str) -> String {
         "AcquireLease" | "ReleaseLease" => {
             format!("{state} knows its execution, and may be repeated")
         }
-        "StartCrawler" => "a crawl only reads the folders".to_owned(),
+        "StartCrawler" => {
+            "a crawl only reads the folders, and the catalog is replaced as a whole".to_owned()
+        }
         "CollectChunk" | "BuildChunk" => format!(
             "{state} goes on with its child execution, or starts a new one over the same days"
         ),

@@ -345,16 +345,30 @@ pub fn silver_tables(profile: &Profile) -> Vec<SilverTable> {
 pub enum GoldTable {
     /// Clicks and conversions of a window by the fifteen report dimensions.
     DailyReportSub5,
+    /// Google Analytics and Marketo by day, business unit, source, medium and campaign.
+    MarketingDatamart,
 }
 
 impl GoldTable {
     /// All gold tables.
-    pub const ALL: [Self; 1] = [Self::DailyReportSub5];
+    pub const ALL: [Self; 2] = [Self::DailyReportSub5, Self::MarketingDatamart];
 
     /// `daily_report_sub5`.
     #[must_use]
     pub fn name(self) -> &'static str {
-        "daily_report_sub5"
+        match self {
+            Self::DailyReportSub5 => "daily_report_sub5",
+            Self::MarketingDatamart => "marketing_datamart",
+        }
+    }
+
+    /// The silver tables it is made from that have checks of their own.
+    #[must_use]
+    pub fn reads(self) -> &'static [&'static str] {
+        match self {
+            Self::DailyReportSub5 => &["affise_clicks", "affise_conversions"],
+            Self::MarketingDatamart => &["marketo_leads", "marketo_activities"],
+        }
     }
 
     /// `gold/daily_report_sub5`.

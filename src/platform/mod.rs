@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 use crate::{
+    config::Profile,
     ops::{OpsError, OpsErrorKind},
     pipeline::ports::{ParameterError, ParameterStore, StoreError},
 };
@@ -16,12 +17,21 @@ pub mod local;
 #[cfg(feature = "local")]
 pub use local::{Platform, WeakPlatform};
 
-/// A source that stands in for the real one: the simulator behind sample data.
+/// What a stand-in is collected with instead of what is configured.
+#[derive(Debug, Clone)]
+pub struct Played {
+    /// Settings that lead to the stand-in.
+    pub profile: Arc<Profile>,
+    /// Its credentials, by the paths of the profile.
+    pub credentials: Vec<(String, SecretString)>,
+}
+
+/// Sources that stand in for the real ones: the simulator behind sample data.
 #[async_trait]
 pub trait StandIn: Send + Sync + fmt::Debug {
-    /// Address and key of the Affise to collect from instead of the configured one, if the lake holds
-    /// sample data. Starts the stand-in when it does not run yet.
-    async fn affise(&self) -> Result<Option<(String, SecretString)>, String>;
+    /// What to collect with instead of `profile`, if the lake holds sample data. Starts the stand-in when it
+    /// does not run yet.
+    async fn sources(&self, profile: &Profile) -> Result<Option<Played>, String>;
     /// The sources it plays, with credentials of its own, in this lake; starts nothing.
     async fn plays(&self) -> Vec<&'static str> {
         Vec::new()
@@ -63,21 +73,19 @@ impl From<PlatformError> for OpsError {
     }
 }
 
-/// Parameters with one path answered by somebody else; used while a stand-in plays a source.
+/// Parameters with some paths answered by somebody else; used while a stand-in plays a source.
 #[derive(Debug)]
 struct Overridden {
     inner: Arc<dyn ParameterStore>,
-    path: String,
-    value: SecretString,
+    values: Vec<(String, SecretString)>,
 }
 
 #[async_trait]
 impl ParameterStore for Overridden {
     async fn get(&self, path: &str) -> Result<SecretString, ParameterError> {
-        if path == self.path {
-            Ok(self.value.clone())
-        } else {
-            self.inner.get(path).await
+        match self.values.iter().find(|(own, _)| own == path) {
+            Some((_, value)) => Ok(value.clone()),
+            None => self.inner.get(path).await,
         }
     }
 

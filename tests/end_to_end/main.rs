@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod all_sources;
 mod figures;
 mod manners;
 mod program;

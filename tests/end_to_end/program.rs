@@ -78,3 +78,17 @@ pub fn cells(csv: &str) -> Vec<Vec<String>> {
     );
     rows
 }
+
+/// The rows of a query.
+pub fn query(home: &Path, sql: &str) -> Vec<Value> {
+    let output = run(home, &["query", sql, "--format", "json"]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}

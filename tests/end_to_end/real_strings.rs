@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::program::{TODAY, cells, lakehand, report, run};
+use crate::program::{TODAY, cells, lakehand, query, report};
 
 const CLICKS: usize = 900;
 const CONVERSIONS: usize = 240;
@@ -173,19 +173,6 @@ fn actual(csv: &str) -> Vec<Vec<String>> {
     }
     made.sort();
     made
-}
-
-fn query(home: &Path, sql: &str) -> Vec<Value> {
-    let output = run(home, &["query", sql, "--format", "json"]);
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
 }
 
 #[test]

@@ -53,6 +53,7 @@ pub fn profile(folder: &Path, zone: &str) -> Profile {
         normalise: NormaliseSettings::default(),
         gold: GoldSettings::default(),
         credentials: lakehand::config::CredentialSettings::default(),
+        datamart: lakehand::config::DatamartSettings::default(),
         schedules: Vec::new(),
         read_only: false,
     }

@@ -201,9 +201,9 @@ fn ga3_complaint(s: &Ga3Settings) -> Option<String> {
                 "report {name} must have a view, and at most 4 segments"
             ));
         }
-        if report.dimensions.len() > 7 || report.metrics.is_empty() || report.metrics.len() > 10 {
+        if report.dimensions.len() > 7 || report.metrics.is_empty() || report.metrics.len() > 50 {
             return Some(format!(
-                "report {name} must have at most 7 dimensions and 1 to 10 metrics"
+                "report {name} must have at most 7 dimensions and 1 to 50 metrics"
             ));
         }
         if report

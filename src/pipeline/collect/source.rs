@@ -9,6 +9,7 @@ use crate::pipeline::{
     sources::{
         SignIn, Source,
         affise::Affise,
+        ga3::Ga3,
         ga4::Ga4,
         google::sign_in::GoogleSignIn,
         marketo::{Marketo, MarketoCredentials},
@@ -43,7 +44,18 @@ pub(super) async fn of_stream(
             let key = credential(ctx, &settings.key_parameter).await?;
             Ok(Box::new(Ga4::new(ctx, settings, report, &key)?))
         }
-        Stream::Ga3(_) => Err(not_configured(ctx, stream)),
+        Stream::Ga3(name) => {
+            let settings = ctx.profile.ga3.as_ref();
+            let found = settings.and_then(|settings| {
+                let mut reports = settings.reports.iter();
+                Some((settings, reports.find(|report| report.name == name)?))
+            });
+            let (settings, report) = found.ok_or_else(|| not_configured(ctx, stream))?;
+            // Before a credential is asked for: where the service has ended none helps.
+            Ga3::check_address(settings, report)?;
+            let key = credential(ctx, &settings.key_parameter).await?;
+            Ok(Box::new(Ga3::new(ctx, settings, report, &key)?))
+        }
     }
 }
 
@@ -56,26 +68,26 @@ pub(super) async fn signing_in(
     source: &str,
 ) -> Result<Box<dyn SignIn>, JobError> {
     match source {
-        "affise" => return Ok(Box::new(affise(ctx).await?)),
-        "marketo" => {
-            if let Some(marketo) = marketo(ctx).await? {
-                return Ok(Box::new(marketo));
-            }
-        }
-        "ga4" => {
-            if let Some(ga4) = &ctx.profile.ga4 {
-                return google(ctx, &ga4.base_url, &ga4.key_parameter).await;
-            }
-        }
-        "ga3" => {
-            if let Some(ga3) = &ctx.profile.ga3 {
-                return google(ctx, &ga3.base_url, &ga3.key_parameter).await;
-            }
-        }
-        _ => {}
+        "affise" => Ok(Box::new(affise(ctx).await?)),
+        "marketo" => match marketo(ctx).await? {
+            Some(marketo) => Ok(Box::new(marketo)),
+            None => Err(no_source(ctx, source)),
+        },
+        "ga4" => match &ctx.profile.ga4 {
+            Some(ga4) => google(ctx, &ga4.base_url, &ga4.key_parameter).await,
+            None => Err(no_source(ctx, source)),
+        },
+        "ga3" => match &ctx.profile.ga3 {
+            Some(ga3) => google(ctx, &ga3.base_url, &ga3.key_parameter).await,
+            None => Err(no_source(ctx, source)),
+        },
+        other => Err(no_source(ctx, other)),
     }
+}
+
+fn no_source(ctx: &JobContext, source: &str) -> JobError {
     let message = format!("the profile {} has no source {source}", ctx.profile.name);
-    Err(JobError::new(ErrorType::InvalidInput, message))
+    JobError::new(ErrorType::InvalidInput, message)
 }
 
 async fn google(ctx: &JobContext, base_url: &str, path: &str) -> Result<Box<dyn SignIn>, JobError> {
@@ -117,7 +129,7 @@ pub(super) async fn affise(ctx: &JobContext) -> Result<Affise, JobError> {
 ///
 /// # Errors
 /// As [`of_stream`].
-pub(super) async fn marketo(ctx: &JobContext) -> Result<Option<Marketo>, JobError> {
+async fn marketo(ctx: &JobContext) -> Result<Option<Marketo>, JobError> {
     let Some(settings) = &ctx.profile.marketo else {
         return Ok(None);
     };
@@ -147,6 +159,7 @@ pub(super) async fn marketo(ctx: &JobContext) -> Result<Option<Marketo>, JobErro
     Ok(Some(source))
 }
 
+/// What is said of a stream that the profile has no section for.
 fn not_configured(ctx: &JobContext, stream: Stream) -> JobError {
     let message = format!(
         "the profile {} does not collect {stream}; add it to [profiles.{}.{}] in config.toml, which `lakehand config path` names",

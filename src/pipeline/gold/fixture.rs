@@ -312,9 +312,9 @@ fn report_row(day: Date, key: &Key, total: &[i128; 9]) -> Vec<String> {
     row
 }
 
-type Columns = Vec<(&'static str, ArrayRef)>;
+pub(crate) type Columns = Vec<(&'static str, ArrayRef)>;
 
-fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
+pub(crate) fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
     Arc::new(values.collect::<StringArray>())
 }
 
@@ -341,7 +341,7 @@ fn key_columns<'a>(keys: impl Iterator<Item = &'a Key> + Clone) -> Columns {
     ]
 }
 
-fn instants(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+pub(crate) fn instants(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
     Arc::new(
         values
             .map(|seconds| seconds.map(|seconds| seconds * 1_000_000))
@@ -412,7 +412,13 @@ fn conversion_columns(conversions: &[&Conversion]) -> Columns {
 }
 
 /// Writes a partition of silver; columns that are not given are null, or something where they may not be.
-fn write_table(std_dir: &Path, table: SilverTable, day: Option<Date>, rows: usize, given: Columns) {
+pub(crate) fn write_table(
+    std_dir: &Path,
+    table: SilverTable,
+    day: Option<Date>,
+    rows: usize,
+    given: Columns,
+) {
     let file = std_dir.join(table.part_key(day));
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     if rows == 0 {
@@ -520,6 +526,7 @@ pub(crate) fn profile(folder: &Path) -> Profile {
         normalise: NormaliseSettings::default(),
         gold: GoldSettings::default(),
         credentials: crate::config::CredentialSettings::default(),
+        datamart: crate::config::DatamartSettings::default(),
         schedules: Vec::new(),
         read_only: false,
     }

@@ -23,6 +23,9 @@ use crate::{
     },
 };
 
+pub mod datamart;
+#[cfg(all(test, feature = "local"))]
+mod datamart_tests;
 mod sql;
 mod workflow;
 
@@ -48,7 +51,7 @@ pub enum GoldError {
     },
     /// A file names a parameter that does not exist.
     #[error(
-        "{path} has a parameter :{name}, which does not exist; known: :from, :to, :staging, :execution, :location"
+        "{path} has a parameter :{name}, which does not exist; known: :from, :to, :today, :now, :staging, :table, :execution, :location"
     )]
     UnknownParameter {
         /// The file.
@@ -115,7 +118,7 @@ pub fn staging_name(table: GoldTable, execution: &str) -> String {
     format!("{}_staging_{hex}", table.name())
 }
 
-/// Builds a window of a gold table and puts it in place: the table if it is missing, staging, checks, one
+/// Builds a window of a gold table, or the whole of one that has no windows, and puts it in place: the table if it is missing, staging, checks, one
 /// statement, clean-up. One build a table at a time, by a lease.
 ///
 /// # Errors
@@ -126,6 +129,9 @@ pub async fn build(
     table: GoldTable,
     window: Window,
 ) -> Result<BuildSummary, JobError> {
+    if table == GoldTable::MarketingDatamart {
+        return datamart::build(ctx, window).await;
+    }
     let lease = Lease::acquire(&ctx.lake.std, &table.prefix(), &ctx.execution, LEASE)
         .await
         .map_err(lease_error)?
@@ -144,7 +150,7 @@ pub async fn build(
     };
     if outcome.is_err() {
         // What is left is dropped by the next build; the failure that counts is the first one.
-        let _ = build.drop_staging(&build.staging).await;
+        let _ = drop_table(ctx, table, &build.staging).await;
     }
     let released = lease.release().await.map_err(lease_error);
     let summary = outcome?;
@@ -170,6 +176,22 @@ pub(crate) fn query_error(what: &str, error: &QueryError) -> JobError {
     JobError::new(error_type, format!("{what}: {error}"))
 }
 
+/// Drops a staging table. Also after a cancel: a table that nobody reads again should not stay.
+async fn drop_table(ctx: &JobContext, table: GoldTable, staging: &str) -> Result<(), JobError> {
+    let sql = SqlFiles::embedded().render(
+        &format!("{}/drop_staging.sql", table.name()),
+        &[("staging", staging)],
+    )?;
+    let uncancelled = tokio_util::sync::CancellationToken::new();
+    let dropped = ctx.engine.execute(&sql, &uncancelled).await;
+    dropped.map(|_| ()).map_err(|error| {
+        query_error(
+            &format!("could not drop the staging table {staging}"),
+            &error,
+        )
+    })
+}
+
 struct Build<'a> {
     ctx: &'a JobContext,
     table: GoldTable,
@@ -181,7 +203,7 @@ struct Build<'a> {
 impl Build<'_> {
     async fn run(&self) -> Result<BuildSummary, JobError> {
         self.execute("ddl.sql").await?;
-        self.drop_leftovers().await?;
+        drop_leftovers(self.ctx, self.table).await?;
         let built = self.execute("build_window.sql").await?;
         self.ctx.log.line(
             Level::Info,
@@ -194,7 +216,7 @@ impl Build<'_> {
         );
         let quality = quality::check(self.ctx, self.table, &self.staging, self.window).await?;
         let bytes_scanned = built.bytes_scanned + self.replace().await?;
-        self.drop_staging(&self.staging).await?;
+        drop_table(self.ctx, self.table, &self.staging).await?;
         self.ctx.log.line(
             Level::Info,
             &format!("{}: {} replaced", self.table.name(), self.window),
@@ -257,50 +279,29 @@ impl Build<'_> {
             )
         })
     }
+}
 
-    async fn drop_staging(&self, staging: &str) -> Result<(), JobError> {
-        let sql = self.files.render(
-            &format!("{}/drop_staging.sql", self.table.name()),
-            &[("staging", staging)],
-        )?;
-        // Also after a cancel: a table that nobody reads again should not stay.
-        let uncancelled = tokio_util::sync::CancellationToken::new();
-        let dropped = self.ctx.engine.execute(&sql, &uncancelled).await;
-        dropped.map(|_| ()).map_err(|error| {
-            query_error(
-                &format!("could not drop the staging table {staging}"),
-                &error,
-            )
-        })
-    }
-
-    /// Staging tables of builds that died. The lease makes sure that none of them is being written.
-    async fn drop_leftovers(&self) -> Result<(), JobError> {
-        let sql = format!("SHOW TABLES LIKE '{}_staging_*'", self.table.name());
-        let failed = |error: QueryError| query_error("could not list staging tables", &error);
-        let rows = self
-            .ctx
-            .engine
-            .query(&sql, &self.ctx.cancel)
-            .await
-            .map_err(failed)?;
-        let batches: Vec<_> = rows.batches.try_collect().await.map_err(failed)?;
-        for batch in &batches {
-            let Some(names) = batch
-                .columns()
-                .first()
-                .and_then(|column| arrow::array::AsArray::as_string_opt::<i32>(column))
-            else {
-                continue;
-            };
-            for name in names.iter().flatten() {
-                self.ctx.log.line(
-                    Level::Info,
-                    &format!("dropping {name}, left behind by an interrupted build"),
-                );
-                self.drop_staging(name).await?;
-            }
+/// Staging tables of builds that died. The lease makes sure that none of them is being written.
+async fn drop_leftovers(ctx: &JobContext, table: GoldTable) -> Result<(), JobError> {
+    let sql = format!("SHOW TABLES LIKE '{}_staging_*'", table.name());
+    let failed = |error: QueryError| query_error("could not list staging tables", &error);
+    let rows = ctx.engine.query(&sql, &ctx.cancel).await.map_err(failed)?;
+    let batches: Vec<_> = rows.batches.try_collect().await.map_err(failed)?;
+    for batch in &batches {
+        let Some(names) = batch
+            .columns()
+            .first()
+            .and_then(|column| arrow::array::AsArray::as_string_opt::<i32>(column))
+        else {
+            continue;
+        };
+        for name in names.iter().flatten() {
+            ctx.log.line(
+                Level::Info,
+                &format!("dropping {name}, left behind by an interrupted build"),
+            );
+            drop_table(ctx, table, name).await?;
         }
-        Ok(())
     }
+    Ok(())
 }

@@ -5,9 +5,10 @@
 //!
 //! | parameter | value | becomes |
 //! | --- | --- | --- |
-//! | `:from`, `:to` | `2026-01-31` | `date '2026-01-31'` |
-//! | `:staging` | a plain name | the name |
-//! | `:execution`, `:location` | any text | `'text'`, quotes doubled |
+//! | `:from`, `:to`, `:today` | `2026-01-31` | `date '2026-01-31'` |
+//! | `:now` | `2026-01-31 08:05:00` | `timestamp '2026-01-31 08:05:00'` |
+//! | `:staging`, `:table`, `:ga_*` | a plain name | the name |
+//! | `:execution`, `:location`, `:zone`, `:business_unit` | any text | `'text'`, quotes doubled |
 //!
 //! The same file becomes a statement ([`SqlFiles::render`]), or the intrinsic of a workflow definition that
 //! makes the statement from the execution's input ([`SqlFiles::states_format`]). A line `-- include other.sql`
@@ -41,9 +42,41 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "daily_report_sub5/checks/2_duplicate_keys.sql",
     "daily_report_sub5/checks/3_clicks_match_silver.sql",
     "daily_report_sub5/checks/4_conversions_match_silver.sql",
-    "daily_report_sub5/checks/5_money_adds_up.sql",
-    "daily_report_sub5/checks/6_facts_without_dimension.sql",
-    "daily_report_sub5/checks/7_fewer_rows_than_before.sql",
+    "daily_report_sub5/checks/5_facts_without_dimension.sql",
+    "daily_report_sub5/checks/6_fewer_rows_than_before.sql",
+    "daily_report_sub5/checks/7_rows_against_trailing_mean.sql",
+    "marketing_datamart/ddl.sql",
+    "marketing_datamart/select.sql",
+    "marketing_datamart/build.sql",
+    "marketing_datamart/replace.sql",
+    "marketing_datamart/drop_staging.sql",
+    "marketing_datamart/view.sql",
+    "marketing_datamart/checks/1_row_count.sql",
+    "marketing_datamart/checks/2_duplicate_keys.sql",
+    "marketing_datamart/checks/3_sessions_match_ga.sql",
+    "marketing_datamart/checks/4_leads_match_marketo.sql",
+    "marketing_datamart/checks/5_other_share.sql",
+    "marketing_datamart/checks/6_activities_without_lead.sql",
+    "marketing_datamart/checks/7_both_sides_are_there.sql",
+    "ga_day_quality/checks/1_duplicate_keys.sql",
+    "ga_day_quality/checks/2_other_share.sql",
+    "ga_day_quality/checks/3_incomplete_days.sql",
+    "ga_day_quality/checks/4_days_that_do_not_settle.sql",
+    "affise_clicks/checks/1_duplicate_keys.sql",
+    "affise_clicks/checks/2_lag.sql",
+    "affise_clicks/checks/3_freshness.sql",
+    "affise_clicks/checks/4_null_share.sql",
+    "affise_clicks/checks/5_rows_against_trailing_mean.sql",
+    "affise_conversions/checks/1_duplicate_keys.sql",
+    "affise_conversions/checks/2_money_adds_up.sql",
+    "affise_conversions/checks/3_freshness.sql",
+    "affise_conversions/checks/4_null_share.sql",
+    "marketo_activities/checks/1_duplicate_keys.sql",
+    "marketo_activities/checks/2_freshness.sql",
+    "marketo_activities/checks/3_rows_against_trailing_mean.sql",
+    "marketo_leads/checks/1_duplicate_keys.sql",
+    "marketo_leads/checks/2_freshness.sql",
+    "marketo_leads/checks/3_null_share.sql",
 ];
 
 /// Where a location stands that the deployment fills in.
@@ -53,6 +86,7 @@ const DEPLOYED_BUCKET: &str = "s3://${StdBucket}";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Date,
+    Instant,
     Name,
     Text,
 }
@@ -60,9 +94,11 @@ enum Kind {
 impl Kind {
     fn of(parameter: &str) -> Option<Self> {
         match parameter {
-            "from" | "to" => Some(Self::Date),
-            "staging" => Some(Self::Name),
-            "execution" | "location" => Some(Self::Text),
+            "from" | "to" | "today" => Some(Self::Date),
+            "now" => Some(Self::Instant),
+            "staging" | "table" | "ga_table" | "ga_source" | "ga_medium" | "ga_campaign"
+            | "ga_sessions" | "ga_users" | "ga_conversions" => Some(Self::Name),
+            "execution" | "location" | "zone" | "business_unit" => Some(Self::Text),
             _ => None,
         }
     }
@@ -71,6 +107,7 @@ impl Kind {
     fn around(self) -> (&'static str, &'static str) {
         match self {
             Self::Date => ("date '", "'"),
+            Self::Instant => ("timestamp '", "'"),
             Self::Name => ("", ""),
             Self::Text => ("'", "'"),
         }
@@ -86,6 +123,10 @@ impl Kind {
             Self::Date => parse_date(value)
                 .map(|date| date.to_string())
                 .map_err(|_| refused("it is not a date (YYYY-MM-DD)")),
+            Self::Instant => value
+                .parse::<jiff::civil::DateTime>()
+                .map(|instant| instant.strftime("%Y-%m-%d %H:%M:%S").to_string())
+                .map_err(|_| refused("it is not an instant (YYYY-MM-DD HH:MM:SS)")),
             Self::Name if is_name(value) => Ok(value.to_owned()),
             Self::Name => Err(refused("it is not a table's name (a-z, 0-9 and _)")),
             Self::Text => Ok(value.replace('\'', "''")),
@@ -178,6 +219,23 @@ impl SqlFiles {
             .collect())
     }
 
+    /// The tables that have checks, in order.
+    pub fn tables_with_checks(&self) -> Vec<String> {
+        let tables = EMBEDDED.iter().filter_map(|(path, _)| {
+            let (table, rest) = path.split_once('/')?;
+            rest.starts_with("checks/").then(|| table.to_owned())
+        });
+        let mut tables: Vec<String> = tables.collect();
+        tables.sort();
+        tables.dedup();
+        tables
+    }
+
+    /// Every file, by its path below `assets/sql/`.
+    pub fn paths(&self) -> impl Iterator<Item = &'static str> {
+        EMBEDDED.iter().map(|(path, _)| *path)
+    }
+
     /// The statement, without comments, with parameters still in it.
     fn statement(&self, path: &str) -> Result<String, GoldError> {
         let text = self.text(path)?;
@@ -208,7 +266,16 @@ impl SqlFiles {
     ///
     /// # Errors
     /// [`GoldError`] for a file, a parameter or a value that is not what it should be.
-    pub fn render(&self, path: &str, parameters: &[(&str, &str)]) -> Result<String, GoldError> {
+    pub fn render<V: AsRef<str>>(
+        &self,
+        path: &str,
+        parameters: &[(&str, V)],
+    ) -> Result<String, GoldError> {
+        let parameters: Vec<(&str, &str)> = parameters
+            .iter()
+            .map(|(name, value)| (*name, value.as_ref()))
+            .collect();
+        let parameters = parameters.as_slice();
         let statement = self.statement(path)?;
         let mut sql = String::with_capacity(statement.len() + 256);
         for piece in pieces(&statement) {
@@ -382,6 +449,8 @@ mod tests {
 
     use super::*;
 
+    const NONE: &[(&str, &str)] = &[];
+
     /// States.Format as its documentation describes it, without looking at ours.
     fn evaluate(intrinsic: &str, values: &[(&str, &str)]) -> String {
         let inner = intrinsic
@@ -424,11 +493,35 @@ mod tests {
                 ("from", "2026-01-01"),
                 ("to", "2026-01-07"),
                 ("staging", staging),
+                ("table", "affise_clicks"),
+                ("today", "2026-01-31"),
+                ("now", "2026-01-31 08:05:00"),
+                ("ga_table", "ga_traffic"),
+                ("ga_source", "session_source"),
+                ("ga_medium", "session_medium"),
+                ("ga_campaign", "session_campaign_name"),
+                ("ga_sessions", "sessions"),
+                ("ga_users", "total_users"),
+                ("ga_conversions", "key_events"),
+                ("zone", "Europe/Berlin"),
+                ("business_unit", "shop"),
             ];
             let bindings = [
                 ("from", "$.window.from"),
                 ("to", "$.window.to"),
                 ("staging", "$.run.staging"),
+                ("table", "affise_clicks"),
+                ("today", "2026-01-31"),
+                ("now", "2026-01-31 08:05:00"),
+                ("ga_table", "$.plan.ga_table"),
+                ("ga_source", "$.plan.ga_source"),
+                ("ga_medium", "$.plan.ga_medium"),
+                ("ga_campaign", "$.plan.ga_campaign"),
+                ("ga_sessions", "$.plan.ga_sessions"),
+                ("ga_users", "$.plan.ga_users"),
+                ("ga_conversions", "$.plan.ga_conversions"),
+                ("zone", "$.plan.zone"),
+                ("business_unit", "$.plan.business_unit"),
             ];
             let rendered = files.render(path, &parameters).unwrap();
             let intrinsic = files.states_format(path, &bindings).unwrap();
@@ -436,6 +529,15 @@ mod tests {
                 ("$.window.from", "2026-01-01"),
                 ("$.window.to", "2026-01-07"),
                 ("$.run.staging", staging),
+                ("$.plan.ga_table", "ga_traffic"),
+                ("$.plan.ga_source", "session_source"),
+                ("$.plan.ga_medium", "session_medium"),
+                ("$.plan.ga_campaign", "session_campaign_name"),
+                ("$.plan.ga_sessions", "sessions"),
+                ("$.plan.ga_users", "total_users"),
+                ("$.plan.ga_conversions", "key_events"),
+                ("$.plan.zone", "Europe/Berlin"),
+                ("$.plan.business_unit", "shop"),
             ];
             assert_eq!(evaluate(&intrinsic, &values), rendered, "{path}");
             assert!(
@@ -448,6 +550,30 @@ mod tests {
                 intrinsic.len()
             );
         }
+    }
+
+    #[test]
+    fn every_file_of_the_folder_ships() {
+        fn walk(folder: &Path, found: &mut Vec<String>) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    walk(&path, found);
+                } else if path.extension().is_some_and(|ending| ending == "sql") {
+                    let below = path.strip_prefix("assets/sql").unwrap();
+                    found.push(below.to_str().unwrap().to_owned());
+                }
+            }
+        }
+        let mut found = Vec::new();
+        walk(Path::new("assets/sql"), &mut found);
+        found.sort();
+        let mut shipped: Vec<_> = EMBEDDED
+            .iter()
+            .map(|(path, _)| (*path).to_owned())
+            .collect();
+        shipped.sort();
+        assert_eq!(shipped, found);
     }
 
     #[test]
@@ -492,7 +618,7 @@ mod tests {
             );
         }
         assert!(matches!(
-            files.render("t/x.sql", &[]),
+            files.render("t/x.sql", NONE),
             Err(GoldError::MissingParameter { .. })
         ));
         assert!(matches!(
@@ -509,7 +635,7 @@ mod tests {
             std::fs::create_dir(folder.path().join("t")).unwrap();
             std::fs::write(folder.path().join("t/x.sql"), &text).unwrap();
             let files = SqlFiles::in_folder(folder.path());
-            let (rendered, intrinsic) = (files.render("t/x.sql", &[]).unwrap(), files.states_format("t/x.sql", &[]).unwrap());
+            let (rendered, intrinsic) = (files.render("t/x.sql", NONE).unwrap(), files.states_format("t/x.sql", NONE).unwrap());
             prop_assert_eq!(evaluate(&intrinsic, &[]), rendered);
         }
     }

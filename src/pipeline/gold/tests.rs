@@ -282,7 +282,7 @@ async fn a_failed_check_keeps_the_table_and_says_what_is_wrong() {
         .unwrap_err();
     assert_eq!(error.error_type, ErrorType::QualityCheckFailed);
     for name in [
-        "2_duplicate_keys",
+        "2_duplicate_keys of daily_report_sub5",
         "3_clicks_match_silver",
         "4_conversions_match_silver",
     ] {
@@ -302,7 +302,7 @@ async fn a_failed_check_keeps_the_table_and_says_what_is_wrong() {
     assert!(error.message.contains("1_row_count"), "{error}");
     let told = lake.log.0.lock().unwrap().join("\n");
     assert!(
-        told.contains("6_facts_without_dimension"),
+        told.contains("5_facts_without_dimension"),
         "warnings are told: {told}"
     );
 }

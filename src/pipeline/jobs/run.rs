@@ -11,6 +11,7 @@ use crate::pipeline::{
     collect::{self, CollectRequest, CollectSummary},
     dataset::{GoldTable, SilverTable, Stream},
     export,
+    gold::datamart,
     normalise::{self, NormaliseRequest},
     quality,
     state::{Lease, LeaseError, StateError},
@@ -18,7 +19,7 @@ use crate::pipeline::{
 };
 
 /// Names of all jobs, as a workflow's `FunctionName` ends.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 10] = [
     "collect",
     "normalise",
     "update-dimensions",
@@ -28,6 +29,7 @@ pub const NAMES: [&str; 9] = [
     "acquire-lease",
     "release-lease",
     "plan-backfill",
+    "plan-datamart",
 ];
 
 /// The streams that are dimensions of the report.
@@ -52,6 +54,7 @@ pub async fn run(name: &str, input: Value, context: &JobContext) -> Result<Value
         "acquire-lease" => acquire_lease(&read(name, input)?, context).await,
         "release-lease" => release_lease(&read(name, input)?, context).await,
         "plan-backfill" => plan_backfill(&read(name, input)?),
+        "plan-datamart" => plan_datamart(context).await,
         _ => Err(invalid(format!(
             "there is no job '{name}'; known jobs: {}",
             NAMES.join(", ")
@@ -214,6 +217,14 @@ async fn release_lease(input: &LeaseInput, context: &JobContext) -> Result<Value
         Err(error) => return Err(error.into()),
     };
     Ok(json!({ "lease": input.lease, "released": released }))
+}
+
+/// What a build of the datamart works with. The texts go between quotes of SQL, so quotes in them are doubled.
+async fn plan_datamart(context: &JobContext) -> Result<Value, JobError> {
+    let mut plan = datamart::plan(context).await?;
+    plan.business_unit = plan.business_unit.replace('\'', "''");
+    plan.zone = plan.zone.replace('\'', "''");
+    written(&plan)
 }
 
 /// Cuts a window into chunks, newest first, so that the days people look at are mended first.

@@ -156,7 +156,8 @@ fn who_speaks(told: &Speakers, new: &Side, old: &Side) -> Speakers {
     }
     let mut later = HashSet::new();
     for (part, load, _) in old.rows() {
-        if speakers.get(part).is_some_and(|speaker| *speaker < *load) {
+        // Of two received at the same instant the one at hand speaks.
+        if speakers.get(part).is_some_and(|speaker| speaker.0 < load.0) {
             later.insert(part);
         }
     }

@@ -176,7 +176,7 @@ fn configured(profile: &Profile, stream: Stream) -> ReportFields {
             .into_iter()
             .find(|report| report.name == name)
             .map(|report| ReportFields {
-                dimensions: report.dimensions.clone(),
+                dimensions: crate::pipeline::sources::ga3::dimensions(report),
                 metrics: untyped(&report.metrics),
             })
             .unwrap_or_default(),

@@ -6,14 +6,15 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
     MissingPart, PageSink, Passes, Source, SourceError, SourceOutcome, SourceRequest,
     google::{
-        days::{self, DayReading, YOUNG_HOURS},
+        broken_state, concerns_a_part,
+        days::{self, DayReading, age, is_young},
         login::ServiceAccount,
         refusals::{Api, Judge},
         rows::{self, DayRows, Owner},
@@ -25,7 +26,7 @@ use crate::{
     pipeline::{
         jobs::{JobContext, Level},
         ports::Clock,
-        state::{DayBook, QuotaState, StateError},
+        state::{DayBook, KnownDay, QuotaFigure, QuotaState},
     },
 };
 
@@ -143,6 +144,9 @@ impl Ga4 {
         }
         quota.parked_until = None;
         quota.why = None;
+        // What was left an hour or a day ago says nothing any more.
+        let holds = |figure: &QuotaFigure| figure.resets_at.is_none_or(|at| at > now);
+        quota.figures.retain(|_, figure| holds(figure));
         let done = self.days(unit, request, progress, &mut quota, sink).await;
         if let Err(SourceError::Quota { until, why, .. }) = &done {
             quota.parked_until = Some(*until);
@@ -199,7 +203,7 @@ impl Ga4 {
                 zone = told;
             }
             let reading = self.reading(unit, day, &zone, &round, known);
-            self.tell(&reading);
+            reading.tell(self.client.log());
             progress.widen(round.types);
             progress.days.push(reading);
             let cursor = serde_json::to_value(&*progress).unwrap_or_default();
@@ -447,7 +451,7 @@ impl Ga4 {
         day: Date,
         zone: &TimeZone,
         round: &Round,
-        known: Option<&crate::pipeline::state::KnownDay>,
+        known: Option<&KnownDay>,
     ) -> DayReading {
         let sampling = round.metadata.sampling_metadatas.first();
         let now = self.clock.now();
@@ -479,26 +483,6 @@ impl Ga4 {
         reading.provisional = reading.doubts(self.settings.max_other_share, young);
         reading.settled = days::is_settled(&reading.known(&self.definition, known));
         reading
-    }
-
-    fn tell(&self, reading: &DayReading) {
-        // That a young day may change needs no warning.
-        let doubts: Vec<&str> = reading
-            .provisional
-            .iter()
-            .map(String::as_str)
-            .filter(|doubt| !doubt.starts_with("younger"))
-            .collect();
-        if !doubts.is_empty() {
-            let line = format!(
-                "{} of property {}, {}: provisional, {}",
-                self.report.name,
-                reading.property,
-                reading.date,
-                doubts.join(", ")
-            );
-            self.client.log().line(Level::Warn, &line);
-        }
     }
 
     fn outcome(
@@ -573,37 +557,6 @@ fn leading_of(report: &Ga4Report, types: &BTreeMap<String, String>) -> String {
         .unwrap_or_default()
 }
 
-/// Days from `day` to today in a zone; negative for days to come.
-pub(super) fn age(day: Date, zone: &TimeZone, now: Timestamp) -> i64 {
-    let today = zone.to_datetime(now).date();
-    i64::from(day.until(today).map_or(0, |span| span.get_days()))
-}
-
-/// Whether a day ended less than two days ago.
-fn is_young(day: Date, zone: &TimeZone, now: Timestamp) -> bool {
-    let end = day
-        .tomorrow()
-        .ok()
-        .and_then(|next| zone.to_timestamp(next.at(0, 0, 0, 0)).ok());
-    end.is_none_or(|end| now.duration_since(end).as_hours() < YOUNG_HOURS)
-}
-
-/// Whether a failure concerns one property and leaves the others to be read.
-pub(super) fn concerns_a_part(error: &SourceError) -> bool {
-    matches!(
-        error,
-        SourceError::Exhausted { .. }
-            | SourceError::Refused { .. }
-            | SourceError::BadCredentials { .. }
-            | SourceError::Quota { .. }
-    )
-}
-
-/// A state object that cannot be read or written.
-pub(super) fn broken_state(error: StateError) -> SourceError {
-    SourceError::Sink(error.into())
-}
-
 #[async_trait]
 impl Source for Ga4 {
     async fn read(
@@ -643,27 +596,14 @@ impl Source for Ga4 {
     async fn stored(&self, outcome: &SourceOutcome) -> Result<(), SourceError> {
         let days = outcome.request["days"].clone();
         let readings: Vec<DayReading> = serde_json::from_value(days).unwrap_or_default();
-        for unit in &self.report.properties {
-            let own: Vec<&DayReading> = readings
-                .iter()
-                .filter(|reading| reading.property == unit.property)
-                .collect();
-            if own.is_empty() {
-                continue;
-            }
-            let name = ("ga4", self.report.name.as_str(), unit.property.as_str());
-            DayBook::change(&self.store, name, |book| {
-                for reading in &own {
-                    if reading.time_zone.is_some() {
-                        book.time_zone.clone_from(&reading.time_zone);
-                    }
-                    let known = reading.known(&self.definition, book.days.get(&reading.date));
-                    book.days.insert(reading.date, known);
-                }
-            })
-            .await
-            .map_err(broken_state)?;
-        }
-        Ok(())
+        days::note(
+            &self.store,
+            "ga4",
+            self.report.name.as_str(),
+            &self.definition,
+            &readings,
+        )
+        .await
+        .map_err(broken_state)
     }
 }

@@ -7,6 +7,25 @@ pub(in crate::pipeline) mod refusals;
 pub(in crate::pipeline) mod rows;
 pub mod sign_in;
 
+use super::SourceError;
+use crate::pipeline::state::StateError;
+
+/// Whether a failure concerns one property or view and leaves the others to be read.
+pub(in crate::pipeline) fn concerns_a_part(error: &SourceError) -> bool {
+    matches!(
+        error,
+        SourceError::Exhausted { .. }
+            | SourceError::Refused { .. }
+            | SourceError::BadCredentials { .. }
+            | SourceError::Quota { .. }
+    )
+}
+
+/// A state object that cannot be read or written.
+pub(in crate::pipeline) fn broken_state(error: StateError) -> SourceError {
+    SourceError::Sink(error.into())
+}
+
 /// Name of a field as SQL knows it: `sessionCampaignName` is `session_campaign_name`, `ga:sourceMedium` is
 /// `source_medium`, whatever else is no letter or digit becomes one underscore.
 #[must_use]

@@ -99,12 +99,14 @@ pub struct MarketoCredentials {
 #[derive(Debug)]
 pub struct Marketo {
     client: HttpClient,
+    /// Where it is.
+    address: String,
     settings: MarketoSettings,
     /// Names the instance in `_state/`; no secret.
     account: String,
     store: Arc<dyn ObjectStore>,
     clock: Arc<dyn Clock>,
-    /// Calls of the day before this collection, of everybody.
+    /// Calls of the day before this collection, of everybody; [`usage::UNKNOWN`] until they are read.
     used_before: AtomicU64,
     /// Bytes of bulk files that this collection fetched.
     exported: AtomicU64,
@@ -180,6 +182,7 @@ impl Marketo {
             (_, url) => url.to_owned(),
         };
         let account = munchkin.unwrap_or_else(|| "instance".to_owned());
+        let address = base_url.clone();
         let http = HttpSettings {
             base_url,
             // The window below is the limit; this only spreads what it lets through.
@@ -199,22 +202,14 @@ impl Marketo {
         let client = HttpClient::new(http, Auth::Bearer(Arc::new(access)), cancel, log)?;
         Ok(Self {
             client,
+            address,
             settings: settings.clone(),
             account,
             store,
             clock,
-            used_before: AtomicU64::new(0),
+            used_before: AtomicU64::new(usage::UNKNOWN),
             exported: AtomicU64::new(0),
         })
-    }
-
-    /// Signs in and asks for the activity types: whether the credentials work. Returns how many types there
-    /// are.
-    ///
-    /// # Errors
-    /// [`SourceError::BadCredentials`] when they do not; others as for every request.
-    pub async fn check(&self) -> Result<usize, SourceError> {
-        Ok(self.activity_types().await?.len())
     }
 
     /// Ids of all activity types of the instance, in ascending order.
@@ -355,12 +350,32 @@ impl Marketo {
 
 #[async_trait]
 impl SignIn for Marketo {
+    /// Signs in and looks at what both streams need; a role that lacks a permission is warned of.
     async fn sign_in(&self) -> Result<SignedIn, SourceError> {
-        let types = self.check().await?;
+        let mut denied = Vec::new();
+        for (path, what) in [
+            ("/rest/v1/activities/types.json", "activities"),
+            ("/rest/v1/leads/describe.json", "leads"),
+        ] {
+            let request = HttpRequest::get(path, format!("signing in to read {what}"));
+            match self.ask(&request).await {
+                Ok(_) => {}
+                Err(SourceError::BadCredentials { why, .. }) if why.starts_with("error 603") => {
+                    denied.push(what);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let warning = (!denied.is_empty()).then(|| {
+            format!(
+                "the API user may not read {}; give its role the permission under Admin > Users & Roles",
+                denied.join(" and ")
+            )
+        });
         Ok(SignedIn {
-            account: format!("{}, which has {types} activity types", self.account),
-            at: self.client.address().to_owned(),
-            warning: None,
+            account: format!("the API user of {}", self.account),
+            at: self.address.clone(),
+            warning,
         })
     }
 }

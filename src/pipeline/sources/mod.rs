@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::pipeline::{dataset::Stream, window::Window};
 
 pub mod affise;
+pub mod ga3;
 pub mod ga4;
 pub mod google;
 pub mod http;

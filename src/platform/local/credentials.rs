@@ -79,8 +79,7 @@ impl LocalCredentials {
         if let Some((path, value)) = candidate {
             context.parameters = Arc::new(Overridden {
                 inner: context.parameters,
-                path,
-                value,
+                values: vec![(path, value)],
             });
         }
         Ok(context)

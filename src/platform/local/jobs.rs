@@ -58,25 +58,17 @@ impl LocalJobs {
         let Some(stand_in) = self.stand_in.get() else {
             return Ok(own());
         };
-        let found = stand_in.affise().await.map_err(|why| {
+        let played = stand_in.sources(&self.profile).await.map_err(|why| {
             JobError::new(ErrorType::TransientSourceError, format!("the simulator behind this sample lake did not start: {why}; redrive the execution"))
         })?;
-        let Some((base_url, key)) = found else {
+        let Some(played) = played else {
             return Ok(own());
         };
-        let mut profile = Profile::clone(&self.profile);
-        profile.affise.base_url = base_url;
-        // Nobody's quota is spent on loopback.
-        profile.affise.requests_per_second = 1000.0;
-        profile.affise.concurrency = profile.affise.concurrency.max(4);
-        profile.affise.first_retry_wait_ms = profile.affise.first_retry_wait_ms.min(50);
-        profile.affise.max_retry_wait_ms = profile.affise.max_retry_wait_ms.min(500);
         let parameters = Overridden {
             inner: Arc::clone(&self.parameters),
-            path: profile.affise.api_key_parameter.clone(),
-            value: key,
+            values: played.credentials,
         };
-        Ok((Arc::new(profile), Arc::new(parameters)))
+        Ok((played.profile, Arc::new(parameters)))
     }
 }
 

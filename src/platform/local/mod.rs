@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod crawler;
 pub mod credentials;
 pub mod engine;
+mod gold;
 pub mod jobs;
 pub mod lake;
 pub mod logs;
@@ -25,6 +26,7 @@ use self::{
     crawler::{LocalCrawlers, landing::Landing},
     credentials::LocalCredentials,
     engine::{EngineSettings, LocalEngine},
+    gold::LocalGold,
     jobs::LocalJobs,
     lake::LocalStore,
     logs::LocalLogs,
@@ -40,7 +42,7 @@ use crate::{
         operator::{Operator, OperatorParts, SampleStarter},
     },
     pipeline::{
-        gold,
+        gold::render_workflow,
         jobs::{JobContext, JobError, JobLog, Level},
         ports::{
             Clock, Lake, ObjectStore, QueryEngine, QueryError, QueryRows, QuerySummary, StoreError,
@@ -135,7 +137,7 @@ impl Platform {
         );
         let definitions = Definitions::new(
             Arc::clone(&profile),
-            Arc::new(|text| gold::render_workflow(text).map_err(|error| error.to_string())),
+            Arc::new(|text| render_workflow(text).map_err(|error| error.to_string())),
         );
         let workflows = LocalWorkflows::new(
             Arc::clone(&store),
@@ -153,6 +155,10 @@ impl Platform {
             workflows: workflows.clone(),
             logs: Arc::new(LocalLogs::new(store)),
             crawlers: Arc::new(crawlers.clone()),
+            gold: Arc::new(LocalGold {
+                engine: engine.clone(),
+                jobs: jobs.clone(),
+            }),
             lake: lake.clone(),
             credentials: Arc::new(LocalCredentials {
                 parameters: Arc::clone(&parameters),

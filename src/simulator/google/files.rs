@@ -101,7 +101,11 @@ impl GoogleFiles {
                 .iter()
                 .filter(|report| report.property == property)
         };
-        let Some(report) = own().find(|report| report.answers(query)) else {
+        let with_rows =
+            |report: &&FileReport| report.answers(query) && !report.table(query).rows.is_empty();
+        // Several may hold the same fields, of other days: the first one with rows of these days.
+        let found = own().find(with_rows);
+        let Some(report) = found.or_else(|| own().find(|report| report.answers(query))) else {
             let known: Vec<String> = own()
                 .map(|report| format!("{:?} by {:?}", report.metrics, report.dimensions))
                 .collect();

@@ -25,6 +25,8 @@ use crate::simulator::wire::SECRET_MARKER;
 pub const SERVICE_ACCOUNT: &str = "lakehand@simulated.iam.gserviceaccount.com";
 /// Scope both APIs want.
 const SCOPE: &str = "https://www.googleapis.com/auth/analytics.readonly";
+/// The audience of every JWT that Google's own clients sign.
+const GOOGLE_ENDPOINT: &str = "https://oauth2.googleapis.com/token";
 /// Longest life a JWT may claim, in seconds.
 const LONGEST_LIFE: i64 = 3600;
 /// How far clocks may differ, in seconds.
@@ -138,7 +140,8 @@ impl Accounts {
         if claims["iss"] != SERVICE_ACCOUNT {
             return Err("Invalid grant: account not found".to_owned());
         }
-        if claims["aud"] != token_uri {
+        // Google's own clients always name Google's endpoint, whatever the key file says.
+        if claims["aud"] != token_uri && claims["aud"] != GOOGLE_ENDPOINT {
             return Err(bad("the audience is another"));
         }
         let scopes = claims["scope"].as_str().unwrap_or("");

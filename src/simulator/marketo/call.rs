@@ -73,10 +73,13 @@ impl Call {
         })
     }
 
-    /// A list with commas; blanks around its values do not count.
+    /// A list with commas, or with the parameter sent once a value; blanks around values do not count.
     pub(super) fn list(&self, name: &str) -> Vec<&str> {
-        let values = self.one(name).unwrap_or("").split(',').map(str::trim);
-        values.filter(|value| !value.is_empty()).collect()
+        let sent = self.parameters.iter().filter(|(known, _)| known == name);
+        sent.flat_map(|(_, values)| values.split(','))
+            .map(str::trim)
+            .filter(|value| !value.is_empty())
+            .collect()
     }
 
     /// Whole numbers with commas: 1001 for anything else.

@@ -153,7 +153,7 @@ impl Table {
             .filter(|cell| !cell.is_empty())
     }
 
-    fn column<'t>(&'t self, at: usize) -> impl Iterator<Item = &'t str> + Clone {
+    fn column(&self, at: usize) -> impl Iterator<Item = &str> + Clone {
         self.rows
             .iter()
             .filter_map(move |row| row.get(at))

@@ -111,6 +111,18 @@ impl Default for MarketoOptions {
     }
 }
 
+impl MarketoOptions {
+    /// The limits of a real instance, whose bulk jobs are done in a moment: for a demo, and for whoever
+    /// asks once a second.
+    pub fn quick() -> Self {
+        Self {
+            status_refresh: Duration::from_millis(200),
+            export_time: Duration::from_millis(100),
+            ..Self::default()
+        }
+    }
+}
+
 /// A Marketo instance.
 #[derive(Debug)]
 pub(super) struct Marketo {

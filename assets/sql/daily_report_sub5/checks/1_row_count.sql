@@ -1,7 +1,9 @@
 -- severity: error
 -- reason: the build is empty although the window has facts
-SELECT s.value AS value, CAST(1 AS bigint) AS threshold, f.facts AS facts
-FROM (SELECT count(*) AS value FROM :staging) s
+-- unit: rows
+-- threshold: >= measured
+SELECT s.row_count AS value, CASE WHEN f.facts > 0 THEN 1 ELSE 0 END AS threshold, f.facts AS facts
+FROM (SELECT count(*) AS row_count FROM :staging) s
 CROSS JOIN (
   SELECT count(*) AS facts FROM (
     SELECT id FROM affise_clicks WHERE date BETWEEN :from AND :to
@@ -9,4 +11,3 @@ CROSS JOIN (
     SELECT id FROM affise_conversions WHERE date BETWEEN :from AND :to
   ) u
 ) f
-WHERE s.value = 0 AND f.facts > 0

@@ -1,5 +1,7 @@
 -- severity: error
 -- reason: conversions or their money are not those of the newest versions in silver
+-- unit: totals
+-- threshold: <= 0
 WITH ids AS (
   SELECT DISTINCT id FROM affise_conversions WHERE date BETWEEN :from AND :to
 ),
@@ -36,10 +38,10 @@ gold AS (
     COALESCE(SUM(declined_revenue), CAST(0 AS decimal(38,18))) AS declined_revenue,
     COALESCE(SUM(payouts), CAST(0 AS decimal(38,18))) AS payouts,
     COALESCE(SUM(earnings), CAST(0 AS decimal(38,18))) AS earnings
-  FROM :staging
+  FROM :staging WHERE datestamp BETWEEN :from AND :to
 )
 SELECT
-  g.confirmed AS value, s.confirmed AS threshold,
+  g.confirmed AS confirmed, s.confirmed AS confirmed_in_silver,
   g.declined AS declined, s.declined AS declined_in_silver,
   g.approved_revenue AS approved_revenue, s.approved_revenue AS approved_revenue_in_silver,
   g.payouts AS payouts, s.payouts AS payouts_in_silver,

@@ -1,10 +1,16 @@
 //! What was read of a day, whether it may still change, and when it is read again
 //! (`source-apis.md` 3.8).
 
-use jiff::{SignedDuration, Timestamp, civil::Date};
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-use crate::pipeline::state::KnownDay;
+use crate::pipeline::{
+    jobs::{JobLog, Level},
+    ports::ObjectStore,
+    state::{DayBook, KnownDay, StateError},
+};
 
 /// Two readings so far apart that agree settle a day.
 const SETTLED_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -88,6 +94,24 @@ impl DayReading {
         doubts
     }
 
+    /// Warns of doubts; that a young day may change needs no warning.
+    pub(in crate::pipeline) fn tell(&self, log: &dyn JobLog) {
+        let doubts = self.provisional.iter().map(String::as_str);
+        let grave: Vec<&str> = doubts
+            .filter(|doubt| !doubt.starts_with("younger") && *doubt != "not golden")
+            .collect();
+        if !grave.is_empty() {
+            let line = format!(
+                "{} of {}, {}: provisional, {}",
+                self.report,
+                self.property,
+                self.date,
+                grave.join(", ")
+            );
+            log.line(Level::Warn, &line);
+        }
+    }
+
     /// What the day book keeps of it, given what it kept before.
     pub(in crate::pipeline) fn known(
         &self,
@@ -100,10 +124,58 @@ impl DayReading {
             definition: definition.to_owned(),
             same_since: same.map_or(self.read_at, |known| known.same_since),
             read_at: self.read_at,
-            golden: self.is_golden == Some(true),
+            golden: self.is_golden == Some(true) && self.samples_read.is_none(),
             provisional: !self.provisional.is_empty(),
         }
     }
+}
+
+/// Notes the readings of a collection in the books of their properties.
+///
+/// # Errors
+/// [`StateError`] when the store fails.
+pub(in crate::pipeline) async fn note(
+    store: &Arc<dyn ObjectStore>,
+    source: &str,
+    report: &str,
+    definition: &str,
+    readings: &[DayReading],
+) -> Result<(), StateError> {
+    let mut by_property: BTreeMap<&str, Vec<&DayReading>> = BTreeMap::new();
+    for reading in readings {
+        by_property
+            .entry(&reading.property)
+            .or_default()
+            .push(reading);
+    }
+    for (property, own) in by_property {
+        DayBook::change(store, (source, report, property), |book| {
+            for reading in &own {
+                if reading.time_zone.is_some() {
+                    book.time_zone.clone_from(&reading.time_zone);
+                }
+                let known = reading.known(definition, book.days.get(&reading.date));
+                book.days.insert(reading.date, known);
+            }
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Days from `day` to today in a zone; negative for days to come.
+pub(in crate::pipeline) fn age(day: Date, zone: &TimeZone, now: Timestamp) -> i64 {
+    let today = zone.to_datetime(now).date();
+    i64::from(day.until(today).map_or(0, |span| span.get_days()))
+}
+
+/// Whether a day ended less than two days ago.
+pub(in crate::pipeline) fn is_young(day: Date, zone: &TimeZone, now: Timestamp) -> bool {
+    let end = day
+        .tomorrow()
+        .ok()
+        .and_then(|next| zone.to_timestamp(next.at(0, 0, 0, 0)).ok());
+    end.is_none_or(|end| now.duration_since(end).as_hours() < YOUNG_HOURS)
 }
 
 /// Whether nothing about a day is expected to change.

@@ -17,11 +17,8 @@ use crate::pipeline::sources::{
 pub(in crate::pipeline) enum Api {
     /// The Data API.
     Ga4,
-    /// The Reporting API; `at_google`: at Google's own host, where it has ended.
-    Ga3 {
-        /// Whether the host is Google's own.
-        at_google: bool,
-    },
+    /// The Reporting API, at a stand-in: at Google's own host nothing is asked any more.
+    Ga3,
 }
 
 /// What a refusal is judged with.
@@ -73,9 +70,6 @@ impl Judge<'_> {
             self.client.excerpt(body.error.message.as_bytes())
         };
         let why = format!("HTTP {}: {message}", answer.status);
-        if self.api == (Api::Ga3 { at_google: true }) && matches!(answer.status, 403 | 404) {
-            return self.retired(&why);
-        }
         let reasons = body.error.errors.iter().chain(&body.error.details);
         let reasons: Vec<&str> = reasons.map(|reason| reason.reason.as_str()).collect();
         match answer.status {
@@ -86,7 +80,7 @@ impl Judge<'_> {
             }
             403 => self.denied(why),
             400 => self.refused(why, ADVICE_FIELDS),
-            404 if self.api != Api::Ga4 => self.refused(
+            404 if self.api == Api::Ga3 => self.refused(
                 why,
                 "base_url leads nowhere: point it at a stand-in or an archive proxy of the Reporting API",
             ),
@@ -108,10 +102,6 @@ impl Judge<'_> {
             why: format!("{why} (signed in as {})", self.account),
             advice: "add that address as a viewer of the property in Google Analytics, enable the API in its project, and check the id: a wrong one is answered the same",
         })
-    }
-
-    fn retired<T>(&self, why: &str) -> Verdict<T> {
-        Verdict::Refuse(retired(self.what, why))
     }
 
     fn exhausted<T>(&self, message: &str, reasons: &[&str], why: String) -> Verdict<T> {

@@ -152,13 +152,23 @@ impl<R: Read> Records<R> {
 
     /// More of the input; nothing at its end. A byte order mark at the beginning is no content.
     fn fill(&mut self) -> std::io::Result<()> {
-        let count = self.input.read(&mut self.buffer)?;
+        const MARK: &[u8] = b"\xef\xbb\xbf";
+        let mut count = self.input.read(&mut self.buffer)?;
         self.left = 0..count;
-        if !self.begun {
-            self.begun = true;
-            if self.buffer[..count].starts_with(b"\xef\xbb\xbf") {
-                self.left.start = 3;
+        if self.begun {
+            return Ok(());
+        }
+        self.begun = true;
+        // More than the mark, because no bytes at all would mean the end.
+        while (1..=MARK.len()).contains(&count) {
+            match self.input.read(&mut self.buffer[count..])? {
+                0 => break,
+                more => count += more,
             }
+        }
+        self.left = 0..count;
+        if self.buffer[..count].starts_with(MARK) {
+            self.left.start = MARK.len();
         }
         Ok(())
     }
@@ -238,7 +248,7 @@ mod tests {
     fn what_stands_inside_cells_stays() {
         let input =
             b"\xef\xbb\xbfa,b\n1,\"x\ny\"\n\0z,old mac\rline\n\"q\"\"\",null\nlast,\xc3\xbc\r\n";
-        for step in [3, 4, 7, 1_000] {
+        for step in [1, 2, 3, 4, 7, 1_000] {
             assert_eq!(
                 all(input, step),
                 [

@@ -151,11 +151,13 @@ impl Marketo {
         sink: &mut dyn PageSink,
     ) -> Result<(), SourceError> {
         let fields = self.lead_fields(cursor).await?;
+        let mut types = self.activity_types().await?;
+        types.retain(|id| LEAD_CHANGES.contains(id));
         while let Some(Piece::ChangedLeads(mut piece)) = cursor.left.front().cloned() {
             let rows = if piece.named {
                 self.next_leads(&mut piece, &fields).await?
             } else {
-                self.name_leads(&mut piece).await?;
+                self.name_leads(&mut piece, &types).await?;
                 Vec::new()
             };
             let done = piece.named && piece.ids.is_empty();
@@ -169,9 +171,13 @@ impl Marketo {
         Ok(())
     }
 
-    async fn name_leads(&self, piece: &mut ChangedLeads) -> Result<(), SourceError> {
+    async fn name_leads(&self, piece: &mut ChangedLeads, types: &[u32]) -> Result<(), SourceError> {
+        if types.is_empty() {
+            piece.named = true;
+            return Ok(());
+        }
         let page = self
-            .activity_page(&LEAD_CHANGES, piece.span, piece.token.as_deref())
+            .activity_page(types, piece.span, piece.token.as_deref())
             .await?;
         let judged = judge(&page, piece.span);
         piece

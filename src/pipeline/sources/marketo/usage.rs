@@ -19,6 +19,8 @@ use crate::pipeline::{
 
 /// Bytes of bulk files a day.
 const BULK_BYTES: u64 = 500 << 20;
+/// Calls of the day that could not be read.
+pub(super) const UNKNOWN: u64 = u64::MAX;
 /// Name of the figure of calls.
 const CALLS: &str = "daily calls";
 /// Name of the figure of bytes.
@@ -110,7 +112,7 @@ impl Marketo {
             return Ok(());
         };
         self.used_before.store(usage.total, Ordering::Relaxed);
-        let state = self.calls_state(usage.total);
+        let state = self.calls_state(Some(usage.total));
         self.keep(&state).await;
         if usage.total >= self.settings.daily_calls {
             return Err(SourceError::Quota {
@@ -125,12 +127,12 @@ impl Marketo {
         Ok(())
     }
 
-    fn calls_state(&self, used: u64) -> QuotaState {
+    fn calls_state(&self, used: Option<u64>) -> QuotaState {
         let now = self.clock.now();
         let mut state = QuotaState::new("marketo", &self.account, now);
         let figure = QuotaFigure {
-            used: Some(used),
-            left: Some(self.settings.daily_calls.saturating_sub(used)),
+            used,
+            left: used.map(|used| self.settings.daily_calls.saturating_sub(used)),
             limit: Some(self.settings.daily_calls),
             resets_at: Some(next_reset(now)),
         };
@@ -144,7 +146,10 @@ impl Marketo {
         if self.client.calls() == 0 {
             return;
         }
-        let used = self.used_before.load(Ordering::Relaxed) + self.client.calls();
+        let used = match self.used_before.load(Ordering::Relaxed) {
+            UNKNOWN => None,
+            before => Some(before + self.client.calls()),
+        };
         let mut state = self.calls_state(used);
         if let Some(SourceError::Quota { what, why, until }) = ended
             && !what.starts_with("a bulk export")

@@ -29,6 +29,7 @@ mod merge;
 mod rewrite;
 mod rows;
 mod session;
+mod snapshots;
 mod types;
 mod write;
 

@@ -16,7 +16,7 @@ use crate::{
 use super::resources::{Resources, check_resources};
 
 /// What stands in the binary, in the order of the Board.
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 4] = [
     (
         "collect",
         include_str!("../../../../assets/workflows/collect.asl.json"),
@@ -24,6 +24,10 @@ const BUILT_IN: [(&str, &str); 3] = [
     (
         "daily-report",
         include_str!("../../../../assets/workflows/daily-report.asl.json"),
+    ),
+    (
+        "datamart",
+        include_str!("../../../../assets/workflows/datamart.asl.json"),
     ),
     (
         "backfill",

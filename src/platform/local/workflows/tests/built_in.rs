@@ -111,6 +111,111 @@ async fn the_daily_report_runs_its_stages_in_order() {
     assert_eq!(dropped, 2, "the staging table is dropped before and after");
 }
 
+/// What `plan-datamart` answers.
+fn plan(mode: &str) -> Value {
+    json!({
+        "mode": mode, "ga_table": "ga_traffic", "ga_source": "session_source", "ga_medium": "session_medium",
+        "ga_campaign": "session_campaign_name", "ga_sessions": "sessions", "ga_users": "total_users",
+        "ga_conversions": "key_events", "zone": "Europe/Berlin", "business_unit": "O''Brien",
+    })
+}
+
+#[tokio::test]
+async fn the_datamart_is_planned_staged_checked_and_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (workflows, resources) = built_in(
+        folder.path(),
+        jobs().says("plan-datamart", |_, _| Ok(plan("table"))),
+    );
+    let (id, summary) = finish(&workflows, "datamart").await;
+    assert_eq!(
+        summary.status,
+        ExecutionStatus::Succeeded,
+        "{:?}",
+        history(&workflows, &id).await.last()
+    );
+    let order = [
+        "acquire-lease",
+        "plan-datamart",
+        ATHENA,
+        ATHENA,
+        ATHENA,
+        "check-quality",
+        ATHENA,
+        ATHENA,
+        "release-lease",
+        "sns:publish",
+    ];
+    assert_eq!(resources.names(), order);
+    let calls = resources.calls.lock().unwrap().clone();
+    let statements: Vec<&str> = calls
+        .iter()
+        .filter_map(|(_, call)| call["QueryString"].as_str())
+        .collect();
+    let of = |name: &str| calls.iter().find(|(one, _)| one == name).unwrap().1["Payload"].clone();
+    let staging = of("check-quality")["staging"].clone();
+    let staging = staging.as_str().unwrap();
+    assert!(staging.starts_with("marketing_datamart_staging_"));
+    assert_eq!(
+        of("acquire-lease")["lease"],
+        json!("gold/marketing_datamart")
+    );
+    assert!(statements[0].starts_with("CREATE TABLE IF NOT EXISTS marketing_datamart"));
+    let build = statements[2];
+    assert!(
+        build.starts_with(&format!("CREATE TABLE {staging}")),
+        "{build}"
+    );
+    for part in [
+        "FROM ga_traffic",
+        "NULLIF('O''Brien', '')",
+        "AT TIME ZONE 'Europe/Berlin'",
+        "CAST(key_events AS",
+    ] {
+        assert!(build.contains(part), "{part}: {build}");
+    }
+    assert!(statements[3].starts_with("MERGE INTO marketing_datamart"));
+    let output = workflows.payloads(&id).await.unwrap().1.unwrap();
+    let output: Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(
+        (
+            &output["built"]["bytes_scanned"],
+            &output["replaced"]["bytes_scanned"]
+        ),
+        (&json!(5), &json!(5))
+    );
+}
+
+#[tokio::test]
+async fn a_datamart_that_is_a_view_is_made_and_then_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (workflows, resources) = built_in(
+        folder.path(),
+        jobs().says("plan-datamart", |_, _| Ok(plan("view"))),
+    );
+    let (_, summary) = finish(&workflows, "datamart").await;
+    assert_eq!(summary.status, ExecutionStatus::Succeeded);
+    let order = [
+        "acquire-lease",
+        "plan-datamart",
+        ATHENA,
+        "check-quality",
+        "release-lease",
+        "sns:publish",
+    ];
+    assert_eq!(resources.names(), order);
+    let calls = resources.calls.lock().unwrap().clone();
+    let view = calls[2].1["QueryString"].as_str().unwrap();
+    assert!(
+        view.starts_with("CREATE OR REPLACE VIEW marketing_datamart AS"),
+        "{view}"
+    );
+    assert_eq!(
+        calls[3].1["Payload"]["staging"],
+        json!("marketing_datamart")
+    );
+}
+
 #[tokio::test]
 async fn a_failed_report_is_told_cleaned_up_and_goes_on_where_it_failed() {
     let folder = tempfile::tempdir().unwrap();

@@ -231,6 +231,7 @@ fn profile(folder: &Path) -> Arc<Profile> {
         normalise: NormaliseSettings::default(),
         gold: GoldSettings::default(),
         credentials: crate::config::CredentialSettings::default(),
+        datamart: crate::config::DatamartSettings::default(),
         schedules: Vec::new(),
         read_only: false,
     })

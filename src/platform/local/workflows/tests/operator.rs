@@ -12,12 +12,51 @@ use crate::{
         ExecutionStatus, Identity, Operations, Operator, OperatorParts, OpsErrorKind, Redrive,
         Stage, StageStatus,
     },
-    pipeline::ports::{Lake, ObjectStore, PutCondition, SystemClock},
+    ops::{Snapshot, ports::Gold},
+    pipeline::{
+        dataset::GoldTable,
+        gold::datamart::DatamartPlan,
+        jobs::{ErrorType, JobError},
+        ports::{Lake, ObjectStore, PutCondition, QueryError, QueryRows, SystemClock},
+    },
     platform::local::{
         LazyEngine, crawler::LocalCrawlers, credentials::LocalCredentials, engine::EngineSettings,
         jobs::LocalJobs, lake::LocalStore, logs::LocalLogs, parameters::FileParameters,
     },
 };
+
+/// Gold that is not there.
+#[derive(Debug)]
+struct NoGold;
+
+fn no_table<T>() -> Result<T, QueryError> {
+    Err(QueryError::Refused {
+        code: "TABLE_NOT_FOUND",
+        message: "there is none".to_owned(),
+    })
+}
+
+#[async_trait]
+impl Gold for NoGold {
+    async fn snapshots(&self, _: GoldTable) -> Result<Vec<Snapshot>, QueryError> {
+        no_table()
+    }
+
+    async fn restore(&self, _: GoldTable, _: u64) -> Result<Snapshot, QueryError> {
+        no_table()
+    }
+
+    async fn plan_datamart(&self) -> Result<DatamartPlan, JobError> {
+        Err(JobError::new(
+            ErrorType::InvalidInput,
+            "nothing is configured",
+        ))
+    }
+
+    async fn query(&self, _: &str) -> Result<QueryRows, QueryError> {
+        no_table()
+    }
+}
 
 struct Desk {
     folder: tempfile::TempDir,
@@ -53,9 +92,10 @@ fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
             time_zone: "UTC".to_owned(),
             read_only: profile.read_only,
         },
+        crawlers: Arc::new(crawlers),
+        gold: Arc::new(NoGold),
         credentials: credentials(&profile, &lake),
         profile,
-        crawlers: Arc::new(crawlers),
         logs: Arc::new(LocalLogs::new(Arc::clone(workflows.store()))),
         clock: Arc::clone(&workflows.shared.clock),
         workflows: Arc::new(workflows.clone()),
@@ -114,7 +154,7 @@ async fn an_empty_lake_has_a_board_that_offers_the_sample() {
         .iter()
         .map(|card| card.name.to_string())
         .collect();
-    assert_eq!(names, ["collect", "daily-report", "backfill"]);
+    assert_eq!(names, ["collect", "daily-report", "datamart", "backfill"]);
     let card = &board.workflows[1];
     assert!(
         card.executions.is_empty()

@@ -1,0 +1,79 @@
+//! What the checks of data quality found, for the Board's badge and for an execution.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{ExecutionId, Operator, OpsError, OpsErrorKind, OpsResult};
+use crate::pipeline::{
+    quality::{QualityReport, Severity, checked_tables, newest_report, stored_report},
+    state::StateError,
+};
+
+/// The newest checks of a table, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct QualityBadge {
+    /// The table.
+    pub table: String,
+    /// The execution that checked it.
+    pub execution: String,
+    /// When.
+    pub checked_at: Timestamp,
+    /// Checks that ran.
+    pub checks: usize,
+    /// Failed checks of severity `warn`.
+    pub warnings: usize,
+    /// Failed checks of severity `error`: the build was not put in place.
+    pub errors: usize,
+    /// The reason of the worst failed check.
+    pub worst: Option<String>,
+}
+
+impl From<QualityReport> for QualityBadge {
+    fn from(report: QualityReport) -> Self {
+        let worst = report
+            .failed(Severity::Error)
+            .chain(report.failed(Severity::Warn))
+            .next();
+        Self {
+            worst: worst.map(|check| check.reason.clone()),
+            checks: report.checks.len(),
+            warnings: report.count(Severity::Warn),
+            errors: report.count(Severity::Error),
+            table: report.table,
+            execution: report.execution,
+            checked_at: report.checked_at,
+        }
+    }
+}
+
+impl Operator {
+    /// The newest checks of every table that was ever checked.
+    pub(super) async fn quality_badges(&self) -> OpsResult<Vec<QualityBadge>> {
+        let store = &self.parts.lake.std;
+        let mut badges = Vec::new();
+        for table in checked_tables() {
+            let report = newest_report(store, &table).await;
+            badges.extend(report.map_err(unreadable)?.map(QualityBadge::from));
+        }
+        Ok(badges)
+    }
+
+    /// What an execution checked.
+    pub(super) async fn quality_of(&self, id: &ExecutionId) -> OpsResult<Vec<QualityReport>> {
+        let store = &self.parts.lake.std;
+        let mut reports = Vec::new();
+        for table in checked_tables() {
+            let report = stored_report(store, &table, id.as_ref()).await;
+            reports.extend(report.map_err(unreadable)?);
+        }
+        Ok(reports)
+    }
+}
+
+fn unreadable(error: StateError) -> OpsError {
+    OpsError::new(
+        OpsErrorKind::Platform,
+        format!("could not read what the checks found: {error}"),
+        "check the lake's folder and its permissions; `lakehand check` writes a new report",
+    )
+}

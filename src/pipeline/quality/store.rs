@@ -1,0 +1,104 @@
+//! Where reports of checks are kept: `_state/quality/<table>/<execution>.json`.
+
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+
+use super::QualityReport;
+use crate::pipeline::{
+    jobs::{ErrorType, JobError},
+    ports::{ObjectStore, PutCondition, StoreError},
+    state::{STATE_PREFIX, StateError},
+};
+
+fn prefix(table: &str) -> String {
+    format!("{STATE_PREFIX}quality/{table}/")
+}
+
+/// Key of the report of a table by an execution; whatever cannot stand in a file's name becomes `_`.
+#[must_use]
+pub fn report_key(table: &str, execution: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let name: String = execution
+        .chars()
+        .map(|c| if plain(c) { c } else { '_' })
+        .collect();
+    // Names are at most 255 bytes long on common file systems; the end tells executions apart.
+    let start = name.len().saturating_sub(200);
+    format!("{}{}.json", prefix(table), &name[start..])
+}
+
+pub(super) async fn store(
+    store: &Arc<dyn ObjectStore>,
+    report: &QualityReport,
+) -> Result<(), JobError> {
+    let failed = |why: String| {
+        let what = format!("could not keep the checks of {}: {why}", report.table);
+        JobError::new(ErrorType::StorageError, what)
+    };
+    let bytes = serde_json::to_vec_pretty(report).map_err(|error| failed(error.to_string()))?;
+    let key = report_key(&report.table, &report.execution);
+    let written = store.put(&key, bytes.into(), PutCondition::Always).await;
+    written.map(drop).map_err(|error| failed(error.to_string()))
+}
+
+/// What the checks of a table found in an execution.
+///
+/// # Errors
+/// When the store fails, or the object is no report.
+pub async fn stored_report(
+    store: &Arc<dyn ObjectStore>,
+    table: &str,
+    execution: &str,
+) -> Result<Option<QualityReport>, StateError> {
+    read(store, &report_key(table, execution)).await
+}
+
+/// The newest report of a table.
+///
+/// # Errors
+/// When the store fails, or the object is no report.
+pub async fn newest_report(
+    store: &Arc<dyn ObjectStore>,
+    table: &str,
+) -> Result<Option<QualityReport>, StateError> {
+    let mut listing = store.list(&prefix(table)).await?;
+    let mut newest = None;
+    while let Some(object) = listing.try_next().await? {
+        newest = newest.max(Some((object.modified, object.key)));
+    }
+    match newest {
+        Some((_, key)) => read(store, &key).await,
+        None => Ok(None),
+    }
+}
+
+async fn read(
+    store: &Arc<dyn ObjectStore>,
+    key: &str,
+) -> Result<Option<QualityReport>, StateError> {
+    let bytes = match store.get(key).await {
+        Ok((bytes, _)) => bytes,
+        Err(StoreError::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let report = serde_json::from_slice(&bytes).map_err(|error| StateError::Damaged {
+        key: key.to_owned(),
+        why: error.to_string(),
+    });
+    report.map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::report_key;
+
+    #[test]
+    fn an_execution_is_a_plain_name() {
+        assert_eq!(
+            report_key("t", "daily-report:2026-01-31T09/..\u{1b}ü"),
+            "_state/quality/t/daily-report_2026-01-31T09_..__.json"
+        );
+        assert!(report_key("t", &"x".repeat(900)).len() < 255);
+    }
+}

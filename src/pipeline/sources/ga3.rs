@@ -1,0 +1,605 @@
+//! The GA3 source: reports of the Reporting API v4, from a stand-in or an archive (`source-apis.md` 4).
+//!
+//! Google has switched the service off. Against its own host there is nothing to ask any more, and the
+//! source says so; against any other address it reads what is kept there, one request batch a view and day.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use indexmap::IndexMap;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    MissingPart, PageSink, Passes, Source, SourceError, SourceOutcome, SourceRequest,
+    google::{
+        broken_state, concerns_a_part,
+        days::{self, DayReading, age, is_young},
+        login::ServiceAccount,
+        refusals::{self, Api, Judge},
+        rows::{self, DayRows, Owner},
+    },
+    http::{Auth, Fault, HttpClient, HttpRequest, HttpSettings, Verdict},
+};
+use crate::{
+    config::{Ga3Report, Ga3Settings, Ga3View},
+    pipeline::{
+        jobs::{JobContext, Level},
+        ports::Clock,
+        state::{DayBook, KnownDay, QuotaState},
+    },
+};
+
+mod answer;
+
+use answer::{Batch, Report};
+
+/// Google's own host, where the service has ended.
+const GOOGLE: &str = "analyticsreporting.googleapis.com";
+/// Metrics of one request; a batch takes five requests.
+const METRICS_A_REQUEST: usize = 10;
+/// How often a day is read before its rows are taken for shifting.
+const ROUNDS: u32 = 3;
+/// More pages of one day than any view has: a loop that does not end.
+const MOST_PAGES: u32 = 2_000;
+/// Days after which a day is read no more: what is archived does not change.
+const SETTLE_DAYS: u32 = 31;
+/// Wait after "too many concurrent connections".
+const CROWDED_WAIT: Duration = Duration::from_secs(10);
+
+/// One report of the Reporting API, for one collection.
+#[derive(Debug)]
+pub struct Ga3 {
+    client: HttpClient,
+    settings: Ga3Settings,
+    report: Ga3Report,
+    account: String,
+    definition: String,
+    store: Arc<dyn crate::pipeline::ports::ObjectStore>,
+    clock: Arc<dyn Clock>,
+}
+
+/// How far a collection is; what a redrive goes on from.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Progress {
+    days: Vec<DayReading>,
+    skipped: BTreeMap<String, u64>,
+    metric_types: BTreeMap<String, String>,
+    notes: Vec<String>,
+}
+
+/// One reading of all pages of a day.
+#[derive(Default)]
+struct Round {
+    /// Dimension values to metric values, in the report's order.
+    rows: IndexMap<Vec<String>, Vec<Option<String>>>,
+    /// Rows that came twice in one request.
+    repeated: u64,
+    /// Whether every request gave as many rows as it counted.
+    counted: bool,
+    types: BTreeMap<String, String>,
+    golden: bool,
+    sampled: Option<(u64, u64)>,
+    empty_reason: Option<String>,
+}
+
+/// The dimensions of a report as they are asked for.
+pub(in crate::pipeline) fn dimensions(report: &Ga3Report) -> Vec<String> {
+    let mut all = report.dimensions.clone();
+    if !report.segments.is_empty() {
+        all.push("ga:segment".to_owned());
+    }
+    all
+}
+
+impl Ga3 {
+    /// Says that the service has ended, when the address is Google's own.
+    ///
+    /// # Errors
+    /// [`SourceError::Retired`], which names GA4.
+    pub fn check_address(settings: &Ga3Settings, report: &Ga3Report) -> Result<(), SourceError> {
+        let host = url::Url::parse(&settings.base_url)
+            .ok()
+            .and_then(|url| url.host_str().map(str::to_owned));
+        if host.as_deref() != Some(GOOGLE) {
+            return Ok(());
+        }
+        let what = format!("the GA3 report {}", report.name);
+        Err(refusals::retired(&what, &format!("base_url is {GOOGLE}")))
+    }
+
+    /// The report of a profile. The deadline of the collection starts now.
+    ///
+    /// # Errors
+    /// [`SourceError::Retired`] at Google's own host, [`SourceError::BadCredentials`] when the key cannot
+    /// work, [`SourceError::BadSettings`] for the address.
+    pub fn new(
+        ctx: &JobContext,
+        settings: &Ga3Settings,
+        report: &Ga3Report,
+        key: &secrecy::SecretString,
+    ) -> Result<Self, SourceError> {
+        Self::check_address(settings, report)?;
+        let account = ServiceAccount::read(key)?;
+        let email = account.email().to_owned();
+        let http = HttpSettings {
+            base_url: settings.base_url.clone(),
+            requests_per_second: settings.requests_per_second,
+            concurrency: settings.concurrency,
+            window: None,
+            request_timeout: Duration::from_secs(settings.request_timeout_seconds),
+            deadline: Duration::from_secs(settings.deadline_seconds),
+            attempts: settings.attempts,
+            first_wait: Duration::from_millis(settings.first_retry_wait_ms),
+            longest_wait: Duration::from_millis(settings.max_retry_wait_ms),
+        };
+        let definition = rows::definition_hash(&json!([
+            report.dimensions,
+            report.metrics,
+            report.segments,
+            report.filters_expression,
+            report.sampling_level,
+        ]));
+        let auth = Auth::Bearer(Arc::new(account));
+        Ok(Self {
+            client: HttpClient::new(http, auth, ctx.cancel.clone(), ctx.log.clone())?,
+            settings: settings.clone(),
+            report: report.clone(),
+            account: email,
+            definition,
+            store: ctx.lake.std.clone(),
+            clock: ctx.clock.clone(),
+        })
+    }
+
+    /// Reads the days of one view that are due; a quota that is used up parks the view.
+    async fn view(
+        &self,
+        unit: &Ga3View,
+        request: &SourceRequest,
+        progress: &mut Progress,
+        sink: &mut dyn PageSink,
+    ) -> Result<(), SourceError> {
+        let now = self.clock.now();
+        let known = QuotaState::load(&self.store, "ga3", &unit.view)
+            .await
+            .map_err(broken_state)?;
+        if let Some((until, why)) = known.and_then(|state| Some((state.parked_at(now)?, state.why)))
+        {
+            return Err(SourceError::Quota {
+                what: format!("{} of view {}", self.report.name, unit.view),
+                why: why.unwrap_or_else(|| "a quota was used up".to_owned()),
+                until,
+            });
+        }
+        let done = self.days(unit, request, progress, sink).await;
+        if let Err(SourceError::Quota { until, why, .. }) = &done {
+            let mut state = QuotaState::new("ga3", &unit.view, now);
+            state.parked_until = Some(*until);
+            state.why = Some(why.clone());
+            state.save(&self.store).await.map_err(broken_state)?;
+        }
+        done
+    }
+
+    async fn days(
+        &self,
+        unit: &Ga3View,
+        request: &SourceRequest,
+        progress: &mut Progress,
+        sink: &mut dyn PageSink,
+    ) -> Result<(), SourceError> {
+        let book = DayBook::load(&self.store, "ga3", self.report.name.as_str(), &unit.view)
+            .await
+            .map_err(broken_state)?;
+        let zone = &request.time_zone;
+        for day in request.window.days() {
+            let now = self.clock.now();
+            let age = age(day, zone, now);
+            let read = |reading: &DayReading| reading.property == unit.view && reading.date == day;
+            if age < 0 || progress.days.iter().any(read) {
+                continue;
+            }
+            let known = book.days.get(&day);
+            let due = request.passes == Passes::New
+                || days::is_due(known, &self.definition, age, SETTLE_DAYS, now);
+            if !due {
+                *progress.skipped.entry(unit.view.clone()).or_default() += 1;
+                continue;
+            }
+            let round = self.read_day(unit, day, progress).await?;
+            let young = is_young(day, zone, now);
+            let (rows, reading) = self.reading(unit, day, young, &round, known);
+            reading.tell(self.client.log());
+            progress.widen(&round.types);
+            progress.days.push(reading);
+            let cursor = serde_json::to_value(&*progress).unwrap_or_default();
+            sink.page(&rows.rows, cursor, self.client.calls()).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads a day until its rows are whole, or the same twice.
+    async fn read_day(
+        &self,
+        unit: &Ga3View,
+        day: Date,
+        progress: &mut Progress,
+    ) -> Result<Round, SourceError> {
+        let what = format!("{} of view {}, {day}", self.report.name, unit.view);
+        let mut before: Option<Round> = None;
+        for _ in 0..ROUNDS {
+            let round = self.round(unit, day, &what).await?;
+            if round.counted && round.repeated == 0 {
+                return Ok(round);
+            }
+            let line = format!(
+                "{what}: {} rows came, {} of them twice{}",
+                round.rows.len(),
+                round.repeated,
+                if round.counted {
+                    ""
+                } else {
+                    ", which is not what was counted"
+                },
+            );
+            // Rows that are missing although they were counted are never taken for none.
+            if before
+                .as_ref()
+                .is_some_and(|before| round.counted && before.rows == round.rows)
+            {
+                progress
+                    .notes
+                    .push(format!("{line}; a second reading gave the same"));
+                return Ok(round);
+            }
+            self.client
+                .log()
+                .line(Level::Warn, &format!("{line}; reading it again"));
+            before = Some(round);
+        }
+        Err(SourceError::Exhausted {
+            what,
+            tries: ROUNDS,
+            fault: Fault::Shifting,
+            why: "its rows were not whole any time".to_owned(),
+            advice: "near a quota rows are left out: redrive the execution later",
+        })
+    }
+
+    /// Reads all pages of a day once: up to five requests a batch, those that have more pages.
+    async fn round(&self, unit: &Ga3View, day: Date, what: &str) -> Result<Round, SourceError> {
+        let parts: Vec<&[String]> = self.report.metrics.chunks(METRICS_A_REQUEST).collect();
+        let mut left: Vec<(usize, Option<String>)> =
+            (0..parts.len()).map(|part| (part, None)).collect();
+        let mut round = Round {
+            counted: true,
+            golden: true,
+            ..Round::default()
+        };
+        let mut seen = vec![0_u64; parts.len()];
+        for number in 1..=MOST_PAGES {
+            let requests: Vec<Value> = left
+                .iter()
+                .map(|(part, token)| self.request(unit, day, parts[*part], token.as_deref()))
+                .collect();
+            let batch = self
+                .batch(unit, &requests, &format!("{what}, page {number}"))
+                .await?;
+            let mut next = Vec::new();
+            for ((part, _), report) in left.iter().zip(batch.reports) {
+                let token = report
+                    .next_page_token
+                    .clone()
+                    .filter(|token| !token.is_empty());
+                seen[*part] += report.data.rows.len() as u64;
+                if token.is_none() {
+                    round.counted &= report.data.row_count.unwrap_or(0) <= seen[*part];
+                }
+                round.take(report, part * METRICS_A_REQUEST, self.report.metrics.len());
+                next.extend(token.map(|token| (*part, Some(token))));
+            }
+            left = next;
+            if left.is_empty() {
+                // Each row comes once a request.
+                let rows = round.rows.len() as u64;
+                round.repeated = seen
+                    .iter()
+                    .map(|seen| seen.saturating_sub(rows))
+                    .max()
+                    .unwrap_or(0);
+                return Ok(round);
+            }
+        }
+        Err(SourceError::Refused {
+            what: what.to_owned(),
+            why: format!("after {MOST_PAGES} pages there are still more"),
+            advice: "leave out a dimension, or raise page_size",
+        })
+    }
+
+    fn request(&self, unit: &Ga3View, day: Date, metrics: &[String], token: Option<&str>) -> Value {
+        let report = &self.report;
+        let dimensions: Vec<Value> = dimensions(report)
+            .iter()
+            .map(|name| json!({ "name": name }))
+            .collect();
+        let metrics: Vec<Value> = metrics
+            .iter()
+            .map(|expression| json!({ "expression": expression }))
+            .collect();
+        let mut request = json!({
+            "viewId": unit.view,
+            "dateRanges": [{"startDate": day.to_string(), "endDate": day.to_string()}],
+            "dimensions": dimensions,
+            "metrics": metrics,
+            "samplingLevel": report.sampling_level,
+            "pageSize": self.settings.page_size,
+            "includeEmptyRows": false,
+            "hideTotals": true,
+            "hideValueRanges": true,
+        });
+        if !report.segments.is_empty() {
+            request["segments"] = report
+                .segments
+                .iter()
+                .map(|id| json!({ "segmentId": id }))
+                .collect();
+        }
+        if let Some(filters) = &report.filters_expression {
+            request["filtersExpression"] = json!(filters);
+        }
+        if let Some(token) = token {
+            request["pageToken"] = json!(token);
+        }
+        request
+    }
+
+    async fn batch(
+        &self,
+        unit: &Ga3View,
+        requests: &[Value],
+        what: &str,
+    ) -> Result<Batch, SourceError> {
+        let body = json!({"reportRequests": requests, "useResourceQuotas": false});
+        let request = HttpRequest::post("/v4/reports:batchGet", what).json(&body);
+        let what = format!("{what} (view {})", unit.view);
+        let judge = Judge {
+            api: Api::Ga3,
+            what: &what,
+            account: &self.account,
+            now: self.clock.now(),
+            crowded_wait: CROWDED_WAIT.min(Duration::from_millis(self.settings.max_retry_wait_ms)),
+            client: &self.client,
+        };
+        self.client
+            .ask(&request, |answer| {
+                if !answer.is_success() {
+                    return judge.verdict(answer);
+                }
+                match serde_json::from_slice::<Batch>(&answer.body) {
+                    Ok(batch) => self.accept(batch, requests.len(), &what),
+                    Err(error) => Verdict::Retry(
+                        Fault::Unavailable,
+                        format!("the answer is no batch of reports: {error}"),
+                    ),
+                }
+            })
+            .await
+    }
+
+    /// A batch with a report for every request, of the columns that were asked for.
+    fn accept(&self, batch: Batch, requests: usize, what: &str) -> Verdict<Batch> {
+        let asked = dimensions(&self.report);
+        let fits = |report: &Report| {
+            let header = &report.column_header;
+            let metrics = header.metric_header.metric_header_entries.len();
+            let named = header.dimensions == asked || report.data.rows.is_empty();
+            named
+                && report.data.rows.iter().all(|row| {
+                    row.dimensions.len() == asked.len()
+                        && row
+                            .metrics
+                            .first()
+                            .is_some_and(|values| values.values.len() == metrics)
+                })
+        };
+        if batch.reports.len() == requests && batch.reports.iter().all(fits) {
+            return Verdict::Good(batch);
+        }
+        Verdict::Refuse(SourceError::Refused {
+            what: what.to_owned(),
+            why: format!(
+                "the answer has {} reports, or other columns than were asked for",
+                batch.reports.len()
+            ),
+            advice: "check what stands at base_url: it does not speak the Reporting API v4",
+        })
+    }
+
+    fn reading(
+        &self,
+        unit: &Ga3View,
+        day: Date,
+        young: bool,
+        round: &Round,
+        known: Option<&KnownDay>,
+    ) -> (DayRows, DayReading) {
+        let owner = Owner {
+            kind: "view",
+            id: &unit.view,
+            business_unit: &unit.business_unit,
+            date: day,
+        };
+        let counted = self
+            .report
+            .metrics
+            .iter()
+            .find(|name| round.types.get(*name).is_some_and(|kind| kind == "INTEGER"));
+        let leading = counted
+            .or(self.report.metrics.first())
+            .map_or("", String::as_str);
+        let names = dimensions(&self.report);
+        let mut rows = DayRows::default();
+        for (key, values) in &round.rows {
+            let dimensions = names.iter().zip(key);
+            let metrics = self.report.metrics.iter().zip(values);
+            rows.add(
+                owner,
+                dimensions.map(|(name, value)| (name.as_str(), value.as_str())),
+                metrics.filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?))),
+                leading,
+            );
+        }
+        let mut reading = DayReading {
+            source: "ga3".to_owned(),
+            report: self.report.name.to_string(),
+            property: unit.view.clone(),
+            business_unit: unit.business_unit.clone(),
+            date: day,
+            rows: rows.rows.len() as u64,
+            metric: leading.to_owned(),
+            total: rows.total,
+            other: rows.other,
+            other_share: rows.other_share(),
+            data_loss_from_other_row: rows.other > 0.0,
+            subject_to_thresholding: false,
+            samples_read: round.sampled.map(|(read, _)| read),
+            sampling_space: round.sampled.map(|(_, space)| space),
+            is_golden: Some(round.golden),
+            currency: None,
+            time_zone: None,
+            empty_reason: round.empty_reason.clone(),
+            provisional: Vec::new(),
+            settled: false,
+            hash: rows.hash(),
+            read_at: self.clock.now(),
+        };
+        reading.provisional = reading.doubts(0.01, young);
+        reading.settled = days::is_settled(&reading.known(&self.definition, known));
+        (rows, reading)
+    }
+
+    fn outcome(
+        &self,
+        request: &SourceRequest,
+        progress: &Progress,
+        incomplete: Vec<MissingPart>,
+    ) -> SourceOutcome {
+        let asked = json!({
+            "source": "ga3",
+            "report": self.report.name,
+            "definition": self.definition,
+            "dimensions": dimensions(&self.report),
+            "metrics": self.report.metrics,
+            "metric_types": progress.metric_types,
+            "segments": self.report.segments,
+            "sampling_level": self.report.sampling_level,
+            "passes": request.passes,
+            "days": progress.days,
+            "days_left_alone": progress.skipped,
+            "missing": incomplete,
+            "notes": progress.notes,
+        });
+        SourceOutcome {
+            request: asked,
+            watermark: Some(request.now),
+            incomplete,
+        }
+    }
+}
+
+impl Round {
+    /// Takes a page in; its metrics stand from `first` on among all of the report.
+    fn take(&mut self, report: Report, first: usize, metrics: usize) {
+        for entry in report.column_header.metric_header.metric_header_entries {
+            self.types.entry(entry.name).or_insert(entry.kind);
+        }
+        self.golden &= report.data.is_data_golden;
+        let number = |texts: &[String]| texts.first().and_then(|text| text.parse::<u64>().ok());
+        if let Some(read) = number(&report.data.samples_read_counts) {
+            let space = number(&report.data.sampling_space_sizes).unwrap_or_default();
+            self.sampled = Some((read, space));
+        }
+        if report.data.empty_reason.is_some() {
+            self.empty_reason = report.data.empty_reason;
+        }
+        for row in report.data.rows {
+            let values = row.metrics.into_iter().next().unwrap_or_default().values;
+            let known = self
+                .rows
+                .entry(row.dimensions)
+                .or_insert_with(|| vec![None; metrics]);
+            for (place, value) in values.into_iter().enumerate() {
+                if let Some(cell) = known.get_mut(first + place) {
+                    *cell = Some(value);
+                }
+            }
+        }
+    }
+}
+
+impl Progress {
+    fn widen(&mut self, types: &BTreeMap<String, String>) {
+        for (name, kind) in types {
+            let known = self
+                .metric_types
+                .entry(name.clone())
+                .or_insert_with(|| kind.clone());
+            if known == "INTEGER" && kind != "INTEGER" {
+                known.clone_from(kind);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Source for Ga3 {
+    async fn read(
+        &self,
+        request: &SourceRequest,
+        cursor: Option<Value>,
+        sink: &mut dyn PageSink,
+    ) -> Result<SourceOutcome, SourceError> {
+        let mut progress: Progress = cursor
+            .and_then(|cursor| serde_json::from_value(cursor).ok())
+            .unwrap_or_default();
+        progress.skipped.clear();
+        let mut missing = Vec::new();
+        for unit in &self.report.views {
+            match self.view(unit, request, &mut progress, sink).await {
+                Ok(()) => {}
+                Err(error) if self.report.views.len() > 1 && concerns_a_part(&error) => {
+                    missing.push((
+                        MissingPart::new(format!("views/{}", unit.view), &error),
+                        error,
+                    ));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if missing.len() == self.report.views.len()
+            && progress.days.is_empty()
+            && let Some((_, error)) = missing.pop()
+        {
+            return Err(error);
+        }
+        let missing = missing.into_iter().map(|(part, _)| part).collect();
+        Ok(self.outcome(request, &progress, missing))
+    }
+
+    async fn stored(&self, outcome: &SourceOutcome) -> Result<(), SourceError> {
+        let days = outcome.request["days"].clone();
+        let readings: Vec<DayReading> = serde_json::from_value(days).unwrap_or_default();
+        days::note(
+            &self.store,
+            "ga3",
+            self.report.name.as_str(),
+            &self.definition,
+            &readings,
+        )
+        .await
+        .map_err(broken_state)
+    }
+}

@@ -1,0 +1,131 @@
+//! Every SQL file is read by another parser: sqlglot, in Athena's dialect.
+//!
+//! The test makes a virtual environment under `target/` for itself, so it needs `python3` with `venv` and a
+//! package index. It renders every file as the program would and hands the statements over.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use lakehand::pipeline::gold::SqlFiles;
+
+/// What the environment holds; another version gets another folder.
+const SQLGLOT: &str = "sqlglot==30.30.0";
+
+/// Reads `[[path, sql], …]`, answers with a line for each statement that does not parse.
+const SCRIPT: &str = r#"
+import json, sys
+import sqlglot
+from sqlglot.errors import ErrorLevel, SqlglotError
+
+bad = 0
+for path, sql in json.load(sys.stdin):
+    why = None
+    for dialect in ("athena", "trino"):
+        try:
+            parsed = sqlglot.parse(sql, read=dialect, error_level=ErrorLevel.RAISE)
+        except SqlglotError as error:
+            why = why or f"{dialect}: {error}"
+            continue
+        # What sqlglot does not understand it keeps as an opaque command.
+        opaque = [p for p in parsed if p is None or p.key == "command"]
+        if len(parsed) == 1 and not opaque:
+            why = None
+            break
+        why = why or f"{dialect}: {len(parsed)} statements, {len(opaque)} not understood"
+    if why:
+        bad += 1
+        print(f"{path}: {why}")
+sys.exit(1 if bad else 0)
+"#;
+
+fn told(what: &str, output: &Output) {
+    assert!(
+        output.status.success(),
+        "{what} failed; this test needs python3 with venv and a package index.\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Python of an environment that has sqlglot; made once, finished by a rename.
+fn python() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(SQLGLOT.replace("==", "-"));
+    let python = folder.join("bin/python");
+    if folder.join("ready").exists() {
+        return python;
+    }
+    let made = Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&folder)
+        .output();
+    told(
+        "making a virtual environment",
+        &made.expect("there is no python3 on this machine"),
+    );
+    let installed = Command::new(&python)
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            SQLGLOT,
+        ])
+        .output();
+    told(&format!("pip install {SQLGLOT}"), &installed.unwrap());
+    std::fs::write(folder.join("ready"), "").unwrap();
+    python
+}
+
+#[test]
+fn every_statement_is_one_that_athena_can_read() {
+    let files = SqlFiles::embedded();
+    let parameters = [
+        ("from", "2026-01-01"),
+        ("to", "2026-01-07"),
+        ("today", "2026-01-07"),
+        ("now", "2026-01-07 08:05:00"),
+        ("staging", "a_table_staging_0af3"),
+        ("table", "a_table"),
+        ("location", "s3://bucket/gold/a_table/"),
+        ("execution", "one"),
+        ("ga_table", "ga_traffic"),
+        ("ga_source", "session_source"),
+        ("ga_medium", "session_medium"),
+        ("ga_campaign", "session_campaign_name"),
+        ("ga_sessions", "sessions"),
+        ("ga_users", "total_users"),
+        ("ga_conversions", "key_events"),
+        ("zone", "Europe/Berlin"),
+        ("business_unit", "O'Brien & Co"),
+    ];
+    let statements: Vec<(&str, String)> = files
+        .paths()
+        .map(|path| (path, files.render(path, &parameters).unwrap()))
+        .collect();
+    assert!(statements.len() > 20);
+    let mut parser = Command::new(python())
+        .args(["-c", SCRIPT])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = parser.stdin.take().unwrap();
+    input
+        .write_all(&serde_json::to_vec(&statements).unwrap())
+        .unwrap();
+    drop(input);
+    let output = parser.wait_with_output().unwrap();
+    assert!(
+        output.status.success(),
+        "sqlglot cannot read:\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
