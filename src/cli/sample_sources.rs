@@ -20,9 +20,6 @@ pub fn with_all_sources(profile: &Profile) -> Profile {
         poll_seconds: 1,
         // No lead of the sample is older.
         lead_history_days: 93,
-        // The sample is fourteen days old, and nobody else calls its instance.
-        lead_history_days: 14,
-        calls_per_20_seconds: 100,
         ..MarketoSettings::default()
     });
     profile.ga4 = Some(Ga4Settings {
