@@ -54,7 +54,7 @@ impl Script {
     fn confirm(&mut self) -> &mut Self {
         let screen = self.0.screen();
         let (_, name) = screen
-            .split_once("Type the end of the run name ")
+            .split_once("Type the end of the name ")
             .unwrap_or_else(|| panic!("no name is asked for on\n{screen}"));
         let name = name.split_whitespace().next().unwrap();
         let name = name.rsplit('-').next().unwrap().to_owned();
@@ -460,7 +460,7 @@ fn a_danger_needs_its_name_and_a_paste_will_do() {
     let mut script = Script::open(Scenario::Night);
     script
         .press("D")
-        .see("Type the end of the run name")
+        .see("Type the end of the name")
         .see("▸ Cancel")
         .wait(400);
     script
@@ -644,4 +644,47 @@ fn who_types_fast_loses_no_key() {
     script.press("8");
     script.0.press_fast("SSSnot-shown");
     script.see("9 characters");
+}
+
+#[test]
+fn a_stream_is_collected_and_a_crawler_started_and_stopped() {
+    let mut script = Script::open(Scenario::Night);
+    script
+        .press("4")
+        .see("! LATE")
+        .see("✗ FAILED")
+        .press("jjjj")
+        .see("Collected 27 h ago")
+        .see("promised every 1 d 2 h: late.")
+        .see("affise tenant is parked until 2026-01-31 03:30");
+    script.press("C").see("crawl: no crawler is selected");
+    script
+        .press("T")
+        .see("of affise.conversions")
+        .see("lakehand collect affise.conversions --from 2026-01-24")
+        .press("<tab><tab><tab>")
+        .press("<enter>")
+        .see("● RUNNING  collect");
+    assert_eq!(script.calls("start"), 1);
+    script
+        .press("4G")
+        .see("not a Parquet file")
+        .press("X")
+        .see("stop: it does not run");
+    script
+        .press("C")
+        .see("Start this crawler?")
+        .wait(400)
+        .press("<enter>");
+    assert_eq!(script.calls("crawl"), 0, "the default is Cancel");
+    script
+        .press("C")
+        .wait(400)
+        .press("<right><enter>")
+        .see("● RUNNING");
+    assert_eq!(script.calls("crawl"), 1);
+    script.press("X").see("Stop this crawler?");
+    script.0.paste("marketo");
+    script.press("<enter>").wait(2_000).not_see("● RUNNING");
+    assert_eq!(script.calls("stop_crawler"), 1);
 }

@@ -49,6 +49,7 @@ mod sample_sources;
 mod scheduler;
 #[cfg(feature = "simulator")]
 mod simulate;
+mod sources;
 mod status;
 mod workflow;
 
@@ -92,6 +93,8 @@ pub enum OutputFormat {
 enum Verb {
     /// What is there, what runs, what failed: the Board as text.
     Status(status::StatusArgs),
+    /// How fresh every stream is, what is left of quotas, how the crawlers stand.
+    Sources(sources::SourcesArgs),
     /// Start a workflow.
     Run(run::RunArgs),
     /// Collect a source into bronze and silver.
@@ -308,6 +311,7 @@ async fn with_platform(app: &App, verb: Option<Verb>, ascii: bool) -> VerbResult
     match verb {
         None => open_console(app, ascii).await,
         Some(Verb::Status(args)) => status::run(app, &args).await,
+        Some(Verb::Sources(args)) => sources::run(app, &args).await,
         Some(Verb::Run(args)) => run::run(app, &args).await,
         Some(Verb::Collect(args)) => collect::run(app, &args).await,
         Some(Verb::Crawl(args)) => crawlers::crawl(app, &args).await,

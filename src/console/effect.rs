@@ -9,7 +9,7 @@ use crate::{
     ops::{
         Board, Credential, CredentialSet, CredentialVersion, ExecutionDetail, ExecutionId,
         ExecutionSummary, LogLine, OpsError, OpsResult, ReportName, ReportSummary, SignInResult,
-        StartRequest,
+        Sources, StartRequest,
     },
     pipeline::window::Window,
 };
@@ -69,6 +69,12 @@ pub(crate) enum Request {
     Stop(ExecutionId, String),
     /// Starts the sample.
     StartSample,
+    /// Streams, quotas, crawlers.
+    Sources,
+    /// Starts a crawler.
+    Crawl(String),
+    /// Stops a crawler.
+    StopCrawler(String),
     /// Credentials.
     Credentials,
     /// The versions of a credential.
@@ -151,6 +157,8 @@ pub(crate) enum Answer {
     Exported(OpsResult<(PathBuf, u64)>),
     /// For [`Request::Start`] and [`Request::StartSample`].
     Started(OpsResult<ExecutionId>),
+    /// For [`Request::Sources`].
+    Sources(OpsResult<Arc<Sources>>),
     /// For [`Request::Credentials`].
     Credentials(OpsResult<Arc<Vec<Credential>>>),
     /// For [`Request::CredentialHistory`].
@@ -179,6 +187,7 @@ impl Answer {
             Self::Found(result) => result.as_ref().err(),
             Self::Exported(result) => result.as_ref().err(),
             Self::Started(result) => result.as_ref().err(),
+            Self::Sources(result) => result.as_ref().err(),
             Self::Credentials(result) => result.as_ref().err(),
             Self::CredentialHistory(result) => result.as_ref().err(),
             Self::CredentialSet(result) => result.as_ref().err(),
@@ -207,6 +216,7 @@ impl Answer {
                 format!("{} in {}", plural(*rows, "row"), path.display())
             }
             Self::Started(Ok(id)) => id.to_string(),
+            Self::Sources(Ok(all)) => plural(all.streams.len() as u64, "stream"),
             Self::Credentials(Ok(all)) => plural(all.len() as u64, "credential"),
             Self::CredentialHistory(Ok(all)) => plural(all.len() as u64, "version"),
             Self::CredentialSet(Ok(set)) => format!("version {}", set.version),
@@ -233,8 +243,10 @@ impl RequestKey {
     pub(crate) fn is_of_a_change(&self) -> bool {
         matches!(
             self,
-            Self::For("redrive" | "stop" | "start" | "set credential", _)
-                | Self::Only("start the sample")
+            Self::For(
+                "redrive" | "stop" | "start" | "set credential" | "crawl" | "stop crawler",
+                _,
+            ) | Self::Only("start the sample")
         )
     }
 }
@@ -243,8 +255,10 @@ impl Request {
     /// What this may do.
     pub(crate) fn risk(&self) -> Risk {
         match self {
-            Self::Start(_) | Self::StartSample | Self::SetCredential { .. } => Risk::Write,
-            Self::Redrive(_) | Self::Stop(..) => Risk::Danger,
+            Self::Start(_) | Self::StartSample | Self::SetCredential { .. } | Self::Crawl(_) => {
+                Risk::Write
+            }
+            Self::Redrive(_) | Self::Stop(..) | Self::StopCrawler(_) => Risk::Danger,
             _ => Risk::Read,
         }
     }
@@ -257,6 +271,8 @@ impl Request {
             Self::Redrive(id) => RequestKey::For("redrive", id.0.clone()),
             Self::Stop(id, _) => RequestKey::For("stop", id.0.clone()),
             Self::Start(request) => RequestKey::For("start", request.workflow.0.clone()),
+            Self::Crawl(name) => RequestKey::For("crawl", name.as_str().into()),
+            Self::StopCrawler(name) => RequestKey::For("stop crawler", name.as_str().into()),
             Self::SetCredential { path, .. } => {
                 RequestKey::For("set credential", path.as_str().into())
             }
@@ -287,6 +303,9 @@ impl Request {
             Self::Redrive(_) => "redrive",
             Self::Stop(..) => "stop",
             Self::StartSample => "start the sample",
+            Self::Sources => "read sources",
+            Self::Crawl(_) => "crawl",
+            Self::StopCrawler(_) => "stop crawler",
             Self::Credentials => "list credentials",
             Self::CredentialHistory(_) => "read credential history",
             Self::SetCredential { .. } => "set credential",
@@ -310,6 +329,7 @@ impl Request {
             | Self::Stop(id, _) => id.to_string(),
             Self::OpenReport(name) => name.to_string(),
             Self::CredentialHistory(path) | Self::SetCredential { path, .. } => path.clone(),
+            Self::Crawl(name) | Self::StopCrawler(name) => name.clone(),
             Self::TestCredentials(source) => source.clone(),
             Self::Index(source)
             | Self::Arrange(source, ..)
@@ -338,6 +358,9 @@ impl Request {
             Self::Redrive(id) => format!("lakehand runs redrive {}", quoted(id.as_ref())),
             Self::Stop(id, _) => format!("lakehand runs stop {}", quoted(id.as_ref())),
             Self::StartSample => "lakehand demo".to_owned(),
+            Self::Sources => "lakehand sources".to_owned(),
+            Self::Crawl(name) => format!("lakehand crawl {}", quoted(name)),
+            Self::StopCrawler(name) => format!("lakehand crawlers stop {}", quoted(name)),
             Self::Credentials => "lakehand credentials list".to_owned(),
             Self::CredentialHistory(path) => {
                 format!("lakehand credentials history {}", quoted(path))
@@ -369,9 +392,13 @@ impl Request {
 /// `lakehand run daily-report --from … --to …`.
 fn start_line(request: &StartRequest) -> String {
     let days = |window: Window| format!(" --from {} --to {}", window.from(), window.to());
+    let streams = request.input.get("streams").and_then(|all| all.as_array());
+    let what = match streams.map(Vec::as_slice) {
+        Some([stream]) => format!("collect {}", quoted(stream.as_str().unwrap_or_default())),
+        _ => format!("run {}", quoted(request.workflow.as_ref())),
+    };
     format!(
-        "lakehand run {}{}",
-        quoted(request.workflow.as_ref()),
+        "lakehand {what}{}",
         request.window.map(days).unwrap_or_default()
     )
 }

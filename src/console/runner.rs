@@ -171,6 +171,9 @@ impl Runner {
             Request::Reports => Answer::Reports(operations.reports().await.map(Arc::new)),
             Request::Start(request) => Answer::Started(operations.start(request).await),
             Request::StartSample => Answer::Started(operations.start_sample().await),
+            Request::Sources => Answer::Sources(operations.sources().await.map(Arc::new)),
+            Request::Crawl(name) => Answer::Done(operations.crawl(&name).await),
+            Request::StopCrawler(name) => Answer::Done(operations.stop_crawler(&name).await),
             Request::Credentials => {
                 Answer::Credentials(operations.credentials().await.map(Arc::new))
             }
@@ -352,6 +355,7 @@ fn refused(request: &Request, error: OpsError) -> Answer {
         Request::Find(..) => Answer::Found(Err(error)),
         Request::Export(..) => Answer::Exported(Err(error)),
         Request::Start(_) | Request::StartSample => Answer::Started(Err(error)),
+        Request::Sources => Answer::Sources(Err(error)),
         Request::Credentials => Answer::Credentials(Err(error)),
         Request::CredentialHistory(_) => Answer::CredentialHistory(Err(error)),
         Request::SetCredential { .. } => Answer::CredentialSet(Err(error)),

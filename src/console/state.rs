@@ -10,7 +10,8 @@ use super::{
     keymap::Keymap,
     screens::{
         activity::ActivityState, board::BoardState, credentials::CredentialsState, logs::LogsState,
-        overlay::Overlay, reports::ReportsState, run::RunState, table::TableState,
+        overlay::Overlay, reports::ReportsState, run::RunState, sources::SourcesState,
+        table::TableState,
     },
     theme::Theme,
 };
@@ -32,6 +33,8 @@ pub(crate) enum Screen {
     Reports,
     /// An open report.
     Table,
+    /// What comes in, and what keeps the catalog?
+    Sources,
     /// Are the credentials there, and accepted?
     Credentials,
     /// What did this console call?
@@ -40,12 +43,13 @@ pub(crate) enum Screen {
 
 impl Screen {
     /// Every screen.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Board,
         Self::Run,
         Self::Logs,
         Self::Reports,
         Self::Table,
+        Self::Sources,
         Self::Credentials,
         Self::Activity,
     ];
@@ -159,6 +163,7 @@ pub(crate) struct State {
     pub(crate) logs: LogsState,
     pub(crate) reports: ReportsState,
     pub(crate) table: Option<TableState>,
+    pub(crate) sources: SourcesState,
     pub(crate) credentials: CredentialsState,
     pub(crate) activity: ActivityState,
     in_flight: HashMap<RequestKey, (u64, Timestamp)>,
@@ -199,6 +204,7 @@ impl State {
             logs: LogsState::default(),
             reports: ReportsState::default(),
             table: None,
+            sources: SourcesState::default(),
             credentials: CredentialsState::default(),
             activity: ActivityState::default(),
             in_flight: HashMap::new(),

@@ -8,7 +8,7 @@ use ratatui::{
 use super::{
     actions::ActionId,
     format::age,
-    screens::{activity, board, credentials, logs, overlay, reports, run, table},
+    screens::{activity, board, credentials, logs, overlay, reports, run, sources, table},
     state::{Glyphs, SMALLEST, Screen, State},
     theme::to_ascii,
     update::spinner_step,
@@ -44,6 +44,7 @@ fn draw(state: &State, buffer: &mut Buffer) -> Option<Position> {
         Screen::Logs => logs::view(state, buffer),
         Screen::Reports => reports::view(state, buffer),
         Screen::Table => table::view(state, buffer),
+        Screen::Sources => sources::view(state, buffer),
         Screen::Credentials => credentials::view(state, buffer),
         Screen::Activity => activity::view(state, buffer),
     }
@@ -78,14 +79,15 @@ fn too_small(state: &State, buffer: &mut Buffer) {
     }
 }
 
-/// The screens of the header with their actions.
-const TABS: [(Screen, ActionId, &str); 6] = [
-    (Screen::Board, ActionId::GoBoard, "Board"),
-    (Screen::Run, ActionId::GoRun, "Run"),
-    (Screen::Logs, ActionId::GoLogs, "Logs"),
-    (Screen::Reports, ActionId::GoReports, "Reports"),
-    (Screen::Credentials, ActionId::GoCredentials, "Credentials"),
-    (Screen::Activity, ActionId::GoActivity, "Activity"),
+/// The screens of the header with their actions, their titles and shorter ones.
+const TABS: [(Screen, ActionId, [&str; 2]); 7] = [
+    (Screen::Board, ActionId::GoBoard, ["Board", "Board"]),
+    (Screen::Run, ActionId::GoRun, ["Run", "Run"]),
+    (Screen::Logs, ActionId::GoLogs, ["Logs", "Logs"]),
+    (Screen::Sources, ActionId::GoSources, ["Sources", "Sources"]),
+    (Screen::Reports, ActionId::GoReports, ["Reports", "Reports"]),
+    (Screen::Credentials, ActionId::GoCredentials, ["Credentials", "Keys"]),
+    (Screen::Activity, ActionId::GoActivity, ["Activity", "Calls"]),
 ];
 
 const NAME: &str = " Lakehand  ";
@@ -107,18 +109,29 @@ fn is_here(state: &State, screen: Screen) -> bool {
     screen == state.screen || (screen == Screen::Reports && state.screen == Screen::Table)
 }
 
-/// The tabs with their places. On a narrow screen first our own name goes, then the titles of other screens.
+/// How much room titles get.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Titles {
+    Whole,
+    Short,
+    /// Only that of the screen shown.
+    Here,
+}
+
+/// The tabs with their places. On a narrow screen first our own name goes, then the ends of titles, then the titles
+/// of other screens.
 fn tabs(state: &State) -> (&'static str, Vec<Tab>) {
-    let place = |name: &'static str, titled: bool| {
+    let place = |name: &'static str, titles: Titles| {
         let mut x = width(name);
         let tabs: Vec<Tab> = TABS
             .into_iter()
-            .map(|(screen, action, title)| {
+            .map(|(screen, action, [whole, short])| {
                 let key = state.key(action);
-                let title = if titled || is_here(state, screen) {
-                    title
-                } else {
-                    ""
+                let title = match titles {
+                    Titles::Whole => whole,
+                    Titles::Short => short,
+                    Titles::Here if is_here(state, screen) => short,
+                    Titles::Here => "",
                 };
                 let gap = usize::from(!title.is_empty());
                 let wide = 1 + width(&key) + gap + width(title) + 1;
@@ -136,7 +149,12 @@ fn tabs(state: &State) -> (&'static str, Vec<Tab>) {
             .collect();
         (x, name, tabs)
     };
-    let ways = [place(NAME, true), place(" ", true), place(NAME, false)];
+    let ways = [
+        place(NAME, Titles::Whole),
+        place(" ", Titles::Whole),
+        place(" ", Titles::Short),
+        place(NAME, Titles::Here),
+    ];
     let room = usize::from(state.size.0).saturating_sub(CLOCK);
     let fits = ways.iter().position(|(end, ..)| *end <= room);
     let chosen = fits.unwrap_or(ways.len() - 1);
@@ -225,6 +243,7 @@ fn fetched(state: &State) -> (Option<jiff::Timestamp>, bool) {
         Screen::Board => (state.board.fetched_at(), state.board.is_failing()),
         Screen::Run => (state.run.fetched_at(), state.run.is_failing()),
         Screen::Reports => (state.reports.fetched_at(), state.reports.error().is_some()),
+        Screen::Sources => (state.sources.fetched_at(), state.sources.is_failing()),
         Screen::Credentials => (
             state.credentials.fetched_at(),
             state.credentials.is_failing(),

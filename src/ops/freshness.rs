@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use futures::TryStreamExt;
-use jiff::{SignedDuration, Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date};
 
-use super::{Freshness, OpsError, OpsErrorKind, OpsResult};
+use super::{Freshness, OpsError, OpsErrorKind, OpsResult, sources::PROMISED};
 use crate::config::Profile;
 use crate::pipeline::{
     dataset::{Stream, streams},
@@ -13,9 +13,6 @@ use crate::pipeline::{
     state::{STATE_PREFIX, UnitRecord, UnitStatus, Watermark},
     window::parse_date,
 };
-
-/// A stream is late when its last complete collection is older: a day, and two hours to run.
-const PROMISED: SignedDuration = SignedDuration::from_hours(26);
 
 /// Every stream of the profile, dimensions first.
 ///

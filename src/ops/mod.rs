@@ -13,6 +13,7 @@ pub mod quality;
 pub mod reports;
 pub mod runs;
 pub mod schedule;
+pub mod sources;
 pub mod stages;
 pub mod triage;
 
@@ -34,6 +35,7 @@ pub use datamart::{
 pub use model::*;
 pub use operator::{Operator, OperatorParts, SampleStarter};
 pub use quality::QualityBadge;
+pub use sources::Sources;
 
 /// An operation that did not work: what was tried, on what, why, and what to do.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -145,6 +147,10 @@ pub trait Operations: Send + Sync + std::fmt::Debug {
     async fn rollback(&self, table: GoldTable, version: u64) -> OpsResult<Snapshot> {
         let _ = (table, version);
         Err(unsupported("snapshots"))
+    }
+    /// Every stream, quota and crawler.
+    async fn sources(&self) -> OpsResult<Sources> {
+        Err(unsupported("sources"))
     }
     /// Every crawler.
     async fn crawlers(&self) -> OpsResult<Vec<Crawler>> {

@@ -335,6 +335,10 @@ impl Operations for Operator {
         self.restore_snapshot(table, version).await
     }
 
+    async fn sources(&self) -> OpsResult<super::Sources> {
+        self.read_sources().await
+    }
+
     async fn crawlers(&self) -> OpsResult<Vec<Crawler>> {
         self.list_crawlers().await
     }

@@ -6,7 +6,7 @@ use super::{Action, ActionId as A, Cli, Reason, Scope as S};
 use crate::console::{
     effect::Risk,
     keymap::Key,
-    screens::{credentials, logs, run, table},
+    screens::{credentials, logs, run, sources, table},
     state::{Screen, State},
 };
 
@@ -24,7 +24,7 @@ fn has_panes(state: &State) -> Result<(), Reason> {
 
 fn has_filter(state: &State) -> Result<(), Reason> {
     match state.screen {
-        Screen::Run | Screen::Credentials | Screen::Activity => Err(format!(
+        Screen::Run | Screen::Sources | Screen::Credentials | Screen::Activity => Err(format!(
             "there is no filter here; {} finds",
             state.key(A::Find)
         )),
@@ -101,6 +101,10 @@ pub(crate) static ACTIONS: &[Action] = &[
     Action::new(A::NextColumns, S::Table, &[key('>')], "columns", "Next page of columns", MOVES),
     Action::new(A::PreviousColumns, S::Table, &[key('<')], "columns back", "Previous page of columns", MOVES),
 
+    Action::new(A::Collect, S::Sources, &[key('T')], "collect", "Collect the stream: choose the window", twin("collect STREAM --from --to")).footer(2).when(Risk::Write, sources::can_collect),
+    Action::new(A::StartCrawler, S::Sources, &[key('C')], "crawl", "Start the crawler", twin("crawl NAME")).footer(3).when(Risk::Write, sources::can_crawl),
+    Action::new(A::StopCrawler, S::Sources, &[key('X')], "stop", "Stop the crawler", twin("crawlers stop NAME")).footer(4).when(Risk::Danger, sources::can_stop_crawler),
+
     Action::new(A::SetCredential, S::Credentials, &[key('S')], "set", "Set the credential: a new version", twin("credentials set PATH")).footer(2).when(Risk::Write, credentials::can_set),
     Action::new(A::TestCredential, S::Credentials, &[key('t')], "test", "Test the credential: sign in to its source", twin("credentials test SOURCE")).footer(3).when(Risk::Read, credentials::can_test),
 
@@ -120,6 +124,7 @@ pub(crate) static ACTIONS: &[Action] = &[
     Action::new(A::GoBoard, S::Global, &[key('1')], "board", "Board: is today's data there?", twin("status")),
     Action::new(A::GoRun, S::Global, &[key('2')], "run", "Run: the selected execution", twin("runs show EXECUTION")).when(Risk::Read, run::is_reachable),
     Action::new(A::GoLogs, S::Global, &[key('3')], "logs", "Logs of the selected stage", twin("runs logs EXECUTION")).footer(3).when(Risk::Read, run::is_reachable),
+    Action::new(A::GoSources, S::Global, &[key('4')], "sources", "Sources: streams, quotas, crawlers", twin("sources")),
     Action::new(A::GoReports, S::Global, &[key('6')], "reports", "Reports", twin("reports list")),
     Action::new(A::GoCredentials, S::Global, &[key('8')], "credentials", "Credentials: present, old, accepted?", twin("credentials list")),
     Action::new(A::GoActivity, S::Global, &[key('!')], "activity", "Activity: every call made", Cli::Exempt("the record of this session")),

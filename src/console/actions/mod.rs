@@ -28,6 +28,8 @@ pub(crate) enum Scope {
     Logs,
     /// An open report.
     Table,
+    /// Sources.
+    Sources,
     /// Credentials.
     Credentials,
 }
@@ -59,7 +61,8 @@ macro_rules! action_ids {
 }
 
 action_ids! {
-    GoBoard "go-board", GoRun "go-run", GoLogs "go-logs", GoReports "go-reports", GoCredentials "go-credentials",
+    GoBoard "go-board", GoRun "go-run", GoLogs "go-logs", GoReports "go-reports", GoSources "go-sources", Collect "collect", StartCrawler "start-crawler", StopCrawler "stop-crawler",
+    GoCredentials "go-credentials",
     SetCredential "set-credential", TestCredential "test-credential", GoActivity "go-activity",
     Help "help", Palette "palette", Back "back", HistoryBack "history-back", HistoryForward "history-forward",
     LastScreen "last-screen", Refresh "refresh", RefreshAll "refresh-all", Copy "copy", StartNew "start",
@@ -158,6 +161,7 @@ pub(crate) fn scopes(screen: Screen) -> &'static [Scope] {
         Screen::Logs => &[S::Logs, S::Execution, S::Moving, S::Global],
         Screen::Reports | Screen::Activity => &[S::Moving, S::Global],
         Screen::Table => &[S::Table, S::Moving, S::Global],
+        Screen::Sources => &[S::Sources, S::Moving, S::Global],
         Screen::Credentials => &[S::Credentials, S::Moving, S::Global],
     }
 }
@@ -223,7 +227,7 @@ mod tests {
 
     #[test]
     fn command_twins_are_commands_that_exist() {
-        const VERBS: [&str; 9] = [
+        const VERBS: [&str; 12] = [
             "status",
             "run ",
             "runs ",
@@ -233,6 +237,9 @@ mod tests {
             "collect ",
             "gold ",
             "credentials ",
+            "sources",
+            "crawl ",
+            "crawlers ",
         ];
         for action in ACTIONS {
             if let Cli::Twin(words) = action.cli {

@@ -12,5 +12,6 @@ pub(crate) mod palette;
 pub(crate) mod prompt;
 pub(crate) mod reports;
 pub(crate) mod run;
+pub(crate) mod sources;
 pub(crate) mod start;
 pub(crate) mod table;

@@ -47,6 +47,8 @@ pub(crate) struct StartForm {
     chosen: usize,
     from: Input,
     to: Input,
+    /// Streams to collect; empty for a start of any workflow.
+    streams: Vec<String>,
     field: Field,
     guard: Guard,
 }
@@ -76,9 +78,24 @@ impl StartForm {
         Ok(StartRequest {
             workflow,
             window,
-            input: serde_json::json!({}),
+            input: if self.streams.is_empty() {
+                serde_json::json!({})
+            } else {
+                serde_json::json!({ "streams": self.streams })
+            },
             name: None,
         })
+    }
+}
+
+/// Opens the form for a collection of one stream.
+pub(crate) fn open_collection(state: &mut State, stream: &str) {
+    open(state);
+    if let Some(Overlay::Start(form)) = &mut state.overlay {
+        form.workflows.retain(|name| name.as_ref() == "collect");
+        form.chosen = 0;
+        form.streams = vec![stream.to_owned()];
+        form.field = Field::From;
     }
 }
 
@@ -111,6 +128,7 @@ pub(crate) fn open(state: &mut State) {
         chosen,
         from: day(window.map(|window| window.from())),
         to: day(window.map(|window| window.to())),
+        streams: Vec::new(),
         field: Field::Workflow,
         guard: Guard::opened(state.now),
     }));
@@ -182,12 +200,16 @@ pub(super) fn view(state: &State, form: &StartForm, buffer: &mut Buffer) -> Opti
         Pen::new(buffer, inside, row).cell(text, 12, theme.muted);
     };
     label(buffer, 1, "Workflow");
-    let count = form.workflows.len();
+    let choice = if form.streams.is_empty() {
+        format!("{} of {}", form.chosen + 1, form.workflows.len())
+    } else {
+        format!("of {}", form.streams.join(", "))
+    };
     Pen::new(buffer, inside, 1)
         .gap(12)
         .put(&format!("‹ {name} ›"), theme.strong)
         .gap(2)
-        .put(&format!("{} of {count}", form.chosen + 1), theme.muted);
+        .put(&choice, theme.muted);
     label(buffer, 3, "From");
     let from = form
         .from

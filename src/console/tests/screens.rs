@@ -133,6 +133,13 @@ fn overlays() {
 }
 
 #[test]
+fn sources() {
+    snapshots("sources", Scenario::Night, "4G");
+    snapshots("sources-late", Scenario::Night, "4jjjj");
+    snapshots("sources-collect", Scenario::Night, "4jT");
+}
+
+#[test]
 fn credentials() {
     snapshots("credentials", Scenario::Calm, "8t");
     snapshots("credentials-missing", Scenario::Calm, "8jjj");
@@ -159,7 +166,7 @@ fn a_window_that_is_too_small_says_so_and_recovers() {
 #[test]
 fn ascii_draws_no_mark_of_ours_outside_ascii() {
     for keys in [
-        "", "<enter>", "<enter>l", "<enter>3", "6", "D", "?", "T", "!", "8t", "8S",
+        "", "<enter>", "<enter>l", "<enter>3", "6", "D", "?", "T", "!", "8t", "8S", "4G", "4C",
     ] {
         let mut driver = driver(Scenario::Night, (120, 40));
         driver.ascii().press(keys);

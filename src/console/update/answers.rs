@@ -5,7 +5,7 @@ use crate::{
         effect::{Answer, Effect, Request},
         event::Answered,
         format::plural,
-        screens::{board, credentials, logs, reports, run, table},
+        screens::{board, credentials, logs, reports, run, sources, table},
         state::{Demo, Screen, State, Tone},
     },
     ops::{ExecutionId, OpsResult},
@@ -57,6 +57,7 @@ pub(super) fn answered(state: &mut State, answered: Answered, effects: &mut Vec<
                 Tone::Info,
             );
         }
+        (_, Answer::Sources(answer)) => sources::answered(state, answer),
         (_, Answer::Credentials(answer)) => credentials::answered(state, answer, effects),
         (Request::CredentialHistory(path), Answer::CredentialHistory(answer)) => {
             credentials::answered_history(state, &path, answer)
@@ -118,6 +119,7 @@ fn done(state: &mut State, request: &Request, answer: &Answer, effects: &mut Vec
             board::refresh(state, effects);
             run::refresh(state, effects);
         }
+        Request::Crawl(_) | Request::StopCrawler(_) => sources::refresh(state, effects),
         Request::Copy(text) => {
             let text = format!(
                 "copied {}",

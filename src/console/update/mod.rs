@@ -19,7 +19,7 @@ use super::{
         overlay::{self, Overlay},
         palette::Palette,
         prompt::{Prompt, Purpose},
-        reports, run, start, table,
+        reports, run, sources, start, table,
     },
     state::{Screen, State, Tone},
     view,
@@ -105,6 +105,7 @@ pub(crate) fn act(state: &mut State, action: &'static Action, effects: &mut Vec<
         Screen::Logs => logs::act(state, action.id, effects),
         Screen::Reports => reports::act(state, action.id, effects),
         Screen::Table => table::act(state, action.id, effects),
+        Screen::Sources => sources::act(state, action.id),
         Screen::Credentials => credentials::act(state, action.id, effects),
         Screen::Activity => activity::act(state, action.id),
     };
@@ -130,6 +131,7 @@ fn everywhere(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) {
             }
         }
         ActionId::GoReports => state.go(Screen::Reports),
+        ActionId::GoSources => state.go(Screen::Sources),
         ActionId::GoCredentials => state.go(Screen::Credentials),
         ActionId::GoActivity => state.go(Screen::Activity),
         ActionId::Back => back(state),
@@ -180,7 +182,7 @@ fn back(state: &mut State) {
             }
             return;
         }
-        Screen::Run | Screen::Reports | Screen::Credentials => Screen::Board,
+        Screen::Run | Screen::Sources | Screen::Reports | Screen::Credentials => Screen::Board,
         Screen::Logs => Screen::Run,
         Screen::Table => Screen::Reports,
         Screen::Activity => state.back.last().copied().unwrap_or(Screen::Board),
@@ -243,6 +245,7 @@ fn arrived(state: &mut State, effects: &mut Vec<Effect>) {
     let stale = match state.screen {
         Screen::Board => old(state.board.fetched_at()),
         Screen::Reports => old(state.reports.fetched_at()),
+        Screen::Sources => old(state.sources.fetched_at()),
         Screen::Credentials => old(state.credentials.fetched_at()),
         _ => false,
     };
@@ -260,6 +263,7 @@ fn refresh(state: &mut State, effects: &mut Vec<Effect>) {
         Screen::Run => run::refresh(state, effects),
         Screen::Logs => logs::refresh(state, effects),
         Screen::Reports => reports::refresh(state, effects),
+        Screen::Sources => sources::refresh(state, effects),
         Screen::Credentials => credentials::refresh(state, effects),
         Screen::Table => {
             if let Some(name) = state.table.as_ref().map(|table| table.name.clone()) {
@@ -276,6 +280,7 @@ fn refresh_all(state: &mut State, effects: &mut Vec<Effect>) {
     run::refresh(state, effects);
     logs::refresh(state, effects);
     reports::refresh(state, effects);
+    sources::refresh(state, effects);
     credentials::refresh(state, effects);
 }
 
@@ -292,6 +297,7 @@ pub(crate) fn find(state: &mut State, forward: bool, inclusive: bool, effects: &
         Screen::Logs => logs::find(state, &text, forward, inclusive),
         Screen::Reports => reports::find(state, &text, forward, inclusive),
         Screen::Table => table::find(state, &text, forward, inclusive, effects),
+        Screen::Sources => sources::find(state, &text, forward, inclusive),
         Screen::Credentials => credentials::find(state, &text, forward, inclusive, effects),
         Screen::Activity => activity::find(state, &text, forward, inclusive),
     }
@@ -304,7 +310,7 @@ pub(crate) fn filter(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
         Screen::Logs => logs::filter(state, text),
         Screen::Reports => reports::filter(state, text),
         Screen::Table => table::filter(state, text, effects),
-        Screen::Run | Screen::Credentials | Screen::Activity => {}
+        Screen::Run | Screen::Sources | Screen::Credentials | Screen::Activity => {}
     }
 }
 
@@ -333,6 +339,7 @@ fn moused(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) {
             let again = match state.screen {
                 Screen::Board => board::click(state, mouse.column, mouse.row),
                 Screen::Reports => reports::click(state, mouse.column, mouse.row),
+                Screen::Sources => sources::click(state, mouse.column, mouse.row),
                 Screen::Credentials => credentials::click(state, mouse.column, mouse.row, effects),
                 Screen::Table => table::click(state, mouse.column, mouse.row, effects),
                 _ => false,

@@ -6,7 +6,7 @@ use super::demo::{self, LEAD_EVERY};
 use crate::{
     console::{
         effect::Effect,
-        screens::{board, credentials, logs, reports, run},
+        screens::{board, credentials, logs, reports, run, sources},
         state::{Demo, Screen, State},
     },
     ops::ExecutionStatus,
@@ -32,6 +32,7 @@ pub(super) fn tick(state: &mut State, effects: &mut Vec<Effect>) {
                 run::refresh(state, effects);
             }
             Screen::Reports => reports::refresh(state, effects),
+            Screen::Sources => sources::refresh(state, effects),
             Screen::Credentials => credentials::refresh(state, effects),
             Screen::Table | Screen::Activity => {}
         }
@@ -51,6 +52,7 @@ fn poll_due(state: &State) -> Option<Timestamp> {
             .flatten()
             .min(),
         Screen::Reports => state.reports.due(),
+        Screen::Sources => state.sources.due(),
         Screen::Credentials => state.credentials.due(),
         Screen::Table | Screen::Activity => None,
     }?;

@@ -136,11 +136,6 @@ impl HttpClient {
         Self::with_parts(settings, base, parts, auth, cancel, log)
     }
 
-    /// The address of the API, without a slash at its end.
-    pub(in crate::pipeline::sources) fn address(&self) -> &str {
-        self.base.as_str().trim_end_matches('/')
-    }
-
     fn with_parts(
         settings: HttpSettings,
         base: Url,

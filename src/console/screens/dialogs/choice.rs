@@ -132,6 +132,12 @@ fn copyable(state: &State) -> Vec<(&'static str, String)> {
                     .map(|path| ("File", path)),
             );
         }
+        Screen::Sources => items.extend(
+            state
+                .sources
+                .selected_name()
+                .map(|name| ("Name", name.to_owned())),
+        ),
         // Only where it is kept: there is no value to copy.
         Screen::Credentials => {
             if let Some(one) = state.credentials.selected() {

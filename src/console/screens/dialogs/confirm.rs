@@ -96,6 +96,7 @@ pub(crate) fn ask_redrive(state: &mut State) {
     let requested = Requested::Redrive(execution.redrives);
     let request = Request::Redrive(execution.id.clone());
     let title = "Redrive this execution?";
+    let requested = Some(requested);
     ask(state, title, facts, (request, requested), "Redrive", name);
 }
 
@@ -121,17 +122,40 @@ pub(crate) fn ask_stop(state: &mut State) {
         state,
         title,
         facts,
-        (request, Requested::Stop),
+        (request, Some(Requested::Stop)),
         "Stop",
         name,
     );
+}
+
+/// Asks whether to start a crawler.
+pub(crate) fn ask_crawl(state: &mut State, name: String) {
+    let facts = vec![
+        ("Crawler", name.clone()),
+        ("It", "reads folders and files, and makes new partitions and columns known to SQL; data stay as they are".to_owned()),
+    ];
+    let request = (Request::Crawl(name.clone()), None);
+    ask(state, "Start this crawler?", facts, request, "Start", name);
+}
+
+/// Asks whether to stop a crawler.
+pub(crate) fn ask_stop_crawler(state: &mut State, name: String) {
+    let facts = vec![
+        ("Crawler", name.clone()),
+        (
+            "Afterwards",
+            "the tables it has finished are known; it can be started again at any time".to_owned(),
+        ),
+    ];
+    let request = (Request::StopCrawler(name.clone()), None);
+    ask(state, "Stop this crawler?", facts, request, "Stop", name);
 }
 
 fn ask(
     state: &mut State,
     title: &'static str,
     mut facts: Vec<(&'static str, String)>,
-    (request, requested): (Request, Requested),
+    (request, requested): (Request, Option<Requested>),
     yes: &'static str,
     name: String,
 ) {
@@ -150,7 +174,7 @@ fn ask(
         title,
         facts,
         request,
-        requested: Some(requested),
+        requested,
         labels: ["Cancel", yes],
         on_yes: false,
         name,
@@ -217,7 +241,12 @@ pub(in crate::console::screens) fn confirm_key(
 
 /// Whether a key is one that asks for a confirmation of this kind.
 fn opens(state: &State, key: Key) -> bool {
-    let asks = |action: &Action| matches!(action.id, ActionId::Redrive | ActionId::Stop);
+    let asks = |action: &Action| {
+        matches!(
+            action.id,
+            ActionId::Redrive | ActionId::Stop | ActionId::StopCrawler
+        )
+    };
     actions::for_key(state, key).is_some_and(asks)
 }
 
@@ -330,9 +359,9 @@ fn typed_name(
     let start = name.name.strip_suffix(name.end()).unwrap_or_default();
     let pen = Pen::new(buffer, inside, row);
     let pen = if start.is_empty() {
-        pen.put("Type the run name ", theme.muted)
+        pen.put("Type the name ", theme.muted)
     } else {
-        pen.put("Type the end of the run name ", theme.muted)
+        pen.put("Type the end of the name ", theme.muted)
             .put(start, theme.muted)
     };
     pen.put(name.end(), theme.strong);

@@ -8,7 +8,9 @@ use ratatui::layout::Rect;
 
 pub(crate) use choice::{Choice, choose_copy, choose_export};
 pub(in crate::console::screens) use choice::{choice_key, view_choice};
-pub(crate) use confirm::{Confirm, ask_redrive, ask_stop, offer_sample};
+pub(crate) use confirm::{
+    Confirm, ask_crawl, ask_redrive, ask_stop, ask_stop_crawler, offer_sample,
+};
 pub(in crate::console::screens) use confirm::{confirm_key, view_confirm};
 pub(crate) use reading::{TextView, show_cell, show_line};
 pub(in crate::console::screens) use reading::{text_key, view_text};

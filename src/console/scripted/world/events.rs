@@ -234,7 +234,7 @@ impl World {
         }
     }
 
-    fn freshness(&self) -> Vec<Freshness> {
+    pub(super) fn freshness(&self) -> Vec<Freshness> {
         let never = self.executions.is_empty();
         let stream = |(position, name): (usize, &str)| {
             let late = self.late && name == "conversions";

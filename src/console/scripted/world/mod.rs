@@ -5,6 +5,7 @@ mod detail;
 mod events;
 mod operations;
 mod report;
+mod sources;
 
 use std::{
     collections::HashMap,
@@ -91,6 +92,7 @@ struct World {
     late: bool,
     calls: Vec<String>,
     old_boards: Vec<crate::ops::Board>,
+    crawling: Option<(String, Timestamp)>,
     versions: HashMap<String, Vec<CredentialVersion>>,
     broken: HashMap<String, usize>,
     read_only: bool,
@@ -122,6 +124,7 @@ impl ScriptedOperations {
             late: scenario == Scenario::Night,
             calls: Vec::new(),
             old_boards: Vec::new(),
+            crawling: None,
             versions: credentials::first(NIGHT),
             broken: HashMap::new(),
             read_only: false,

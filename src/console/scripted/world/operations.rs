@@ -9,7 +9,7 @@ use super::{ScriptedOperations, credentials, detail};
 use crate::ops::{
     Board, Credential, CredentialSet, CredentialVersion, ExecutionDetail, ExecutionId,
     ExecutionStatus, ExecutionSummary, Identity, LogLine, Operations, OpsError, OpsErrorKind,
-    OpsResult, ReportName, ReportSummary, SignInResult, StartRequest, WorkflowName,
+    OpsResult, ReportName, ReportSummary, SignInResult, Sources, StartRequest, WorkflowName,
 };
 
 #[async_trait]
@@ -129,6 +129,21 @@ impl Operations for ScriptedOperations {
             format!("there is no report {name}"),
             "list them with reports list",
         ))
+    }
+
+    async fn sources(&self) -> OpsResult<Sources> {
+        Ok(self.called("sources", "")?.sources())
+    }
+
+    async fn crawl(&self, name: &str) -> OpsResult<()> {
+        let mut world = self.called("crawl", name)?;
+        world.crawling = Some((name.to_owned(), world.now));
+        Ok(())
+    }
+
+    async fn stop_crawler(&self, name: &str) -> OpsResult<()> {
+        self.called("stop_crawler", name)?.crawling = None;
+        Ok(())
     }
 
     async fn credentials(&self) -> OpsResult<Vec<Credential>> {

@@ -1,0 +1,250 @@
+//! Sources: is everything that should have come in there, what is left of quotas, what do the crawlers do?
+
+mod view;
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use ratatui::layout::Rect;
+
+pub(crate) use view::view;
+
+use super::{dialogs, start};
+use crate::{
+    console::{
+        actions::{ActionId, Reason},
+        effect::{Effect, Request},
+        fresh::Fresh,
+        state::State,
+        widgets::list::Cursor,
+    },
+    ops::{Crawler, CrawlerState, Freshness, OpsResult, Sources},
+};
+
+/// State of the Sources screen.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SourcesState {
+    pub(super) answer: Fresh<Arc<Sources>>,
+    pub(super) cursor: Cursor,
+}
+
+/// What a row of the list is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Row<'s> {
+    /// A stream.
+    Stream(&'s Freshness),
+    /// A crawler.
+    Crawler(&'s Crawler),
+}
+
+impl Row<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Self::Stream(stream) => &stream.stream,
+            Self::Crawler(crawler) => &crawler.name,
+        }
+    }
+}
+
+impl SourcesState {
+    /// What was last read.
+    pub(super) fn sources(&self) -> Option<&Sources> {
+        self.answer.value().map(AsRef::as_ref)
+    }
+
+    /// How many rows there are.
+    pub(super) fn len(&self) -> usize {
+        self.sources()
+            .map_or(0, |all| all.streams.len() + all.crawlers.len())
+    }
+
+    /// A row: first the streams, then the crawlers.
+    pub(super) fn row(&self, position: usize) -> Option<Row<'_>> {
+        let all = self.sources()?;
+        match all.streams.get(position) {
+            Some(stream) => Some(Row::Stream(stream)),
+            None => all
+                .crawlers
+                .get(position - all.streams.len())
+                .map(Row::Crawler),
+        }
+    }
+
+    /// The row under the cursor.
+    pub(super) fn selected(&self) -> Option<Row<'_>> {
+        self.row(self.cursor.selected())
+    }
+
+    fn selected_crawler(&self) -> Result<&Crawler, Reason> {
+        match self.selected() {
+            Some(Row::Crawler(crawler)) => Ok(crawler),
+            _ => Err("no crawler is selected".to_owned()),
+        }
+    }
+
+    /// What can be copied of the selected row: its name.
+    pub(crate) fn selected_name(&self) -> Option<&str> {
+        match self.selected()? {
+            Row::Stream(stream) => Some(&stream.stream),
+            Row::Crawler(crawler) => Some(&crawler.name),
+        }
+    }
+
+    /// When they were read.
+    pub(crate) fn fetched_at(&self) -> Option<Timestamp> {
+        self.answer.fetched_at()
+    }
+
+    /// Whether the last reading failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.answer.error().is_some()
+    }
+
+    /// When they are due to be read again: soon while a crawler runs.
+    pub(crate) fn due(&self) -> Option<Timestamp> {
+        let running = |crawler: &Crawler| crawler.state != CrawlerState::Ready;
+        let busy = self
+            .sources()
+            .is_some_and(|all| all.crawlers.iter().any(running));
+        self.answer
+            .due(SignedDuration::from_secs(if busy { 1 } else { 30 }))
+    }
+}
+
+/// Whether the selected stream can be collected.
+pub(crate) fn can_collect(state: &State) -> Result<(), Reason> {
+    state.may_change()?;
+    state.startable()?;
+    match state.sources.selected() {
+        Some(Row::Stream(_)) => Ok(()),
+        _ => Err("no stream is selected".to_owned()),
+    }
+}
+
+/// Whether the selected crawler can be started.
+pub(crate) fn can_crawl(state: &State) -> Result<(), Reason> {
+    state.may_change()?;
+    match state.sources.selected_crawler()?.state {
+        CrawlerState::Ready => Ok(()),
+        CrawlerState::Running => Err("it is running".to_owned()),
+        CrawlerState::Stopping => Err("it is stopping; wait until it is ready".to_owned()),
+    }
+}
+
+/// Whether the selected crawler can be stopped.
+pub(crate) fn can_stop_crawler(state: &State) -> Result<(), Reason> {
+    state.may_change()?;
+    match state.sources.selected_crawler()?.state {
+        CrawlerState::Running => Ok(()),
+        CrawlerState::Ready => Err("it does not run".to_owned()),
+        CrawlerState::Stopping => Err("it is stopping already".to_owned()),
+    }
+}
+
+/// Where the list is; its titles are a row above.
+pub(super) fn list(state: &State) -> Rect {
+    let body = state.body();
+    let wanted = u16::try_from(state.sources.len()).unwrap_or(u16::MAX);
+    let most = body.height.saturating_sub(10).max(3);
+    Rect {
+        x: body.x + 1,
+        y: body.y + 2,
+        width: body.width.saturating_sub(2),
+        height: wanted.clamp(1, most).min(body.height.saturating_sub(2)),
+    }
+}
+
+fn height(state: &State) -> usize {
+    usize::from(list(state).height).max(1)
+}
+
+/// Reads them.
+pub(crate) fn refresh(state: &mut State, effects: &mut Vec<Effect>) {
+    let now = state.now;
+    state.sources.answer.asked(now);
+    state.ask(Request::Sources, effects);
+}
+
+/// Takes them.
+pub(crate) fn answered(state: &mut State, answer: OpsResult<Arc<Sources>>) {
+    let now = state.now;
+    let selected = state.sources.selected_name().map(str::to_owned);
+    state.sources.answer.answered(now, answer);
+    let length = state.sources.len();
+    let position = selected.and_then(|name| {
+        (0..length).find(|at| state.sources.row(*at).is_some_and(|row| row.name() == name))
+    });
+    let height = height(state);
+    let position = position.unwrap_or_else(|| state.sources.cursor.selected());
+    state.sources.cursor.select(position, length, height);
+}
+
+/// Does an action; `false` if it is none of this screen's.
+pub(crate) fn act(state: &mut State, action: ActionId) -> bool {
+    let (length, height) = (state.sources.len(), height(state));
+    if state.sources.cursor.act(action, length, height) {
+        return true;
+    }
+    match action {
+        ActionId::Collect => collect(state),
+        ActionId::StartCrawler => {
+            if let Some(name) = crawler_name(state) {
+                dialogs::ask_crawl(state, name);
+            }
+        }
+        ActionId::StopCrawler => {
+            if let Some(name) = crawler_name(state) {
+                dialogs::ask_stop_crawler(state, name);
+            }
+        }
+        // Everything there is to see of a row is on the screen already.
+        ActionId::Open => {}
+        _ => return false,
+    }
+    true
+}
+
+fn crawler_name(state: &State) -> Option<String> {
+    let crawler = state.sources.selected_crawler().ok()?;
+    Some(crawler.name.clone())
+}
+
+/// Opens the form that starts a collection, of the selected stream only.
+fn collect(state: &mut State) {
+    if let Some(Row::Stream(stream)) = state.sources.selected() {
+        let stream = stream.stream.clone();
+        start::open_collection(state, &stream);
+    }
+}
+
+/// Looks for the next row that holds a text.
+pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool) {
+    let wanted = text.to_lowercase();
+    let (sources, length) = (&state.sources, state.sources.len());
+    let holds = |position: usize| {
+        sources
+            .row(position)
+            .is_some_and(|row| row.name().to_lowercase().contains(&wanted))
+    };
+    let from = sources.cursor.selected();
+    match super::run::next(length, from, forward, inclusive, holds) {
+        Some(position) => {
+            let height = height(state);
+            state.sources.cursor.select(position, length, height);
+        }
+        None => state.problem(format!("no stream or crawler with '{text}'")),
+    }
+}
+
+/// A click; it selects.
+pub(crate) fn click(state: &mut State, x: u16, y: u16) -> bool {
+    let area = list(state);
+    if area.contains((x, y).into()) {
+        let position = state.sources.cursor.top() + usize::from(y - area.y);
+        let (length, height) = (state.sources.len(), height(state));
+        if position < length {
+            state.sources.cursor.select(position, length, height);
+        }
+    }
+    false
+}

@@ -1,0 +1,61 @@
+//! Sources: every stream with its age against the promise, what is left of quotas, and the crawlers.
+
+use jiff::SignedDuration;
+use serde::Serialize;
+
+use super::{Crawler, Freshness, Operator, OpsError, OpsErrorKind, OpsResult, freshness};
+use crate::pipeline::state::QuotaState;
+
+/// A stream is late when its last complete collection is older: a day, and two hours to run.
+pub const PROMISED: SignedDuration = SignedDuration::from_hours(26);
+
+/// Everything about what comes in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sources {
+    /// Every stream of the profile, dimensions first.
+    pub streams: Vec<Freshness>,
+    /// The last reading of every quota that a source told of, or that we counted.
+    pub quotas: Vec<QuotaState>,
+    /// Every crawler.
+    pub crawlers: Vec<Crawler>,
+}
+
+impl Sources {
+    /// The quotas of the source that a stream belongs to.
+    pub fn quotas_of<'s>(&'s self, stream: &str) -> impl Iterator<Item = &'s QuotaState> {
+        let source = source_of(stream).to_owned();
+        self.quotas
+            .iter()
+            .filter(move |quota| quota.source == source)
+    }
+}
+
+/// The source of a stream: `marketo` of `marketo.leads`.
+#[must_use]
+pub fn source_of(stream: &str) -> &str {
+    stream.split('.').next().unwrap_or(stream)
+}
+
+impl Operator {
+    /// Everything the Sources screen shows, read at once.
+    pub(super) async fn read_sources(&self) -> OpsResult<Sources> {
+        let parts = &self.parts;
+        let streams = freshness::freshness(&parts.profile, &parts.lake, parts.clock.now());
+        let quotas = async {
+            QuotaState::list(&parts.lake.std).await.map_err(|error| {
+                OpsError::new(
+                    OpsErrorKind::Platform,
+                    format!("could not read what is left of quotas: {error}"),
+                    "check the lake's folder and its permissions",
+                )
+            })
+        };
+        let (streams, quotas, crawlers) =
+            futures::future::try_join3(streams, quotas, self.list_crawlers()).await?;
+        Ok(Sources {
+            streams,
+            quotas,
+            crawlers,
+        })
+    }
+}
