@@ -344,7 +344,9 @@ fn safety_of(stage: &str) -> String {
         "AcquireLease" | "ReleaseLease" => {
             format!("{state} knows its execution, and may be repeated")
         }
-        "StartCrawler" => "a crawl only reads the folders, and the catalog is replaced as a whole".to_owned(),
+        "StartCrawler" => {
+            "a crawl only reads the folders, and the catalog is replaced as a whole".to_owned()
+        }
         "CollectChunk" | "BuildChunk" => format!(
             "{state} goes on with its child execution, or starts a new one over the same days"
         ),

@@ -95,7 +95,7 @@ fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
         crawlers: Arc::new(crawlers),
         gold: Arc::new(NoGold),
         credentials: credentials(&profile, &lake),
-        profile: Arc::new(profile),
+        profile,
         logs: Arc::new(LocalLogs::new(Arc::clone(workflows.store()))),
         clock: Arc::clone(&workflows.shared.clock),
         workflows: Arc::new(workflows.clone()),
