@@ -4,7 +4,7 @@
 //! execution in it starts the same simulator again (same seed, size and calendar), so that a redrive
 //! after a crash reads the same data from another port.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::{ToSpan, civil::Date};

@@ -18,10 +18,8 @@ pub fn with_all_sources(profile: &Profile) -> Profile {
         // The instance's clock is that of the sample.
         lag_minutes: 0,
         poll_seconds: 1,
-        // No lead of the sample is older.
+        // Leads of the sample are up to ninety days old, and nobody else calls its instance.
         lead_history_days: 93,
-        // The sample is fourteen days old, and nobody else calls its instance.
-        lead_history_days: 14,
         calls_per_20_seconds: 100,
         ..MarketoSettings::default()
     });
