@@ -18,7 +18,7 @@ pub fn with_all_sources(profile: &Profile) -> Profile {
         // The instance's clock is that of the sample.
         lag_minutes: 0,
         poll_seconds: 1,
-        // No lead of the sample is older.
+        // Leads of the sample are up to ninety days old.
         lead_history_days: 93,
         ..MarketoSettings::default()
     });

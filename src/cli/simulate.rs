@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::civil::Date;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{CliError, Ended, OutputFormat, VerbResult};
 use crate::pipeline::text::for_terminal;
@@ -38,7 +38,8 @@ pub struct SimulateArgs {
     today: Option<Date>,
     /// Serve the NDJSON files of this folder instead of generated rows: offers, affiliates,
     /// advertisers, clicks, conversions, each NAME.ndjson, NAME.json, NAME.ndjson.gz or .zst, or a
-    /// folder NAME of such files; and Marketo's marketo_*.csv, here or in a folder marketo.
+    /// folder NAME of such files; Marketo's marketo_*.csv, here or in a folder marketo; and results of
+    /// the GA4 Data API (name, query, data[]) as *.json, here or in a folder ga4.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Let clicks of all days be read, not only those of the last seven.
@@ -53,6 +54,10 @@ pub struct SimulateArgs {
     /// Seconds between two refreshes of the status of a Marketo bulk job.
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     marketo_status_refresh: u64,
+    /// Write the key of the simulated Google service account to this file, for `credentials set` or for
+    /// Google's own clients. It is readable by its owner alone.
+    #[arg(long, value_name = "FILE")]
+    google_key_file: Option<PathBuf>,
     /// What goes wrong, for example `429=0.05,500@/3.0/stats/clicks#2`; see --help.
     #[arg(long, value_name = "PLAN", default_value = "")]
     faults: FaultPlan,
@@ -92,6 +97,14 @@ pub async fn run(args: &SimulateArgs, output: OutputFormat) -> VerbResult {
         .await
         .map_err(|error| told(&error))?;
     report_skipped(&simulator)?;
+    if let Some(path) = &args.google_key_file {
+        write_key(path, &simulator).map_err(|error| {
+            CliError::usage(
+                format!("cannot write the key file {}: {error}", path.display()),
+                "choose a file that does not exist yet, in a folder that can be written",
+            )
+        })?;
+    }
     announce(&simulator, args, output)?;
     stopped().await?;
     let requests = simulator.requests();
@@ -159,6 +172,18 @@ fn report_skipped(simulator: &RunningSimulator) -> io::Result<()> {
     Ok(())
 }
 
+/// A new file that nobody else can read; one that is there is left alone.
+fn write_key(path: &Path, simulator: &RunningSimulator) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let key = simulator.service_account_key();
+    options
+        .open(path)?
+        .write_all(key.expose_secret().as_bytes())
+}
+
 fn announce(
     simulator: &RunningSimulator,
     args: &SimulateArgs,
@@ -181,7 +206,10 @@ fn announce(
                 Some(folder) => format!("the files of {}", for_terminal(&folder.to_string_lossy())),
                 None => format!("{} clicks from seed {}", args.scale, args.seed),
             };
-            writeln!(out, "Affise is simulated at {url}")?;
+            writeln!(
+                out,
+                "Affise, Marketo and Google Analytics are simulated at {url}"
+            )?;
             writeln!(out, "{rows}; today is {today}; Ctrl-C stops it")?;
         }
     }

@@ -86,8 +86,16 @@ const TABS: [(Screen, ActionId, [&str; 2]); 7] = [
     (Screen::Logs, ActionId::GoLogs, ["Logs", "Logs"]),
     (Screen::Sources, ActionId::GoSources, ["Sources", "Sources"]),
     (Screen::Reports, ActionId::GoReports, ["Reports", "Reports"]),
-    (Screen::Credentials, ActionId::GoCredentials, ["Credentials", "Keys"]),
-    (Screen::Activity, ActionId::GoActivity, ["Activity", "Calls"]),
+    (
+        Screen::Credentials,
+        ActionId::GoCredentials,
+        ["Credentials", "Keys"],
+    ),
+    (
+        Screen::Activity,
+        ActionId::GoActivity,
+        ["Activity", "Calls"],
+    ),
 ];
 
 const NAME: &str = " Lakehand  ";

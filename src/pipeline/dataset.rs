@@ -362,12 +362,13 @@ impl GoldTable {
         }
     }
 
-    /// The silver tables it is made from that have checks of their own.
+    /// The silver tables whose own checks say whether it can be trusted: those it is made from, and what Google
+    /// said of its days.
     #[must_use]
     pub fn reads(self) -> &'static [&'static str] {
         match self {
             Self::DailyReportSub5 => &["affise_clicks", "affise_conversions"],
-            Self::MarketingDatamart => &["marketo_leads", "marketo_activities"],
+            Self::MarketingDatamart => &["marketo_leads", "marketo_activities", "ga_day_quality"],
         }
     }
 

@@ -264,3 +264,31 @@ async fn a_key_that_is_missing_or_wrong_is_named() {
         .unwrap_err();
     assert!(unknown.message.contains("[profiles.test.ga4]"), "{unknown}");
 }
+
+#[tokio::test]
+async fn signing_in_says_who_and_which_properties_are_closed() {
+    let mut house = House::new(GoogleOptions::default(), "").await;
+    let ctx = house.context("look").await;
+    let signed_in = lakehand::pipeline::collect::sign_in(&ctx, "ga4")
+        .await
+        .unwrap();
+    assert_eq!(
+        signed_in.account,
+        "lakehand@simulated.iam.gserviceaccount.com"
+    );
+    assert_eq!(signed_in.warning, None);
+    house.ga4.reports[0]
+        .properties
+        .push(property("gone", "999"));
+    let ctx = house.context("look").await;
+    let warned = lakehand::pipeline::collect::sign_in(&ctx, "ga4")
+        .await
+        .unwrap();
+    assert!(warned.warning.unwrap().contains("may not read 999"));
+    let other = House::new(GoogleOptions::default(), "google@/token:invalid-grant").await;
+    let ctx = other.context("look").await;
+    let error = lakehand::pipeline::collect::sign_in(&ctx, "ga4")
+        .await
+        .unwrap_err();
+    assert_eq!(error.error_type, ErrorType::BadCredentials);
+}

@@ -176,3 +176,33 @@ async fn days_to_come_are_never_asked_for() {
     let now = TimeZone::UTC.to_timestamp(house.simulator.now()).unwrap();
     assert!(now + SignedDuration::from_hours(2) > "2026-02-01T01:00:00Z".parse().unwrap());
 }
+
+#[tokio::test]
+async fn rows_of_an_archive_are_imported_like_collected_ones() {
+    let house = House::new(GoogleOptions::default(), "").await;
+    let collected = house
+        .collect(stream("sessions"), window(3), "run-1")
+        .await
+        .unwrap();
+    let ctx = house.context("x").await;
+    let manifest = lakehand::pipeline::collect::read_manifest(&ctx.lake, &collected.manifest_key)
+        .await
+        .unwrap();
+    let files: Vec<_> = manifest
+        .files
+        .iter()
+        .map(|file| ctx.lake.raw.local_path(&file.key).unwrap())
+        .collect();
+    let other = House::new(GoogleOptions::default(), "").await;
+    let ctx = other.context("import").await;
+    for _ in 0..2 {
+        let summary = lakehand::pipeline::normalise::import(&ctx, stream("sessions"), &files)
+            .await
+            .unwrap();
+        assert_eq!(
+            (summary.rows_quarantined, summary.rows_in),
+            (0, collected.rows)
+        );
+        assert_eq!(other.figures().await, house.truth(window(3)));
+    }
+}

@@ -52,7 +52,7 @@ pub(super) async fn of_stream(
             });
             let (settings, report) = found.ok_or_else(|| not_configured(ctx, stream))?;
             // Before a credential is asked for: where the service has ended none helps.
-            Ga3::check_address(settings, report)?;
+            Ga3::check_address(settings, &format!("the GA3 report {name}"))?;
             let key = credential(ctx, &settings.key_parameter).await?;
             Ok(Box::new(Ga3::new(ctx, settings, report, &key)?))
         }
@@ -71,28 +71,26 @@ pub(super) async fn signing_in(
         "affise" => Ok(Box::new(affise(ctx).await?)),
         "marketo" => match marketo(ctx).await? {
             Some(marketo) => Ok(Box::new(marketo)),
-            None => Err(no_source(ctx, source)),
+            None => Err(not_configured(ctx, Stream::MarketoActivities)),
         },
-        "ga4" => match &ctx.profile.ga4 {
-            Some(ga4) => google(ctx, &ga4.base_url, &ga4.key_parameter).await,
-            None => Err(no_source(ctx, source)),
-        },
-        "ga3" => match &ctx.profile.ga3 {
-            Some(ga3) => google(ctx, &ga3.base_url, &ga3.key_parameter).await,
-            None => Err(no_source(ctx, source)),
-        },
-        other => Err(no_source(ctx, other)),
+        "ga4" => {
+            let settings = ctx.profile.ga4.as_ref();
+            let settings = settings.ok_or_else(|| no_section(ctx, source))?;
+            let key = credential(ctx, &settings.key_parameter).await?;
+            Ok(Box::new(GoogleSignIn::ga4(ctx, settings, &key)?))
+        }
+        "ga3" => {
+            let settings = ctx.profile.ga3.as_ref();
+            let settings = settings.ok_or_else(|| no_section(ctx, source))?;
+            Ga3::check_address(settings, "the GA3 source")?;
+            let key = credential(ctx, &settings.key_parameter).await?;
+            Ok(Box::new(GoogleSignIn::ga3(ctx, settings, &key)?))
+        }
+        other => {
+            let message = format!("{other} has no way to only sign in; a collection tells");
+            Err(JobError::new(ErrorType::InvalidInput, message))
+        }
     }
-}
-
-fn no_source(ctx: &JobContext, source: &str) -> JobError {
-    let message = format!("the profile {} has no source {source}", ctx.profile.name);
-    JobError::new(ErrorType::InvalidInput, message)
-}
-
-async fn google(ctx: &JobContext, base_url: &str, path: &str) -> Result<Box<dyn SignIn>, JobError> {
-    let key = credential(ctx, path).await?;
-    Ok(Box::new(GoogleSignIn::new(ctx, base_url, &key)?))
 }
 
 /// A credential of the profile.
@@ -160,6 +158,14 @@ async fn marketo(ctx: &JobContext) -> Result<Option<Marketo>, JobError> {
 }
 
 /// What is said of a stream that the profile has no section for.
+fn no_section(ctx: &JobContext, source: &str) -> JobError {
+    let message = format!(
+        "the profile {} has no source {source}; add [profiles.{}.{source}] to config.toml, which `lakehand config path` names",
+        ctx.profile.name, ctx.profile.name
+    );
+    JobError::new(ErrorType::InvalidInput, message)
+}
+
 fn not_configured(ctx: &JobContext, stream: Stream) -> JobError {
     let message = format!(
         "the profile {} does not collect {stream}; add it to [profiles.{}.{}] in config.toml, which `lakehand config path` names",

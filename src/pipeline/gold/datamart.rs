@@ -100,7 +100,7 @@ impl DatamartPlan {
     /// The tables it reads.
     #[must_use]
     pub fn sources(&self) -> Vec<String> {
-        let marketo = TABLE.reads().iter().map(|name| (*name).to_owned());
+        let marketo = ["marketo_leads", "marketo_activities"].map(str::to_owned);
         std::iter::once(self.ga_table.clone())
             .chain(marketo)
             .collect()

@@ -3,12 +3,10 @@
 //! Google has switched the service off. Against its own host there is nothing to ask any more, and the
 //! source says so; against any other address it reads what is kept there, one request batch a view and day.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use indexmap::IndexMap;
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
@@ -17,10 +15,11 @@ use super::{
         broken_state, concerns_a_part,
         days::{self, DayReading, age, is_young},
         login::ServiceAccount,
-        refusals::{self, Api, Judge},
+        progress::Progress,
+        refusals,
         rows::{self, DayRows, Owner},
     },
-    http::{Auth, Fault, HttpClient, HttpRequest, HttpSettings, Verdict},
+    http::{Auth, Fault, HttpClient, HttpSettings},
 };
 use crate::{
     config::{Ga3Report, Ga3Settings, Ga3View},
@@ -32,8 +31,10 @@ use crate::{
 };
 
 mod answer;
+mod page;
+mod round;
 
-use answer::{Batch, Report};
+use round::Round;
 
 /// Google's own host, where the service has ended.
 const GOOGLE: &str = "analyticsreporting.googleapis.com";
@@ -45,8 +46,6 @@ const ROUNDS: u32 = 3;
 const MOST_PAGES: u32 = 2_000;
 /// Days after which a day is read no more: what is archived does not change.
 const SETTLE_DAYS: u32 = 31;
-/// Wait after "too many concurrent connections".
-const CROWDED_WAIT: Duration = Duration::from_secs(10);
 
 /// One report of the Reporting API, for one collection.
 #[derive(Debug)]
@@ -58,30 +57,6 @@ pub struct Ga3 {
     definition: String,
     store: Arc<dyn crate::pipeline::ports::ObjectStore>,
     clock: Arc<dyn Clock>,
-}
-
-/// How far a collection is; what a redrive goes on from.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Progress {
-    days: Vec<DayReading>,
-    skipped: BTreeMap<String, u64>,
-    metric_types: BTreeMap<String, String>,
-    notes: Vec<String>,
-}
-
-/// One reading of all pages of a day.
-#[derive(Default)]
-struct Round {
-    /// Dimension values to metric values, in the report's order.
-    rows: IndexMap<Vec<String>, Vec<Option<String>>>,
-    /// Rows that came twice in one request.
-    repeated: u64,
-    /// Whether every request gave as many rows as it counted.
-    counted: bool,
-    types: BTreeMap<String, String>,
-    golden: bool,
-    sampled: Option<(u64, u64)>,
-    empty_reason: Option<String>,
 }
 
 /// The dimensions of a report as they are asked for.
@@ -98,15 +73,14 @@ impl Ga3 {
     ///
     /// # Errors
     /// [`SourceError::Retired`], which names GA4.
-    pub fn check_address(settings: &Ga3Settings, report: &Ga3Report) -> Result<(), SourceError> {
+    pub fn check_address(settings: &Ga3Settings, what: &str) -> Result<(), SourceError> {
         let host = url::Url::parse(&settings.base_url)
             .ok()
             .and_then(|url| url.host_str().map(str::to_owned));
         if host.as_deref() != Some(GOOGLE) {
             return Ok(());
         }
-        let what = format!("the GA3 report {}", report.name);
-        Err(refusals::retired(&what, &format!("base_url is {GOOGLE}")))
+        Err(refusals::retired(what, &format!("base_url is {GOOGLE}")))
     }
 
     /// The report of a profile. The deadline of the collection starts now.
@@ -120,7 +94,7 @@ impl Ga3 {
         report: &Ga3Report,
         key: &secrecy::SecretString,
     ) -> Result<Self, SourceError> {
-        Self::check_address(settings, report)?;
+        Self::check_address(settings, &format!("the GA3 report {}", report.name))?;
         let account = ServiceAccount::read(key)?;
         let email = account.email().to_owned();
         let http = HttpSettings {
@@ -197,15 +171,14 @@ impl Ga3 {
         for day in request.window.days() {
             let now = self.clock.now();
             let age = age(day, zone, now);
-            let read = |reading: &DayReading| reading.property == unit.view && reading.date == day;
-            if age < 0 || progress.days.iter().any(read) {
+            if age < 0 || progress.has(&unit.view, day) {
                 continue;
             }
             let known = book.days.get(&day);
             let due = request.passes == Passes::New
                 || days::is_due(known, &self.definition, age, SETTLE_DAYS, now);
             if !due {
-                *progress.skipped.entry(unit.view.clone()).or_default() += 1;
+                progress.skip(&unit.view);
                 continue;
             }
             let round = self.read_day(unit, day, progress).await?;
@@ -214,8 +187,8 @@ impl Ga3 {
             reading.tell(self.client.log());
             progress.widen(&round.types);
             progress.days.push(reading);
-            let cursor = serde_json::to_value(&*progress).unwrap_or_default();
-            sink.page(&rows.rows, cursor, self.client.calls()).await?;
+            sink.page(&rows.rows, progress.cursor(), self.client.calls())
+                .await?;
         }
         Ok(())
     }
@@ -249,9 +222,7 @@ impl Ga3 {
                 .as_ref()
                 .is_some_and(|before| round.counted && before.rows == round.rows)
             {
-                progress
-                    .notes
-                    .push(format!("{line}; a second reading gave the same"));
+                progress.note(format!("{line}; a second reading gave the same"));
                 return Ok(round);
             }
             self.client
@@ -316,105 +287,6 @@ impl Ga3 {
             what: what.to_owned(),
             why: format!("after {MOST_PAGES} pages there are still more"),
             advice: "leave out a dimension, or raise page_size",
-        })
-    }
-
-    fn request(&self, unit: &Ga3View, day: Date, metrics: &[String], token: Option<&str>) -> Value {
-        let report = &self.report;
-        let dimensions: Vec<Value> = dimensions(report)
-            .iter()
-            .map(|name| json!({ "name": name }))
-            .collect();
-        let metrics: Vec<Value> = metrics
-            .iter()
-            .map(|expression| json!({ "expression": expression }))
-            .collect();
-        let mut request = json!({
-            "viewId": unit.view,
-            "dateRanges": [{"startDate": day.to_string(), "endDate": day.to_string()}],
-            "dimensions": dimensions,
-            "metrics": metrics,
-            "samplingLevel": report.sampling_level,
-            "pageSize": self.settings.page_size,
-            "includeEmptyRows": false,
-            "hideTotals": true,
-            "hideValueRanges": true,
-        });
-        if !report.segments.is_empty() {
-            request["segments"] = report
-                .segments
-                .iter()
-                .map(|id| json!({ "segmentId": id }))
-                .collect();
-        }
-        if let Some(filters) = &report.filters_expression {
-            request["filtersExpression"] = json!(filters);
-        }
-        if let Some(token) = token {
-            request["pageToken"] = json!(token);
-        }
-        request
-    }
-
-    async fn batch(
-        &self,
-        unit: &Ga3View,
-        requests: &[Value],
-        what: &str,
-    ) -> Result<Batch, SourceError> {
-        let body = json!({"reportRequests": requests, "useResourceQuotas": false});
-        let request = HttpRequest::post("/v4/reports:batchGet", what).json(&body);
-        let what = format!("{what} (view {})", unit.view);
-        let judge = Judge {
-            api: Api::Ga3,
-            what: &what,
-            account: &self.account,
-            now: self.clock.now(),
-            crowded_wait: CROWDED_WAIT.min(Duration::from_millis(self.settings.max_retry_wait_ms)),
-            client: &self.client,
-        };
-        self.client
-            .ask(&request, |answer| {
-                if !answer.is_success() {
-                    return judge.verdict(answer);
-                }
-                match serde_json::from_slice::<Batch>(&answer.body) {
-                    Ok(batch) => self.accept(batch, requests.len(), &what),
-                    Err(error) => Verdict::Retry(
-                        Fault::Unavailable,
-                        format!("the answer is no batch of reports: {error}"),
-                    ),
-                }
-            })
-            .await
-    }
-
-    /// A batch with a report for every request, of the columns that were asked for.
-    fn accept(&self, batch: Batch, requests: usize, what: &str) -> Verdict<Batch> {
-        let asked = dimensions(&self.report);
-        let fits = |report: &Report| {
-            let header = &report.column_header;
-            let metrics = header.metric_header.metric_header_entries.len();
-            let named = header.dimensions == asked || report.data.rows.is_empty();
-            named
-                && report.data.rows.iter().all(|row| {
-                    row.dimensions.len() == asked.len()
-                        && row
-                            .metrics
-                            .first()
-                            .is_some_and(|values| values.values.len() == metrics)
-                })
-        };
-        if batch.reports.len() == requests && batch.reports.iter().all(fits) {
-            return Verdict::Good(batch);
-        }
-        Verdict::Refuse(SourceError::Refused {
-            what: what.to_owned(),
-            why: format!(
-                "the answer has {} reports, or other columns than were asked for",
-                batch.reports.len()
-            ),
-            advice: "check what stands at base_url: it does not speak the Reporting API v4",
         })
     }
 
@@ -487,69 +359,22 @@ impl Ga3 {
         progress: &Progress,
         incomplete: Vec<MissingPart>,
     ) -> SourceOutcome {
+        progress.tell(self.report.name.as_str(), self.client.log());
         let asked = json!({
             "source": "ga3",
             "report": self.report.name,
             "definition": self.definition,
             "dimensions": dimensions(&self.report),
             "metrics": self.report.metrics,
-            "metric_types": progress.metric_types,
             "segments": self.report.segments,
             "sampling_level": self.report.sampling_level,
             "passes": request.passes,
-            "days": progress.days,
-            "days_left_alone": progress.skipped,
             "missing": incomplete,
-            "notes": progress.notes,
         });
         SourceOutcome {
-            request: asked,
+            request: progress.describe(asked),
             watermark: Some(request.now),
             incomplete,
-        }
-    }
-}
-
-impl Round {
-    /// Takes a page in; its metrics stand from `first` on among all of the report.
-    fn take(&mut self, report: Report, first: usize, metrics: usize) {
-        for entry in report.column_header.metric_header.metric_header_entries {
-            self.types.entry(entry.name).or_insert(entry.kind);
-        }
-        self.golden &= report.data.is_data_golden;
-        let number = |texts: &[String]| texts.first().and_then(|text| text.parse::<u64>().ok());
-        if let Some(read) = number(&report.data.samples_read_counts) {
-            let space = number(&report.data.sampling_space_sizes).unwrap_or_default();
-            self.sampled = Some((read, space));
-        }
-        if report.data.empty_reason.is_some() {
-            self.empty_reason = report.data.empty_reason;
-        }
-        for row in report.data.rows {
-            let values = row.metrics.into_iter().next().unwrap_or_default().values;
-            let known = self
-                .rows
-                .entry(row.dimensions)
-                .or_insert_with(|| vec![None; metrics]);
-            for (place, value) in values.into_iter().enumerate() {
-                if let Some(cell) = known.get_mut(first + place) {
-                    *cell = Some(value);
-                }
-            }
-        }
-    }
-}
-
-impl Progress {
-    fn widen(&mut self, types: &BTreeMap<String, String>) {
-        for (name, kind) in types {
-            let known = self
-                .metric_types
-                .entry(name.clone())
-                .or_insert_with(|| kind.clone());
-            if known == "INTEGER" && kind != "INTEGER" {
-                known.clone_from(kind);
-            }
         }
     }
 }
@@ -562,10 +387,7 @@ impl Source for Ga3 {
         cursor: Option<Value>,
         sink: &mut dyn PageSink,
     ) -> Result<SourceOutcome, SourceError> {
-        let mut progress: Progress = cursor
-            .and_then(|cursor| serde_json::from_value(cursor).ok())
-            .unwrap_or_default();
-        progress.skipped.clear();
+        let mut progress = Progress::resume(cursor);
         let mut missing = Vec::new();
         for unit in &self.report.views {
             match self.view(unit, request, &mut progress, sink).await {

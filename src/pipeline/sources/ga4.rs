@@ -7,7 +7,6 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::{civil::Date, tz::TimeZone};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
@@ -16,10 +15,10 @@ use super::{
         broken_state, concerns_a_part,
         days::{self, DayReading, age, is_young},
         login::ServiceAccount,
-        refusals::{Api, Judge},
+        progress::Progress,
         rows::{self, DayRows, Owner},
     },
-    http::{Auth, Fault, HttpClient, HttpRequest, HttpSettings, Verdict},
+    http::{Auth, Fault, HttpClient, HttpSettings},
 };
 use crate::{
     config::{Ga4Property, Ga4Report, Ga4Settings},
@@ -31,6 +30,7 @@ use crate::{
 };
 
 mod answer;
+mod page;
 mod quota;
 
 use answer::{Metadata, Report};
@@ -39,8 +39,6 @@ use answer::{Metadata, Report};
 const ROUNDS: u32 = 3;
 /// More pages of one day than any property has: a loop that does not end.
 const MOST_PAGES: u32 = 2_000;
-/// Wait after "too many concurrent requests".
-const CROWDED_WAIT: Duration = Duration::from_secs(30);
 
 /// One report of the Data API, for one collection.
 #[derive(Debug)]
@@ -52,19 +50,6 @@ pub struct Ga4 {
     definition: String,
     store: Arc<dyn crate::pipeline::ports::ObjectStore>,
     clock: Arc<dyn Clock>,
-}
-
-/// How far a collection is; what a redrive goes on from.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Progress {
-    /// Days that were handed over.
-    days: Vec<DayReading>,
-    /// Days that were left alone because nothing is expected to change: property and number.
-    skipped: BTreeMap<String, u64>,
-    /// Types of the metrics, widened where a value did not fit.
-    metric_types: BTreeMap<String, String>,
-    /// Odd things, for the manifest.
-    notes: Vec<String>,
 }
 
 /// One reading of all pages of a day.
@@ -176,11 +161,9 @@ impl Ga4 {
             .and_then(|zone| TimeZone::get(zone).ok())
             .unwrap_or_else(|| request.time_zone.clone());
         for day in request.window.days() {
-            let read =
-                |reading: &DayReading| reading.property == unit.property && reading.date == day;
             let age = age(day, &zone, self.clock.now());
             // Days to come are never asked for.
-            if age < 0 || progress.days.iter().any(read) {
+            if age < 0 || progress.has(&unit.property, day) {
                 continue;
             }
             let known = book.days.get(&day);
@@ -193,7 +176,7 @@ impl Ga4 {
                     self.clock.now(),
                 );
             if !due {
-                *progress.skipped.entry(unit.property.clone()).or_default() += 1;
+                progress.skip(&unit.property);
                 continue;
             }
             let round = self.read_day(unit, day, quota, progress).await?;
@@ -204,10 +187,9 @@ impl Ga4 {
             }
             let reading = self.reading(unit, day, &zone, &round, known);
             reading.tell(self.client.log());
-            progress.widen(round.types);
+            progress.widen(&round.types);
             progress.days.push(reading);
-            let cursor = serde_json::to_value(&*progress).unwrap_or_default();
-            sink.page(&round.rows.rows, cursor, self.client.calls())
+            sink.page(&round.rows.rows, progress.cursor(), self.client.calls())
                 .await?;
         }
         Ok(())
@@ -305,99 +287,6 @@ impl Ga4 {
         }
     }
 
-    async fn page(
-        &self,
-        unit: &Ga4Property,
-        day: Date,
-        offset: u64,
-        what: &str,
-    ) -> Result<Report, SourceError> {
-        let path = format!("/v1beta/properties/{}:runReport", unit.property);
-        let request = HttpRequest::post(path, what).json(&self.body(day, offset));
-        let judge = Judge {
-            api: Api::Ga4,
-            what,
-            account: &self.account,
-            now: self.clock.now(),
-            crowded_wait: CROWDED_WAIT.min(Duration::from_millis(self.settings.max_retry_wait_ms)),
-            client: &self.client,
-        };
-        self.client
-            .ask(&request, |answer| {
-                if !answer.is_success() {
-                    return judge.verdict(answer);
-                }
-                match serde_json::from_slice::<Report>(&answer.body) {
-                    Ok(report) => self.accept(report, what),
-                    Err(error) => Verdict::Retry(
-                        Fault::Unavailable,
-                        format!("the answer is no report: {error}"),
-                    ),
-                }
-            })
-            .await
-    }
-
-    /// The request of one page of a day. The order is total, or pages would repeat and skip rows.
-    fn body(&self, day: Date, offset: u64) -> Value {
-        let report = &self.report;
-        let named = |names: &[String]| -> Value {
-            names.iter().map(|name| json!({ "name": name })).collect()
-        };
-        let order: Value = report
-            .dimensions
-            .iter()
-            .map(|name| json!({"dimension": {"dimensionName": name}}))
-            .collect();
-        let mut body = json!({
-            "dateRanges": [{"startDate": day.to_string(), "endDate": day.to_string()}],
-            "dimensions": named(&report.dimensions),
-            "metrics": named(&report.metrics),
-            "orderBys": order,
-            "limit": self.settings.page_limit.to_string(),
-            "offset": offset.to_string(),
-            "keepEmptyRows": report.keep_empty_rows,
-            "returnPropertyQuota": true,
-        });
-        if let Some(filter) = &report.dimension_filter {
-            body["dimensionFilter"] = filter.clone();
-        }
-        if let Some(filter) = &report.metric_filter {
-            body["metricFilter"] = filter.clone();
-        }
-        if !self.settings.currency.is_empty() {
-            body["currencyCode"] = json!(self.settings.currency);
-        }
-        body
-    }
-
-    /// A report whose columns are those that were asked for.
-    fn accept(&self, report: Report, what: &str) -> Verdict<Report> {
-        let names = |headers: &[answer::Header]| -> Vec<String> {
-            headers.iter().map(|header| header.name.clone()).collect()
-        };
-        let dimensions = names(&report.dimension_headers);
-        let metrics = names(&report.metric_headers);
-        let whole = report.rows.iter().all(|row| {
-            row.dimension_values.len() == dimensions.len()
-                && row.metric_values.len() == metrics.len()
-        });
-        // An empty answer may come without headers at all.
-        let empty =
-            report.rows.is_empty() && (report.kind.ends_with("runReport") || !metrics.is_empty());
-        let named = dimensions == self.report.dimensions && metrics == self.report.metrics;
-        if empty || (named && whole) {
-            return Verdict::Good(report);
-        }
-        Verdict::Refuse(SourceError::Refused {
-            what: what.to_owned(),
-            why: format!(
-                "the answer has other columns than were asked for: {dimensions:?}, {metrics:?}"
-            ),
-            advice: "report this: the Data API or what stands in for it does not keep its word",
-        })
-    }
-
     fn add_page(&self, unit: &Ga4Property, day: Date, page: &Report, round: &mut Round) {
         for header in &page.metric_headers {
             round
@@ -491,45 +380,20 @@ impl Ga4 {
         progress: &Progress,
         incomplete: Vec<MissingPart>,
     ) -> SourceOutcome {
+        progress.tell(self.report.name.as_str(), self.client.log());
         let asked = json!({
             "source": "ga4",
             "report": self.report.name,
             "definition": self.definition,
             "dimensions": self.report.dimensions,
             "metrics": self.report.metrics,
-            "metric_types": progress.metric_types,
             "passes": request.passes,
-            "days": progress.days,
-            "days_left_alone": progress.skipped,
             "missing": incomplete,
-            "notes": progress.notes,
         });
         SourceOutcome {
-            request: asked,
+            request: progress.describe(asked),
             watermark: Some(request.now),
             incomplete,
-        }
-    }
-}
-
-impl Progress {
-    fn widen(&mut self, types: BTreeMap<String, String>) {
-        for (name, kind) in types {
-            let known = self
-                .metric_types
-                .entry(name)
-                .or_insert_with(|| kind.clone());
-            if known == "TYPE_INTEGER" && kind != "TYPE_INTEGER" {
-                *known = kind;
-            }
-        }
-    }
-
-    fn note(&mut self, note: String) {
-        /// More than a few say nothing new.
-        const MOST_NOTES: usize = 50;
-        if self.notes.len() < MOST_NOTES {
-            self.notes.push(note);
         }
     }
 }
@@ -565,10 +429,7 @@ impl Source for Ga4 {
         cursor: Option<Value>,
         sink: &mut dyn PageSink,
     ) -> Result<SourceOutcome, SourceError> {
-        let mut progress: Progress = cursor
-            .and_then(|cursor| serde_json::from_value(cursor).ok())
-            .unwrap_or_default();
-        progress.skipped.clear();
+        let mut progress = Progress::resume(cursor);
         let mut missing = Vec::new();
         for unit in &self.report.properties {
             match self.property(unit, request, &mut progress, sink).await {

@@ -3,9 +3,10 @@
 
 pub mod days;
 pub(in crate::pipeline) mod login;
+pub(in crate::pipeline) mod progress;
 pub(in crate::pipeline) mod refusals;
 pub(in crate::pipeline) mod rows;
-pub mod sign_in;
+pub(in crate::pipeline) mod sign_in;
 
 use super::SourceError;
 use crate::pipeline::state::StateError;

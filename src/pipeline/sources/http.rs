@@ -187,6 +187,14 @@ impl HttpClient {
         self.auth.with_secrets(|secrets| excerpt(text, secrets))
     }
 
+    /// Gets a token where one is needed, and asks for nothing else.
+    ///
+    /// # Errors
+    /// [`SourceError::BadCredentials`] when there is none to be had; others as for every request.
+    pub async fn sign_in(&self) -> Result<(), SourceError> {
+        self.auth.stamp(self).await.map(drop)
+    }
+
     /// Waits, unless the collection is stopped or its time is over: between two looks at a job.
     ///
     /// # Errors

@@ -325,10 +325,11 @@ fn string_filter(wanted: &Value, text: &str) -> Result<bool, Refusal> {
     }
 }
 
+/// The fields of a query, metrics with their types.
+type Fields = (Vec<Dimension>, Vec<(Metric, &'static str)>);
+
 /// Checks names against what the generated world knows.
-pub(super) fn known_fields(
-    query: &Query,
-) -> Result<(Vec<Dimension>, Vec<(Metric, &'static str)>), Refusal> {
+pub(super) fn known_fields(query: &Query) -> Result<Fields, Refusal> {
     let dimensions = query.dimensions.iter().map(|name| {
         Dimension::of_ga4(name).ok_or_else(|| {
             Refusal::Bad(format!(

@@ -198,10 +198,12 @@ pub(in crate::pipeline) fn is_due(
         return false;
     }
     // A little less than a day and a week, so that a run at the same hour is not too early.
-    let pause = match age {
-        ..=EVERY_RUN => return true,
-        ..=DAILY => SignedDuration::from_hours(20),
-        _ => SignedDuration::from_hours(7 * 24 - 4),
+    let pause = if age <= EVERY_RUN {
+        return true;
+    } else if age <= DAILY {
+        SignedDuration::from_hours(20)
+    } else {
+        SignedDuration::from_hours(7 * 24 - 4)
     };
     now.duration_since(known.read_at) >= pause
 }

@@ -105,11 +105,6 @@ impl ServiceAccount {
         &self.email
     }
 
-    /// Where tokens are given.
-    pub(in crate::pipeline) fn token_address(&self) -> &str {
-        self.token_uri.as_str()
-    }
-
     /// The signed claims.
     fn assertion(&self, now: i64) -> Result<String, SourceError> {
         let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());

@@ -1,4 +1,4 @@
-//! Signing in with a service account, and nothing else: whether Google gives a token for its key.
+//! Signing in to Google for real, and asking which of the configured properties may be read.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,57 +6,128 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 use super::login::ServiceAccount;
-use crate::pipeline::{
-    jobs::JobContext,
-    sources::{
-        SignIn, SignedIn, SourceError,
-        http::{Auth, HttpClient, HttpSettings, TokenProvider},
+use crate::{
+    config::{Ga3Settings, Ga4Settings},
+    pipeline::{
+        jobs::JobContext,
+        sources::{
+            SignIn, SignedIn, SourceError,
+            http::{Auth, HttpClient, HttpRequest, HttpSettings, Verdict},
+        },
     },
-    text::for_terminal,
 };
 
-/// Somebody waits for the answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Tries of a request whose answer somebody waits for.
+const TRIES: u32 = 2;
 
-/// A service account about to sign in.
+/// The service account of a profile, with what it should be able to read.
 #[derive(Debug)]
-pub struct GoogleSignIn {
+pub(in crate::pipeline) struct GoogleSignIn {
     client: HttpClient,
-    account: Arc<ServiceAccount>,
+    email: String,
+    address: String,
+    /// Properties of GA4; none for GA3, whose views nobody can be asked about any more.
+    properties: Vec<String>,
 }
 
 impl GoogleSignIn {
-    /// With the content of a key file. `base_url` is the API's address, of which nothing is asked.
+    /// For the Data API: the account, and every configured property.
     ///
     /// # Errors
     /// [`SourceError::BadCredentials`] when the key cannot work, [`SourceError::BadSettings`] for the address.
-    pub fn new(ctx: &JobContext, base_url: &str, key: &SecretString) -> Result<Self, SourceError> {
-        let account = Arc::new(ServiceAccount::read(key)?);
-        let settings = HttpSettings {
+    pub(in crate::pipeline) fn ga4(
+        ctx: &JobContext,
+        settings: &Ga4Settings,
+        key: &SecretString,
+    ) -> Result<Self, SourceError> {
+        let mut properties: Vec<String> = settings
+            .reports
+            .iter()
+            .flat_map(|report| &report.properties)
+            .map(|unit| unit.property.clone())
+            .collect();
+        properties.sort();
+        properties.dedup();
+        let timeout = settings.request_timeout_seconds;
+        Self::new(ctx, &settings.base_url, timeout, properties, key)
+    }
+
+    /// For a stand-in of the Reporting API: the account alone.
+    ///
+    /// # Errors
+    /// As [`GoogleSignIn::ga4`].
+    pub(in crate::pipeline) fn ga3(
+        ctx: &JobContext,
+        settings: &Ga3Settings,
+        key: &SecretString,
+    ) -> Result<Self, SourceError> {
+        let timeout = settings.request_timeout_seconds;
+        Self::new(ctx, &settings.base_url, timeout, Vec::new(), key)
+    }
+
+    fn new(
+        ctx: &JobContext,
+        base_url: &str,
+        timeout_seconds: u64,
+        properties: Vec<String>,
+        key: &SecretString,
+    ) -> Result<Self, SourceError> {
+        let account = ServiceAccount::read(key)?;
+        let email = account.email().to_owned();
+        let timeout = Duration::from_secs(timeout_seconds);
+        let http = HttpSettings {
             base_url: base_url.to_owned(),
-            requests_per_second: 1.0,
-            concurrency: 1,
+            requests_per_second: 10.0,
+            concurrency: 2,
             window: None,
-            request_timeout: PATIENCE,
-            deadline: PATIENCE,
-            attempts: 2,
+            request_timeout: timeout,
+            deadline: timeout.saturating_mul(2),
+            attempts: TRIES,
             first_wait: Duration::from_millis(500),
-            longest_wait: Duration::from_secs(1),
+            longest_wait: Duration::from_secs(5),
         };
-        let auth = Auth::Bearer(account.clone());
-        let client = HttpClient::new(settings, auth, ctx.cancel.clone(), ctx.log.clone())?;
-        Ok(Self { client, account })
+        let auth = Auth::Bearer(Arc::new(account));
+        Ok(Self {
+            client: HttpClient::new(http, auth, ctx.cancel.clone(), ctx.log.clone())?,
+            email,
+            address: base_url.to_owned(),
+            properties,
+        })
+    }
+
+    /// Whether the account may read a property: its list of fields costs nothing of its quota.
+    async fn may_read(&self, property: &str) -> Result<bool, SourceError> {
+        let path = format!("/v1beta/properties/{property}/metadata");
+        let request = HttpRequest::get(path, format!("looking at property {property}"));
+        let read = |answer: &crate::pipeline::sources::http::Answer| match answer.status {
+            200..=299 => Verdict::Good(true),
+            403 | 404 => Verdict::Good(false),
+            _ => Verdict::ByStatus,
+        };
+        self.client.ask(&request, read).await
     }
 }
 
 #[async_trait]
 impl SignIn for GoogleSignIn {
     async fn sign_in(&self) -> Result<SignedIn, SourceError> {
-        self.account.fetch(&self.client).await?;
+        self.client.sign_in().await?;
+        let mut denied = Vec::new();
+        for property in &self.properties {
+            if !self.may_read(property).await? {
+                denied.push(property.as_str());
+            }
+        }
+        let warning = (!denied.is_empty()).then(|| {
+            format!(
+                "it may not read {}; add it as a viewer in Google Analytics, and check the ids",
+                denied.join(", ")
+            )
+        });
         Ok(SignedIn {
-            account: for_terminal(self.account.email()).into_owned(),
-            at: self.account.token_address().to_owned(),
-            warning: None,
+            account: self.email.clone(),
+            at: self.address.clone(),
+            warning,
         })
     }
 }

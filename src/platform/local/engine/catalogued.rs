@@ -117,13 +117,13 @@ impl Tables {
             let config = config.infer_schema(&context.state()).await?;
             return Ok(Arc::new(ListingTable::try_new(config)?));
         };
-        let keys = table.partition_keys.iter().filter_map(|key| {
+        let keys = table.partition_keys.iter().map(|key| {
             let data_type = if key.data_type == "date" {
                 DataType::Date32
             } else {
                 DataType::Utf8
             };
-            Some((key.name.clone(), data_type))
+            (key.name.clone(), data_type)
         });
         let fields: Vec<Field> = table.columns.iter().filter_map(field).collect();
         let config = ListingTableConfig::new(url)
