@@ -105,7 +105,7 @@ const TABS: [(Screen, ActionId, [&str; 2]); 8] = [
 const NAME: &str = " Lakehand  ";
 
 /// Columns kept for the clock and the spinner.
-const CLOCK: usize = 9;
+const CLOCK: usize = 8;
 
 /// A tab as it is drawn: key, title (empty where there is no room), first column, columns.
 struct Tab {

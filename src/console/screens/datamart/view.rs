@@ -21,7 +21,7 @@ use crate::{
 
 const COLUMNS: [Column; 7] = [
     Column::number("snapshot", 8, 0),
-    Column::fixed("", 9, 1),
+    Column::fixed("", 10, 1),
     Column::fixed("committed", 11, 1),
     Column::growing("by", 18, 1, 2),
     Column::number("rows added", 12, 4),
