@@ -109,7 +109,7 @@ fn a_key_is_set_tested_replaced_and_found_nowhere_else() {
     let (code, said) = house.run(&["credentials", "test", "affise"], "");
     assert!(code == 1 && said.contains("REFUSED"), "{said}");
     // A run with the wrong key leaves logs, events, state.
-    let (code, said) = house.run(&["collect", "affise"], "");
+    let (code, said) = house.run(&["run", "collect", "--wait"], "");
     assert_eq!(code, 1, "{said}");
     let id = house.json(&["runs", "list"])[0]["id"]
         .as_str()
@@ -126,7 +126,14 @@ fn a_key_is_set_tested_replaced_and_found_nowhere_else() {
     let (code, said) = house.run(&[&set[..], &[file.to_str().unwrap()]].concat(), "");
     assert_eq!(code, 0, "{said}");
     fs::remove_file(file).unwrap();
-    assert_eq!(house.run(&["collect", "affise"], "").0, 0);
+    let (code, said) = house.run(&["collect", "affise"], "");
+    assert_eq!(code, 0, "{said}");
+    // The other sources of the profile have no credentials yet, which a collection of all says by name.
+    let (code, said) = house.run(&["run", "collect", "--wait"], "");
+    assert!(
+        code == 1 && said.contains("/marketo/MunchkinId is not set"),
+        "{said}"
+    );
     let history = house.json(&["credentials", "history", "/affise/ApiKey"]);
     assert_eq!(history[1]["version"], 2);
     assert_eq!(history[1]["by"], "maria");

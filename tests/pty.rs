@@ -340,7 +340,7 @@ fn control_z_stops_it_and_it_comes_back() {
             session.parser.lock().unwrap().screen().alternate_screen()
         });
         session
-            .see("Lakehand")
+            .see("1 Board")
             .press("?")
             .see("Keys of this screen")
             .escape("Keys of this screen")

@@ -108,11 +108,7 @@ pub(crate) fn key(state: &mut State, mut form: SetForm, key: Key, effects: &mut 
         (KeyCode::Left | KeyCode::Right, Field::Set) => form.field = Field::Cancel,
         // The key that opened the form may still be held down; no other is lost, however fast it comes.
         (_, Field::Value) if !counts && opens(state, key) => {}
-        (_, Field::Value) => {
-            if form.value.key(key) {
-                form.guard.open();
-            }
-        }
+        (_, Field::Value) if form.value.key(key) => form.guard.open(),
         _ => {}
     }
     state.overlay = Some(Overlay::SetCredential(form));
