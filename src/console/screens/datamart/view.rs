@@ -12,6 +12,7 @@ use crate::{
         format::{ago, bytes, count, moment, plural, running},
         state::State,
         widgets::{
+            dialog::wrapped,
             grid::{self, Cell, Column},
             text::{Pen, rule},
         },
@@ -128,7 +129,14 @@ pub(super) fn facts(state: &State) -> Vec<(String, Style)> {
         return vec![(text, theme.muted)];
     };
     let mut lines = vec![(head(datamart), theme.strong)];
-    lines.extend(datamart.why_no_plan.clone().map(|why| (why, theme.warn)));
+    if let Some(why) = &datamart.why_no_plan {
+        let columns = state.size.0.saturating_sub(2);
+        lines.extend(
+            wrapped(why, columns)
+                .into_iter()
+                .map(|line| (line, theme.warn)),
+        );
+    }
     lines.extend(
         datamart
             .in_flight

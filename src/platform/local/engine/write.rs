@@ -364,6 +364,8 @@ async fn write_stream(
             let _ = writer.abort().await;
             return Err(error);
         }
+        // A plan whose rows are always ready never waits: whoever asks it to stop needs a turn.
+        tokio::task::yield_now().await;
     }
     written.adds = writer.close().await?;
     Ok(written)
