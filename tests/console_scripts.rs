@@ -688,3 +688,50 @@ fn a_stream_is_collected_and_a_crawler_started_and_stopped() {
     script.press("<enter>").wait(2_000).not_see("● RUNNING");
     assert_eq!(script.calls("stop_crawler"), 1);
 }
+
+#[test]
+fn checks_are_on_the_board_and_listed_with_their_rows() {
+    let mut script = Script::open(Scenario::Night);
+    script.see("1 check failed 2 h ago");
+    script
+        .press("<enter>llll")
+        .see("daily_report_sub5 of 2026-01-31..2026-01-31")
+        .see("✗ error    2_duplicate_keys: found 3 keys, should be <= 0")
+        .see("the same key stands in two rows")
+        .see("· conversion_id=65a1f, sub5=␛[31mred")
+        .see("! warning  3_null_share: found 0.2 keys")
+        .see("✓ ok       1_row_count");
+    assert_eq!(script.calls("quality"), 1);
+    script
+        .press("1jj<enter>")
+        .see("this execution checked no table");
+}
+
+#[test]
+fn the_datamart_goes_back_to_a_snapshot_and_is_built() {
+    let mut script = Script::open(Scenario::Calm);
+    script
+        .press("5")
+        .see("marketing_datamart, a table: 12,343 rows, 418.0 kB")
+        .see("reads ga_traffic")
+        .see("a build scans at most 5.3 MB")
+        .see("✓ current")
+        .press("B")
+        .see("it is what readers see now");
+    script.press("<enter>").see("AggregateExec").press("<esc>");
+    script
+        .press("jB")
+        .see("Roll this table back?")
+        .see("snapshot 2 of")
+        .see("lakehand datamart rollback 2")
+        .see("Type the name marketing_datamart");
+    script.press("<enter>");
+    assert_eq!(script.calls("rollback"), 0);
+    script.press("B").press("marketing_datamart<enter>");
+    script.see("rolled back to snapshot 2").see("RESTORE to 2");
+    assert_eq!(script.calls("rollback"), 1);
+    script.press("jjjB").see("some of its files are gone");
+    script
+        .press("T")
+        .see("build: this platform has no workflow");
+}

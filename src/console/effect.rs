@@ -7,11 +7,11 @@ use secrecy::SecretString;
 use super::table::{ExportFormat, Index, Order, OrderSpec, Record, Source, find::FindSpec};
 use crate::{
     ops::{
-        Board, Credential, CredentialSet, CredentialVersion, ExecutionDetail, ExecutionId,
-        ExecutionSummary, LogLine, OpsError, OpsResult, ReportName, ReportSummary, SignInResult,
-        Sources, StartRequest,
+        Board, Credential, CredentialSet, CredentialVersion, Datamart, ExecutionDetail,
+        ExecutionId, ExecutionSummary, LogLine, OpsError, OpsResult, ReportName, ReportSummary,
+        SignInResult, Snapshot, Sources, StartRequest,
     },
-    pipeline::window::Window,
+    pipeline::{quality::QualityReport, window::Window},
 };
 
 /// What a request may do to the world.
@@ -75,6 +75,14 @@ pub(crate) enum Request {
     Crawl(String),
     /// Stops a crawler.
     StopCrawler(String),
+    /// What the checks found in an execution.
+    Quality(ExecutionId),
+    /// The datamart.
+    Datamart,
+    /// Its snapshots.
+    Snapshots,
+    /// Puts a snapshot's rows back.
+    RollBack(u64),
     /// Credentials.
     Credentials,
     /// The versions of a credential.
@@ -159,6 +167,12 @@ pub(crate) enum Answer {
     Started(OpsResult<ExecutionId>),
     /// For [`Request::Sources`].
     Sources(OpsResult<Arc<Sources>>),
+    /// For [`Request::Quality`].
+    Quality(OpsResult<Vec<QualityReport>>),
+    /// For [`Request::Datamart`].
+    Datamart(OpsResult<Arc<Datamart>>),
+    /// For [`Request::Snapshots`].
+    Snapshots(OpsResult<Arc<Vec<Snapshot>>>),
     /// For [`Request::Credentials`].
     Credentials(OpsResult<Arc<Vec<Credential>>>),
     /// For [`Request::CredentialHistory`].
@@ -188,6 +202,9 @@ impl Answer {
             Self::Exported(result) => result.as_ref().err(),
             Self::Started(result) => result.as_ref().err(),
             Self::Sources(result) => result.as_ref().err(),
+            Self::Quality(result) => result.as_ref().err(),
+            Self::Datamart(result) => result.as_ref().err(),
+            Self::Snapshots(result) => result.as_ref().err(),
             Self::Credentials(result) => result.as_ref().err(),
             Self::CredentialHistory(result) => result.as_ref().err(),
             Self::CredentialSet(result) => result.as_ref().err(),
@@ -217,6 +234,9 @@ impl Answer {
             }
             Self::Started(Ok(id)) => id.to_string(),
             Self::Sources(Ok(all)) => plural(all.streams.len() as u64, "stream"),
+            Self::Quality(Ok(all)) => plural(all.len() as u64, "table"),
+            Self::Datamart(Ok(datamart)) => plural(datamart.rows.unwrap_or(0), "row"),
+            Self::Snapshots(Ok(all)) => plural(all.len() as u64, "snapshot"),
             Self::Credentials(Ok(all)) => plural(all.len() as u64, "credential"),
             Self::CredentialHistory(Ok(all)) => plural(all.len() as u64, "version"),
             Self::CredentialSet(Ok(set)) => format!("version {}", set.version),
@@ -246,7 +266,7 @@ impl RequestKey {
             Self::For(
                 "redrive" | "stop" | "start" | "set credential" | "crawl" | "stop crawler",
                 _,
-            ) | Self::Only("start the sample")
+            ) | Self::Only("start the sample" | "roll back")
         )
     }
 }
@@ -258,7 +278,9 @@ impl Request {
             Self::Start(_) | Self::StartSample | Self::SetCredential { .. } | Self::Crawl(_) => {
                 Risk::Write
             }
-            Self::Redrive(_) | Self::Stop(..) | Self::StopCrawler(_) => Risk::Danger,
+            Self::Redrive(_) | Self::Stop(..) | Self::StopCrawler(_) | Self::RollBack(_) => {
+                Risk::Danger
+            }
             _ => Risk::Read,
         }
     }
@@ -306,6 +328,10 @@ impl Request {
             Self::Sources => "read sources",
             Self::Crawl(_) => "crawl",
             Self::StopCrawler(_) => "stop crawler",
+            Self::Quality(_) => "read checks",
+            Self::Datamart => "read datamart",
+            Self::Snapshots => "list snapshots",
+            Self::RollBack(_) => "roll back",
             Self::Credentials => "list credentials",
             Self::CredentialHistory(_) => "read credential history",
             Self::SetCredential { .. } => "set credential",
@@ -326,7 +352,9 @@ impl Request {
             | Self::Preview(id)
             | Self::Logs(id, _)
             | Self::Redrive(id)
+            | Self::Quality(id)
             | Self::Stop(id, _) => id.to_string(),
+            Self::RollBack(version) => format!("to snapshot {version}"),
             Self::OpenReport(name) => name.to_string(),
             Self::CredentialHistory(path) | Self::SetCredential { path, .. } => path.clone(),
             Self::Crawl(name) | Self::StopCrawler(name) => name.clone(),
@@ -361,6 +389,9 @@ impl Request {
             Self::Sources => "lakehand sources".to_owned(),
             Self::Crawl(name) => format!("lakehand crawl {}", quoted(name)),
             Self::StopCrawler(name) => format!("lakehand crawlers stop {}", quoted(name)),
+            Self::Datamart => "lakehand datamart show".to_owned(),
+            Self::Snapshots => "lakehand datamart history".to_owned(),
+            Self::RollBack(version) => format!("lakehand datamart rollback {version}"),
             Self::Credentials => "lakehand credentials list".to_owned(),
             Self::CredentialHistory(path) => {
                 format!("lakehand credentials history {}", quoted(path))

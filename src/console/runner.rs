@@ -18,7 +18,10 @@ use super::{
     screens::logs::LINES_PER_READ,
     table::{self, Cancel, Index, Order, Source, find::find},
 };
-use crate::ops::{Operations, OpsError, OpsErrorKind, OpsResult};
+use crate::{
+    ops::{Operations, OpsError, OpsErrorKind, OpsResult},
+    pipeline::dataset::GoldTable,
+};
 
 /// Nothing hangs: a read that takes longer failed, a write that takes longer has an unknown outcome.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -174,6 +177,16 @@ impl Runner {
             Request::Sources => Answer::Sources(operations.sources().await.map(Arc::new)),
             Request::Crawl(name) => Answer::Done(operations.crawl(&name).await),
             Request::StopCrawler(name) => Answer::Done(operations.stop_crawler(&name).await),
+            Request::Quality(id) => Answer::Quality(operations.quality(&id).await),
+            Request::Datamart => Answer::Datamart(operations.datamart().await.map(Arc::new)),
+            Request::Snapshots => {
+                let table = GoldTable::MarketingDatamart;
+                Answer::Snapshots(operations.snapshots(table).await.map(Arc::new))
+            }
+            Request::RollBack(version) => {
+                let table = GoldTable::MarketingDatamart;
+                Answer::Done(operations.rollback(table, version).await.map(drop))
+            }
             Request::Credentials => {
                 Answer::Credentials(operations.credentials().await.map(Arc::new))
             }
@@ -356,6 +369,9 @@ fn refused(request: &Request, error: OpsError) -> Answer {
         Request::Export(..) => Answer::Exported(Err(error)),
         Request::Start(_) | Request::StartSample => Answer::Started(Err(error)),
         Request::Sources => Answer::Sources(Err(error)),
+        Request::Quality(_) => Answer::Quality(Err(error)),
+        Request::Datamart => Answer::Datamart(Err(error)),
+        Request::Snapshots => Answer::Snapshots(Err(error)),
         Request::Credentials => Answer::Credentials(Err(error)),
         Request::CredentialHistory(_) => Answer::CredentialHistory(Err(error)),
         Request::SetCredential { .. } => Answer::CredentialSet(Err(error)),

@@ -9,9 +9,9 @@ use super::{
     effect::{Effect, Request, RequestKey},
     keymap::Keymap,
     screens::{
-        activity::ActivityState, board::BoardState, credentials::CredentialsState, logs::LogsState,
-        overlay::Overlay, reports::ReportsState, run::RunState, sources::SourcesState,
-        table::TableState,
+        activity::ActivityState, board::BoardState, credentials::CredentialsState,
+        datamart::DatamartState, logs::LogsState, overlay::Overlay, reports::ReportsState,
+        run::RunState, sources::SourcesState, table::TableState,
     },
     theme::Theme,
 };
@@ -35,6 +35,8 @@ pub(crate) enum Screen {
     Table,
     /// What comes in, and what keeps the catalog?
     Sources,
+    /// What is the datamart made of, and how did it change?
+    Datamart,
     /// Are the credentials there, and accepted?
     Credentials,
     /// What did this console call?
@@ -43,13 +45,14 @@ pub(crate) enum Screen {
 
 impl Screen {
     /// Every screen.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Board,
         Self::Run,
         Self::Logs,
         Self::Reports,
         Self::Table,
         Self::Sources,
+        Self::Datamart,
         Self::Credentials,
         Self::Activity,
     ];
@@ -164,6 +167,7 @@ pub(crate) struct State {
     pub(crate) reports: ReportsState,
     pub(crate) table: Option<TableState>,
     pub(crate) sources: SourcesState,
+    pub(crate) datamart: DatamartState,
     pub(crate) credentials: CredentialsState,
     pub(crate) activity: ActivityState,
     in_flight: HashMap<RequestKey, (u64, Timestamp)>,
@@ -205,6 +209,7 @@ impl State {
             reports: ReportsState::default(),
             table: None,
             sources: SourcesState::default(),
+            datamart: DatamartState::default(),
             credentials: CredentialsState::default(),
             activity: ActivityState::default(),
             in_flight: HashMap::new(),

@@ -8,7 +8,9 @@ use ratatui::{
 use super::{
     actions::ActionId,
     format::age,
-    screens::{activity, board, credentials, logs, overlay, reports, run, sources, table},
+    screens::{
+        activity, board, credentials, datamart, logs, overlay, reports, run, sources, table,
+    },
     state::{Glyphs, SMALLEST, Screen, State},
     theme::to_ascii,
     update::spinner_step,
@@ -45,6 +47,7 @@ fn draw(state: &State, buffer: &mut Buffer) -> Option<Position> {
         Screen::Reports => reports::view(state, buffer),
         Screen::Table => table::view(state, buffer),
         Screen::Sources => sources::view(state, buffer),
+        Screen::Datamart => datamart::view(state, buffer),
         Screen::Credentials => credentials::view(state, buffer),
         Screen::Activity => activity::view(state, buffer),
     }
@@ -80,11 +83,12 @@ fn too_small(state: &State, buffer: &mut Buffer) {
 }
 
 /// The screens of the header with their actions, their titles and shorter ones.
-const TABS: [(Screen, ActionId, [&str; 2]); 7] = [
+const TABS: [(Screen, ActionId, [&str; 2]); 8] = [
     (Screen::Board, ActionId::GoBoard, ["Board", "Board"]),
     (Screen::Run, ActionId::GoRun, ["Run", "Run"]),
     (Screen::Logs, ActionId::GoLogs, ["Logs", "Logs"]),
     (Screen::Sources, ActionId::GoSources, ["Sources", "Sources"]),
+    (Screen::Datamart, ActionId::GoDatamart, ["Datamart", "Mart"]),
     (Screen::Reports, ActionId::GoReports, ["Reports", "Reports"]),
     (
         Screen::Credentials,
@@ -101,7 +105,7 @@ const TABS: [(Screen, ActionId, [&str; 2]); 7] = [
 const NAME: &str = " Lakehand  ";
 
 /// Columns kept for the clock and the spinner.
-const CLOCK: usize = 9;
+const CLOCK: usize = 8;
 
 /// A tab as it is drawn: key, title (empty where there is no room), first column, columns.
 struct Tab {
@@ -252,6 +256,7 @@ fn fetched(state: &State) -> (Option<jiff::Timestamp>, bool) {
         Screen::Run => (state.run.fetched_at(), state.run.is_failing()),
         Screen::Reports => (state.reports.fetched_at(), state.reports.error().is_some()),
         Screen::Sources => (state.sources.fetched_at(), state.sources.is_failing()),
+        Screen::Datamart => (state.datamart.fetched_at(), state.datamart.is_failing()),
         Screen::Credentials => (
             state.credentials.fetched_at(),
             state.credentials.is_failing(),

@@ -6,7 +6,7 @@ use super::{Action, ActionId as A, Cli, Reason, Scope as S};
 use crate::console::{
     effect::Risk,
     keymap::Key,
-    screens::{credentials, logs, run, sources, table},
+    screens::{credentials, datamart, logs, run, sources, table},
     state::{Screen, State},
 };
 
@@ -24,7 +24,11 @@ fn has_panes(state: &State) -> Result<(), Reason> {
 
 fn has_filter(state: &State) -> Result<(), Reason> {
     match state.screen {
-        Screen::Run | Screen::Sources | Screen::Credentials | Screen::Activity => Err(format!(
+        Screen::Run
+        | Screen::Sources
+        | Screen::Datamart
+        | Screen::Credentials
+        | Screen::Activity => Err(format!(
             "there is no filter here; {} finds",
             state.key(A::Find)
         )),
@@ -105,6 +109,9 @@ pub(crate) static ACTIONS: &[Action] = &[
     Action::new(A::StartCrawler, S::Sources, &[key('C')], "crawl", "Start the crawler", twin("crawl NAME")).footer(3).when(Risk::Write, sources::can_crawl),
     Action::new(A::StopCrawler, S::Sources, &[key('X')], "stop", "Stop the crawler", twin("crawlers stop NAME")).footer(4).when(Risk::Danger, sources::can_stop_crawler),
 
+    Action::new(A::BuildDatamart, S::Datamart, &[key('T')], "build", "Build the datamart anew", twin("datamart build")).footer(2).when(Risk::Write, datamart::can_build),
+    Action::new(A::RollBack, S::Datamart, &[key('B')], "roll back", "Roll the table back to the selected snapshot", twin("datamart rollback VERSION")).footer(3).when(Risk::Danger, datamart::can_roll_back),
+
     Action::new(A::SetCredential, S::Credentials, &[key('S')], "set", "Set the credential: a new version", twin("credentials set PATH")).footer(2).when(Risk::Write, credentials::can_set),
     Action::new(A::TestCredential, S::Credentials, &[key('t')], "test", "Test the credential: sign in to its source", twin("credentials test SOURCE")).footer(3).when(Risk::Read, credentials::can_test),
 
@@ -125,6 +132,7 @@ pub(crate) static ACTIONS: &[Action] = &[
     Action::new(A::GoRun, S::Global, &[key('2')], "run", "Run: the selected execution", twin("runs show EXECUTION")).when(Risk::Read, run::is_reachable),
     Action::new(A::GoLogs, S::Global, &[key('3')], "logs", "Logs of the selected stage", twin("runs logs EXECUTION")).footer(3).when(Risk::Read, run::is_reachable),
     Action::new(A::GoSources, S::Global, &[key('4')], "sources", "Sources: streams, quotas, crawlers", twin("sources")),
+    Action::new(A::GoDatamart, S::Global, &[key('5')], "datamart", "Datamart: plan, cost, snapshots", twin("datamart show")),
     Action::new(A::GoReports, S::Global, &[key('6')], "reports", "Reports", twin("reports list")),
     Action::new(A::GoCredentials, S::Global, &[key('8')], "credentials", "Credentials: present, old, accepted?", twin("credentials list")),
     Action::new(A::GoActivity, S::Global, &[key('!')], "activity", "Activity: every call made", Cli::Exempt("the record of this session")),

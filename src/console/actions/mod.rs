@@ -30,6 +30,8 @@ pub(crate) enum Scope {
     Table,
     /// Sources.
     Sources,
+    /// Datamart.
+    Datamart,
     /// Credentials.
     Credentials,
 }
@@ -61,7 +63,7 @@ macro_rules! action_ids {
 }
 
 action_ids! {
-    GoBoard "go-board", GoRun "go-run", GoLogs "go-logs", GoReports "go-reports", GoSources "go-sources", Collect "collect", StartCrawler "start-crawler", StopCrawler "stop-crawler",
+    GoBoard "go-board", GoRun "go-run", GoLogs "go-logs", GoReports "go-reports", GoSources "go-sources", GoDatamart "go-datamart", BuildDatamart "build-datamart", RollBack "roll-back", Collect "collect", StartCrawler "start-crawler", StopCrawler "stop-crawler",
     GoCredentials "go-credentials",
     SetCredential "set-credential", TestCredential "test-credential", GoActivity "go-activity",
     Help "help", Palette "palette", Back "back", HistoryBack "history-back", HistoryForward "history-forward",
@@ -162,6 +164,7 @@ pub(crate) fn scopes(screen: Screen) -> &'static [Scope] {
         Screen::Reports | Screen::Activity => &[S::Moving, S::Global],
         Screen::Table => &[S::Table, S::Moving, S::Global],
         Screen::Sources => &[S::Sources, S::Moving, S::Global],
+        Screen::Datamart => &[S::Datamart, S::Moving, S::Global],
         Screen::Credentials => &[S::Credentials, S::Moving, S::Global],
     }
 }
@@ -227,7 +230,7 @@ mod tests {
 
     #[test]
     fn command_twins_are_commands_that_exist() {
-        const VERBS: [&str; 12] = [
+        const VERBS: [&str; 13] = [
             "status",
             "run ",
             "runs ",
@@ -237,6 +240,7 @@ mod tests {
             "collect ",
             "gold ",
             "credentials ",
+            "datamart ",
             "sources",
             "crawl ",
             "crawlers ",

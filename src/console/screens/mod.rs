@@ -4,6 +4,7 @@
 pub(crate) mod activity;
 pub(crate) mod board;
 pub(crate) mod credentials;
+pub(crate) mod datamart;
 pub(crate) mod dialogs;
 pub(crate) mod help;
 pub(crate) mod logs;

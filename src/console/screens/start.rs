@@ -88,6 +88,19 @@ impl StartForm {
     }
 }
 
+/// Opens the form for a workflow.
+pub(crate) fn open_for(state: &mut State, workflow: &str) {
+    open(state);
+    if let Some(Overlay::Start(form)) = &mut state.overlay
+        && let Some(position) = form
+            .workflows
+            .iter()
+            .position(|name| name.as_ref() == workflow)
+    {
+        form.chosen = position;
+    }
+}
+
 /// Opens the form for a collection of one stream.
 pub(crate) fn open_collection(state: &mut State, stream: &str) {
     open(state);
@@ -142,6 +155,10 @@ pub(super) fn key(state: &mut State, mut form: StartForm, key: Key, effects: &mu
         .position(|field| *field == form.field)
         .unwrap_or(0);
     let turn = |by: usize| FIELDS[(position + by) % FIELDS.len()];
+    if matches!(key.key_code(), KeyCode::Tab | KeyCode::BackTab) {
+        // No held Enter does that.
+        form.guard.open();
+    }
     match (key.key_code(), form.field) {
         (KeyCode::Esc, _) => return,
         (KeyCode::Tab | KeyCode::Down, _) => form.field = turn(1),

@@ -28,7 +28,7 @@ fn keys() -> impl Strategy<Value = String> {
         "<end>", "<pgup>", "<pgdn>", "<bs>", "<^p>", "<^c>", "<^d>", "<^u>", "<^l>",
     ]);
     prop_oneof![
-        6 => prop::sample::select("1234 68!?:jkhlgGnN/&frRyswtcCzxeE{}[]-<>%qDXTSé0".chars().collect::<Vec<_>>()).prop_map(String::from),
+        6 => prop::sample::select("123456 8!?:jkhlgGnN/&frRyswtcCzxeE{}[]-<>%qDXTSBé0".chars().collect::<Vec<_>>()).prop_map(String::from),
         4 => named.prop_map(str::to_owned),
         1 => "[a-z:!]{1,6}<enter>",
     ]
@@ -83,6 +83,7 @@ fn is_write(call: &str) -> bool {
         "set_credential ",
         "crawl ",
         "stop_crawler ",
+        "rollback ",
     ]
     .iter()
     .any(|write| call.starts_with(write))

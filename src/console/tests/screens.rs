@@ -93,7 +93,8 @@ fn run_tabs() {
         ("timeline", "l"),
         ("states", "ll"),
         ("events", "lll"),
-        ("io", "llll"),
+        ("checks", "llll"),
+        ("io", "lllll"),
     ] {
         snapshots(
             &format!("run-{tab}"),
@@ -133,6 +134,12 @@ fn overlays() {
 }
 
 #[test]
+fn datamart() {
+    snapshots("datamart", Scenario::Calm, "5j");
+    snapshots("datamart-roll-back", Scenario::Calm, "5jB");
+}
+
+#[test]
 fn sources() {
     snapshots("sources", Scenario::Night, "4G");
     snapshots("sources-late", Scenario::Night, "4jjjj");
@@ -167,6 +174,7 @@ fn a_window_that_is_too_small_says_so_and_recovers() {
 fn ascii_draws_no_mark_of_ours_outside_ascii() {
     for keys in [
         "", "<enter>", "<enter>l", "<enter>3", "6", "D", "?", "T", "!", "8t", "8S", "4G", "4C",
+        "5", "5jB",
     ] {
         let mut driver = driver(Scenario::Night, (120, 40));
         driver.ascii().press(keys);
@@ -202,6 +210,7 @@ fn nothing_from_outside_steers_the_terminal() {
         "",
         "<enter>",
         "<enter>llll",
+        "<enter>lllll",
         "<enter>3",
         "<enter>3w",
         "<enter>3<enter>",

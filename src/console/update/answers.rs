@@ -5,7 +5,7 @@ use crate::{
         effect::{Answer, Effect, Request},
         event::Answered,
         format::plural,
-        screens::{board, credentials, logs, reports, run, sources, table},
+        screens::{board, credentials, datamart, logs, reports, run, sources, table},
         state::{Demo, Screen, State, Tone},
     },
     ops::{ExecutionId, OpsResult},
@@ -57,6 +57,12 @@ pub(super) fn answered(state: &mut State, answered: Answered, effects: &mut Vec<
                 Tone::Info,
             );
         }
+        (Request::Quality(id), Answer::Quality(answer)) if state.run.id() == Some(&id) => {
+            run::checks::answered(state, answer)
+        }
+        (_, Answer::Quality(_)) => {}
+        (_, Answer::Datamart(answer)) => datamart::answered(state, answer),
+        (_, Answer::Snapshots(answer)) => datamart::answered_snapshots(state, answer),
         (_, Answer::Sources(answer)) => sources::answered(state, answer),
         (_, Answer::Credentials(answer)) => credentials::answered(state, answer, effects),
         (Request::CredentialHistory(path), Answer::CredentialHistory(answer)) => {
@@ -118,6 +124,13 @@ fn done(state: &mut State, request: &Request, answer: &Answer, effects: &mut Vec
             board::forget_preview(state);
             board::refresh(state, effects);
             run::refresh(state, effects);
+        }
+        Request::RollBack(version) => {
+            state.toast(
+                format!("rolled back to snapshot {version}, by a new one"),
+                Tone::Info,
+            );
+            datamart::refresh(state, effects);
         }
         Request::Crawl(_) | Request::StopCrawler(_) => sources::refresh(state, effects),
         Request::Copy(text) => {

@@ -13,7 +13,7 @@ use super::{
     event::{Event, EventKind},
     keymap::Key,
     screens::{
-        activity, board, credentials, dialogs,
+        activity, board, credentials, datamart, dialogs,
         help::Help,
         logs,
         overlay::{self, Overlay},
@@ -106,6 +106,7 @@ pub(crate) fn act(state: &mut State, action: &'static Action, effects: &mut Vec<
         Screen::Reports => reports::act(state, action.id, effects),
         Screen::Table => table::act(state, action.id, effects),
         Screen::Sources => sources::act(state, action.id),
+        Screen::Datamart => datamart::act(state, action.id),
         Screen::Credentials => credentials::act(state, action.id, effects),
         Screen::Activity => activity::act(state, action.id),
     };
@@ -132,6 +133,7 @@ fn everywhere(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) {
         }
         ActionId::GoReports => state.go(Screen::Reports),
         ActionId::GoSources => state.go(Screen::Sources),
+        ActionId::GoDatamart => state.go(Screen::Datamart),
         ActionId::GoCredentials => state.go(Screen::Credentials),
         ActionId::GoActivity => state.go(Screen::Activity),
         ActionId::Back => back(state),
@@ -182,7 +184,11 @@ fn back(state: &mut State) {
             }
             return;
         }
-        Screen::Run | Screen::Sources | Screen::Reports | Screen::Credentials => Screen::Board,
+        Screen::Run
+        | Screen::Sources
+        | Screen::Datamart
+        | Screen::Reports
+        | Screen::Credentials => Screen::Board,
         Screen::Logs => Screen::Run,
         Screen::Table => Screen::Reports,
         Screen::Activity => state.back.last().copied().unwrap_or(Screen::Board),
@@ -246,6 +252,7 @@ fn arrived(state: &mut State, effects: &mut Vec<Effect>) {
         Screen::Board => old(state.board.fetched_at()),
         Screen::Reports => old(state.reports.fetched_at()),
         Screen::Sources => old(state.sources.fetched_at()),
+        Screen::Datamart => old(state.datamart.fetched_at()),
         Screen::Credentials => old(state.credentials.fetched_at()),
         _ => false,
     };
@@ -264,6 +271,7 @@ fn refresh(state: &mut State, effects: &mut Vec<Effect>) {
         Screen::Logs => logs::refresh(state, effects),
         Screen::Reports => reports::refresh(state, effects),
         Screen::Sources => sources::refresh(state, effects),
+        Screen::Datamart => datamart::refresh(state, effects),
         Screen::Credentials => credentials::refresh(state, effects),
         Screen::Table => {
             if let Some(name) = state.table.as_ref().map(|table| table.name.clone()) {
@@ -298,6 +306,7 @@ pub(crate) fn find(state: &mut State, forward: bool, inclusive: bool, effects: &
         Screen::Reports => reports::find(state, &text, forward, inclusive),
         Screen::Table => table::find(state, &text, forward, inclusive, effects),
         Screen::Sources => sources::find(state, &text, forward, inclusive),
+        Screen::Datamart => datamart::find(state, &text, forward, inclusive),
         Screen::Credentials => credentials::find(state, &text, forward, inclusive, effects),
         Screen::Activity => activity::find(state, &text, forward, inclusive),
     }
@@ -310,7 +319,11 @@ pub(crate) fn filter(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
         Screen::Logs => logs::filter(state, text),
         Screen::Reports => reports::filter(state, text),
         Screen::Table => table::filter(state, text, effects),
-        Screen::Run | Screen::Sources | Screen::Credentials | Screen::Activity => {}
+        Screen::Run
+        | Screen::Sources
+        | Screen::Datamart
+        | Screen::Credentials
+        | Screen::Activity => {}
     }
 }
 
@@ -340,6 +353,7 @@ fn moused(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) {
                 Screen::Board => board::click(state, mouse.column, mouse.row),
                 Screen::Reports => reports::click(state, mouse.column, mouse.row),
                 Screen::Sources => sources::click(state, mouse.column, mouse.row),
+                Screen::Datamart => datamart::click(state, mouse.column, mouse.row),
                 Screen::Credentials => credentials::click(state, mouse.column, mouse.row, effects),
                 Screen::Table => table::click(state, mouse.column, mouse.row, effects),
                 _ => false,

@@ -6,7 +6,7 @@ use super::demo::{self, LEAD_EVERY};
 use crate::{
     console::{
         effect::Effect,
-        screens::{board, credentials, logs, reports, run, sources},
+        screens::{board, credentials, datamart, logs, reports, run, sources},
         state::{Demo, Screen, State},
     },
     ops::ExecutionStatus,
@@ -33,6 +33,7 @@ pub(super) fn tick(state: &mut State, effects: &mut Vec<Effect>) {
             }
             Screen::Reports => reports::refresh(state, effects),
             Screen::Sources => sources::refresh(state, effects),
+            Screen::Datamart => datamart::refresh(state, effects),
             Screen::Credentials => credentials::refresh(state, effects),
             Screen::Table | Screen::Activity => {}
         }
@@ -53,6 +54,7 @@ fn poll_due(state: &State) -> Option<Timestamp> {
             .min(),
         Screen::Reports => state.reports.due(),
         Screen::Sources => state.sources.due(),
+        Screen::Datamart => state.datamart.due(),
         Screen::Credentials => state.credentials.due(),
         Screen::Table | Screen::Activity => None,
     }?;
@@ -92,6 +94,7 @@ pub(crate) fn wake_at(state: &State) -> Option<Timestamp> {
 fn label_change(state: &State) -> Option<Timestamp> {
     let runs = match state.screen {
         Screen::Board => state.board.is_running(),
+        Screen::Datamart => state.datamart.is_running(),
         Screen::Run | Screen::Logs => state
             .run
             .detail()

@@ -53,7 +53,10 @@ pub(super) fn layout(state: &State) -> Layout {
         width: side_width,
         ..lower
     };
-    let streams = state.board.board().map_or(0, |board| board.freshness.len());
+    let streams = state
+        .board
+        .board()
+        .map_or(0, |board| board.freshness.len() + board.quality.len());
     let freshness_height = u16::try_from(streams + 2).unwrap_or(u16::MAX);
     if side.height >= freshness_height.saturating_add(14) {
         let freshness = Rect {

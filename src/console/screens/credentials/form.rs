@@ -86,6 +86,10 @@ pub(crate) fn open(state: &mut State) {
 /// A key in the form.
 pub(crate) fn key(state: &mut State, mut form: SetForm, key: Key, effects: &mut Vec<Effect>) {
     let counts = form.guard.lets_through(state.now);
+    if matches!(key.key_code(), KeyCode::Tab | KeyCode::BackTab) {
+        // No held Enter does that.
+        form.guard.open();
+    }
     match (key.key_code(), form.field) {
         (KeyCode::Esc, _) => return,
         (KeyCode::Tab | KeyCode::Down, _) => form.turn(1),

@@ -132,6 +132,9 @@ fn copyable(state: &State) -> Vec<(&'static str, String)> {
                     .map(|path| ("File", path)),
             );
         }
+        Screen::Datamart => {
+            items.push(("Command", "lakehand datamart show --plan".to_owned()));
+        }
         Screen::Sources => items.extend(
             state
                 .sources

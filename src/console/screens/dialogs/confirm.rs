@@ -12,6 +12,7 @@ use super::screen;
 use crate::console::{
     actions::{self, Action, ActionId},
     effect::{Effect, Request, Risk},
+    format::{full, plural},
     keymap::Key,
     screens::overlay::Overlay,
     state::{Requested, State, Tone},
@@ -21,6 +22,7 @@ use crate::console::{
         text::{Pen, width},
     },
 };
+use crate::ops::Snapshot;
 
 /// Asks before something changes. The identifiers are in the request since the dialog opened: whatever happens
 /// to the list behind it, this is what will be sent.
@@ -138,6 +140,40 @@ pub(crate) fn ask_crawl(state: &mut State, name: String) {
     ask(state, "Start this crawler?", facts, request, "Start", name);
 }
 
+/// Asks whether a table goes back to a snapshot.
+pub(crate) fn ask_roll_back(state: &mut State, table: String, snapshot: &Snapshot) {
+    let rows = snapshot
+        .rows
+        .map(|rows| format!(", {}", plural(rows, "row")))
+        .unwrap_or_default();
+    let facts = vec![
+        ("Table", table.clone()),
+        (
+            "Back to",
+            format!(
+                "snapshot {} of {} by {}{rows}",
+                snapshot.version,
+                full(snapshot.at, &state.zone),
+                snapshot.operation
+            ),
+        ),
+        (
+            "Afterwards",
+            "readers see those rows, by a new snapshot; nothing is lost, and you can go forward again"
+                .to_owned(),
+        ),
+    ];
+    let request = (Request::RollBack(snapshot.version), None);
+    ask(
+        state,
+        "Roll this table back?",
+        facts,
+        request,
+        "Roll back",
+        table,
+    );
+}
+
 /// Asks whether to stop a crawler.
 pub(crate) fn ask_stop_crawler(state: &mut State, name: String) {
     let facts = vec![
@@ -244,7 +280,7 @@ fn opens(state: &State, key: Key) -> bool {
     let asks = |action: &Action| {
         matches!(
             action.id,
-            ActionId::Redrive | ActionId::Stop | ActionId::StopCrawler
+            ActionId::Redrive | ActionId::Stop | ActionId::StopCrawler | ActionId::RollBack
         )
     };
     actions::for_key(state, key).is_some_and(asks)

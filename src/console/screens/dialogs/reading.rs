@@ -42,6 +42,15 @@ pub(crate) fn show_cell(state: &mut State) {
     }
 }
 
+/// Shows a text under a title.
+pub(crate) fn show_text(state: &mut State, title: String, text: String) {
+    state.overlay = Some(Overlay::Text(TextView {
+        title,
+        text,
+        top: 0,
+    }));
+}
+
 /// Shows the selected log line whole; JSON is indented.
 pub(crate) fn show_line(state: &mut State) {
     let Some(line) = state.logs.selected() else {

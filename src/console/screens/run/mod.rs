@@ -1,5 +1,6 @@
 //! Run: one execution. Why did it fail, can it be redriven, what is it doing now?
 
+pub(crate) mod checks;
 mod payload;
 mod view;
 
@@ -35,17 +36,20 @@ pub(crate) enum Tab {
     States,
     /// The history.
     Events,
+    /// What the checks of data quality found.
+    Checks,
     /// Input and output.
     Payload,
 }
 
 impl Tab {
     /// All, in order.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Graph,
         Self::Timeline,
         Self::States,
         Self::Events,
+        Self::Checks,
         Self::Payload,
     ];
 
@@ -56,6 +60,7 @@ impl Tab {
             Self::Timeline => "Timeline",
             Self::States => "States",
             Self::Events => "Events",
+            Self::Checks => "Checks",
             Self::Payload => "I/O",
         }
     }
@@ -77,6 +82,7 @@ pub(crate) struct RunState {
     pub(super) graph_cursor: Cursor,
     pub(super) stage_cursor: Cursor,
     pub(super) event_cursor: Cursor,
+    pub(super) checks: checks::Checks,
     pub(super) payload: payload::Payload,
     placed: bool,
 }
@@ -163,6 +169,9 @@ pub(crate) fn refresh(state: &mut State, effects: &mut Vec<Effect>) {
             state.run.events.last().map_or(0, |event| event.id),
         );
         state.run.answer.asked(now);
+        if state.run.tab == Tab::Checks {
+            state.ask(Request::Quality(id.clone()), effects);
+        }
         state.ask(Request::Execution(id, after), effects);
     }
 }
@@ -332,8 +341,8 @@ pub(super) fn layout(state: &State) -> Layout {
 /// Does an action; `false` if it is none of this screen's.
 pub(crate) fn act(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) -> bool {
     match action {
-        ActionId::NextPane | ActionId::Right => turn(state, 1),
-        ActionId::PreviousPane | ActionId::Left => turn(state, Tab::ALL.len() - 1),
+        ActionId::NextPane | ActionId::Right => turn(state, 1, effects),
+        ActionId::PreviousPane | ActionId::Left => turn(state, Tab::ALL.len() - 1, effects),
         ActionId::Open | ActionId::GoLogs => open_logs(state, effects),
         ActionId::GoRun => {}
         _ => return moved(state, action),
@@ -341,10 +350,16 @@ pub(crate) fn act(state: &mut State, action: ActionId, effects: &mut Vec<Effect>
     true
 }
 
-fn turn(state: &mut State, steps: usize) {
+fn turn(state: &mut State, steps: usize, effects: &mut Vec<Effect>) {
     // The same stage stays selected from tab to tab.
     let position = state.run.selected_position();
     state.run.tab = state.run.tab.turned(steps);
+    if state.run.tab == Tab::Checks
+        && !state.run.checks.is_answered()
+        && let Some(id) = state.run.id.clone()
+    {
+        state.ask(Request::Quality(id), effects);
+    }
     let heights = heights(state);
     let run = &mut state.run;
     let stages = run.detail().map_or(0, |detail| detail.stages.len());
@@ -372,6 +387,7 @@ fn moved(state: &mut State, action: ActionId) -> bool {
         Tab::Events => run
             .event_cursor
             .act(action, run.events.len(), heights.events),
+        Tab::Checks => run.checks.act(action, heights.payload),
         Tab::Payload => run.payload.act(action, heights.payload),
     };
     if did {
@@ -444,6 +460,13 @@ pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool
                     || holds(&view::event_facts(&run.events[row]))
             },
         ),
+        Tab::Checks => next(
+            run.checks.lines().len(),
+            run.checks.top(),
+            forward,
+            inclusive,
+            |row| holds(&run.checks.lines()[row].1),
+        ),
         Tab::Payload => next(
             run.payload.lines().len(),
             run.payload.top(),
@@ -459,6 +482,7 @@ pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool
         (Some(row), Tab::Events) => run
             .event_cursor
             .select(row, run.events.len(), heights.events),
+        (Some(row), Tab::Checks) => run.checks.scroll_to(row, heights.payload),
         (Some(row), Tab::Payload) => run.payload.scroll_to(row, heights.payload),
         (Some(row), _) => {
             let stages = run.answer.value().map_or(0, |detail| detail.stages.len());

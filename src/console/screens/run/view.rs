@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use super::{Layout, Tab, layout, payload::LineKind};
+use super::{Layout, Tab, checks::LineKind as CheckLine, layout, payload::LineKind};
 use crate::{
     console::{
         actions::ActionId,
@@ -60,6 +60,7 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
         Tab::Timeline => draw_timeline(state, buffer, places.body, detail),
         Tab::States => states(state, buffer, places.body, detail),
         Tab::Events => events(state, buffer, places.body),
+        Tab::Checks => checks(state, buffer, places.body),
         Tab::Payload => payload(state, buffer, places.body, state.run.payload.top()),
     }
     if let Some(side) = places.side {
@@ -394,6 +395,29 @@ pub(super) fn event_facts(event: &HistoryEvent) -> String {
         );
     }
     facts.join("  ")
+}
+
+fn checks(state: &State, buffer: &mut Buffer, area: Rect) {
+    let (theme, checks) = (&state.theme, &state.run.checks);
+    if checks.lines().is_empty() {
+        Pen::new(buffer, area, 0)
+            .gap(1)
+            .put(&checks.empty(), theme.muted);
+    }
+    let visible = checks.lines().iter().skip(checks.top());
+    for (row, (kind, line)) in visible.take(area.height.into()).enumerate() {
+        let style = match kind {
+            CheckLine::Title => theme.heading,
+            CheckLine::Good => theme.good,
+            CheckLine::Warning => theme.warn,
+            CheckLine::Bad => theme.bad,
+            CheckLine::Text => theme.text,
+            CheckLine::Sample => theme.muted,
+        };
+        Pen::new(buffer, area, u16::try_from(row).unwrap_or(u16::MAX))
+            .gap(1)
+            .put(line, style);
+    }
 }
 
 fn payload(state: &State, buffer: &mut Buffer, area: Rect, top: usize) {

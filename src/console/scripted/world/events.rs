@@ -195,7 +195,7 @@ impl World {
                 self.card("daily-report", "Build and export the daily report", 348),
             ],
             freshness: self.freshness(),
-            quality: Vec::new(),
+            quality: self.badges(),
             latest_report: self.reports.first().cloned(),
             lake_is_empty: self.executions.is_empty(),
         }

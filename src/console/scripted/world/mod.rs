@@ -1,6 +1,7 @@
 //! A small world that behaves like a platform: executions that run, fail, are redriven; a report file.
 
 mod credentials;
+mod datamart;
 mod detail;
 mod events;
 mod operations;
@@ -92,6 +93,7 @@ struct World {
     late: bool,
     calls: Vec<String>,
     old_boards: Vec<crate::ops::Board>,
+    snapshot: u64,
     crawling: Option<(String, Timestamp)>,
     versions: HashMap<String, Vec<CredentialVersion>>,
     broken: HashMap<String, usize>,
@@ -124,6 +126,7 @@ impl ScriptedOperations {
             late: scenario == Scenario::Night,
             calls: Vec::new(),
             old_boards: Vec::new(),
+            snapshot: 3,
             crawling: None,
             versions: credentials::first(NIGHT),
             broken: HashMap::new(),

@@ -7,10 +7,12 @@ use secrecy::SecretString;
 
 use super::{ScriptedOperations, credentials, detail};
 use crate::ops::{
-    Board, Credential, CredentialSet, CredentialVersion, ExecutionDetail, ExecutionId,
+    Board, Credential, CredentialSet, CredentialVersion, Datamart, ExecutionDetail, ExecutionId,
     ExecutionStatus, ExecutionSummary, Identity, LogLine, Operations, OpsError, OpsErrorKind,
-    OpsResult, ReportName, ReportSummary, SignInResult, Sources, StartRequest, WorkflowName,
+    OpsResult, ReportName, ReportSummary, SignInResult, Snapshot, Sources, StartRequest,
+    WorkflowName,
 };
+use crate::pipeline::{dataset::GoldTable, quality::QualityReport};
 
 #[async_trait]
 impl Operations for ScriptedOperations {
@@ -129,6 +131,37 @@ impl Operations for ScriptedOperations {
             format!("there is no report {name}"),
             "list them with reports list",
         ))
+    }
+
+    async fn quality(&self, id: &ExecutionId) -> OpsResult<Vec<QualityReport>> {
+        let mut world = self.called("quality", id.as_ref())?;
+        let checked = world.find(id)?.summary.workflow.as_ref() == "daily-report";
+        Ok(if checked {
+            vec![world.checks("daily_report_sub5")]
+        } else {
+            Vec::new()
+        })
+    }
+
+    async fn datamart(&self) -> OpsResult<Datamart> {
+        Ok(self.called("datamart", "")?.datamart())
+    }
+
+    async fn snapshots(&self, _table: GoldTable) -> OpsResult<Vec<Snapshot>> {
+        Ok(self.called("snapshots", "")?.snapshots())
+    }
+
+    async fn rollback(&self, _table: GoldTable, version: u64) -> OpsResult<Snapshot> {
+        let mut world = self.called("rollback", &version.to_string())?;
+        world.snapshot = 4;
+        let newest = world.snapshots().into_iter().next();
+        newest.ok_or_else(|| {
+            OpsError::new(
+                OpsErrorKind::NotFound,
+                "there is no snapshot",
+                "build it first",
+            )
+        })
     }
 
     async fn sources(&self) -> OpsResult<Sources> {

@@ -7,6 +7,7 @@ use crate::{
     console::{
         actions::ActionId,
         format::{age, ago, count, plural},
+        screens::datamart::checks,
         state::State,
         theme::{execution_mark, needs_care},
         widgets::{
@@ -65,7 +66,15 @@ pub(super) fn freshness(state: &State, buffer: &mut Buffer, area: Rect) {
             None => pen.put(&rows, theme.muted),
         };
     }
-    let row = u16::try_from(board.freshness.len()).unwrap_or(u16::MAX);
+    for (line, badge) in board.quality.iter().enumerate() {
+        let row = u16::try_from(board.freshness.len() + line).unwrap_or(u16::MAX);
+        let (text, style) = checks(state, badge);
+        Pen::new(buffer, area, row)
+            .put(&text, style)
+            .gap(1)
+            .put(&badge.table, theme.muted);
+    }
+    let row = u16::try_from(board.freshness.len() + board.quality.len()).unwrap_or(u16::MAX);
     if let Some(report) = &board.latest_report {
         let facts = format!(
             "{}, {} rows",

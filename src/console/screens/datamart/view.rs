@@ -1,0 +1,222 @@
+//! Drawing of the Datamart screen: facts above, snapshots below.
+
+use std::borrow::Cow;
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+
+use super::list;
+use crate::{
+    config::DatamartMode,
+    console::{
+        actions::ActionId,
+        format::{ago, bytes, count, moment, plural, running},
+        state::State,
+        widgets::{
+            grid::{self, Cell, Column},
+            text::{Pen, rule},
+        },
+    },
+    ops::{Datamart, QualityBadge, Snapshot, StatementInFlight},
+};
+
+const COLUMNS: [Column; 7] = [
+    Column::number("snapshot", 8, 0),
+    Column::fixed("", 10, 1),
+    Column::fixed("committed", 11, 1),
+    Column::growing("by", 18, 1, 2),
+    Column::number("rows added", 12, 4),
+    Column::number("removed", 12, 5),
+    Column::number("rows then", 12, 3),
+];
+
+/// Draws the Datamart screen.
+pub(crate) fn view(state: &State, buffer: &mut Buffer) {
+    let theme = &state.theme;
+    let (body, area) = (state.body(), list(state));
+    rule(buffer, body.x, body.y, body.width, theme.rule);
+    Pen::new(buffer, body, 0)
+        .gap(1)
+        .put(" Datamart ", theme.heading);
+    let room = usize::from(area.y.saturating_sub(body.y + 3));
+    for (row, (text, style)) in facts(state).iter().take(room).enumerate() {
+        let row = u16::try_from(row + 1).unwrap_or(u16::MAX);
+        Pen::new(buffer, body, row).gap(1).put(text, *style);
+    }
+    let line = area.y.saturating_sub(2);
+    rule(buffer, body.x, line, body.width, theme.rule);
+    let all = state.datamart.all();
+    let title = format!(" Snapshots {} ", count(all.len() as u64));
+    Pen::new(
+        buffer,
+        Rect {
+            y: line,
+            height: 1,
+            ..body
+        },
+        0,
+    )
+    .gap(1)
+    .put(&title, theme.heading);
+    let widths = grid::widths(&COLUMNS, area.width);
+    let titles = Rect {
+        y: line + 1,
+        height: 1,
+        ..area
+    };
+    grid::titles(buffer, titles, &COLUMNS, &widths, theme);
+    if all.is_empty() {
+        Pen::new(buffer, area, 0).put(&empty(state), theme.muted);
+    }
+    let visible = state.datamart.cursor.visible(all.len(), area.height.into());
+    for (line, position) in visible.enumerate() {
+        let line = u16::try_from(line).unwrap_or(u16::MAX);
+        let cells = cells(state, &all[position]);
+        grid::row(buffer, area, line, &COLUMNS, &widths, &cells);
+        if position == state.datamart.cursor.selected() {
+            let whole = Rect {
+                x: body.x,
+                width: body.width,
+                ..area
+            };
+            grid::select(buffer, whole, line, true, theme);
+        }
+    }
+}
+
+fn empty(state: &State) -> String {
+    let snapshots = &state.datamart.snapshots;
+    match (snapshots.error(), snapshots.is_answered()) {
+        (Some(error), _) => format!("cannot be read: {error}. {}", error.advice),
+        (None, false) => "reading …".to_owned(),
+        (None, true) => format!(
+            "it was not built yet: {} builds it",
+            state.key(ActionId::BuildDatamart)
+        ),
+    }
+}
+
+fn cells<'s>(state: &State, snapshot: &'s Snapshot) -> [Cell<'s>; 7] {
+    let theme = &state.theme;
+    let (word, style) = match (snapshot.current, snapshot.restorable) {
+        (true, _) => ("✓ current", theme.good),
+        (false, true) => ("· kept", theme.muted),
+        (false, false) => ("files gone", theme.muted),
+    };
+    let number = |value: Option<u64>| Cow::Owned(value.map(count).unwrap_or_default());
+    [
+        (Cow::Owned(snapshot.version.to_string()), theme.text),
+        (Cow::Borrowed(word), style),
+        (
+            Cow::Owned(moment(snapshot.at, state.now, &state.zone)),
+            theme.text,
+        ),
+        (Cow::Borrowed(snapshot.operation.as_str()), theme.text),
+        (number(snapshot.rows_added), theme.muted),
+        (number(snapshot.rows_removed), theme.muted),
+        (number(snapshot.rows), theme.text),
+    ]
+}
+
+/// What there is to know, a line each; the most important first.
+pub(super) fn facts(state: &State) -> Vec<(String, Style)> {
+    let theme = &state.theme;
+    let Some(datamart) = state.datamart.datamart() else {
+        let text = match state.datamart.answer.error() {
+            Some(error) => format!("cannot be read: {error}. {}", error.advice),
+            None => "reading …".to_owned(),
+        };
+        return vec![(text, theme.muted)];
+    };
+    let mut lines = vec![(head(datamart), theme.strong)];
+    lines.extend(datamart.why_no_plan.clone().map(|why| (why, theme.warn)));
+    lines.extend(
+        datamart
+            .in_flight
+            .iter()
+            .map(|statement| in_flight(state, statement)),
+    );
+    lines.extend(datamart.quality.as_ref().map(|badge| checks(state, badge)));
+    for source in &datamart.sources {
+        let newest = source.newest.map_or_else(
+            || "never written".to_owned(),
+            |at| format!("newest {}", ago(at, state.now)),
+        );
+        let text = format!(
+            "reads {:<28} {:>10} in {}, {newest}",
+            source.table,
+            bytes(source.bytes),
+            plural(source.files, "file")
+        );
+        lines.push((text, theme.text));
+    }
+    let estimate = &datamart.estimate;
+    let text = format!(
+        "a build scans at most {}: ${:.6} at ${} a terabyte",
+        bytes(estimate.bytes),
+        estimate.dollars,
+        estimate.price_per_tb
+    );
+    lines.push((text, theme.muted));
+    if let Some(build) = &datamart.last_build {
+        let ended = build.execution.ended.unwrap_or(build.execution.started);
+        let text = format!(
+            "last build {}: {} scanned, ${:.6}",
+            ago(ended, state.now),
+            bytes(build.bytes_scanned),
+            build.cost.dollars
+        );
+        lines.push((text, theme.muted));
+    }
+    lines
+}
+
+/// `marketing_datamart, a table: 12,345 rows, 1.2 MB`.
+fn head(datamart: &Datamart) -> String {
+    let kind = match datamart.mode {
+        DatamartMode::Table => "table",
+        DatamartMode::View => "view",
+    };
+    let size = match (datamart.rows, datamart.bytes) {
+        (Some(rows), Some(size)) => format!(": {}, {}", plural(rows, "row"), bytes(size)),
+        (Some(rows), None) => format!(": {}", plural(rows, "row")),
+        _ => String::new(),
+    };
+    format!("{}, a {kind}{size}", datamart.table)
+}
+
+fn in_flight(state: &State, statement: &StatementInFlight) -> (String, Style) {
+    let since = statement
+        .started
+        .map(|started| format!(" for {}", running(started, state.now)))
+        .unwrap_or_default();
+    let progress = statement
+        .progress
+        .as_deref()
+        .map(|progress| format!(", {progress}"))
+        .unwrap_or_default();
+    let text = format!(
+        "● {} runs{since} in {}{progress}",
+        statement.stage, statement.execution
+    );
+    (text, state.theme.running)
+}
+
+/// A table's newest checks in one line, for this screen and the Board.
+pub(in crate::console::screens) fn checks(state: &State, badge: &QualityBadge) -> (String, Style) {
+    let theme = &state.theme;
+    let when = ago(badge.checked_at, state.now);
+    let worst = badge.worst.as_deref().unwrap_or_default();
+    if badge.errors > 0 {
+        let failed = plural(badge.errors as u64, "check");
+        (format!("✗ {failed} failed {when}: {worst}"), theme.bad)
+    } else if badge.warnings > 0 {
+        let failed = plural(badge.warnings as u64, "warning");
+        (
+            format!("! {failed} of {} checks {when}: {worst}", badge.checks),
+            theme.warn,
+        )
+    } else {
+        let checks = plural(badge.checks as u64, "check");
+        (format!("✓ {checks} passed {when}"), theme.good)
+    }
+}
