@@ -72,7 +72,7 @@ fn click(strings: &Strings, at: usize) -> Value {
         "created_at": format!("{} 10:{:02}:{:02}", day(at), at / 60 % 60, at % 60),
         "ip": "203.0.113.7", "ua": pick(&strings.agents, at), "referrer": pick(&strings.referrers, at),
         "os": "Windows", "os_version": "10", "country": "DE", "city": pick(&strings.titles, at),
-        "sub5": sub5(strings, at), "sub6": null, "uniq": at % 3 == 0, "partner_id": 7,
+        "sub5": sub5(strings, at), "sub6": null, "uniq": at.is_multiple_of(3), "partner_id": 7,
         "offer": {"id": offer, "title": pick(&strings.titles, offer), "offer_id": format!("o{offer}")},
     })
 }
@@ -121,7 +121,7 @@ fn expected(strings: &Strings) -> Vec<Vec<String>> {
     for at in 0..CLICKS {
         let row = rows.entry(key(at)).or_default();
         row[0] += 1;
-        row[1] += u64::from(at % 3 == 0);
+        row[1] += u64::from(at.is_multiple_of(3));
     }
     for at in (0..CONVERSIONS).filter(|at| status(*at) == "confirmed") {
         let row = rows.entry(key(at)).or_default();

@@ -129,7 +129,7 @@ fn signed_in<'s>(state: &State, one: &Credential) -> Cell<'s> {
         let request = Request::TestCredentials((*source).to_owned());
         state.is_in_flight(&request.key())
     };
-    if one.sources.iter().any(|source| under_way(source)) {
+    if one.sources.iter().any(under_way) {
         return (Cow::Borrowed("signing in …"), theme.running);
     }
     let Some(test) = one.sources.iter().find_map(|source| tests.get(*source)) else {
