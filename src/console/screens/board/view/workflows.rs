@@ -1,6 +1,6 @@
 //! The upper part: two rows for each workflow, how it stands and where.
 
-use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{
     super::verdict::{is_failed, newest},
@@ -8,12 +8,12 @@ use super::{
 };
 use crate::{
     console::{
-        format::{ago, plural, until},
+        format::{ago, until},
         state::State,
         theme::{execution_mark, needs_care, stage_mark},
         widgets::text::{Pen, fit, width},
     },
-    ops::{ExecutionStatus, QualityBadge, Stage, StageStatus, WorkflowCard},
+    ops::{ExecutionStatus, Stage, StageStatus, WorkflowCard},
 };
 
 /// Draws every workflow, those that failed first.
@@ -81,13 +81,9 @@ fn card_line(
                 .gap(1)
                 .cell(card.name.as_ref(), names, theme.strong)
                 .gap(2);
-            pen = pen
-                .put(mark.word, mark.style)
+            pen.put(mark.word, mark.style)
                 .gap(2)
                 .put(&when(state, execution), theme.muted);
-            if let Some((text, style)) = badge(state, card) {
-                pen.gap(2).put(&text, style);
-            }
         }
         None => {
             pen = pen.right(&next, theme.muted);
@@ -100,24 +96,6 @@ fn card_line(
                 .gap(2)
                 .put(&card.description, theme.muted);
         }
-    }
-}
-
-/// What the newest checks of a workflow's executions found, if anything: `! 2 warnings`.
-fn badge(state: &State, card: &WorkflowCard) -> Option<(String, Style)> {
-    let of_this = |badge: &&QualityBadge| {
-        let workflow = badge.execution.split(':').next();
-        workflow == Some(card.name.as_ref())
-    };
-    let badge = state.board.board()?.quality.iter().find(of_this)?;
-    if badge.errors > 0 {
-        let failed = plural(badge.errors as u64, "check");
-        Some((format!("✗ {failed} failed"), state.theme.bad))
-    } else if badge.warnings > 0 {
-        let warnings = plural(badge.warnings as u64, "warning");
-        Some((format!("! {warnings}"), state.theme.warn))
-    } else {
-        None
     }
 }
 
