@@ -259,6 +259,42 @@ async fn a_failed_report_is_told_cleaned_up_and_goes_on_where_it_failed() {
 }
 
 #[tokio::test]
+async fn a_staging_table_that_a_killed_build_left_behind_is_cleared_once() {
+    for (workflow, times, ended) in [
+        ("daily-report", 1, ExecutionStatus::Succeeded),
+        ("datamart", 1, ExecutionStatus::Succeeded),
+        ("daily-report", usize::MAX, ExecutionStatus::Failed),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let built = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = Arc::clone(&built);
+        let resources = jobs()
+            .says("plan-datamart", |_, _| Ok(plan("table")))
+            .on(ATHENA, move |call: TaskCall, _| {
+                let sql = call.parameters["QueryString"].as_str().unwrap().to_owned();
+                let builds = sql.starts_with("CREATE TABLE") && sql.contains("_staging_");
+                let fails = builds
+                    && count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < times;
+                async move {
+                    if fails {
+                        let cause = json!({ "Status": { "StateChangeReason": "TABLE_ALREADY_EXISTS: Table 'x' already exists" } });
+                        return Err(TaskFailure::new("States.TaskFailed", cause.to_string()));
+                    }
+                    Ok(json!({ "QueryExecution": { "QueryExecutionId": "q", "Query": sql, "Statistics": { "DataScannedInBytes": 5 } } }))
+                }
+            });
+        let (workflows, _) = built_in(folder.path(), resources);
+        let (_, summary) = finish(&workflows, workflow).await;
+        assert_eq!(summary.status, ended, "{workflow}");
+        assert_eq!(
+            built.load(std::sync::atomic::Ordering::Relaxed),
+            2,
+            "{workflow}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_lost_commit_race_is_repeated_and_a_held_lease_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let resources = jobs()
