@@ -92,12 +92,18 @@ fn the_same_window_twice_at_once_is_the_same_report() {
 fn no_secret_is_left_behind() {
     let home = tempfile::tempdir().unwrap();
     let output = {
-        let arguments = demo_arguments(1500);
+        // All sources, with the key of each.
+        let mut arguments = demo_arguments(1500);
+        arguments.push("--all".to_owned());
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         run(home.path(), &arguments)
     };
     let marker = lakehand::simulator::SECRET_MARKER.as_bytes();
-    let holds = |bytes: &[u8]| memchr::memmem::find(bytes, marker).is_some();
+    let holds = |bytes: &[u8]| {
+        let found = |secret: &[u8]| memchr::memmem::find(bytes, secret).is_some();
+        found(marker) || found(b"PRIVATE KEY") || found(b"Bearer ")
+    };
+    assert!(output.status.success());
     assert!(!holds(&output.stdout) && !holds(&output.stderr));
     let mut read = 0;
     let mut folders = vec![home.path().to_path_buf()];
