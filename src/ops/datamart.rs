@@ -26,6 +26,8 @@ use crate::{
 pub const WORKFLOW: &str = "datamart";
 /// Bytes that Athena charges at least for a statement.
 const LEAST_CHARGED: u64 = 10_000_000;
+/// Statements of a build that are charged: the one that stages, the one that puts in place.
+const BUILD_STATEMENTS: u64 = 2;
 /// Bytes of the terabyte that prices are for.
 const TERABYTE: f64 = 1e12;
 /// How long a roll-back may hold the table.
@@ -196,7 +198,7 @@ impl Operator {
             why_no_plan,
             query_plan,
             sources,
-            estimate: CostEstimate::of(bytes, 1, profile.datamart.price_per_tb),
+            estimate: CostEstimate::of(bytes, BUILD_STATEMENTS, profile.datamart.price_per_tb),
             in_flight: self.in_flight(&executions).await?,
             last_build: self.last_build(&executions).await?,
             newest: executions.into_iter().next(),
@@ -280,7 +282,7 @@ impl Operator {
         Ok(Some(LastBuild {
             execution: execution.clone(),
             bytes_scanned,
-            cost: CostEstimate::of(bytes_scanned, 2, price),
+            cost: CostEstimate::of(bytes_scanned, BUILD_STATEMENTS, price),
         }))
     }
 

@@ -266,17 +266,7 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
         let line = u16::try_from(line).unwrap_or(u16::MAX);
         grid::row(buffer, area, line, &COLUMNS, &widths, &cells);
         if position == state.reports.cursor.selected() {
-            grid::select(
-                buffer,
-                Rect {
-                    x: body.x,
-                    width: body.width,
-                    ..area
-                },
-                line,
-                true,
-                theme,
-            );
+            grid::select(buffer, body, area, line, theme);
         }
     }
 }

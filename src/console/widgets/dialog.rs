@@ -133,14 +133,12 @@ pub(crate) fn wrapped(text: &str, columns: u16) -> Vec<String> {
                 > columns
             {
                 if line.is_empty() {
-                    let head = super::text::fit(&word, columns.max(2))
-                        .trim_end_matches('…')
-                        .to_owned();
-                    if head.is_empty() || head.len() >= word.len() {
+                    let cut = super::text::bytes_within(&word, columns);
+                    if cut == word.len() {
                         break;
                     }
-                    word = word.split_off(head.len());
-                    lines.push(head);
+                    let rest = word.split_off(cut);
+                    lines.push(std::mem::replace(&mut word, rest));
                 } else {
                     lines.push(std::mem::take(&mut line));
                 }
@@ -192,5 +190,25 @@ mod tests {
                 .all(|line| super::super::text::width(line) <= 4)
         );
         assert_eq!(wrapped("unbreakable", 4).concat(), "unbreakable");
+    }
+
+    #[test]
+    fn a_word_is_cut_between_its_clusters_whatever_it_holds() {
+        for word in [
+            "ends in…",
+            "…",
+            "日本語のことば",
+            "e\u{301}e\u{301}e\u{301}",
+            "a\u{7}b\u{1b}[31mc",
+            "👩‍👩‍👧‍👦👩‍👩‍👧‍👦",
+        ] {
+            for columns in 0..5 {
+                assert_eq!(
+                    wrapped(word, columns).concat().replace(' ', ""),
+                    word.replace(' ', ""),
+                    "{word:?} in {columns}"
+                );
+            }
+        }
     }
 }

@@ -134,15 +134,10 @@ pub(crate) fn row(
     }
 }
 
-/// Marks the selected row over its whole width.
-pub(crate) fn select(buffer: &mut Buffer, area: Rect, line: u16, focused: bool, theme: &Theme) {
-    if line < area.height {
-        let style = if focused {
-            theme.selection
-        } else {
-            theme.selection_away
-        };
-        tint(buffer, area.x, area.y + line, area.width, style);
+/// Marks the selected row of `rows` over the whole width of its pane, which is wider than the cells.
+pub(crate) fn select(buffer: &mut Buffer, pane: Rect, rows: Rect, line: u16, theme: &Theme) {
+    if line < rows.height {
+        tint(buffer, pane.x, rows.y + line, pane.width, theme.selection);
     }
 }
 

@@ -59,6 +59,20 @@ fn head_of(text: &str, columns: usize) -> &str {
     &text[..end]
 }
 
+/// Bytes of the longest beginning of `text` that `columns` columns hold; at least one cluster, however wide.
+pub(crate) fn bytes_within(text: &str, columns: usize) -> usize {
+    let mut used = 0;
+    let mut bytes = 0;
+    for grapheme in text.graphemes(true) {
+        used += width(grapheme);
+        if bytes > 0 && used > columns {
+            break;
+        }
+        bytes += grapheme.len();
+    }
+    bytes
+}
+
 /// Draws `text` at (`x`, `y`) in at most `columns` columns; returns the columns used.
 pub(crate) fn put(
     buffer: &mut Buffer,

@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use super::{
     MissingPart, PageSink, Passes, Source, SourceError, SourceOutcome, SourceRequest,
     google::{
-        broken_state, concerns_a_part,
+        broken_state,
         days::{self, DayReading, age, is_young},
         login::ServiceAccount,
+        parts::{Parts, note_days},
         progress::Progress,
         refusals,
         rows::{self, DayRows, Owner},
@@ -388,40 +389,17 @@ impl Source for Ga3 {
         sink: &mut dyn PageSink,
     ) -> Result<SourceOutcome, SourceError> {
         let mut progress = Progress::resume(cursor);
-        let mut missing = Vec::new();
+        let mut parts = Parts::of(self.report.views.len());
         for unit in &self.report.views {
-            match self.view(unit, request, &mut progress, sink).await {
-                Ok(()) => {}
-                Err(error) if self.report.views.len() > 1 && concerns_a_part(&error) => {
-                    missing.push((
-                        MissingPart::new(format!("views/{}", unit.view), &error),
-                        error,
-                    ));
-                }
-                Err(error) => return Err(error),
-            }
+            let ended = self.view(unit, request, &mut progress, sink).await;
+            parts.ended(format!("views/{}", unit.view), ended)?;
         }
-        if missing.len() == self.report.views.len()
-            && progress.days.is_empty()
-            && let Some((_, error)) = missing.pop()
-        {
-            return Err(error);
-        }
-        let missing = missing.into_iter().map(|(part, _)| part).collect();
+        let missing = parts.missing(&progress)?;
         Ok(self.outcome(request, &progress, missing))
     }
 
     async fn stored(&self, outcome: &SourceOutcome) -> Result<(), SourceError> {
-        let days = outcome.request["days"].clone();
-        let readings: Vec<DayReading> = serde_json::from_value(days).unwrap_or_default();
-        days::note(
-            &self.store,
-            "ga3",
-            self.report.name.as_str(),
-            &self.definition,
-            &readings,
-        )
-        .await
-        .map_err(broken_state)
+        let name = self.report.name.as_str();
+        note_days(&self.store, "ga3", name, &self.definition, outcome).await
     }
 }

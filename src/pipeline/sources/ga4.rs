@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use super::{
     MissingPart, PageSink, Passes, Source, SourceError, SourceOutcome, SourceRequest,
     google::{
-        broken_state, concerns_a_part,
+        broken_state,
         days::{self, DayReading, age, is_young},
         login::ServiceAccount,
+        parts::{Parts, note_days},
         progress::Progress,
         rows::{self, DayRows, Owner},
     },
@@ -430,41 +431,17 @@ impl Source for Ga4 {
         sink: &mut dyn PageSink,
     ) -> Result<SourceOutcome, SourceError> {
         let mut progress = Progress::resume(cursor);
-        let mut missing = Vec::new();
+        let mut parts = Parts::of(self.report.properties.len());
         for unit in &self.report.properties {
-            match self.property(unit, request, &mut progress, sink).await {
-                Ok(()) => {}
-                // With a single property its failure is the collection's.
-                Err(error) if self.report.properties.len() > 1 && concerns_a_part(&error) => {
-                    missing.push((
-                        MissingPart::new(format!("properties/{}", unit.property), &error),
-                        error,
-                    ));
-                }
-                Err(error) => return Err(error),
-            }
+            let ended = self.property(unit, request, &mut progress, sink).await;
+            parts.ended(format!("properties/{}", unit.property), ended)?;
         }
-        if missing.len() == self.report.properties.len()
-            && progress.days.is_empty()
-            && let Some((_, error)) = missing.pop()
-        {
-            return Err(error);
-        }
-        let missing = missing.into_iter().map(|(part, _)| part).collect();
+        let missing = parts.missing(&progress)?;
         Ok(self.outcome(request, &progress, missing))
     }
 
     async fn stored(&self, outcome: &SourceOutcome) -> Result<(), SourceError> {
-        let days = outcome.request["days"].clone();
-        let readings: Vec<DayReading> = serde_json::from_value(days).unwrap_or_default();
-        days::note(
-            &self.store,
-            "ga4",
-            self.report.name.as_str(),
-            &self.definition,
-            &readings,
-        )
-        .await
-        .map_err(broken_state)
+        let name = self.report.name.as_str();
+        note_days(&self.store, "ga4", name, &self.definition, outcome).await
     }
 }

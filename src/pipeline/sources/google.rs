@@ -3,6 +3,7 @@
 
 pub mod days;
 pub(in crate::pipeline) mod login;
+pub(in crate::pipeline) mod parts;
 pub(in crate::pipeline) mod progress;
 pub(in crate::pipeline) mod refusals;
 pub(in crate::pipeline) mod rows;
@@ -10,17 +11,6 @@ pub(in crate::pipeline) mod sign_in;
 
 use super::SourceError;
 use crate::pipeline::state::StateError;
-
-/// Whether a failure concerns one property or view and leaves the others to be read.
-pub(in crate::pipeline) fn concerns_a_part(error: &SourceError) -> bool {
-    matches!(
-        error,
-        SourceError::Exhausted { .. }
-            | SourceError::Refused { .. }
-            | SourceError::BadCredentials { .. }
-            | SourceError::Quota { .. }
-    )
-}
 
 /// A state object that cannot be read or written.
 pub(in crate::pipeline) fn broken_state(error: StateError) -> SourceError {

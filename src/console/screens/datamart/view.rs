@@ -74,12 +74,7 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
         let cells = cells(state, &all[position]);
         grid::row(buffer, area, line, &COLUMNS, &widths, &cells);
         if position == state.datamart.cursor.selected() {
-            let whole = Rect {
-                x: body.x,
-                width: body.width,
-                ..area
-            };
-            grid::select(buffer, whole, line, true, theme);
+            grid::select(buffer, body, area, line, theme);
         }
     }
 }

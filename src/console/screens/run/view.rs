@@ -293,17 +293,7 @@ fn states(state: &State, buffer: &mut Buffer, area: Rect, detail: &ExecutionDeta
         let line = u16::try_from(line).unwrap_or(u16::MAX);
         grid::row(buffer, rows, line, &STATES, &widths, &cells);
         if position == state.run.stage_cursor.selected() {
-            grid::select(
-                buffer,
-                Rect {
-                    x: area.x,
-                    width: area.width,
-                    ..rows
-                },
-                line,
-                true,
-                theme,
-            );
+            grid::select(buffer, area, rows, line, theme);
         }
     }
 }
@@ -359,17 +349,7 @@ fn events(state: &State, buffer: &mut Buffer, area: Rect) {
         let line = u16::try_from(line).unwrap_or(u16::MAX);
         grid::row(buffer, rows, line, &EVENTS, &widths, &cells);
         if position == state.run.event_cursor.selected() {
-            grid::select(
-                buffer,
-                Rect {
-                    x: area.x,
-                    width: area.width,
-                    ..rows
-                },
-                line,
-                true,
-                theme,
-            );
+            grid::select(buffer, area, rows, line, theme);
         }
     }
 }

@@ -63,12 +63,7 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
         };
         grid::row(buffer, area, line, &COLUMNS, &widths, &cells);
         if position == state.sources.cursor.selected() {
-            let whole = Rect {
-                x: body.x,
-                width: body.width,
-                ..area
-            };
-            grid::select(buffer, whole, line, true, theme);
+            grid::select(buffer, body, area, line, theme);
         }
     }
     let below = Rect {

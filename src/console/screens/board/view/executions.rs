@@ -73,17 +73,7 @@ pub(super) fn executions(state: &State, buffer: &mut Buffer, area: Rect) {
             &cells(state, execution),
         );
         if position == state.board.cursor.selected() {
-            grid::select(
-                buffer,
-                Rect {
-                    x: area.x,
-                    width: area.width,
-                    ..rows
-                },
-                line,
-                true,
-                theme,
-            );
+            grid::select(buffer, area, rows, line, theme);
         }
     }
 }
