@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+mod aws;
 mod keys;
 mod load;
 mod migrate_ga3;
 mod sources;
 
+pub use aws::AwsSettings;
 pub use keys::{KeyBinding, KeyPatch, Placed};
 pub use load::{Config, ConfigError, Home};
 pub use migrate_ga3::{Mapped, Migration, Missing, migrate};
@@ -27,6 +29,8 @@ pub use sources::{
 pub enum PlatformKind {
     /// On this machine: files, DataFusion, Delta Lake, SQLite.
     Local,
+    /// On AWS: S3, Athena, Step Functions, Glue, SSM.
+    Aws,
 }
 
 /// A named target.
@@ -64,6 +68,10 @@ pub struct Profile {
     pub schedules: Vec<Schedule>,
     /// Refuse every change.
     pub read_only: bool,
+    /// A change needs the profile's name to be typed.
+    pub protected: bool,
+    /// The deployed platform; unused by a local profile.
+    pub aws: AwsSettings,
 }
 
 impl Profile {

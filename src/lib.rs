@@ -13,6 +13,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+#[cfg(feature = "local")]
 pub mod cli;
 pub mod config;
 #[cfg(feature = "console")]

@@ -161,6 +161,8 @@ impl House {
             datamart: lakehand::config::DatamartSettings::default(),
             schedules: Vec::new(),
             read_only: false,
+            protected: false,
+            aws: <_>::default(),
         }
     }
 

@@ -7,68 +7,26 @@
 #![cfg(feature = "simulator")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    sync::{Mutex, PoisonError},
-};
+#[path = "support/python.rs"]
+mod python_environment;
+
+use std::process::Command;
 
 use jiff::civil::{Date, date};
 use lakehand::simulator::{
     self, Options, RunningSimulator,
     google::{GoogleOptions, PROPERTIES},
 };
+use python_environment::{output, python};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
 const TODAY: Date = date(2026, 1, 31);
 const PACKAGES: [&str; 3] = [
-    "google-analytics-data",
-    "google-api-python-client",
-    "google-auth",
+    "google-analytics-data==0.23.3",
+    "google-api-python-client==2.202.0",
+    "google-auth==2.62.2",
 ];
-
-/// Runs a command; its output when it succeeds.
-fn run(command: &mut Command, what: &str) -> String {
-    let output = command.output().unwrap_or_else(|error| {
-        panic!("{what} could not be started: {error}; this test needs python3 with venv and pip")
-    });
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{what} failed: {errors}\nthis test needs python3 and a package index that pip can reach"
-    );
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// The interpreter of the environment with Google's clients; whoever comes first makes it.
-fn python() -> PathBuf {
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("google-clients");
-    let python = folder.join("bin/python");
-    let ready = folder.join("ready");
-    if !ready.exists() {
-        run(
-            Command::new("python3")
-                .args(["-m", "venv", "--clear"])
-                .arg(&folder),
-            "python3 -m venv",
-        );
-        let mut pip = Command::new(&python);
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ])
-        .args(PACKAGES);
-        run(&mut pip, "pip install of Google's clients");
-        std::fs::write(ready, "").unwrap();
-    }
-    python
-}
 
 async fn simulator() -> RunningSimulator {
     let options = Options {
@@ -89,13 +47,13 @@ async fn script(simulator: &RunningSimulator, text: &str) -> Value {
     std::fs::write(&file, text).unwrap();
     let base_url = simulator.base_url();
     let output = tokio::task::spawn_blocking(move || {
-        let mut command = Command::new(python());
+        let mut command = Command::new(python("google-clients", &PACKAGES));
         command.arg(&file).arg(base_url).arg(&key);
         // Nothing of these requests leaves the machine.
         command
             .env("NO_PROXY", "127.0.0.1")
             .env("no_proxy", "127.0.0.1");
-        run(&mut command, "the client")
+        output(&mut command, "the client")
     })
     .await
     .unwrap();

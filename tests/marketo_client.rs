@@ -6,17 +6,16 @@
 #![cfg(feature = "simulator")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+#[path = "support/python.rs"]
+mod python_environment;
+
+use std::{collections::BTreeSet, process::Command, time::Duration};
 
 use lakehand::simulator::{
     self, Options,
     marketo::{DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_MUNCHKIN_ID, MarketoOptions},
 };
+use python_environment::python;
 use serde_json::Value;
 
 const CLIENT: &str = "marketorestpython==0.5.25";
@@ -94,44 +93,6 @@ except Exception as error:
 print(json.dumps(got))
 "#;
 
-/// The interpreter of a virtual environment with the client in it.
-fn python() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("marketo-client");
-    let python = folder.join("bin/python");
-    let run = |command: &mut Command, what: &str| {
-        let done = command.output().unwrap_or_else(|why| {
-            panic!("{what} could not be started: {why}; is Python 3 installed?")
-        });
-        assert!(
-            done.status.success(),
-            "{what} failed; this test needs Python 3 with venv and a package index:\n{}{}",
-            String::from_utf8_lossy(&done.stdout),
-            String::from_utf8_lossy(&done.stderr)
-        );
-    };
-    let has_it = Command::new(&python)
-        .args(["-c", "import marketorestpython"])
-        .output();
-    if !has_it.is_ok_and(|done| done.status.success()) {
-        run(
-            Command::new("python3")
-                .args(["-m", "venv", "--clear"])
-                .arg(&folder),
-            "python3 -m venv",
-        );
-        let pip = [
-            "-m",
-            "pip",
-            "install",
-            "--disable-pip-version-check",
-            "--quiet",
-            CLIENT,
-        ];
-        run(Command::new(&python).args(pip), "pip install");
-    }
-    python
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_client_reads_everything_it_knows_of() {
     let options = Options {
@@ -162,7 +123,7 @@ async fn the_client_reads_everything_it_knows_of() {
             DEMO_CLIENT_SECRET,
             &ids,
         ];
-        Command::new(python())
+        Command::new(python("marketo-client", &[CLIENT]))
             .arg("-c")
             .arg(SCRIPT)
             .args(arguments)

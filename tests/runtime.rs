@@ -108,6 +108,8 @@ fn open(folder: &Path, pause: Duration) -> LocalWorkflows {
         datamart: lakehand::config::DatamartSettings::default(),
         schedules: Vec::new(),
         read_only: false,
+        protected: false,
+        aws: <_>::default(),
     });
     let store = StateStore::open(&profile.state_file()).unwrap();
     let definitions = Definitions::of(

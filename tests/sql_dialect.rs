@@ -5,13 +5,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "support/python.rs"]
+mod python_environment;
+
 use std::{
     io::Write,
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
 
 use lakehand::pipeline::gold::SqlFiles;
+use python_environment::python;
 
 /// What the environment holds; another version gets another folder.
 const SQLGLOT: &str = "sqlglot==30.30.0";
@@ -43,45 +46,6 @@ for path, sql in json.load(sys.stdin):
 sys.exit(1 if bad else 0)
 "#;
 
-fn told(what: &str, output: &Output) {
-    assert!(
-        output.status.success(),
-        "{what} failed; this test needs python3 with venv and a package index.\n{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-/// Python of an environment that has sqlglot; made once, finished by a rename.
-fn python() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(SQLGLOT.replace("==", "-"));
-    let python = folder.join("bin/python");
-    if folder.join("ready").exists() {
-        return python;
-    }
-    let made = Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(&folder)
-        .output();
-    told(
-        "making a virtual environment",
-        &made.expect("there is no python3 on this machine"),
-    );
-    let installed = Command::new(&python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            SQLGLOT,
-        ])
-        .output();
-    told(&format!("pip install {SQLGLOT}"), &installed.unwrap());
-    std::fs::write(folder.join("ready"), "").unwrap();
-    python
-}
-
 #[test]
 fn every_statement_is_one_that_athena_can_read() {
     let files = SqlFiles::embedded();
@@ -109,7 +73,7 @@ fn every_statement_is_one_that_athena_can_read() {
         .map(|path| (path, files.render(path, &parameters).unwrap()))
         .collect();
     assert!(statements.len() > 20);
-    let mut parser = Command::new(python())
+    let mut parser = Command::new(python("sqlglot", &[SQLGLOT]))
         .args(["-c", SCRIPT])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -102,7 +102,7 @@ pub async fn run(app: &App, args: &DemoArgs, ascii: bool) -> VerbResult {
         faults: args.faults.clone(),
         all: args.all,
     };
-    mark(&app.platform, &spec).await?;
+    mark(app.platform.local("the demo")?, &spec).await?;
     if args.headless {
         headless(app, &spec).await
     } else {
@@ -168,11 +168,11 @@ async fn headless(app: &App, spec: &SampleSpec) -> VerbResult {
 
 /// Every table that SQL sees, with its rows.
 async fn tables(app: &App) -> Result<BTreeMap<String, u64>, CliError> {
-    let engine = app.platform.engine()?;
+    let engine = app.platform.engine();
     let mut rows = BTreeMap::new();
-    for name in first_column::<String>(engine, "SHOW TABLES").await? {
+    for name in first_column::<String>(engine.as_ref(), "SHOW TABLES").await? {
         let count = format!("SELECT CAST(count(*) AS varchar) FROM {name}");
-        let count = first_column(engine, &count).await?.pop();
+        let count = first_column(engine.as_ref(), &count).await?.pop();
         rows.insert(name, count.unwrap_or_default());
     }
     Ok(rows)

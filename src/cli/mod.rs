@@ -248,13 +248,13 @@ async fn run_verb(cli: Cli) -> VerbResult {
         Some(Verb::Simulate(args)) => return simulate::run(args, output).await,
         _ => {}
     }
-    let app = open(cli.profile.as_deref(), output, &cli.verb)?;
+    let app = open(cli.profile.as_deref(), output, &cli.verb).await?;
     let verb = cli.verb;
     let ascii = cli.ascii;
     let work = async {
         let ended = with_platform(&app, verb, ascii).await;
         // A crawl that a landing object started should not be cut off by the end of the program.
-        app.platform.crawlers().idle().await;
+        app.platform.idle().await;
         ended
     };
     tokio::select! {
@@ -280,7 +280,11 @@ async fn interrupted(console: Arc<std::sync::atomic::AtomicBool>) {
     }
 }
 
-fn open(profile: Option<&str>, output: OutputFormat, verb: &Option<Verb>) -> Result<App, CliError> {
+async fn open(
+    profile: Option<&str>,
+    output: OutputFormat,
+    verb: &Option<Verb>,
+) -> Result<App, CliError> {
     let home = Home::find()?;
     let config = Config::load(&home)?;
     let profile = config.profile(profile)?.clone();
@@ -296,9 +300,11 @@ fn open(profile: Option<&str>, output: OutputFormat, verb: &Option<Verb>) -> Res
         sample::in_force(&profile, demo.is_some_and(demo::DemoArgs::all))
     };
     let profile = Arc::new(profile);
-    let platform = Platform::open(Arc::clone(&profile))?;
+    let platform = Platform::open(Arc::clone(&profile)).await?;
     #[cfg(feature = "simulator")]
-    sample::install(&platform);
+    if let Ok(platform) = platform.local("the sample") {
+        sample::install(platform);
+    }
     Ok(App {
         profile,
         platform,

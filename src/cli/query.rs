@@ -3,6 +3,7 @@
 use std::{
     io::{self, Read, Write},
     path::PathBuf,
+    sync::Arc,
 };
 
 use arrow::{
@@ -64,10 +65,7 @@ pub async fn run(app: &App, args: &QueryArgs) -> VerbResult {
         sql.clear();
         io::stdin().read_to_string(&mut sql)?;
     }
-    let mut engine = app.platform.engine()?.clone();
-    for (name, path) in &args.tables {
-        engine = engine.with_parquet(name, path)?;
-    }
+    let engine = engine(app, args)?;
     let cancel = CancellationToken::new();
     if is_query(&sql) {
         let rows = engine.query(&sql, &cancel).await?;
@@ -87,6 +85,18 @@ pub async fn run(app: &App, args: &QueryArgs) -> VerbResult {
         })?;
     }
     Ok(Ended::Well)
+}
+
+/// The profile's engine, which knows the files that were named as tables.
+fn engine(app: &App, args: &QueryArgs) -> Result<Arc<dyn QueryEngine>, CliError> {
+    if args.tables.is_empty() {
+        return Ok(app.platform.engine());
+    }
+    let mut engine = app.platform.local("--table")?.engine()?.clone();
+    for (name, path) in &args.tables {
+        engine = engine.with_parquet(name, path)?;
+    }
+    Ok(Arc::new(engine))
 }
 
 /// Whether a statement gives rows: by its first word, past comments and brackets.

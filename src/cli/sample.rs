@@ -22,7 +22,10 @@ use crate::{
         ports::{Lake, PutCondition, StoreError},
         window::Window,
     },
-    platform::{Platform, Played, StandIn, WeakPlatform},
+    platform::{
+        Played, StandIn,
+        local::{Platform, WeakPlatform},
+    },
     simulator::{self, FaultPlan, RunningSimulator, marketo::MarketoOptions},
 };
 

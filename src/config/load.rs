@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::{
-    AffiseSettings, CredentialSettings, DatamartSettings, Ga3Settings, Ga4Settings, GoldSettings,
-    KeyPatch, MarketoSettings, NormaliseSettings, PlatformKind, Profile, Schedule,
+    AffiseSettings, AwsSettings, CredentialSettings, DatamartSettings, Ga3Settings, Ga4Settings,
+    GoldSettings, KeyPatch, MarketoSettings, NormaliseSettings, PlatformKind, Profile, Schedule,
     keys::SpannedKeys,
 };
 
@@ -135,6 +135,8 @@ struct ProfileFile {
     time_zone: Option<Spanned<String>>,
     data_dir: Option<PathBuf>,
     read_only: bool,
+    protected: bool,
+    aws: Option<Spanned<AwsSettings>>,
     affise: Option<Spanned<AffiseSettings>>,
     marketo: Option<Spanned<MarketoSettings>>,
     ga4: Option<Spanned<Ga4Settings>>,
@@ -155,6 +157,9 @@ struct ProfileShown<'a> {
     time_zone: String,
     data_dir: &'a Path,
     read_only: bool,
+    protected: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aws: Option<&'a AwsSettings>,
     affise: &'a AffiseSettings,
     #[serde(skip_serializing_if = "Option::is_none")]
     marketo: Option<&'a MarketoSettings>,
@@ -308,6 +313,8 @@ fn shown(profile: &Profile) -> ProfileShown<'_> {
         time_zone: profile.time_zone.iana_name().unwrap_or("UTC").to_owned(),
         data_dir: &profile.data_dir,
         read_only: profile.read_only,
+        protected: profile.protected,
+        aws: (profile.platform == PlatformKind::Aws).then_some(&profile.aws),
         affise: &profile.affise,
         marketo: profile.marketo.as_ref(),
         ga4: profile.ga4.as_ref(),
@@ -373,6 +380,8 @@ impl Place<'_> {
             datamart: self.datamart(file.datamart)?,
             schedules: file.schedules.unwrap_or_else(default_schedules),
             read_only: file.read_only,
+            protected: file.protected,
+            aws: self.aws(file.aws)?,
         })
     }
 
@@ -440,6 +449,16 @@ impl Place<'_> {
         complaint
             .or_else(|| parameter_complaint([&s.api_key_parameter]))
             .map_or(Ok(s), |message| Err(self.invalid(at, message)))
+    }
+
+    fn aws(&self, settings: Option<Spanned<AwsSettings>>) -> Result<AwsSettings, ConfigError> {
+        let Some(settings) = settings else {
+            return Ok(AwsSettings::default());
+        };
+        match settings.get_ref().complaint() {
+            Some(message) => Err(self.invalid(settings.span().start, message)),
+            None => Ok(settings.into_inner()),
+        }
     }
 
     fn datamart(

@@ -11,11 +11,15 @@ use crate::{
     pipeline::ports::{ParameterError, ParameterStore, StoreError},
 };
 
+#[cfg(feature = "aws")]
+pub mod aws;
+#[cfg(feature = "local")]
+mod bundle;
 #[cfg(feature = "local")]
 pub mod local;
 
 #[cfg(feature = "local")]
-pub use local::{Platform, WeakPlatform};
+pub use bundle::Platform;
 
 /// What a stand-in is collected with instead of what is configured.
 #[derive(Debug, Clone)]
@@ -60,6 +64,14 @@ pub enum PlatformError {
         profile: String,
         /// Why.
         source: Box<OpsError>,
+    },
+    /// The program was built without what the profile names.
+    #[error(
+        "the profile {profile} is on AWS, and this program was built without the feature `aws`"
+    )]
+    NotBuilt {
+        /// Profile.
+        profile: String,
     },
 }
 

@@ -56,6 +56,8 @@ pub fn profile(folder: &Path, zone: &str) -> Profile {
         datamart: lakehand::config::DatamartSettings::default(),
         schedules: Vec::new(),
         read_only: false,
+        protected: false,
+        aws: <_>::default(),
     }
 }
 

@@ -529,6 +529,8 @@ pub(crate) fn profile(folder: &Path) -> Profile {
         datamart: crate::config::DatamartSettings::default(),
         schedules: Vec::new(),
         read_only: false,
+        protected: false,
+        aws: <_>::default(),
     }
 }
 

@@ -262,7 +262,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{Config, Home},
-        platform::Platform,
+        platform::local::Platform,
         simulator,
     };
 

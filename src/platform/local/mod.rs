@@ -48,7 +48,6 @@ use crate::{
             Clock, Lake, ObjectStore, QueryEngine, QueryError, QueryRows, QuerySummary, StoreError,
             SystemClock,
         },
-        window::{Window, WindowError},
     },
 };
 
@@ -218,6 +217,12 @@ impl Platform {
         self.inner.engine.get()
     }
 
+    /// SQL, started by the first statement.
+    #[must_use]
+    pub fn query_engine(&self) -> Arc<dyn QueryEngine> {
+        self.inner.engine.clone()
+    }
+
     /// State machines and executions of this machine.
     #[must_use]
     pub fn workflows(&self) -> &LocalWorkflows {
@@ -234,14 +239,6 @@ impl Platform {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.inner.clock.now()
-    }
-
-    /// Today and the seven days before it.
-    ///
-    /// # Errors
-    /// At the very edge of the calendar.
-    pub fn default_window(&self) -> Result<Window, WindowError> {
-        Window::default_at(self.now(), &self.inner.profile.time_zone)
     }
 
     /// Whether the console has the terminal.

@@ -234,6 +234,8 @@ fn profile(folder: &Path) -> Arc<Profile> {
         datamart: crate::config::DatamartSettings::default(),
         schedules: Vec::new(),
         read_only: false,
+        protected: false,
+        aws: <_>::default(),
     })
 }
 

@@ -1,0 +1,139 @@
+//! The deployed platform: every port on the AWS SDK.
+//!
+//! Nothing here decides what the pipeline or the operator does; it only carries it to S3, Athena, Step Functions,
+//! Glue, SSM and CloudWatch Logs, and tells in words what came back. Only this module names an `aws_sdk_*` crate.
+
+mod call;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+
+use self::call::{Api, CallError, Meter, Watch};
+use crate::config::Profile;
+
+/// Overrides every other address of AWS.
+const ENDPOINT_VARIABLE: &str = "LAKEHAND_ENDPOINT_URL";
+
+/// The clients of one account and region. Making them calls nobody.
+#[derive(Debug, Clone)]
+struct Clients {
+    s3: aws_sdk_s3::Client,
+    ssm: aws_sdk_ssm::Client,
+    secrets: aws_sdk_secretsmanager::Client,
+    athena: aws_sdk_athena::Client,
+    glue: aws_sdk_glue::Client,
+    sfn: aws_sdk_sfn::Client,
+    logs: aws_sdk_cloudwatchlogs::Client,
+    cloudformation: aws_sdk_cloudformation::Client,
+    sts: aws_sdk_sts::Client,
+    region: String,
+    meter: Arc<Meter>,
+}
+
+impl Clients {
+    /// Clients as the profile says: the SDK's chain of credentials, time limits and tries for every call.
+    async fn open(profile: &Profile) -> Self {
+        Self::of(&sdk_config(profile).await)
+    }
+
+    fn of(sdk: &SdkConfig) -> Self {
+        let meter = Arc::new(Meter::default());
+        let watch = || Watch(Arc::clone(&meter));
+        // Emulators and proxies have no host name for each bucket.
+        let path_style = sdk.endpoint_url().is_some();
+        let s3 = aws_sdk_s3::config::Builder::from(sdk).force_path_style(path_style);
+        Self {
+            s3: aws_sdk_s3::Client::from_conf(s3.interceptor(watch()).build()),
+            ssm: aws_sdk_ssm::Client::from_conf(
+                aws_sdk_ssm::config::Builder::from(sdk)
+                    .interceptor(watch())
+                    .build(),
+            ),
+            secrets: aws_sdk_secretsmanager::Client::from_conf(
+                aws_sdk_secretsmanager::config::Builder::from(sdk)
+                    .interceptor(watch())
+                    .build(),
+            ),
+            athena: aws_sdk_athena::Client::from_conf(
+                aws_sdk_athena::config::Builder::from(sdk)
+                    .interceptor(watch())
+                    .build(),
+            ),
+            glue: aws_sdk_glue::Client::from_conf(
+                aws_sdk_glue::config::Builder::from(sdk)
+                    .interceptor(watch())
+                    .build(),
+            ),
+            sfn: aws_sdk_sfn::Client::from_conf(
+                aws_sdk_sfn::config::Builder::from(sdk)
+                    .interceptor(watch())
+                    .build(),
+            ),
+            logs: aws_sdk_cloudwatchlogs::Client::from_conf(
+                aws_sdk_cloudwatchlogs::config::Builder::from(sdk)
+                    .interceptor(watch())
+                    .build(),
+            ),
+            cloudformation: aws_sdk_cloudformation::Client::from_conf(
+                aws_sdk_cloudformation::config::Builder::from(sdk)
+                    .interceptor(watch())
+                    .build(),
+            ),
+            sts: aws_sdk_sts::Client::from_conf(
+                aws_sdk_sts::config::Builder::from(sdk)
+                    .interceptor(watch())
+                    .build(),
+            ),
+            region: sdk
+                .region()
+                .map_or_else(|| "no region".to_owned(), ToString::to_string),
+            meter,
+        }
+    }
+
+    /// Makes one call: paced, counted, its failure told in words. `on` names what it is about.
+    async fn call<T, E, R>(
+        &self,
+        api: Api,
+        on: &str,
+        answer: impl Future<Output = Result<T, SdkError<E, R>>>,
+    ) -> Result<T, CallError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug + 'static,
+    {
+        self.meter.admit(api).await;
+        answer.await.map_err(|error| CallError::of(api, on, &error))
+    }
+}
+
+async fn sdk_config(profile: &Profile) -> SdkConfig {
+    let settings = &profile.aws;
+    let attempts = std::env::var("AWS_MAX_ATTEMPTS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(settings.attempts);
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(settings.attempt_timeout_seconds))
+        .operation_timeout(Duration::from_secs(settings.operation_timeout_seconds))
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(RetryConfig::standard().with_max_attempts(attempts))
+        .timeout_config(timeouts);
+    if let Some(region) = &settings.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(name) = &settings.sdk_profile {
+        loader = loader.profile_name(name);
+    }
+    let variable = std::env::var(ENDPOINT_VARIABLE)
+        .ok()
+        .filter(|text| !text.is_empty());
+    if let Some(url) = variable.or_else(|| settings.endpoint_url.clone()) {
+        loader = loader.endpoint_url(url);
+    }
+    loader.load().await
+}

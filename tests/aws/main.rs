@@ -1,0 +1,18 @@
+//! The deployed platform against an emulator: our calls, and our reactions to what comes back.
+//!
+//! What stands behind is moto with the launcher in this folder. It enforces no policy, throttles nothing and leaves
+//! resources of templates out in silence, so a green test here says nothing about IAM, quotas or templates.
+
+#![cfg(feature = "aws")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod emulator;
+#[path = "../support/python.rs"]
+mod python;
+
+use emulator::Emulator;
+
+#[test]
+fn the_emulator_answers() {
+    assert!(Emulator::shared().url.starts_with("http://127.0.0.1:"));
+}
