@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod emulator;
+mod proxy;
 #[path = "../support/python.rs"]
 mod python;
 
