@@ -15,8 +15,12 @@ use crate::{
 pub mod aws;
 #[cfg(feature = "local")]
 mod bundle;
+#[cfg(any(feature = "aws", feature = "local"))]
+mod keys;
 #[cfg(feature = "local")]
 pub mod local;
+#[cfg(any(feature = "aws", feature = "local"))]
+mod sign_in;
 
 #[cfg(feature = "local")]
 pub use bundle::Platform;

@@ -3,11 +3,17 @@
 //! Nothing here decides what the pipeline or the operator does; it only carries it to S3, Athena, Step Functions,
 //! Glue, SSM and CloudWatch Logs, and tells in words what came back. Only this module names an `aws_sdk_*` crate.
 
+pub mod athena;
 mod call;
+pub mod credentials;
+pub mod functions;
+pub mod s3;
+mod secrets;
+pub mod ssm;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use self::call::{Api, CallError, Meter, Watch};
@@ -35,7 +41,12 @@ struct Clients {
 impl Clients {
     /// Clients as the profile says: the SDK's chain of credentials, time limits and tries for every call.
     async fn open(profile: &Profile) -> Self {
-        Self::of(&sdk_config(profile).await)
+        Self::open_with(profile, aws_config::defaults(BehaviorVersion::latest())).await
+    }
+
+    /// As [`Clients::open`], with a configuration that was begun elsewhere.
+    async fn open_with(profile: &Profile, begun: ConfigLoader) -> Self {
+        Self::of(&sdk_config(profile, begun).await)
     }
 
     fn of(sdk: &SdkConfig) -> Self {
@@ -109,7 +120,7 @@ impl Clients {
     }
 }
 
-async fn sdk_config(profile: &Profile) -> SdkConfig {
+async fn sdk_config(profile: &Profile, begun: ConfigLoader) -> SdkConfig {
     let settings = &profile.aws;
     let attempts = std::env::var("AWS_MAX_ATTEMPTS")
         .ok()
@@ -120,7 +131,7 @@ async fn sdk_config(profile: &Profile) -> SdkConfig {
         .operation_attempt_timeout(Duration::from_secs(settings.attempt_timeout_seconds))
         .operation_timeout(Duration::from_secs(settings.operation_timeout_seconds))
         .build();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+    let mut loader = begun
         .retry_config(RetryConfig::standard().with_max_attempts(attempts))
         .timeout_config(timeouts);
     if let Some(region) = &settings.region {
