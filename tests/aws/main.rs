@@ -12,6 +12,8 @@ mod proxy;
 #[path = "../support/python.rs"]
 mod python;
 
+mod athena;
+mod credentials;
 mod s3;
 
 use emulator::Emulator;

@@ -11,7 +11,7 @@ pub mod s3;
 mod secrets;
 pub mod ssm;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -23,7 +23,7 @@ use crate::config::Profile;
 const ENDPOINT_VARIABLE: &str = "LAKEHAND_ENDPOINT_URL";
 
 /// The clients of one account and region. Making them calls nobody.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Clients {
     s3: aws_sdk_s3::Client,
     ssm: aws_sdk_ssm::Client,
@@ -36,6 +36,13 @@ struct Clients {
     sts: aws_sdk_sts::Client,
     region: String,
     meter: Arc<Meter>,
+}
+
+/// The SDK's own form is long and names access keys.
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Clients").field(&self.region).finish()
+    }
 }
 
 impl Clients {

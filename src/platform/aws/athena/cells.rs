@@ -111,10 +111,20 @@ impl Cells {
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns);
         let batch = batch.map_err(|error| damaged(error.to_string()))?;
-        self.text.clear();
-        self.fields.clear();
-        self.rows = 0;
+        self.forget_rows();
         Ok(Some(batch))
+    }
+
+    /// Forgets the whole rows; the fields of one that has only begun stay.
+    fn forget_rows(&mut self) {
+        let whole = self.rows * self.schema.fields().len();
+        let end = whole.checked_sub(1).map_or(0, |last| self.fields[last].0);
+        self.text.drain(..end);
+        self.fields.drain(..whole);
+        for (own, _) in &mut self.fields {
+            *own -= end;
+        }
+        self.rows = 0;
     }
 }
 
