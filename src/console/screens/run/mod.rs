@@ -17,7 +17,7 @@ use crate::{
         actions::{ActionId, Reason},
         effect::{Effect, Request, RequestKey},
         fresh::Fresh,
-        state::{Screen, State},
+        state::State,
         widgets::{graph, list::Cursor},
     },
     ops::{ExecutionDetail, ExecutionId, ExecutionStatus, OpsResult, Stage, StageStatus},
