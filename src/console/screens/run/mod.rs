@@ -232,6 +232,7 @@ fn place_cursors(state: &mut State) {
                 | StageStatus::Interrupted
                 | StageStatus::Running
                 | StageStatus::Waiting { .. }
+                | StageStatus::Parked { .. }
         )
     };
     if !run.placed {

@@ -87,8 +87,10 @@ fn empty(state: &State) -> String {
 
 fn stream_cells<'s>(state: &State, stream: &'s Freshness) -> [Cell<'s>; 6] {
     let theme = &state.theme;
+    let parked = stream.parked_until.filter(|until| *until > state.now);
     let (word, style) = match (stream.late, &stream.note, stream.collected) {
         (true, ..) => ("! LATE", theme.warn),
+        _ if parked.is_some() => ("◌ PARKED", theme.warn),
         (false, Some(_), _) => ("! look", theme.warn),
         (false, None, Some(_)) => ("✓ fresh", theme.good),
         (false, None, None) => ("· never", theme.muted),
