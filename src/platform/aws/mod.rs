@@ -7,6 +7,9 @@ pub mod athena;
 mod call;
 pub mod credentials;
 pub mod functions;
+pub mod gold;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 pub mod s3;
 mod secrets;
 pub mod ssm;
