@@ -143,15 +143,19 @@ fn relay(server: &mut TcpStream, client: &mut TcpStream, limit: usize) -> io::Re
     }
 }
 
-fn read_request(client: &mut TcpStream) -> io::Result<Request> {
+/// The value of a header, by its name in any case.
+fn header_of(head: &str, name: &str) -> Option<String> {
+    head.lines().find_map(|line| {
+        let (own, value) = line.split_once(':')?;
+        own.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+    })
+}
+
+/// The next request of a connection: its head and its body as it came.
+pub fn read_http(client: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
     let (head, mut body) = read_head(client)?;
     let text = String::from_utf8_lossy(&head).into_owned();
-    let header = |name: &str| {
-        text.lines().find_map(|line| {
-            let (own, value) = line.split_once(':')?;
-            own.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-        })
-    };
+    let header = |name: &str| header_of(&text, name);
     if header("expect").is_some() {
         client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
@@ -169,9 +173,14 @@ fn read_request(client: &mut TcpStream) -> io::Result<Request> {
             body.extend_from_slice(&piece[..read]);
         }
     }
+    Ok((text, body))
+}
+
+fn read_request(client: &mut TcpStream) -> io::Result<Request> {
+    let (text, body) = read_http(client)?;
     let mut words = text.lines().next().unwrap_or_default().split(' ');
     let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-    let target = header("x-amz-target");
+    let target = header_of(&text, "x-amz-target");
     let mut line = format!("{method} {path}");
     if let Some(target) = &target {
         line.push(' ');
