@@ -54,15 +54,22 @@ impl Account {
     pub async fn new(name: &str, aws: &str) -> Self {
         let emulator = Emulator::shared();
         let proxy = Proxy::before(&emulator.url);
-        let attempts = if aws.contains("attempts") { "" } else { "attempts = 1\n" };
+        let attempts = if aws.contains("attempts") {
+            ""
+        } else {
+            "attempts = 1\n"
+        };
         let text = format!(
             "[profiles.{name}]\nplatform = \"aws\"\nproject = \"{name}\"\nenv = \"test\"\n\
              [profiles.{name}.aws]\nregion = \"{REGION}\"\nendpoint_url = \"{}\"\n{attempts}{aws}",
             proxy.url
         );
-        let config = Config::parse(&text, &Home::below(Path::new(env!("CARGO_TARGET_TMPDIR")))).unwrap();
+        let config =
+            Config::parse(&text, &Home::below(Path::new(env!("CARGO_TARGET_TMPDIR")))).unwrap();
         let profile = Arc::new(config.profile(Some(name)).unwrap().clone());
-        let functions = Functions::open_with(Arc::clone(&profile), sdk()).await.unwrap();
+        let functions = Functions::open_with(Arc::clone(&profile), sdk())
+            .await
+            .unwrap();
         let account = Self {
             emulator,
             proxy,
@@ -72,7 +79,11 @@ impl Account {
             name: name.to_owned(),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
         };
-        for bucket in [account.profile.raw_bucket(), account.profile.std_bucket(), account.bucket("results")] {
+        for bucket in [
+            account.profile.raw_bucket(),
+            account.profile.std_bucket(),
+            account.bucket("results"),
+        ] {
             account.put(&bucket, "", Vec::new()).await;
         }
         account
@@ -99,13 +110,16 @@ impl Account {
         let location = format!("s3://{}/athena/", self.bucket("results"));
         let configuration = json!({ "ResultConfiguration": { "OutputLocation": location } });
         let group = json!({ "Name": self.profile.workgroup(), "Configuration": configuration });
-        self.call("athena", "AmazonAthena.CreateWorkGroup", group).await;
+        self.call("athena", "AmazonAthena.CreateWorkGroup", group)
+            .await;
     }
 
     /// A call that speaks JSON, straight to the emulator; so nothing of ours is between.
     pub async fn call(&self, service: &str, target: &str, body: Value) -> Value {
         let request = self.http.post(&self.emulator.url);
-        let request = request.header("x-amz-target", target).header("authorization", signature(service));
+        let request = request
+            .header("x-amz-target", target)
+            .header("authorization", signature(service));
         let request = request.header("content-type", "application/x-amz-json-1.1");
         let answer = request.body(body.to_string()).send().await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());
@@ -118,7 +132,11 @@ impl Account {
         let url = format!("{}/{bucket}/{key}", self.emulator.url);
         let request = self.http.put(url).header("authorization", signature("s3"));
         let answer = request.body(body).send().await.unwrap();
-        assert!(answer.status().is_success(), "{bucket}/{key}: {}", answer.status());
+        assert!(
+            answer.status().is_success(),
+            "{bucket}/{key}: {}",
+            answer.status()
+        );
     }
 
     /// What the emulator has under a path of S3: `bucket/key` or `bucket/?uploads`.

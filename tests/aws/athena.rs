@@ -38,7 +38,11 @@ async fn texts(rows: QueryRows) -> Vec<Vec<Option<String>>> {
     let options = FormatOptions::new();
     let mut texts = Vec::new();
     for batch in &batches {
-        let columns: Vec<_> = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
+        let columns: Vec<_> = batch
+            .columns()
+            .iter()
+            .map(|column| ArrayFormatter::try_new(column, &options).unwrap())
+            .collect();
         for row in 0..batch.num_rows() {
             let cell = |(index, cells): (usize, &ArrayFormatter<'_>)| {
                 let is_value = batch.column(index).is_valid(row);
@@ -53,9 +57,13 @@ async fn texts(rows: QueryRows) -> Vec<Vec<Option<String>>> {
 /// What the emulator knows of the statements of a workgroup, newest first.
 async fn states(account: &Account) -> Vec<Value> {
     let group = json!({ "WorkGroup": account.profile.workgroup() });
-    let ids = account.call("athena", "AmazonAthena.ListQueryExecutions", group).await;
+    let ids = account
+        .call("athena", "AmazonAthena.ListQueryExecutions", group)
+        .await;
     let ids = json!({ "QueryExecutionIds": ids["QueryExecutionIds"] });
-    let all = account.call("athena", "AmazonAthena.BatchGetQueryExecution", ids).await;
+    let all = account
+        .call("athena", "AmazonAthena.BatchGetQueryExecution", ids)
+        .await;
     all["QueryExecutions"].as_array().unwrap().clone()
 }
 
@@ -68,7 +76,12 @@ async fn a_result_has_athenas_types_and_tells_null_from_empty() {
         (NULL, NULL, 'line\nbreak', NULL, NULL, NULL, NULL, NULL, NULL))
         AS t(id, name, empty, day, money, ratio, flag, moment, small)";
     let rows = query(&account, sql).await.unwrap();
-    let types: Vec<DataType> = rows.schema.fields().iter().map(|field| field.data_type().clone()).collect();
+    let types: Vec<DataType> = rows
+        .schema
+        .fields()
+        .iter()
+        .map(|field| field.data_type().clone())
+        .collect();
     assert_eq!(
         types,
         [
@@ -98,10 +111,23 @@ async fn a_result_has_athenas_types_and_tells_null_from_empty() {
                 text("2026-01-31T09:00:00.120"),
                 text("7"),
             ],
-            vec![None, None, text("line\nbreak"), None, None, None, None, None, None],
+            vec![
+                None,
+                None,
+                text("line\nbreak"),
+                None,
+                None,
+                None,
+                None,
+                None,
+                None
+            ],
         ]
     );
-    assert!(account.proxy.seen(".csv").is_empty(), "one page needs no file");
+    assert!(
+        account.proxy.seen(".csv").is_empty(),
+        "one page needs no file"
+    );
 }
 
 #[tokio::test]
@@ -118,30 +144,63 @@ async fn a_large_result_is_read_from_its_file_and_a_cut_file_is_an_error() {
             number if number % 5 == 0 => Some(String::new()),
             _ => Some("x".to_owned()),
         };
-        assert_eq!(row, &[Some(number.to_string()), Some(format!("row \"{number}\"")), odd]);
+        assert_eq!(
+            row,
+            &[
+                Some(number.to_string()),
+                Some(format!("row \"{number}\"")),
+                odd
+            ]
+        );
     }
-    assert_eq!(account.proxy.seen("GetQueryResults").len(), 1, "not page by page");
+    assert_eq!(
+        account.proxy.seen("GetQueryResults").len(),
+        1,
+        "not page by page"
+    );
     assert_eq!(account.proxy.seen(".csv").len(), 1);
     account.proxy.fault(".csv", 1, Fault::Cut(200_000));
     let cut = query(&account, sql).await.unwrap();
     let cut: Result<Vec<RecordBatch>, QueryError> = cut.batches.try_collect().await;
-    let Err(QueryError::Failed { message, transient: true }) = cut else { panic!("{cut:?}") };
+    let Err(QueryError::Failed {
+        message,
+        transient: true,
+    }) = cut
+    else {
+        panic!("{cut:?}")
+    };
     assert!(message.contains("cut off after 200000 of"), "{message}");
 }
 
 #[tokio::test]
 async fn statements_tell_what_they_did() {
     let account = account("athena-summary", "").await;
-    let execute = async |sql: &str| account.engine().execute(sql, &CancellationToken::new()).await.unwrap();
+    let execute = async |sql: &str| {
+        account
+            .engine()
+            .execute(sql, &CancellationToken::new())
+            .await
+            .unwrap()
+    };
     execute("CREATE TABLE athena_summary (id bigint, name varchar)").await;
-    let inserted = execute("-- three rows\nINSERT INTO athena_summary VALUES (1, 'a'), (2, 'b'), (3, NULL)").await;
+    let inserted =
+        execute("-- three rows\nINSERT INTO athena_summary VALUES (1, 'a'), (2, 'b'), (3, NULL)")
+            .await;
     assert_eq!((inserted.statement.as_str(), inserted.rows), ("INSERT", 3));
     assert_eq!(inserted.bytes_scanned, 10_485_760, "what the emulator says");
     assert!(inserted.elapsed_ms > 0);
     let deleted = execute("DELETE FROM athena_summary WHERE id < 3").await;
     assert_eq!((deleted.statement.as_str(), deleted.rows), ("DELETE", 2));
-    let left = query(&account, "SELECT count(*) AS n, max(id) AS id FROM athena_summary").await.unwrap();
-    assert_eq!(texts(left).await, [[Some("1".to_owned()), Some("3".to_owned())]]);
+    let left = query(
+        &account,
+        "SELECT count(*) AS n, max(id) AS id FROM athena_summary",
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        texts(left).await,
+        [[Some("1".to_owned()), Some("3".to_owned())]]
+    );
     execute("DROP TABLE athena_summary").await;
     let started = account.proxy.seen("StartQueryExecution").len();
     assert_eq!(started, 5);
@@ -158,28 +217,115 @@ async fn failures_have_athenas_names() {
         QueryError::Refused { code, .. } => code,
         other => panic!("{other:?}"),
     };
-    assert_eq!(refused(failure("SELECT * FROM athena_nowhere").await), "TABLE_NOT_FOUND");
-    assert_eq!(refused(failure("SELECT nothing FROM (SELECT 1 AS x)").await), "COLUMN_NOT_FOUND");
-    assert_eq!(refused(failure("SELECT FROM WHERE (").await), "SYNTAX_ERROR");
-    let raced = failure("SELECT 1 /*fail: ICEBERG_COMMIT_ERROR: Failed to commit Iceberg update to table x*/").await;
+    assert_eq!(
+        refused(failure("SELECT * FROM athena_nowhere").await),
+        "TABLE_NOT_FOUND"
+    );
+    assert_eq!(
+        refused(failure("SELECT nothing FROM (SELECT 1 AS x)").await),
+        "COLUMN_NOT_FOUND"
+    );
+    assert_eq!(
+        refused(failure("SELECT FROM WHERE (").await),
+        "SYNTAX_ERROR"
+    );
+    let raced = failure(
+        "SELECT 1 /*fail: ICEBERG_COMMIT_ERROR: Failed to commit Iceberg update to table x*/",
+    )
+    .await;
     assert!(matches!(raced, QueryError::Conflict { .. }), "{raced:?}");
-    let passing = failure("SELECT 1 /*fail: HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split: Slow Down*/").await;
-    assert!(matches!(passing, QueryError::Failed { transient: true, .. }), "{passing:?}");
+    let passing =
+        failure("SELECT 1 /*fail: HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split: Slow Down*/")
+            .await;
+    assert!(
+        matches!(
+            passing,
+            QueryError::Failed {
+                transient: true,
+                ..
+            }
+        ),
+        "{passing:?}"
+    );
     let lasting = failure("SELECT 1 /*fail: HIVE_BAD_DATA: Malformed Parquet file*/").await;
-    assert!(matches!(lasting, QueryError::Failed { transient: false, .. }), "{lasting:?}");
-    account.proxy.fault("StartQueryExecution", 2, Fault::Refuse(400, "TooManyRequestsException"));
+    assert!(
+        matches!(
+            lasting,
+            QueryError::Failed {
+                transient: false,
+                ..
+            }
+        ),
+        "{lasting:?}"
+    );
+    account.proxy.fault(
+        "StartQueryExecution",
+        2,
+        Fault::Refuse(400, "TooManyRequestsException"),
+    );
     let busy = failure("SELECT 1").await;
-    assert!(matches!(busy, QueryError::Failed { transient: true, .. }), "{busy:?}");
-    account.proxy.fault("StartQueryExecution", 1, Fault::Refuse(400, "ExpiredTokenException"));
+    assert!(
+        matches!(
+            busy,
+            QueryError::Failed {
+                transient: true,
+                ..
+            }
+        ),
+        "{busy:?}"
+    );
+    account.proxy.fault(
+        "StartQueryExecution",
+        1,
+        Fault::Refuse(400, "ExpiredTokenException"),
+    );
     let expired = failure("SELECT 1").await;
-    assert!(matches!(expired, QueryError::Failed { transient: false, .. }), "{expired:?}");
+    assert!(
+        matches!(
+            expired,
+            QueryError::Failed {
+                transient: false,
+                ..
+            }
+        ),
+        "{expired:?}"
+    );
     assert!(expired.to_string().contains("sign in again"), "{expired}");
+}
+
+#[tokio::test]
+async fn a_start_whose_answer_is_lost_starts_nothing_twice() {
+    let account = account("athena-token", "attempts = 2\n").await;
+    account
+        .proxy
+        .fault("StartQueryExecution", 1, Fault::LoseAnswer);
+    let rows = query(&account, "SELECT 1 AS one").await.unwrap();
+    assert_eq!(texts(rows).await.len(), 1);
+    // Athena answers a repeated token with the statement it has; the emulator ignores it, so the calls are compared.
+    let tokens: Vec<Value> = account
+        .proxy
+        .bodies("StartQueryExecution")
+        .iter()
+        .map(|body| {
+            let body: Value = serde_json::from_str(body).unwrap();
+            body["ClientRequestToken"].clone()
+        })
+        .collect();
+    assert_eq!(tokens.len(), 2);
+    assert!(
+        tokens[0] == tokens[1] && tokens[0].as_str().unwrap().len() >= 32,
+        "{tokens:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_look_that_fails_does_not_lose_the_statement() {
     let account = account("athena-blind", "attempts = 1\n").await;
-    account.proxy.fault("GetQueryExecution", 3, Fault::Refuse(503, "ServiceUnavailable"));
+    account.proxy.fault(
+        "GetQueryExecution",
+        3,
+        Fault::Refuse(503, "ServiceUnavailable"),
+    );
     let rows = query(&account, "SELECT 42 AS answer").await.unwrap();
     assert_eq!(texts(rows).await, [[Some("42".to_owned())]]);
     assert!(account.proxy.seen("StopQueryExecution").is_empty());
@@ -203,10 +349,17 @@ async fn a_statement_that_is_not_wanted_any_more_is_stopped_in_athena() {
     // A future that is dropped stops its statement, too.
     let token = CancellationToken::new();
     let dropped = account.engine().execute("SELECT 2 /*endless*/", &token);
-    assert!(tokio::time::timeout(Duration::from_secs(1), dropped).await.is_err());
+    assert!(
+        tokio::time::timeout(Duration::from_secs(1), dropped)
+            .await
+            .is_err()
+    );
     let patience = tokio::time::Instant::now() + Duration::from_secs(20);
     while account.proxy.seen("StopQueryExecution").len() < 2 {
-        assert!(tokio::time::Instant::now() < patience, "it was never stopped");
+        assert!(
+            tokio::time::Instant::now() < patience,
+            "it was never stopped"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // One that was cancelled before it began is never started.
@@ -222,14 +375,30 @@ async fn a_statement_that_is_not_wanted_any_more_is_stopped_in_athena() {
 async fn a_gold_table_goes_back_to_a_snapshot_in_one_statement() {
     let account = account("athena-gold", "").await;
     let gold = AwsGold::new(account.functions.clone());
-    let execute = async |sql: &str| drop(account.engine().execute(sql, &CancellationToken::new()).await.unwrap());
+    let execute = async |sql: &str| {
+        drop(
+            account
+                .engine()
+                .execute(sql, &CancellationToken::new())
+                .await
+                .unwrap(),
+        )
+    };
     let columns = "datestamp date, business_unit varchar, sessions bigint";
     let rows = async |table: &str| {
-        let rows = query(&account, &format!("SELECT * FROM {table} ORDER BY 1, 2, 3")).await.unwrap();
+        let rows = query(&account, &format!("SELECT * FROM {table} ORDER BY 1, 2, 3"))
+            .await
+            .unwrap();
         texts(rows).await
     };
-    execute(&format!("CREATE TABLE marketing_datamart ({columns}, added_later bigint)")).await;
-    execute(&format!("CREATE TABLE \"marketing_datamart@7\" ({columns})")).await;
+    execute(&format!(
+        "CREATE TABLE marketing_datamart ({columns}, added_later bigint)"
+    ))
+    .await;
+    execute(&format!(
+        "CREATE TABLE \"marketing_datamart@7\" ({columns})"
+    ))
+    .await;
     execute(
         "INSERT INTO \"marketing_datamart@7\" VALUES (DATE '2026-01-01', 'eu', 1), (DATE '2026-01-01', NULL, 2),
          (DATE '2026-01-02', 'eu', 3), (DATE '2026-01-04', 'eu', 9)",
@@ -251,20 +420,54 @@ async fn a_gold_table_goes_back_to_a_snapshot_in_one_statement() {
     )
     .await;
     let snapshots = gold.snapshots(GoldTable::MarketingDatamart).await.unwrap();
-    let told: Vec<_> = snapshots.iter().map(|one| (one.version, one.current, one.rows_added, one.rows_removed, one.rows)).collect();
-    assert_eq!(told, [(9, true, Some(3), Some(3), Some(4)), (7, false, Some(4), Some(0), Some(4))]);
+    let told: Vec<_> = snapshots
+        .iter()
+        .map(|one| {
+            (
+                one.version,
+                one.current,
+                one.rows_added,
+                one.rows_removed,
+                one.rows,
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (9, true, Some(3), Some(3), Some(4)),
+            (7, false, Some(4), Some(0), Some(4))
+        ]
+    );
     assert_eq!(snapshots[1].at.to_string(), "2026-01-05T09:00:00Z");
-    assert_eq!((snapshots[1].operation.as_str(), snapshots[1].bytes), ("APPEND", Some(2048)));
-    for (version, why) in [(9, "it is the current one"), (8, "there is no such snapshot")] {
-        let refused = gold.restore(GoldTable::MarketingDatamart, version).await.unwrap_err();
-        assert!(matches!(&refused, QueryError::Refused { code: "INVALID_SNAPSHOT", message } if message.contains(why)), "{refused}");
+    assert_eq!(
+        (snapshots[1].operation.as_str(), snapshots[1].bytes),
+        ("APPEND", Some(2048))
+    );
+    for (version, why) in [
+        (9, "it is the current one"),
+        (8, "there is no such snapshot"),
+    ] {
+        let refused = gold
+            .restore(GoldTable::MarketingDatamart, version)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(&refused, QueryError::Refused { code: "INVALID_SNAPSHOT", message } if message.contains(why)),
+            "{refused}"
+        );
     }
     let started = account.proxy.seen("StartQueryExecution").len();
     gold.restore(GoldTable::MarketingDatamart, 7).await.unwrap();
     // Two looks at the snapshots, two at the columns, one at the days, and one statement that changes the table.
     assert_eq!(account.proxy.seen("StartQueryExecution").len() - started, 6);
-    let before = rows("(SELECT *, CAST(NULL AS bigint) AS added_later FROM \"marketing_datamart@7\") AS t").await;
+    let before =
+        rows("(SELECT *, CAST(NULL AS bigint) AS added_later FROM \"marketing_datamart@7\") AS t")
+            .await;
     assert_eq!(rows("marketing_datamart").await, before);
-    let same = gold.restore(GoldTable::MarketingDatamart, 7).await.unwrap_err();
+    let same = gold
+        .restore(GoldTable::MarketingDatamart, 7)
+        .await
+        .unwrap_err();
     assert!(same.to_string().contains("the same rows"), "{same}");
 }

@@ -31,7 +31,7 @@ pub enum Fault {
 #[derive(Debug, Default)]
 struct State {
     faults: Vec<(String, u32, Fault)>,
-    seen: Vec<String>,
+    seen: Vec<(String, Vec<u8>)>,
 }
 
 /// A running proxy; its threads end with the test binary.
@@ -68,8 +68,17 @@ impl Proxy {
     /// The requests whose line contains `part`, in the order in which they came.
     pub fn seen(&self, part: &str) -> Vec<String> {
         let state = self.lock();
-        let fitting = state.seen.iter().filter(|line| line.contains(part));
-        fitting.cloned().collect()
+        let fitting = state.seen.iter().filter(|(line, _)| line.contains(part));
+        fitting.map(|(line, _)| line.clone()).collect()
+    }
+
+    /// The bodies of these requests.
+    pub fn bodies(&self, part: &str) -> Vec<String> {
+        let state = self.lock();
+        let fitting = state.seen.iter().filter(|(line, _)| line.contains(part));
+        fitting
+            .map(|(_, body)| String::from_utf8_lossy(body).into_owned())
+            .collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -81,6 +90,7 @@ struct Request {
     /// Everything as it came, with `Connection: close` in place of what the client asked.
     bytes: Vec<u8>,
     line: String,
+    body: Vec<u8>,
     /// Errors are JSON, where the service speaks JSON.
     json: bool,
 }
@@ -89,7 +99,13 @@ fn serve(mut client: TcpStream, upstream: &str, state: &Mutex<State>) -> io::Res
     let request = read_request(&mut client)?;
     let fault = {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.seen.push(request.line.clone());
+        // Bodies of objects are large and nobody asks for them.
+        let kept = if request.json {
+            request.body.clone()
+        } else {
+            Vec::new()
+        };
+        state.seen.push((request.line.clone(), kept));
         let next = state
             .faults
             .iter_mut()
@@ -147,7 +163,8 @@ fn relay(server: &mut TcpStream, client: &mut TcpStream, limit: usize) -> io::Re
 fn header_of(head: &str, name: &str) -> Option<String> {
     head.lines().find_map(|line| {
         let (own, value) = line.split_once(':')?;
-        own.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+        own.eq_ignore_ascii_case(name)
+            .then(|| value.trim().to_owned())
     })
 }
 
@@ -194,6 +211,7 @@ fn read_request(client: &mut TcpStream) -> io::Result<Request> {
     Ok(Request {
         bytes,
         line,
+        body,
         json: target.is_some(),
     })
 }
@@ -235,13 +253,22 @@ fn refuse(client: &mut TcpStream, request: &Request, status: u16, code: &str) ->
     let message = "injected by the test's proxy";
     if request.json {
         let body = format!(r#"{{"__type":"{code}","message":"{message}"}}"#);
-        return answer(client, status, &format!("x-amzn-ErrorType: {code}\r\n"), &body);
+        return answer(
+            client,
+            status,
+            &format!("x-amzn-ErrorType: {code}\r\n"),
+            &body,
+        );
     }
     let error = format!("<Code>{code}</Code><Message>{message}</Message>");
     let body = if request.line.contains("Action=") {
-        format!("<ErrorResponse><Error><Type>Sender</Type>{error}</Error><RequestId>r</RequestId></ErrorResponse>")
+        format!(
+            "<ErrorResponse><Error><Type>Sender</Type>{error}</Error><RequestId>r</RequestId></ErrorResponse>"
+        )
     } else {
-        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error>{error}<RequestId>r</RequestId></Error>")
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error>{error}<RequestId>r</RequestId></Error>"
+        )
     };
     answer(client, status, "Content-Type: application/xml\r\n", &body)
 }

@@ -19,7 +19,13 @@ async fn account(name: &str) -> (Account, String) {
 }
 
 fn function(account: &Account) -> Function {
-    Function::start("start-crawler", &[("LAKEHAND_CONFIG", &account.text), ("LAKEHAND_PROFILE", &account.profile.name)])
+    Function::start(
+        "start-crawler",
+        &[
+            ("LAKEHAND_CONFIG", &account.text),
+            ("LAKEHAND_PROFILE", &account.profile.name),
+        ],
+    )
 }
 
 fn landed() -> Value {
@@ -29,7 +35,13 @@ fn landed() -> Value {
 }
 
 async fn crawls(account: &Account, crawler: &str) -> usize {
-    let listed = account.call("glue", "AWSGlue.ListCrawls", json!({ "CrawlerName": crawler })).await;
+    let listed = account
+        .call(
+            "glue",
+            "AWSGlue.ListCrawls",
+            json!({ "CrawlerName": crawler }),
+        )
+        .await;
     listed["Crawls"].as_array().unwrap().len()
 }
 
@@ -38,9 +50,18 @@ async fn what_lands_while_the_crawler_runs_starts_it_again() {
     let (account, crawler) = account("lambda-crawl").await;
     let transition = |progression: &str| json!({ "model_name": "glue::crawl", "transition": { "progression": progression, "times": 2 } });
     let set = async |transition: Value| {
-        let url = format!("{}/moto-api/state-manager/set-transition", account.emulator.url);
+        let url = format!(
+            "{}/moto-api/state-manager/set-transition",
+            account.emulator.url
+        );
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        client.post(url).body(transition.to_string()).header("content-type", "application/json").send().await.unwrap();
+        client
+            .post(url)
+            .body(transition.to_string())
+            .header("content-type", "application/json")
+            .send()
+            .await
+            .unwrap();
     };
     set(transition("manual")).await;
     let owed = format!("_state/crawlers/{crawler}.json");
@@ -51,7 +72,11 @@ async fn what_lands_while_the_crawler_runs_starts_it_again() {
     let waiting = first.send(&landed().to_string(), TIME);
     let patience = std::time::Instant::now() + TIME;
     while account.lake().std.get(&owed).await.is_err() {
-        assert!(std::time::Instant::now() < patience, "no start is owed: {:?}", first.said());
+        assert!(
+            std::time::Instant::now() < patience,
+            "no start is owed: {:?}",
+            first.said()
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let mut second = function(&account);
@@ -66,8 +91,14 @@ async fn what_lands_while_the_crawler_runs_starts_it_again() {
     set(json!({ "model_name": "glue::crawl", "transition": { "progression": "immediate" } })).await;
     let ended = json!({ "source": "aws.glue", "detail-type": "Glue Crawler State Change",
                         "detail": { "crawlerName": crawler, "state": "Succeeded" } });
-    assert_eq!(answer(second.invoke(&ended, TIME).output()), "started again");
-    assert_eq!(answer(second.invoke(&ended, TIME).output()), "nothing is owed");
+    assert_eq!(
+        answer(second.invoke(&ended, TIME).output()),
+        "started again"
+    );
+    assert_eq!(
+        answer(second.invoke(&ended, TIME).output()),
+        "nothing is owed"
+    );
     assert_eq!(crawls(&account, &crawler).await, 3);
 }
 
@@ -77,6 +108,11 @@ async fn events_that_lead_to_no_crawler_are_failures() {
     let mut function = function(&account);
     let (name, message) = function.invoke(&landed(), TIME).failure();
     assert_eq!(name, "Glue.EntityNotFoundException", "{message}");
-    let (name, _) = function.invoke(&json!({ "detail": { "object": { "key": "reports/x.csv" } } }), TIME).failure();
+    let (name, _) = function
+        .invoke(
+            &json!({ "detail": { "object": { "key": "reports/x.csv" } } }),
+            TIME,
+        )
+        .failure();
     assert_eq!(name, "InvalidInput");
 }

@@ -79,15 +79,23 @@ impl Function {
             }
         });
         let mut command = Command::new(env!("CARGO_BIN_EXE_lakehand-lambda"));
-        command.env_clear().envs(ENVIRONMENT).envs(environment.iter().copied()).envs([
-            ("_HANDLER", handler),
-            ("AWS_LAMBDA_RUNTIME_API", &address),
-            ("AWS_LAMBDA_FUNCTION_NAME", "lakehand-test-function"),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-        ]);
+        command
+            .env_clear()
+            .envs(ENVIRONMENT)
+            .envs(environment.iter().copied())
+            .envs([
+                ("_HANDLER", handler),
+                ("AWS_LAMBDA_RUNTIME_API", &address),
+                ("AWS_LAMBDA_FUNCTION_NAME", "lakehand-test-function"),
+                ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+                ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ]);
         let started = Instant::now();
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (output, kept) = (child.stdout.take().unwrap(), Arc::clone(&lines));
         thread::spawn(move || {
@@ -109,14 +117,20 @@ impl Function {
         self.events += 1;
         let id = format!("request-{}", self.events);
         let (exchange, changed) = &*self.shared;
-        exchange.lock().unwrap().events.push_back((id.clone(), event.to_owned(), time));
+        exchange
+            .lock()
+            .unwrap()
+            .events
+            .push_back((id.clone(), event.to_owned(), time));
         changed.notify_all();
         id
     }
 
     /// Waits for the answer to a request.
     pub fn answer(&self, id: &str) -> Answer {
-        self.wait(&format!("the answer to {id}"), |exchange| exchange.answers.get(id).cloned())
+        self.wait(&format!("the answer to {id}"), |exchange| {
+            exchange.answers.get(id).cloned()
+        })
     }
 
     /// One event and its answer.
@@ -131,15 +145,24 @@ impl Function {
     }
 
     pub fn init_error(&self) -> Value {
-        self.wait("an error at the start", |exchange| exchange.init_error.clone())
+        self.wait("an error at the start", |exchange| {
+            exchange.init_error.clone()
+        })
     }
 
     fn wait<T>(&self, what: &str, found: impl Fn(&Exchange) -> Option<T>) -> T {
         let (exchange, changed) = &*self.shared;
         let (guard, _) = changed
-            .wait_timeout_while(exchange.lock().unwrap(), PATIENCE, |exchange| found(exchange).is_none())
+            .wait_timeout_while(exchange.lock().unwrap(), PATIENCE, |exchange| {
+                found(exchange).is_none()
+            })
             .unwrap();
-        found(&guard).unwrap_or_else(|| panic!("{what} did not come; the function said:\n{}", self.said().join("\n")))
+        found(&guard).unwrap_or_else(|| {
+            panic!(
+                "{what} did not come; the function said:\n{}",
+                self.said().join("\n")
+            )
+        })
     }
 
     /// What it wrote to standard output.
@@ -150,13 +173,24 @@ impl Function {
     /// The most memory it had, in MB, as Linux counts it.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM:"))
+            .unwrap();
+        line.split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            / 1024
     }
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        let sent = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()
+            .unwrap();
         assert!(sent.success());
     }
 
@@ -167,7 +201,11 @@ impl Function {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
             }
-            assert!(Instant::now() < patience, "it did not end; it said:\n{}", self.said().join("\n"));
+            assert!(
+                Instant::now() < patience,
+                "it did not end; it said:\n{}",
+                self.said().join("\n")
+            );
             thread::sleep(Duration::from_millis(10));
         }
     }
@@ -184,13 +222,22 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     loop {
         let (head, body) = read_http(&mut stream)?;
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-        let parts: Vec<&str> = path.trim_start_matches("/2018-06-01/runtime/").split('/').collect();
+        let parts: Vec<&str> = path
+            .trim_start_matches("/2018-06-01/runtime/")
+            .split('/')
+            .collect();
         match parts.as_slice() {
             ["invocation", "next"] => next(&mut stream, shared)?,
             ["invocation", id, kind] => {
                 let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-                let answer = if *kind == "error" { Answer::Error(body) } else { Answer::Response(body) };
-                note(shared, |exchange| drop(exchange.answers.insert((*id).to_owned(), answer)));
+                let answer = if *kind == "error" {
+                    Answer::Error(body)
+                } else {
+                    Answer::Response(body)
+                };
+                note(shared, |exchange| {
+                    drop(exchange.answers.insert((*id).to_owned(), answer))
+                });
                 reply(&mut stream, 202, "", r#"{"status":"OK"}"#)?;
             }
             ["init", "error"] => {
@@ -235,7 +282,10 @@ fn next(stream: &mut TcpStream, shared: &Shared) -> io::Result<()> {
 }
 
 fn reply(stream: &mut TcpStream, status: u16, headers: &str, body: &str) -> io::Result<()> {
-    let head = format!("HTTP/1.1 {status} OK\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status} OK\r\n{headers}Content-Length: {}\r\n\r\n",
+        body.len()
+    );
     stream.write_all(head.as_bytes())?;
     stream.write_all(body.as_bytes())?;
     stream.flush()

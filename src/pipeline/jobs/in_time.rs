@@ -42,7 +42,9 @@ pub async fn run_in_time(
 
 fn stopped_in_time(name: &str, context: &JobContext) -> Result<Value, JobError> {
     if RESUMABLE.contains(&name) {
-        let line = format!("{name}: the function's time is up; what was read is stored, the next call goes on there");
+        let line = format!(
+            "{name}: the function's time is up; what was read is stored, the next call goes on there"
+        );
         context.log.line(Level::Info, &line);
         return Ok(json!({ "finished": false }));
     }

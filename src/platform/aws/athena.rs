@@ -62,15 +62,32 @@ impl AthenaEngine {
     /// Starts a statement. The token makes a repeated call start nothing a second time.
     async fn start(&self, sql: &str) -> Result<Running, QueryError> {
         let token = uuid::Uuid::new_v4().to_string();
-        let context = QueryExecutionContext::builder().database(&*self.database).build();
+        let context = QueryExecutionContext::builder()
+            .database(&*self.database)
+            .build();
         let output = self.output.as_ref().map(|location| {
-            ResultConfiguration::builder().output_location(&**location).build()
+            ResultConfiguration::builder()
+                .output_location(&**location)
+                .build()
         });
-        let request = self.clients.athena.start_query_execution().query_string(sql);
-        let request = request.client_request_token(token).work_group(&*self.workgroup);
-        let request = request.query_execution_context(context).set_result_configuration(output);
-        let answer = self.clients.call(START, &self.workgroup, request.send()).await;
-        let id = answer.map_err(|error| errors::not_started(&error))?.query_execution_id;
+        let request = self
+            .clients
+            .athena
+            .start_query_execution()
+            .query_string(sql);
+        let request = request
+            .client_request_token(token)
+            .work_group(&*self.workgroup);
+        let request = request
+            .query_execution_context(context)
+            .set_result_configuration(output);
+        let answer = self
+            .clients
+            .call(START, &self.workgroup, request.send())
+            .await;
+        let id = answer
+            .map_err(|error| errors::not_started(&error))?
+            .query_execution_id;
         Ok(Running {
             clients: self.clients.clone(),
             id: id.unwrap_or_default(),
@@ -79,7 +96,11 @@ impl AthenaEngine {
     }
 
     /// Runs a statement to its end.
-    async fn finish(&self, sql: &str, cancel: &CancellationToken) -> Result<QueryExecution, QueryError> {
+    async fn finish(
+        &self,
+        sql: &str,
+        cancel: &CancellationToken,
+    ) -> Result<QueryExecution, QueryError> {
         if cancel.is_cancelled() {
             return Err(QueryError::Cancelled);
         }
@@ -103,9 +124,16 @@ struct Running {
 
 impl Running {
     async fn look(&self) -> Result<QueryExecution, CallError> {
-        let sent = self.clients.athena.get_query_execution().query_execution_id(&self.id).send();
+        let sent = self
+            .clients
+            .athena
+            .get_query_execution()
+            .query_execution_id(&self.id)
+            .send();
         let answer = self.clients.call(LOOK, &self.id, sent).await?;
-        answer.query_execution.ok_or_else(|| CallError::empty(LOOK, &self.id))
+        answer
+            .query_execution
+            .ok_or_else(|| CallError::empty(LOOK, &self.id))
     }
 
     /// Waits for the end, whatever it is.
@@ -164,7 +192,11 @@ impl Drop for Running {
 }
 
 async fn stop(clients: &Clients, id: &str) -> Result<(), CallError> {
-    let sent = clients.athena.stop_query_execution().query_execution_id(id).send();
+    let sent = clients
+        .athena
+        .stop_query_execution()
+        .query_execution_id(id)
+        .send();
     clients.call(STOP, id, sent).await.map(drop)
 }
 
@@ -172,12 +204,18 @@ fn has_ended(execution: &QueryExecution) -> bool {
     let state = execution.status().and_then(|status| status.state());
     matches!(
         state,
-        Some(QueryExecutionState::Succeeded | QueryExecutionState::Failed | QueryExecutionState::Cancelled)
+        Some(
+            QueryExecutionState::Succeeded
+                | QueryExecutionState::Failed
+                | QueryExecutionState::Cancelled
+        )
     )
 }
 
 fn unsigned(number: Option<i64>) -> u64 {
-    number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
+    number
+        .and_then(|number| u64::try_from(number).ok())
+        .unwrap_or(0)
 }
 
 /// `MERGE INTO` of Athena's `MERGE_INTO`, or the first word of the statement.
@@ -185,7 +223,10 @@ fn kind(execution: &QueryExecution, sql: &str) -> String {
     match execution.substatement_type() {
         Some(kind) => kind.replace('_', " "),
         None => {
-            let code = sql.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("--"));
+            let code = sql
+                .lines()
+                .map(str::trim)
+                .find(|line| !line.is_empty() && !line.starts_with("--"));
             let word = code.and_then(|line| line.split_whitespace().next());
             word.unwrap_or_default().to_uppercase()
         }
@@ -194,7 +235,11 @@ fn kind(execution: &QueryExecution, sql: &str) -> String {
 
 #[async_trait]
 impl QueryEngine for AthenaEngine {
-    async fn execute(&self, sql: &str, cancel: &CancellationToken) -> Result<QuerySummary, QueryError> {
+    async fn execute(
+        &self,
+        sql: &str,
+        cancel: &CancellationToken,
+    ) -> Result<QuerySummary, QueryError> {
         let execution = self.finish(sql, cancel).await?;
         let statistics = execution.statistics();
         let statement = kind(&execution, sql);

@@ -30,10 +30,19 @@ impl AwsCredentials {
 
 #[async_trait]
 impl Credentials for AwsCredentials {
-    async fn state(&self, reference: &ParameterReference, _: &NeededCredential) -> OpsResult<CredentialState> {
+    async fn state(
+        &self,
+        reference: &ParameterReference,
+        _: &NeededCredential,
+    ) -> OpsResult<CredentialState> {
         // A field of a secret may be missing while the secret is there, so the value itself is looked at.
         if let ParameterReference::Secret { field: Some(_), .. } = reference {
-            match self.functions.parameters().get(&reference.to_string()).await {
+            match self
+                .functions
+                .parameters()
+                .get(&reference.to_string())
+                .await
+            {
                 Ok(_) => {}
                 Err(ParameterError::Missing { .. }) => return Ok(CredentialState::Missing),
                 Err(error) => return Err(failed(&error)),
@@ -48,11 +57,19 @@ impl Credentials for AwsCredentials {
     }
 
     async fn put(&self, reference: &ParameterReference, value: SecretString) -> OpsResult<u64> {
-        let stored = self.functions.parameters().put(&reference.to_string(), value).await;
+        let stored = self
+            .functions
+            .parameters()
+            .put(&reference.to_string(), value)
+            .await;
         stored.map_err(|error| failed(&error))
     }
 
-    async fn sign_in(&self, source: &str, candidate: Option<(String, SecretString)>) -> OpsResult<SignInResult> {
+    async fn sign_in(
+        &self,
+        source: &str,
+        candidate: Option<(String, SecretString)>,
+    ) -> OpsResult<SignInResult> {
         let context = self.functions.context(
             sign_in::execution(source),
             std::sync::Arc::new(Silent),

@@ -42,7 +42,10 @@ impl Functions {
     ///
     /// # Errors
     /// [`PlatformError::Lake`] when this machine has no folder for temporary files.
-    pub async fn open_with(profile: Arc<Profile>, sdk: ConfigLoader) -> Result<Self, PlatformError> {
+    pub async fn open_with(
+        profile: Arc<Profile>,
+        sdk: ConfigLoader,
+    ) -> Result<Self, PlatformError> {
         let clients = Clients::open_with(&profile, sdk).await;
         Self::of(profile, clients)
     }
@@ -51,10 +54,12 @@ impl Functions {
     pub(super) fn of(profile: Arc<Profile>, clients: Clients) -> Result<Self, PlatformError> {
         let prefix = &profile.aws.prefix;
         let store = |bucket: &str| {
-            S3Store::open(&clients, bucket, prefix).map_err(|source: StoreError| PlatformError::Lake {
-                profile: profile.name.clone(),
-                folder: format!("s3://{bucket}/{prefix}"),
-                source: Box::new(source),
+            S3Store::open(&clients, bucket, prefix).map_err(|source: StoreError| {
+                PlatformError::Lake {
+                    profile: profile.name.clone(),
+                    folder: format!("s3://{bucket}/{prefix}"),
+                    source: Box::new(source),
+                }
             })
         };
         let lake = Lake {
@@ -73,7 +78,12 @@ impl Functions {
 
     /// The context of one job.
     #[must_use]
-    pub fn context(&self, execution: String, log: Arc<dyn JobLog>, cancel: CancellationToken) -> JobContext {
+    pub fn context(
+        &self,
+        execution: String,
+        log: Arc<dyn JobLog>,
+        cancel: CancellationToken,
+    ) -> JobContext {
         JobContext {
             profile: Arc::clone(&self.profile),
             lake: self.lake.clone(),

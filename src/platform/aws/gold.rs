@@ -65,7 +65,12 @@ impl AwsGold {
     /// Names of the columns that a statement gives.
     async fn columns(&self, from: &str) -> Result<Vec<String>, QueryError> {
         let rows = self.query(&format!("SELECT * FROM {from} LIMIT 0")).await?;
-        Ok(rows.schema.fields().iter().map(|field| field.name().clone()).collect())
+        Ok(rows
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect())
     }
 
     async fn restore_rows(&self, table: &str, version: u64) -> Result<(), QueryError> {
@@ -75,9 +80,16 @@ impl AwsGold {
         now.retain(|column| before.contains(column));
         let columns: Vec<String> = now.iter().map(|column| format!("\"{column}\"")).collect();
         let days = self.rows(&differing_days(table, &old, &columns)).await?;
-        let days: Vec<String> = days.into_iter().filter_map(|mut row| row.remove("day")).collect();
+        let days: Vec<String> = days
+            .into_iter()
+            .filter_map(|mut row| row.remove("day"))
+            .collect();
         if days.is_empty() {
-            return Err(not_possible(table, version, "it holds the same rows as the current one"));
+            return Err(not_possible(
+                table,
+                version,
+                "it holds the same rows as the current one",
+            ));
         }
         let cancel = CancellationToken::new();
         for days in days.chunks(DAYS) {
@@ -91,7 +103,10 @@ impl AwsGold {
 /// The days whose rows are not the same in both.
 fn differing_days(table: &str, old: &str, columns: &[String]) -> String {
     let columns = columns.join(", ");
-    let (then, now) = (format!("SELECT {columns} FROM {old}"), format!("SELECT {columns} FROM {table}"));
+    let (then, now) = (
+        format!("SELECT {columns} FROM {old}"),
+        format!("SELECT {columns} FROM {table}"),
+    );
     format!(
         "SELECT DISTINCT CAST(datestamp AS varchar) AS day FROM (\n  (({then}) EXCEPT ({now}))\n  UNION ALL\n  (({now}) EXCEPT ({then}))\n) AS d\nWHERE datestamp IS NOT NULL\nORDER BY day"
     )
@@ -129,7 +144,11 @@ fn rows_of(batch: &RecordBatch) -> Result<Vec<HashMap<String, String>>, QueryErr
     let mut rows = vec![HashMap::new(); batch.num_rows()];
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
         let cells = ArrayFormatter::try_new(column, &options).map_err(failed)?;
-        for (index, row) in rows.iter_mut().enumerate().filter(|(index, _)| column.is_valid(*index)) {
+        for (index, row) in rows
+            .iter_mut()
+            .enumerate()
+            .filter(|(index, _)| column.is_valid(*index))
+        {
             row.insert(field.name().clone(), cells.value(index).to_string());
         }
     }
@@ -142,7 +161,10 @@ fn snapshot(row: &HashMap<String, String>, current: bool) -> Option<Snapshot> {
     Some(Snapshot {
         version: number("snapshot_id")?,
         at: Timestamp::from_millisecond(row.get("committed_ms")?.parse().ok()?).ok()?,
-        operation: row.get("operation").map(|text| text.to_uppercase()).unwrap_or_default(),
+        operation: row
+            .get("operation")
+            .map(|text| text.to_uppercase())
+            .unwrap_or_default(),
         // A summary leaves out what is nought.
         rows_added: added.or(Some(0)),
         rows_removed: removed.or(Some(0)),
@@ -172,7 +194,10 @@ impl Gold for AwsGold {
         // Every change is a commit more, a way back also, so the newest is what readers see.
         let snapshots = rows.iter().enumerate().map(|(index, row)| {
             snapshot(row, index == 0).ok_or_else(|| QueryError::Failed {
-                message: format!("the snapshots of {} are not what Iceberg keeps", table.name()),
+                message: format!(
+                    "the snapshots of {} are not what Iceberg keeps",
+                    table.name()
+                ),
                 transient: false,
             })
         });
@@ -182,8 +207,16 @@ impl Gold for AwsGold {
     async fn restore(&self, table: GoldTable, version: u64) -> Result<Snapshot, QueryError> {
         let snapshots = self.snapshots(table).await?;
         match snapshots.iter().find(|one| one.version == version) {
-            None => return Err(not_possible(table.name(), version, "there is no such snapshot; VACUUM may have expired it")),
-            Some(one) if one.current => return Err(not_possible(table.name(), version, "it is the current one")),
+            None => {
+                return Err(not_possible(
+                    table.name(),
+                    version,
+                    "there is no such snapshot; VACUUM may have expired it",
+                ));
+            }
+            Some(one) if one.current => {
+                return Err(not_possible(table.name(), version, "it is the current one"));
+            }
             Some(_) => self.restore_rows(table.name(), version).await?,
         }
         let newest = self.snapshots(table).await?.into_iter().next();
@@ -194,11 +227,18 @@ impl Gold for AwsGold {
     }
 
     async fn plan_datamart(&self) -> Result<DatamartPlan, JobError> {
-        let context = self.functions.context("plan".to_owned(), Arc::new(Silent), CancellationToken::new());
+        let context = self.functions.context(
+            "plan".to_owned(),
+            Arc::new(Silent),
+            CancellationToken::new(),
+        );
         datamart::plan(&context).await
     }
 
     async fn query(&self, sql: &str) -> Result<QueryRows, QueryError> {
-        self.functions.engine().query(sql, &CancellationToken::new()).await
+        self.functions
+            .engine()
+            .query(sql, &CancellationToken::new())
+            .await
     }
 }

@@ -31,7 +31,7 @@ use std::{
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::Value;
 use tokio::sync::OnceCell;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use self::log::FunctionLog;
 use super::functions::Functions;
@@ -103,7 +103,10 @@ impl FromStr for Handler {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let job = jobs::NAMES.into_iter().find(|job| *job == name).map(Self::Job);
+        let job = jobs::NAMES
+            .into_iter()
+            .find(|job| *job == name)
+            .map(Self::Job);
         let other = match name {
             fail_execution::NAME => Some(Self::FailExecution),
             crawler::NAME => Some(Self::StartCrawler),
@@ -137,30 +140,40 @@ struct Invocation {
     time_up: CancellationToken,
 }
 
+/// Counts an event that is being answered, also one that ends in a panic.
+struct Running<'a>(&'a AtomicUsize);
+
+impl<'a> Running<'a> {
+    fn begin(running: &'a AtomicUsize) -> Self {
+        running.fetch_add(1, Ordering::SeqCst);
+        Self(running)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Function {
     /// Answers one event of the runtime.
     async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Value, Failure> {
-        self.running.fetch_add(1, Ordering::SeqCst);
+        let _running = Running::begin(&self.running);
         let (payload, context) = event.into_parts();
         let invocation = Invocation {
             request_id: context.request_id,
             time_up: CancellationToken::new(),
         };
-        let timer = tokio::spawn({
-            let time_up = invocation.time_up.clone();
-            let left = time_left(context.deadline);
-            async move {
-                tokio::time::sleep(left).await;
-                time_up.cancel();
-            }
-        });
-        let answer = match batch::messages(&payload) {
+        let (time_up, left) = (invocation.time_up.clone(), time_left(context.deadline));
+        let _timer = AbortOnDropHandle::new(tokio::spawn(async move {
+            tokio::time::sleep(left).await;
+            time_up.cancel();
+        }));
+        match batch::messages(&payload) {
             Some(messages) => Ok(self.batch(messages, &invocation).await),
             None => self.answer(payload, &invocation).await,
-        };
-        timer.abort();
-        self.running.fetch_sub(1, Ordering::SeqCst);
-        answer
+        }
     }
 
     /// Answers a batch: the messages that failed come again, those that were done do not.
@@ -184,12 +197,20 @@ impl Function {
 
     /// Answers one input; a failure is logged here, once.
     async fn answer(&self, input: Value, invocation: &Invocation) -> Result<Value, Failure> {
-        let execution = input.get("execution").and_then(Value::as_str).map(str::to_owned);
+        let execution = input
+            .get("execution")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
         let log = Arc::new(self.log(invocation, execution.clone()));
         let execution = execution.unwrap_or_else(|| invocation.request_id.clone());
-        let ended = self.work(input, execution, Arc::clone(&log), invocation).await;
+        let ended = self
+            .work(input, execution, Arc::clone(&log), invocation)
+            .await;
         if let Err(failure) = &ended {
-            log.line(Level::Error, &format!("{}: {}", failure.error_type, failure.message));
+            log.line(
+                Level::Error,
+                &format!("{}: {}", failure.error_type, failure.message),
+            );
         }
         ended
     }
@@ -201,32 +222,43 @@ impl Function {
         log: Arc<FunctionLog>,
         invocation: &Invocation,
     ) -> Result<Value, Failure> {
-        if self.handler == Handler::FailExecution {
-            return fail_execution::fail_execution(&input)
-                .map_err(|failure| Failure::new(failure.error, failure.message));
-        }
-        let ports = self.ports.get_or_try_init(settings::ports).await;
-        let ports = ports.map_err(|why| Failure::new(ErrorType::InvalidInput.name(), why))?;
-        let context = ports.context(execution, log, self.shutdown.child_token());
+        let cancel = self.shutdown.child_token();
         match self.handler {
+            Handler::FailExecution => fail_execution::fail_execution(&input)
+                .map_err(|failure| Failure::new(failure.error, failure.message)),
             Handler::Job(name) => {
+                let context = self.ports().await?.context(execution, log, cancel);
                 let ended = jobs::run_in_time(name, input, &context, &invocation.time_up).await;
                 ended.map_err(Failure::from)
             }
-            Handler::StartCrawler | Handler::FailExecution => {
+            Handler::StartCrawler => {
+                let ports = self.ports().await?;
+                let context = ports.context(execution, log, cancel);
                 crawler::start(ports, &input, &context, &invocation.time_up).await
             }
         }
     }
 
+    /// The ports of the profile; opened with the first event that needs them.
+    async fn ports(&self) -> Result<&Functions, Failure> {
+        let ports = self.ports.get_or_try_init(settings::ports).await;
+        ports.map_err(|why| Failure::new(ErrorType::InvalidInput.name(), why))
+    }
+
     fn log(&self, invocation: &Invocation, execution: Option<String>) -> FunctionLog {
-        FunctionLog::new(self.handler.name(), invocation.request_id.clone(), execution)
+        FunctionLog::new(
+            self.handler.name(),
+            invocation.request_id.clone(),
+            execution,
+        )
     }
 }
 
 /// Time until a job has to store how far it is.
 fn time_left(deadline_ms: u64) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let left = Duration::from_millis(deadline_ms).saturating_sub(now);
     left.saturating_sub((left / MARGIN).clamp(LEAST_MARGIN, MOST_MARGIN))
 }
@@ -234,7 +266,9 @@ fn time_left(deadline_ms: u64) -> Duration {
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let served = match runtime {
         Ok(runtime) => {
             let served = runtime.block_on(serve());
@@ -311,11 +345,19 @@ mod tests {
 
     #[test]
     fn every_function_has_a_name_of_its_own() {
-        for name in jobs::NAMES.into_iter().chain([fail_execution::NAME, crawler::NAME]) {
+        for name in jobs::NAMES
+            .into_iter()
+            .chain([fail_execution::NAME, crawler::NAME])
+        {
             let handler: Handler = name.parse().unwrap();
             assert_eq!(handler.name(), name);
         }
-        assert!("bootstrap".parse::<Handler>().unwrap_err().contains("collect"));
+        assert!(
+            "bootstrap"
+                .parse::<Handler>()
+                .unwrap_err()
+                .contains("collect")
+        );
     }
 
     #[test]
@@ -325,8 +367,16 @@ mod tests {
             let deadline = now + Duration::from_secs(seconds);
             time_left(u64::try_from(deadline.as_millis()).unwrap()).as_secs_f64()
         };
-        assert!((839.0..=840.0).contains(&in_seconds(900)), "{}", in_seconds(900));
-        assert!((49.0..=50.0).contains(&in_seconds(60)), "{}", in_seconds(60));
+        assert!(
+            (839.0..=840.0).contains(&in_seconds(900)),
+            "{}",
+            in_seconds(900)
+        );
+        assert!(
+            (49.0..=50.0).contains(&in_seconds(60)),
+            "{}",
+            in_seconds(60)
+        );
         assert_eq!(in_seconds(0), 0.0);
     }
 }

@@ -25,7 +25,9 @@ use super::{
     call::{Api, CallError, CallFailure},
 };
 use crate::{
-    pipeline::ports::{ByteStream, ETag, MetaStream, ObjectMeta, ObjectStore, PutCondition, StoreError},
+    pipeline::ports::{
+        ByteStream, ETag, MetaStream, ObjectMeta, ObjectStore, PutCondition, StoreError,
+    },
     platform::keys,
 };
 
@@ -69,7 +71,11 @@ impl S3Store {
             advice: "free some space there, or point TMPDIR to a folder that can be written",
             transient: false,
         })?;
-        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let prefix = if prefix.is_empty() {
+            String::new()
+        } else {
+            format!("{prefix}/")
+        };
         Ok(Self {
             clients: clients.clone(),
             bucket: bucket.into(),
@@ -85,9 +91,13 @@ impl S3Store {
     fn failed(&self, action: &'static str, key: &str, error: &CallError) -> StoreError {
         match error.failure {
             CallFailure::NotFound if error.code != "NoSuchBucket" && action == "read" => {
-                StoreError::NotFound { key: key.to_owned() }
+                StoreError::NotFound {
+                    key: key.to_owned(),
+                }
             }
-            CallFailure::Conflict => StoreError::Conflict { key: key.to_owned() },
+            CallFailure::Conflict => StoreError::Conflict {
+                key: key.to_owned(),
+            },
             _ => StoreError::Failed {
                 action,
                 key: self.display(key),
@@ -102,7 +112,9 @@ impl S3Store {
     fn not_written(&self, key: &str, condition: &PutCondition, error: &CallError) -> StoreError {
         let gone = error.failure == CallFailure::NotFound && error.code != "NoSuchBucket";
         if gone && matches!(condition, PutCondition::IfMatch(_)) {
-            return StoreError::Conflict { key: key.to_owned() };
+            return StoreError::Conflict {
+                key: key.to_owned(),
+            };
         }
         self.failed("write", key, error)
     }
@@ -115,12 +127,22 @@ impl S3Store {
 
     async fn page(&self, prefix: &str, token: Option<String>) -> Result<Page, StoreError> {
         let request = self.clients.s3.list_objects_v2().bucket(&*self.bucket);
-        let request = request.prefix(self.full(prefix)).set_continuation_token(token);
-        let answer = self.clients.call(LIST, &self.display(prefix), request.send()).await;
+        let request = request
+            .prefix(self.full(prefix))
+            .set_continuation_token(token);
+        let answer = self
+            .clients
+            .call(LIST, &self.display(prefix), request.send())
+            .await;
         let answer = answer.map_err(|error| self.failed("list", prefix, &error))?;
         let objects = answer.contents.unwrap_or_default();
-        let metas = objects.into_iter().map(|object| self.meta(object)).collect();
-        let next = answer.next_continuation_token.filter(|_| answer.is_truncated == Some(true));
+        let metas = objects
+            .into_iter()
+            .map(|object| self.meta(object))
+            .collect();
+        let next = answer
+            .next_continuation_token
+            .filter(|_| answer.is_truncated == Some(true));
         Ok(Page { metas, next })
     }
 
@@ -137,7 +159,10 @@ impl S3Store {
         })?;
         Ok(ObjectMeta {
             key,
-            size: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+            size: object
+                .size
+                .and_then(|size| u64::try_from(size).ok())
+                .unwrap_or(0),
             modified,
             etag: ETag(object.e_tag.unwrap_or_default()),
         })
@@ -145,11 +170,17 @@ impl S3Store {
 }
 
 /// An object of any bucket: its version and its bytes.
-pub(super) async fn object(clients: &Clients, bucket: &str, key: &str) -> Result<(ETag, ByteStream), CallError> {
+pub(super) async fn object(
+    clients: &Clients,
+    bucket: &str,
+    key: &str,
+) -> Result<(ETag, ByteStream), CallError> {
     let name = format!("s3://{bucket}/{key}");
     let request = clients.s3.get_object().bucket(bucket).key(key);
     let answer = clients.call(GET, &name, request.send()).await?;
-    let length = answer.content_length().and_then(|length| u64::try_from(length).ok());
+    let length = answer
+        .content_length()
+        .and_then(|length| u64::try_from(length).ok());
     let etag = ETag(answer.e_tag().unwrap_or_default().to_owned());
     let reading = Reading {
         name,
@@ -186,11 +217,16 @@ impl Reading {
             Ok(Some(Err(error))) => said(&error),
             Err(_) => format!("nothing came for {} s", STALL.as_secs()),
         };
-        let length = self.length.map_or_else(String::new, |length| format!(" of {length}"));
+        let length = self
+            .length
+            .map_or_else(String::new, |length| format!(" of {length}"));
         Err(StoreError::Failed {
             action: "read",
             key: self.name,
-            why: format!("its body was cut off after {}{length} bytes: {why}", self.read),
+            why: format!(
+                "its body was cut off after {}{length} bytes: {why}",
+                self.read
+            ),
             advice: "check the network, then repeat the step",
             transient: true,
         })
@@ -253,12 +289,22 @@ impl ObjectStore for S3Store {
         Ok(self.ask(key).await?.1)
     }
 
-    async fn put(&self, key: &str, bytes: Bytes, condition: PutCondition) -> Result<ETag, StoreError> {
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        condition: PutCondition,
+    ) -> Result<ETag, StoreError> {
         keys::check(key)?;
         self.put_body(key, bytes.into(), &condition).await
     }
 
-    async fn put_file(&self, key: &str, file: PathBuf, condition: PutCondition) -> Result<ETag, StoreError> {
+    async fn put_file(
+        &self,
+        key: &str,
+        file: PathBuf,
+        condition: PutCondition,
+    ) -> Result<ETag, StoreError> {
         keys::check(key)?;
         upload::file(self, key, file, &condition).await
     }
@@ -280,10 +326,22 @@ impl ObjectStore for S3Store {
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
         keys::check(key)?;
-        let request = self.clients.s3.delete_object().bucket(&*self.bucket).key(self.full(key));
-        let answer = self.clients.call(DELETE, &self.display(key), request.send()).await;
+        let request = self
+            .clients
+            .s3
+            .delete_object()
+            .bucket(&*self.bucket)
+            .key(self.full(key));
+        let answer = self
+            .clients
+            .call(DELETE, &self.display(key), request.send())
+            .await;
         match answer {
-            Err(error) if error.failure == CallFailure::NotFound && error.code != "NoSuchBucket" => Ok(()),
+            Err(error)
+                if error.failure == CallFailure::NotFound && error.code != "NoSuchBucket" =>
+            {
+                Ok(())
+            }
             Err(error) => Err(self.failed("delete", key, &error)),
             Ok(_) => Ok(()),
         }
@@ -303,11 +361,27 @@ impl ObjectStore for S3Store {
 }
 
 impl S3Store {
-    async fn put_body(&self, key: &str, body: Body, condition: &PutCondition) -> Result<ETag, StoreError> {
+    async fn put_body(
+        &self,
+        key: &str,
+        body: Body,
+        condition: &PutCondition,
+    ) -> Result<ETag, StoreError> {
         let (if_none_match, if_match) = headers(condition);
-        let request = self.clients.s3.put_object().bucket(&*self.bucket).key(self.full(key));
-        let request = request.set_if_none_match(if_none_match).set_if_match(if_match);
-        let sent = request.body(body).customize().config_override(without_total_limit()).send();
+        let request = self
+            .clients
+            .s3
+            .put_object()
+            .bucket(&*self.bucket)
+            .key(self.full(key));
+        let request = request
+            .set_if_none_match(if_none_match)
+            .set_if_match(if_match);
+        let sent = request
+            .body(body)
+            .customize()
+            .config_override(without_total_limit())
+            .send();
         let answer = self.clients.call(PUT, &self.display(key), sent).await;
         let answer = answer.map_err(|error| self.not_written(key, condition, &error))?;
         Ok(ETag(answer.e_tag.unwrap_or_default()))

@@ -24,8 +24,12 @@ pub(super) async fn read(
     id: &str,
     field: Option<&str>,
 ) -> Result<SecretString, ParameterError> {
-    let whole = whole(clients, id).await.map_err(|error| not_read(path, &error))?;
-    let missing = || ParameterError::Missing { path: path.to_owned() };
+    let whole = whole(clients, id)
+        .await
+        .map_err(|error| not_read(path, &error))?;
+    let missing = || ParameterError::Missing {
+        path: path.to_owned(),
+    };
     let whole = whole.ok_or_else(missing)?;
     let Some(field) = field else { return Ok(whole) };
     match fields("read", path, &whole)?.remove(field) {
@@ -49,13 +53,16 @@ pub(super) async fn write(
     let (exists, before) = match before {
         Ok(before) => (true, before),
         // A secret without any value is not found by its value, and may be there all the same.
-        Err(error) if error.failure == CallFailure::NotFound => (exists(clients, path, id).await?, None),
+        Err(error) if error.failure == CallFailure::NotFound => {
+            (exists(clients, path, id).await?, None)
+        }
         Err(error) => return Err(not_read(path, &error)),
     };
     let value = match field {
         None => value.clone(),
         Some(field) => {
-            let mut all = before.map_or_else(|| Ok(Map::new()), |before| fields("write", path, &before))?;
+            let mut all =
+                before.map_or_else(|| Ok(Map::new()), |before| fields("write", path, &before))?;
             all.insert(field.to_owned(), Value::from(value.expose_secret()));
             Value::Object(all).to_string().into()
         }
@@ -63,7 +70,12 @@ pub(super) async fn write(
     let text = value.expose_secret();
     let failed = |error: CallError| not_written(path, &error);
     if exists {
-        let sent = clients.secrets.put_secret_value().secret_id(id).secret_string(text).send();
+        let sent = clients
+            .secrets
+            .put_secret_value()
+            .secret_id(id)
+            .secret_string(text)
+            .send();
         clients.call(PUT, id, sent).await.map_err(failed)?;
     } else {
         let request = clients.secrets.create_secret().name(id).secret_string(text);
@@ -76,7 +88,10 @@ pub(super) async fn write(
 
 /// The versions of a secret, oldest first and numbered in that order: Secrets Manager knows them by ids only, and
 /// forgets who made them and those beyond about a hundred.
-pub(super) async fn versions(clients: &Clients, id: &str) -> Result<Vec<CredentialVersion>, CallError> {
+pub(super) async fn versions(
+    clients: &Clients,
+    id: &str,
+) -> Result<Vec<CredentialVersion>, CallError> {
     let mut entries: Vec<SecretVersionsListEntry> = Vec::new();
     let mut token = None;
     loop {
@@ -92,7 +107,10 @@ pub(super) async fn versions(clients: &Clients, id: &str) -> Result<Vec<Credenti
             break;
         }
     }
-    let mut dates: Vec<_> = entries.iter().filter_map(|one| one.created_date().and_then(instant)).collect();
+    let mut dates: Vec<_> = entries
+        .iter()
+        .filter_map(|one| one.created_date().and_then(instant))
+        .collect();
     dates.sort_unstable();
     let numbered = (1..).zip(dates).map(|(version, set_at)| CredentialVersion {
         version,
@@ -106,8 +124,11 @@ pub(super) async fn versions(clients: &Clients, id: &str) -> Result<Vec<Credenti
 async fn whole(clients: &Clients, id: &str) -> Result<Option<SecretString>, CallError> {
     let sent = clients.secrets.get_secret_value().secret_id(id).send();
     let answer = clients.call(GET, id, sent).await?;
-    let binary = |blob: aws_sdk_secretsmanager::primitives::Blob| String::from_utf8(blob.into_inner()).ok();
-    let text = answer.secret_string.or_else(|| answer.secret_binary.and_then(binary));
+    let binary =
+        |blob: aws_sdk_secretsmanager::primitives::Blob| String::from_utf8(blob.into_inner()).ok();
+    let text = answer
+        .secret_string
+        .or_else(|| answer.secret_binary.and_then(binary));
     Ok(text.map(SecretString::from))
 }
 
@@ -122,11 +143,16 @@ async fn exists(clients: &Clients, path: &str, id: &str) -> Result<bool, Paramet
 }
 
 /// The fields of a secret's JSON.
-fn fields(action: &'static str, path: &str, whole: &SecretString) -> Result<Map<String, Value>, ParameterError> {
+fn fields(
+    action: &'static str,
+    path: &str,
+    whole: &SecretString,
+) -> Result<Map<String, Value>, ParameterError> {
     // What a JSON parser says of a text may repeat the text.
     serde_json::from_str(whole.expose_secret()).map_err(|_| ParameterError::Failed {
         action,
         path: path.to_owned(),
-        why: "the secret is no JSON object, so it has no fields; name it without '#' or store JSON".to_owned(),
+        why: "the secret is no JSON object, so it has no fields; name it without '#' or store JSON"
+            .to_owned(),
     })
 }

@@ -52,7 +52,10 @@ impl Parameters {
     ///
     /// # Errors
     /// [`CallError`] when AWS does not say.
-    pub(super) async fn versions(&self, reference: &ParameterReference) -> Result<Vec<CredentialVersion>, CallError> {
+    pub(super) async fn versions(
+        &self,
+        reference: &ParameterReference,
+    ) -> Result<Vec<CredentialVersion>, CallError> {
         match reference {
             ParameterReference::Parameter(path) => self.history(&self.name(path)).await,
             ParameterReference::Secret { id, .. } => secrets::versions(&self.clients, id).await,
@@ -86,17 +89,35 @@ impl Parameters {
     }
 
     async fn read(&self, path: &str, name: &str) -> Result<SecretString, ParameterError> {
-        let request = self.clients.ssm.get_parameter().name(name).with_decryption(true);
+        let request = self
+            .clients
+            .ssm
+            .get_parameter()
+            .name(name)
+            .with_decryption(true);
         let answer = self.clients.call(GET, name, request.send()).await;
         let parameter = answer.map_err(|error| not_read(path, &error))?.parameter;
         let value = parameter.and_then(|parameter| parameter.value);
-        value.map(SecretString::from).ok_or_else(|| ParameterError::Missing { path: path.to_owned() })
+        value
+            .map(SecretString::from)
+            .ok_or_else(|| ParameterError::Missing {
+                path: path.to_owned(),
+            })
     }
 
-    async fn write(&self, path: &str, name: &str, value: &SecretString) -> Result<u64, ParameterError> {
+    async fn write(
+        &self,
+        path: &str,
+        name: &str,
+        value: &SecretString,
+    ) -> Result<u64, ParameterError> {
         let request = self.clients.ssm.put_parameter().name(name);
-        let request = request.r#type(ParameterType::SecureString).set_key_id(self.kms_key.clone());
-        let request = request.tier(ParameterTier::IntelligentTiering).overwrite(true);
+        let request = request
+            .r#type(ParameterType::SecureString)
+            .set_key_id(self.kms_key.clone());
+        let request = request
+            .tier(ParameterTier::IntelligentTiering)
+            .overwrite(true);
         let sent = request.value(value.expose_secret()).send();
         let answer = self.clients.call(PUT, name, sent).await;
         let version = answer.map_err(|error| not_written(path, &error))?.version;
@@ -107,14 +128,18 @@ impl Parameters {
 /// `jane` of `arn:aws:iam::123456789012:user/jane`, `Admin/jane` of an assumed role.
 fn who(arn: &str) -> String {
     let own = arn.rsplit(':').next().unwrap_or(arn);
-    let own = own.strip_prefix("user/").or(own.strip_prefix("assumed-role/"));
+    let own = own
+        .strip_prefix("user/")
+        .or(own.strip_prefix("assumed-role/"));
     own.unwrap_or(arn).to_owned()
 }
 
 /// A read that failed.
 pub(super) fn not_read(path: &str, error: &CallError) -> ParameterError {
     match error.failure {
-        CallFailure::NotFound => ParameterError::Missing { path: path.to_owned() },
+        CallFailure::NotFound => ParameterError::Missing {
+            path: path.to_owned(),
+        },
         _ => ParameterError::Failed {
             action: "read",
             path: path.to_owned(),
@@ -131,7 +156,9 @@ pub(super) fn not_written(path: &str, error: &CallError) -> ParameterError {
     );
     let why = if may_repeat {
         let (api, code) = (error.api, &error.code);
-        format!("{api} was refused with {code}; what AWS said is left out, as it may repeat the value; check the length of the value, the path and the KMS key")
+        format!(
+            "{api} was refused with {code}; what AWS said is left out, as it may repeat the value; check the length of the value, the path and the KMS key"
+        )
     } else {
         format!("{error}; {}", error.advice())
     };
@@ -183,6 +210,9 @@ mod tests {
             who("arn:aws:sts::123456789012:assumed-role/Admin/jane@example.com"),
             "Admin/jane@example.com"
         );
-        assert_eq!(who("arn:aws:iam::123456789012:root"), "arn:aws:iam::123456789012:root");
+        assert_eq!(
+            who("arn:aws:iam::123456789012:root"),
+            "arn:aws:iam::123456789012:root"
+        );
     }
 }

@@ -36,15 +36,21 @@ fn data_type(column: &ColumnInfo) -> DataType {
         "boolean" => DataType::Boolean,
         "date" => DataType::Date32,
         "timestamp" => DataType::Timestamp(TimeUnit::Microsecond, None),
-        "timestamp with time zone" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        "timestamp with time zone" => {
+            DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+        }
         "decimal" => decimal(column),
         _ => DataType::Utf8,
     }
 }
 
 fn decimal(column: &ColumnInfo) -> DataType {
-    let precision = u8::try_from(column.precision()).ok().filter(|digits| (1..=38).contains(digits));
-    let scale = i8::try_from(column.scale()).ok().filter(|scale| *scale >= 0);
+    let precision = u8::try_from(column.precision())
+        .ok()
+        .filter(|digits| (1..=38).contains(digits));
+    let scale = i8::try_from(column.scale())
+        .ok()
+        .filter(|scale| *scale >= 0);
     match (precision, scale) {
         (Some(precision), Some(scale)) => DataType::Decimal128(precision, scale),
         _ => DataType::Utf8,
@@ -84,7 +90,9 @@ impl Cells {
         }
         Err(damaged(format!(
             "a row of the result has {} fields more or fewer than the columns",
-            self.fields.len().abs_diff(self.rows * self.schema.fields().len())
+            self.fields
+                .len()
+                .abs_diff(self.rows * self.schema.fields().len())
         )))
     }
 
@@ -97,17 +105,25 @@ impl Cells {
         if self.rows == 0 {
             return Ok(None);
         }
-        let text = std::str::from_utf8(&self.text).map_err(|_| damaged("the result is no UTF-8".to_owned()))?;
+        let text = std::str::from_utf8(&self.text)
+            .map_err(|_| damaged("the result is no UTF-8".to_owned()))?;
         let width = self.schema.fields().len();
         let value = |index: usize| {
             let (end, is_value) = self.fields[index];
-            let start = index.checked_sub(1).map_or(0, |before| self.fields[before].0);
+            let start = index
+                .checked_sub(1)
+                .map_or(0, |before| self.fields[before].0);
             is_value.then(|| &text[start..end])
         };
-        let columns = self.schema.fields().iter().enumerate().map(|(column, field)| {
-            let values = (0..self.rows).map(|row| value(row * width + column));
-            typed(values, field)
-        });
+        let columns = self
+            .schema
+            .fields()
+            .iter()
+            .enumerate()
+            .map(|(column, field)| {
+                let values = (0..self.rows).map(|row| value(row * width + column));
+                typed(values, field)
+            });
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns);
         let batch = batch.map_err(|error| damaged(error.to_string()))?;
@@ -128,7 +144,10 @@ impl Cells {
     }
 }
 
-fn typed<'a>(values: impl Iterator<Item = Option<&'a str>>, field: &Field) -> Result<ArrayRef, QueryError> {
+fn typed<'a>(
+    values: impl Iterator<Item = Option<&'a str>>,
+    field: &Field,
+) -> Result<ArrayRef, QueryError> {
     if let DataType::Timestamp(_, Some(zone)) = field.data_type() {
         let instants = values.map(|value| value.map(|text| micros(text, field)).transpose());
         let instants: TimestampMicrosecondArray = instants.collect::<Result<_, _>>()?;
@@ -144,7 +163,10 @@ fn typed<'a>(values: impl Iterator<Item = Option<&'a str>>, field: &Field) -> Re
     };
     cast_with_options(&texts, field.data_type(), &strict).map_err(|error| {
         let why = for_terminal(&error.to_string()).into_owned();
-        damaged(format!("the column {} does not hold what Athena says: {why}", field.name()))
+        damaged(format!(
+            "the column {} does not hold what Athena says: {why}",
+            field.name()
+        ))
     })
 }
 
@@ -152,7 +174,10 @@ fn typed<'a>(values: impl Iterator<Item = Option<&'a str>>, field: &Field) -> Re
 fn micros(text: &str, field: &Field) -> Result<i64, QueryError> {
     let wrong = || {
         let text = for_terminal(text).into_owned();
-        damaged(format!("the column {} holds '{text}', which is no time with a zone", field.name()))
+        damaged(format!(
+            "the column {} holds '{text}', which is no time with a zone",
+            field.name()
+        ))
     };
     let (local, zone) = text.rsplit_once(' ').ok_or_else(wrong)?;
     let local: DateTime = local.parse().map_err(|_| wrong())?;
@@ -180,7 +205,9 @@ fn posix(offset: &str) -> Option<String> {
 
 fn damaged(message: String) -> QueryError {
     QueryError::Failed {
-        message: format!("{message}; repeat the step, and look at the result in Athena if it fails again"),
+        message: format!(
+            "{message}; repeat the step, and look at the result in Athena if it fails again"
+        ),
         transient: true,
     }
 }
@@ -192,7 +219,9 @@ mod tests {
     use super::*;
 
     fn column(kind: &str, precision: i32, scale: i32) -> ColumnInfo {
-        let builder = ColumnInfo::builder().name(kind.replace(' ', "_")).r#type(kind);
+        let builder = ColumnInfo::builder()
+            .name(kind.replace(' ', "_"))
+            .r#type(kind);
         builder.precision(precision).scale(scale).build().unwrap()
     }
 
@@ -200,7 +229,11 @@ mod tests {
     #[test]
     fn each_type_of_athena_is_read() {
         let samples = [
-            (column("bigint", 19, 0), "-9223372036854775808", "-9223372036854775808"),
+            (
+                column("bigint", 19, 0),
+                "-9223372036854775808",
+                "-9223372036854775808",
+            ),
             (column("integer", 10, 0), "-7", "-7"),
             (column("smallint", 5, 0), "12", "12"),
             (column("tinyint", 3, 0), "1", "1"),
@@ -210,12 +243,32 @@ mod tests {
             (column("float", 17, 0), "0.5", "0.5"),
             (column("boolean", 0, 0), "true", "true"),
             (column("date", 0, 0), "2026-02-28", "2026-02-28"),
-            (column("decimal", 38, 18), "12.340000000000000001", "12.340000000000000001"),
+            (
+                column("decimal", 38, 18),
+                "12.340000000000000001",
+                "12.340000000000000001",
+            ),
             (column("decimal", 38, 6), "-0.5", "-0.500000"),
-            (column("timestamp", 3, 0), "2026-01-31 09:00:00.123", "2026-01-31T09:00:00.123"),
-            (column("timestamp with time zone", 3, 0), "2026-01-31 09:00:00.000 UTC", "2026-01-31T09:00:00Z"),
-            (column("timestamp with time zone", 3, 0), "2026-07-31 09:00:00.000 Europe/Berlin", "2026-07-31T07:00:00Z"),
-            (column("timestamp with time zone", 3, 0), "2026-07-31 09:00:00.000 -03:30", "2026-07-31T12:30:00Z"),
+            (
+                column("timestamp", 3, 0),
+                "2026-01-31 09:00:00.123",
+                "2026-01-31T09:00:00.123",
+            ),
+            (
+                column("timestamp with time zone", 3, 0),
+                "2026-01-31 09:00:00.000 UTC",
+                "2026-01-31T09:00:00Z",
+            ),
+            (
+                column("timestamp with time zone", 3, 0),
+                "2026-07-31 09:00:00.000 Europe/Berlin",
+                "2026-07-31T07:00:00Z",
+            ),
+            (
+                column("timestamp with time zone", 3, 0),
+                "2026-07-31 09:00:00.000 -03:30",
+                "2026-07-31T12:30:00Z",
+            ),
             (column("varchar", 0, 0), "x", "x"),
             (column("array", 0, 0), "[1, 2]", "[1, 2]"),
         ];
@@ -235,7 +288,11 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_its_type_is_an_error() {
-        for (kind, text) in [("bigint", "1.5"), ("date", "31.1.2026"), ("timestamp with time zone", "soon")] {
+        for (kind, text) in [
+            ("bigint", "1.5"),
+            ("date", "31.1.2026"),
+            ("timestamp with time zone", "soon"),
+        ] {
             let mut cells = Cells::new(schema(&[column(kind, 0, 0)]));
             cells.field(Some(text.as_bytes()));
             cells.row().unwrap();

@@ -79,7 +79,11 @@ impl Splitter {
         }
     }
 
-    fn byte<E>(&mut self, byte: u8, found: &mut impl FnMut(Found<'_>) -> Result<(), E>) -> Result<(), E> {
+    fn byte<E>(
+        &mut self,
+        byte: u8,
+        found: &mut impl FnMut(Found<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         match (self.at, byte) {
             (At::Return, b'\n') => {
                 self.at = At::Start;
@@ -134,7 +138,9 @@ mod tests {
         let (mut rows, mut row) = (Vec::new(), Row::new());
         let mut found = |found: Found<'_>| {
             match found {
-                Found::Field(value) => row.push(value.map(|value| String::from_utf8(value.to_vec()).unwrap())),
+                Found::Field(value) => {
+                    row.push(value.map(|value| String::from_utf8(value.to_vec()).unwrap()))
+                }
                 Found::Row => rows.push(std::mem::take(&mut row)),
             }
             Ok::<(), Infallible>(())

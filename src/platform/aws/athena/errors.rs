@@ -59,13 +59,22 @@ pub(super) fn not_started(error: &CallError) -> QueryError {
 
 fn reads_like_syntax(message: &str) -> bool {
     message.starts_with("line ")
-        || ["mismatched input", "Queries of this type", "extraneous input", "no viable alternative"]
-            .iter()
-            .any(|words| message.contains(words))
+        || [
+            "mismatched input",
+            "Queries of this type",
+            "extraneous input",
+            "no viable alternative",
+        ]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 fn advice(error: &CallError) -> &'static str {
-    if error.message.to_ascii_lowercase().contains("output location") {
+    if error
+        .message
+        .to_ascii_lowercase()
+        .contains("output location")
+    {
         "give the workgroup an output location, or set aws.query_results in the profile"
     } else {
         error.advice()
@@ -76,7 +85,10 @@ fn advice(error: &CallError) -> &'static str {
 pub(super) fn lost(id: &str, error: &CallError) -> QueryError {
     let seen = error.failure != CallFailure::NotFound;
     QueryError::Failed {
-        message: format!("nothing more is known of the statement {id}: {error}; {}", error.advice()),
+        message: format!(
+            "nothing more is known of the statement {id}: {error}; {}",
+            error.advice()
+        ),
         transient: seen && error.is_transient(),
     }
 }
@@ -87,10 +99,14 @@ pub(super) fn outcome(execution: QueryExecution) -> Result<QueryExecution, Query
     let reason = status.and_then(reason).unwrap_or_default();
     match status.and_then(|status| status.state()) {
         Some(QueryExecutionState::Succeeded) => Ok(execution),
-        Some(QueryExecutionState::Cancelled) if reason.contains("limit") => Err(QueryError::Failed {
-            message: format!("{reason}; the workgroup's limit did its work: is the partition filter missing?"),
-            transient: false,
-        }),
+        Some(QueryExecutionState::Cancelled) if reason.contains("limit") => {
+            Err(QueryError::Failed {
+                message: format!(
+                    "{reason}; the workgroup's limit did its work: is the partition filter missing?"
+                ),
+                transient: false,
+            })
+        }
         Some(QueryExecutionState::Cancelled) => Err(QueryError::Cancelled),
         _ => {
             let says_retry = status
@@ -104,7 +120,9 @@ pub(super) fn outcome(execution: QueryExecution) -> Result<QueryExecution, Query
 
 fn reason(status: &QueryExecutionStatus) -> Option<String> {
     let own = status.state_change_reason();
-    let error = status.athena_error().and_then(|error| error.error_message());
+    let error = status
+        .athena_error()
+        .and_then(|error| error.error_message());
     let text = own.or(error)?;
     Some(for_terminal(text.trim()).into_owned())
 }
@@ -130,7 +148,11 @@ fn failure(reason: &str, says_retry: bool, id: &str) -> QueryError {
             message: reason.to_owned(),
         };
     }
-    let reason = if reason.is_empty() { "Athena gave no reason" } else { reason };
+    let reason = if reason.is_empty() {
+        "Athena gave no reason"
+    } else {
+        reason
+    };
     QueryError::Failed {
         transient: says_retry || PASSING.iter().any(|words| reason.contains(words)),
         message: format!("{reason} (statement {id})"),
@@ -150,13 +172,17 @@ mod tests {
             .state_change_reason(reason)
             .athena_error(error)
             .build();
-        QueryExecution::builder().query_execution_id("q-1").status(status).build()
+        QueryExecution::builder()
+            .query_execution_id("q-1")
+            .status(status)
+            .build()
     }
 
     /// Reasons as section 7 of the fact sheet lists them.
     #[test]
     fn reasons_become_the_pipelines_errors() {
-        let failed = |reason: &str| outcome(ended(QueryExecutionState::Failed, reason, false)).unwrap_err();
+        let failed =
+            |reason: &str| outcome(ended(QueryExecutionState::Failed, reason, false)).unwrap_err();
         assert!(matches!(
             failed("COLUMN_NOT_FOUND: line 1:8: Column 'x' cannot be resolved"),
             QueryError::Refused { code: "COLUMN_NOT_FOUND", message } if message.starts_with("line 1:8")
@@ -167,18 +193,39 @@ mod tests {
         ));
         assert!(matches!(
             failed("HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split: Slow Down"),
-            QueryError::Failed { transient: true, .. }
+            QueryError::Failed {
+                transient: true,
+                ..
+            }
         ));
         assert!(matches!(
             failed("HIVE_BAD_DATA: Malformed Parquet file"),
-            QueryError::Failed { transient: false, .. }
+            QueryError::Failed {
+                transient: false,
+                ..
+            }
         ));
         assert!(matches!(
-            failed("FAILED: Execution Error, AlreadyExistsException(message:Table t already exists)"),
-            QueryError::Refused { code: "TABLE_ALREADY_EXISTS", .. }
+            failed(
+                "FAILED: Execution Error, AlreadyExistsException(message:Table t already exists)"
+            ),
+            QueryError::Refused {
+                code: "TABLE_ALREADY_EXISTS",
+                ..
+            }
         ));
-        let told = outcome(ended(QueryExecutionState::Failed, "INSUFFICIENT_RESOURCES", true));
-        assert!(matches!(told, Err(QueryError::Failed { transient: true, .. })));
+        let told = outcome(ended(
+            QueryExecutionState::Failed,
+            "INSUFFICIENT_RESOURCES",
+            true,
+        ));
+        assert!(matches!(
+            told,
+            Err(QueryError::Failed {
+                transient: true,
+                ..
+            })
+        ));
         let stopped = outcome(ended(QueryExecutionState::Cancelled, "", false));
         assert!(matches!(stopped, Err(QueryError::Cancelled)));
         let cut = outcome(ended(
@@ -186,6 +233,12 @@ mod tests {
             "Bytes scanned limit was exceeded",
             false,
         ));
-        assert!(matches!(cut, Err(QueryError::Failed { transient: false, .. })));
+        assert!(matches!(
+            cut,
+            Err(QueryError::Failed {
+                transient: false,
+                ..
+            })
+        ));
     }
 }

@@ -47,11 +47,19 @@ pub(super) async fn count(
     execution: &QueryExecution,
     statement: &str,
 ) -> Result<u64, QueryError> {
-    let counted = ["INSERT", "DELETE", "UPDATE", "MERGE", "CREATE TABLE AS SELECT"];
+    let counted = [
+        "INSERT",
+        "DELETE",
+        "UPDATE",
+        "MERGE",
+        "CREATE TABLE AS SELECT",
+    ];
     if !counted.iter().any(|kind| statement.starts_with(kind)) {
         return Ok(0);
     }
-    Ok(unsigned(page(clients, execution, None).await?.update_count()))
+    Ok(unsigned(
+        page(clients, execution, None).await?.update_count(),
+    ))
 }
 
 /// The rows of a SELECT.
@@ -63,13 +71,24 @@ pub(super) async fn rows(
     let first = page(clients, execution, None).await?;
     let columns = first.result_set().and_then(|set| set.result_set_metadata());
     let schema = schema(columns.map_or(&[], |columns| columns.column_info()));
-    let select = execution.statement_type().is_none_or(|kind| kind.as_str() == "DML");
+    let select = execution
+        .statement_type()
+        .is_none_or(|kind| kind.as_str() == "DML");
     let batches = match (first.next_token(), file(execution)) {
         (Some(_), Some((bucket, key))) => {
-            let (_, body) = s3::object(clients, bucket, key).await.map_err(|error| unread(&error))?;
+            let (_, body) = s3::object(clients, bucket, key)
+                .await
+                .map_err(|error| unread(&error))?;
             from_file(body, Cells::new(schema.clone()), cancel.clone()).boxed()
         }
-        _ => from_pages(clients.clone(), execution.clone(), first, select, Cells::new(schema.clone())).boxed(),
+        _ => from_pages(
+            clients.clone(),
+            execution.clone(),
+            first,
+            select,
+            Cells::new(schema.clone()),
+        )
+        .boxed(),
     };
     Ok(QueryRows { schema, batches })
 }
@@ -95,7 +114,9 @@ fn from_pages(
     stream::try_unfold(start, move |(page_now, mut header, mut cells)| {
         let (clients, execution) = (clients.clone(), execution.clone());
         async move {
-            let Some(mut now) = page_now else { return Ok(None) };
+            let Some(mut now) = page_now else {
+                return Ok(None);
+            };
             loop {
                 let set = now.result_set.take();
                 for row in set.iter().flat_map(|set| set.rows()) {
@@ -173,7 +194,10 @@ impl File {
                     });
                 }
                 None => {
-                    let whole = self.splitter.take().map(|splitter| splitter.end(&mut found));
+                    let whole = self
+                        .splitter
+                        .take()
+                        .map(|splitter| splitter.end(&mut found));
                     if !whole.unwrap_or(Ok(true))? {
                         return Err(QueryError::Failed {
                             message: "the result file in S3 ends in the middle of a value; repeat the step".to_owned(),

@@ -66,7 +66,11 @@ pub(super) async fn start(
         let why = "the event names no object below bronze/ or silver/ and no crawler; check the rule that sends it";
         return Err(Failure::new(ErrorType::InvalidInput.name(), why));
     }
-    let crawl = Crawl { ports, context, time_up };
+    let crawl = Crawl {
+        ports,
+        context,
+        time_up,
+    };
     let mut outcome = serde_json::Map::new();
     for one in asked {
         let (name, did) = match one {
@@ -79,7 +83,9 @@ pub(super) async fn start(
                 (name, did)
             }
         };
-        context.log.line(Level::Info, &format!("crawler {name}: {did}"));
+        context
+            .log
+            .line(Level::Info, &format!("crawler {name}: {did}"));
         outcome.insert(name, did.into());
     }
     Ok(json!({ "crawlers": outcome }))
@@ -87,20 +93,35 @@ pub(super) async fn start(
 
 /// What the event asks for, each crawler once. `named` makes a crawler's name of its part.
 fn asked(event: &Value, named: impl Fn(&str) -> String) -> Vec<Asked> {
-    let text = |value: &Value, path: &str| value.pointer(path).and_then(Value::as_str).map(str::to_owned);
+    let text = |value: &Value, path: &str| {
+        value
+            .pointer(path)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     if let Some(name) = text(event, "/crawler") {
         return vec![Asked::Landed(name)];
     }
     if text(event, "/source").as_deref() == Some("aws.glue") {
-        return text(event, "/detail/crawlerName").map(Asked::Ended).into_iter().collect();
+        return text(event, "/detail/crawlerName")
+            .map(Asked::Ended)
+            .into_iter()
+            .collect();
     }
     // EventBridge gives a key as it is; notifications of S3 encode it. Decoding twice changes none of our keys.
-    let of_records = event.get("Records").and_then(Value::as_array).into_iter().flatten();
+    let of_records = event
+        .get("Records")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     let keys = of_records
         .filter_map(|record| text(record, "/s3/object/key"))
         .chain(text(event, "/detail/object/key"));
     let parts: BTreeSet<&str> = keys.filter_map(|key| part_of(&decoded(&key))).collect();
-    parts.into_iter().map(|part| Asked::Landed(named(part))).collect()
+    parts
+        .into_iter()
+        .map(|part| Asked::Landed(named(part)))
+        .collect()
 }
 
 /// `bronze/marketo/…` of `bronze%2Fmarketo%2F…`.
@@ -112,7 +133,9 @@ fn decoded(key: &str) -> String {
 
 /// The crawler's part of the name for a key, whatever prefix stands before it.
 fn part_of(key: &str) -> Option<&'static str> {
-    let mut folders = key.split('/').skip_while(|folder| !["bronze", "silver"].contains(folder));
+    let mut folders = key
+        .split('/')
+        .skip_while(|folder| !["bronze", "silver"].contains(folder));
     match folders.nth(1)? {
         "marketo" => Some("marketo"),
         "affise" => Some("affise"),
@@ -165,7 +188,11 @@ impl Crawl<'_> {
                 // First forgotten, then started: what lands in between asks for a start of its own.
                 self.forget(name).await;
                 let started = self.start(name).await?;
-                return Ok(if started { "started again" } else { "was started by somebody else" });
+                return Ok(if started {
+                    "started again"
+                } else {
+                    "was started by somebody else"
+                });
             }
         }
     }
@@ -223,7 +250,10 @@ impl Crawl<'_> {
     /// Forgets what was owed. One start too many is better than an error now.
     async fn forget(&self, name: &str) {
         if let Err(error) = self.context.lake.std.delete(&key(name)).await {
-            self.context.log.line(Level::Warn, &format!("crawler {name} may run once too often: {error}"));
+            self.context.log.line(
+                Level::Warn,
+                &format!("crawler {name} may run once too often: {error}"),
+            );
         }
     }
 }
@@ -233,7 +263,9 @@ fn key(name: &str) -> String {
 }
 
 fn waiter(bytes: &[u8]) -> Option<Timestamp> {
-    serde_json::from_slice::<Owed>(bytes).ok().map(|owed| owed.waited_for_until)
+    serde_json::from_slice::<Owed>(bytes)
+        .ok()
+        .map(|owed| owed.waited_for_until)
 }
 
 fn stored(error: &StoreError) -> Failure {
@@ -242,7 +274,10 @@ fn stored(error: &StoreError) -> Failure {
 
 /// Glue's failure under the name that Step Functions gives it.
 fn failed(error: &CallError) -> Failure {
-    Failure::new(format!("Glue.{}", error.code), format!("{error}; {}", error.advice()))
+    Failure::new(
+        format!("Glue.{}", error.code),
+        format!("{error}; {}", error.advice()),
+    )
 }
 
 #[cfg(test)]
@@ -268,14 +303,18 @@ mod tests {
         ] {
             assert_eq!(of(&bridge(key)), marketo, "{key}");
         }
-        let record = |key: &str| json!({ "eventSource": "aws:s3", "s3": { "object": { "key": key } } });
+        let record =
+            |key: &str| json!({ "eventSource": "aws:s3", "s3": { "object": { "key": key } } });
         let two = json!({ "Records": [record("silver/ga4/x"), record("silver/ga3/y"), record("silver/affise/clicks/z")] });
         let both = ["affise", "ga"].map(|part| Asked::Landed(format!("lakehand-dev-{part}")));
         assert_eq!(of(&two), both);
         let ended = json!({ "source": "aws.glue", "detail-type": "Glue Crawler State Change",
                             "detail": { "crawlerName": "lakehand-dev-ga", "state": "Succeeded" } });
         assert_eq!(of(&ended), [Asked::Ended("lakehand-dev-ga".to_owned())]);
-        assert_eq!(of(&json!({ "crawler": "old" })), [Asked::Landed("old".to_owned())]);
+        assert_eq!(
+            of(&json!({ "crawler": "old" })),
+            [Asked::Landed("old".to_owned())]
+        );
         assert!(of(&bridge("reports/sub5/x.csv")).is_empty());
         assert!(of(&json!({})).is_empty());
     }

@@ -97,12 +97,28 @@ mod tests {
     #[test]
     fn a_line_says_whose_it_is_and_holds_no_secret() {
         let log = FunctionLog::new("collect", "r-1".to_owned(), Some("arn:x".to_owned()));
-        let line = log.text(Level::Warn, "the source said {\"api_key\": \"abc-123\", \"code\": 7}\nand \"more\"");
+        let line = log.text(
+            Level::Warn,
+            "the source said {\"api_key\": \"abc-123\", \"code\": 7}\nand \"more\"",
+        );
         assert!(!line.contains('\n') && !line.contains("abc-123"), "{line}");
         let line: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(line["level"], "WARN");
-        assert_eq!((&line["execution"], &line["requestId"], &line["stage"]), (&"arn:x".into(), &"r-1".into(), &"collect".into()));
-        assert!(line["message"].as_str().unwrap().contains("\"code\": 7"), "{line}");
-        assert!(line["timestamp"].as_str().unwrap().parse::<Timestamp>().is_ok(), "{line}");
+        assert_eq!(
+            (&line["execution"], &line["requestId"], &line["stage"]),
+            (&"arn:x".into(), &"r-1".into(), &"collect".into())
+        );
+        assert!(
+            line["message"].as_str().unwrap().contains("\"code\": 7"),
+            "{line}"
+        );
+        assert!(
+            line["timestamp"]
+                .as_str()
+                .unwrap()
+                .parse::<Timestamp>()
+                .is_ok(),
+            "{line}"
+        );
     }
 }

@@ -25,7 +25,12 @@ fn variable(name: &str) -> Option<String> {
 
 /// Whether Lambda started this program.
 pub(super) fn check_host() -> Result<(), String> {
-    let needed = [API, "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION"];
+    let needed = [
+        API,
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+    ];
     match needed.into_iter().find(|name| variable(name).is_none()) {
         Some(name) => Err(format!(
             "{name} is not set: this program is what AWS Lambda runs; on a machine use `lakehand`"
@@ -36,11 +41,19 @@ pub(super) fn check_host() -> Result<(), String> {
 
 /// Tells the runtime why the function cannot start; returns why.
 pub(super) async fn tell_init_error(error_type: &str, why: String) -> String {
-    let url = format!("http://{}/2018-06-01/runtime/init/error", variable(API).unwrap_or_default());
+    let url = format!(
+        "http://{}/2018-06-01/runtime/init/error",
+        variable(API).unwrap_or_default()
+    );
     let body = serde_json::json!({ "errorType": error_type, "errorMessage": why });
     let client = reqwest::Client::builder().no_proxy().build();
     let told = match client {
-        Ok(client) => client.post(url).body(body.to_string()).send().await.map(drop),
+        Ok(client) => client
+            .post(url)
+            .body(body.to_string())
+            .send()
+            .await
+            .map(drop),
         Err(error) => Err(error),
     };
     match told {
@@ -58,18 +71,34 @@ pub(super) async fn ports() -> Result<Functions, String> {
     let (text, from) = match (variable(TEXT), variable(URI)) {
         (Some(text), _) => (text, TEXT.to_owned()),
         (None, Some(uri)) => (object(&uri, &home).await?, uri),
-        (None, None) => return Err(format!("neither {URI} nor {TEXT} is set; deploy the function's stack again")),
+        (None, None) => {
+            return Err(format!(
+                "neither {URI} nor {TEXT} is set; deploy the function's stack again"
+            ));
+        }
     };
-    let profile = profile(&text, &home).map_err(|why| format!("the settings in {} cannot be used: {why}", for_terminal(&from)))?;
-    Functions::open(Arc::new(profile)).await.map_err(|error| error.to_string())
+    let profile = profile(&text, &home).map_err(|why| {
+        format!(
+            "the settings in {} cannot be used: {why}",
+            for_terminal(&from)
+        )
+    })?;
+    Functions::open(Arc::new(profile))
+        .await
+        .map_err(|error| error.to_string())
 }
 
 fn profile(text: &str, home: &Home) -> Result<Profile, String> {
     let config = Config::parse(text, home).map_err(|error| error.to_string())?;
     let name = variable(PROFILE);
-    let profile = config.profile(name.as_deref()).map_err(|error| error.to_string())?;
+    let profile = config
+        .profile(name.as_deref())
+        .map_err(|error| error.to_string())?;
     if profile.platform != PlatformKind::Aws {
-        return Err(format!("the profile {} is not on AWS; name another with {PROFILE}", profile.name));
+        return Err(format!(
+            "the profile {} is not on AWS; name another with {PROFILE}",
+            profile.name
+        ));
     }
     let mut profile = profile.clone();
     // The operator's own login; a function has its role.
@@ -79,13 +108,28 @@ fn profile(text: &str, home: &Home) -> Result<Profile, String> {
 
 /// The text of an object.
 async fn object(uri: &str, home: &Home) -> Result<String, String> {
-    let place = uri.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
-    let (bucket, key) = place.ok_or_else(|| format!("{URI} is '{}' and should be s3://bucket/key", for_terminal(uri)))?;
-    let plain = Config::parse("[profiles.start]\nplatform = \"aws\"\n", home).map_err(|error| error.to_string())?;
-    let plain = plain.profile(Some("start")).map_err(|error| error.to_string())?;
+    let place = uri
+        .strip_prefix("s3://")
+        .and_then(|rest| rest.split_once('/'));
+    let (bucket, key) = place.ok_or_else(|| {
+        format!(
+            "{URI} is '{}' and should be s3://bucket/key",
+            for_terminal(uri)
+        )
+    })?;
+    let plain = Config::parse("[profiles.start]\nplatform = \"aws\"\n", home)
+        .map_err(|error| error.to_string())?;
+    let plain = plain
+        .profile(Some("start"))
+        .map_err(|error| error.to_string())?;
     let clients = Clients::open(plain).await;
-    let (_, body) = s3::object(&clients, bucket, key).await.map_err(|error| format!("{error}; {}", error.advice()))?;
-    let pieces: Vec<bytes::Bytes> = body.try_collect().await.map_err(|error| error.to_string())?;
+    let (_, body) = s3::object(&clients, bucket, key)
+        .await
+        .map_err(|error| format!("{error}; {}", error.advice()))?;
+    let pieces: Vec<bytes::Bytes> = body
+        .try_collect()
+        .await
+        .map_err(|error| error.to_string())?;
     String::from_utf8(pieces.concat()).map_err(|_| format!("{uri} is no UTF-8 text"))
 }
 
@@ -100,7 +144,10 @@ mod tests {
         let home = Home::below(Path::new("/x"));
         let text = "profile = 'prod'\n[profiles.prod]\nplatform = 'aws'\n[profiles.prod.aws]\nsdk_profile = 'jane'\nraw_bucket = 'r'\n";
         let own = profile(text, &home).unwrap();
-        assert_eq!((own.aws.sdk_profile, own.aws.raw_bucket.as_deref()), (None, Some("r")));
+        assert_eq!(
+            (own.aws.sdk_profile, own.aws.raw_bucket.as_deref()),
+            (None, Some("r"))
+        );
         assert!(profile("", &home).unwrap_err().contains("not on AWS"));
     }
 }

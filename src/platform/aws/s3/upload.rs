@@ -89,7 +89,11 @@ struct Upload<'a> {
 }
 
 impl<'a> Upload<'a> {
-    async fn begin(store: &'a S3Store, key: &'a str, condition: &'a PutCondition) -> Result<Self, StoreError> {
+    async fn begin(
+        store: &'a S3Store,
+        key: &'a str,
+        condition: &'a PutCondition,
+    ) -> Result<Self, StoreError> {
         let name = store.display(key);
         let request = store.clients.s3.create_multipart_upload();
         let request = request.bucket(&*store.bucket).key(store.full(key));
@@ -113,14 +117,34 @@ impl<'a> Upload<'a> {
         stream::iter(parts).buffered(AT_ONCE).try_collect().await
     }
 
-    async fn part(&self, file: &Path, index: u64, offset: u64, length: u64) -> Result<CompletedPart, StoreError> {
-        let body = Body::read_from().path(file).offset(offset).length(Length::Exact(length));
-        let body = body.build().await.map_err(|error| unreadable(file, &error))?;
+    async fn part(
+        &self,
+        file: &Path,
+        index: u64,
+        offset: u64,
+        length: u64,
+    ) -> Result<CompletedPart, StoreError> {
+        let body = Body::read_from()
+            .path(file)
+            .offset(offset)
+            .length(Length::Exact(length));
+        let body = body
+            .build()
+            .await
+            .map_err(|error| unreadable(file, &error))?;
         let number = i32::try_from(index + 1).unwrap_or(i32::MAX);
-        let request = self.store.clients.s3.upload_part().bucket(&*self.store.bucket);
+        let request = self
+            .store
+            .clients
+            .s3
+            .upload_part()
+            .bucket(&*self.store.bucket);
         let request = request.key(self.store.full(self.key)).upload_id(&self.id);
         let request = request.part_number(number).body(body);
-        let sent = request.customize().config_override(without_total_limit()).send();
+        let sent = request
+            .customize()
+            .config_override(without_total_limit())
+            .send();
         let answer = self.store.clients.call(PART, &self.name, sent).await;
         let answer = answer.map_err(|error| self.store.failed("write", self.key, &error))?;
         Ok(CompletedPart::builder()
@@ -132,22 +156,34 @@ impl<'a> Upload<'a> {
 
     async fn complete(&self, parts: Vec<CompletedPart>) -> Result<ETag, StoreError> {
         let (if_none_match, if_match) = headers(self.condition);
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let parts = CompletedMultipartUpload::builder()
+            .set_parts(Some(parts))
+            .build();
         let request = self.store.clients.s3.complete_multipart_upload();
-        let request = request.bucket(&*self.store.bucket).key(self.store.full(self.key));
+        let request = request
+            .bucket(&*self.store.bucket)
+            .key(self.store.full(self.key));
         let request = request.upload_id(&self.id).multipart_upload(parts);
-        let request = request.set_if_none_match(if_none_match).set_if_match(if_match);
+        let request = request
+            .set_if_none_match(if_none_match)
+            .set_if_match(if_match);
         // Putting thousands of parts together may take S3 minutes.
-        let sent = request.customize().config_override(without_total_limit()).send();
+        let sent = request
+            .customize()
+            .config_override(without_total_limit())
+            .send();
         let answer = self.store.clients.call(COMPLETE, &self.name, sent).await;
-        let answer = answer.map_err(|error| self.store.not_written(self.key, self.condition, &error))?;
+        let answer =
+            answer.map_err(|error| self.store.not_written(self.key, self.condition, &error))?;
         Ok(ETag(answer.e_tag.unwrap_or_default()))
     }
 
     /// Gives the parts back. What cannot be aborted is removed by the bucket's lifecycle rule.
     async fn abort(&self) {
         let request = self.store.clients.s3.abort_multipart_upload();
-        let request = request.bucket(&*self.store.bucket).key(self.store.full(self.key));
+        let request = request
+            .bucket(&*self.store.bucket)
+            .key(self.store.full(self.key));
         let sent = request.upload_id(&self.id).send();
         let _ = self.store.clients.call(ABORT, &self.name, sent).await;
     }
