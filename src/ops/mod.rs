@@ -15,6 +15,7 @@ pub mod runs;
 pub mod schedule;
 pub mod sources;
 pub mod stages;
+pub mod start;
 pub mod triage;
 
 use async_trait::async_trait;

@@ -15,8 +15,8 @@ use serde::Deserialize;
 
 use super::{
     Board, Credential, CredentialSet, CredentialVersion, ExecutionDetail, ExecutionId,
-    ExecutionSummary, Identity, LogLine, Operations, OpsError, OpsErrorKind, OpsResult, ReportName,
-    ReportSummary, SignInResult, Stage, StartRequest, WorkflowName,
+    ExecutionSummary, Identity, LogLine, Operations, OpsError, OpsErrorKind, OpsResult, Redrive,
+    ReportName, ReportSummary, SignInResult, Stage, StartRequest, WorkflowName,
     crawlers::{Crawler, CrawlerDetail},
     datamart::{Datamart, Snapshot},
     ports::{Crawlers, Credentials, Gold, Logs, Workflows},
@@ -169,7 +169,19 @@ impl Operator {
     }
 
     async fn progress_of(&self, summary: &ExecutionSummary) -> OpsResult<HashMap<String, String>> {
-        self.parts.logs.progress(&summary.id).await
+        let mut progress = self.parts.workflows.progress(&summary.id).await?;
+        progress.extend(self.parts.logs.progress(&summary.id).await?);
+        Ok(progress)
+    }
+
+    /// Whether a redrive makes sense, and whether the platform allows it.
+    async fn redrive_of(&self, folded: &Folded, summary: &ExecutionSummary) -> OpsResult<Redrive> {
+        let redrive = runs::redrive(folded, summary, self.parts.clock.now());
+        if matches!(redrive, Redrive::NotPossible { .. }) {
+            return Ok(redrive);
+        }
+        let refused = self.parts.workflows.not_redrivable(&summary.id).await?;
+        Ok(refused.map_or(redrive, |reason| Redrive::NotPossible { reason }))
     }
 
     /// Frees what a stopped execution held, so that the next one does not wait for the lease's end.
@@ -255,7 +267,7 @@ impl Operations for Operator {
                         .await
                 }
             },
-            redrive: runs::redrive(&folded, &summary, self.parts.clock.now()),
+            redrive: self.redrive_of(&folded, &summary).await?,
             graph: Arc::new(known.definition.graph()),
             events,
             input: input.into(),

@@ -52,6 +52,16 @@ pub trait Workflows: Send + Sync + std::fmt::Debug {
     async fn payloads(&self, id: &ExecutionId) -> OpsResult<(String, Option<String>)>;
     /// Events with an id above `after`, oldest first.
     async fn history(&self, id: &ExecutionId, after: u64) -> OpsResult<Vec<HistoryEvent>>;
+    /// How far stages are whose work the history does not tell (the items of a distributed Map), by stage name.
+    async fn progress(&self, id: &ExecutionId) -> OpsResult<HashMap<String, String>> {
+        let _ = id;
+        Ok(HashMap::new())
+    }
+    /// Why the platform itself refuses a redrive, beyond what the execution's status and age say.
+    async fn not_redrivable(&self, id: &ExecutionId) -> OpsResult<Option<String>> {
+        let _ = id;
+        Ok(None)
+    }
     /// Starts an execution; the same name again is refused.
     async fn start(&self, request: StartRequest) -> OpsResult<ExecutionId>;
     /// Stops a running execution.

@@ -4,11 +4,13 @@
 //! Glue, SSM and CloudWatch Logs, and tells in words what came back. Only this module names an `aws_sdk_*` crate.
 
 mod call;
+mod sfn;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use jiff::Timestamp;
 
 use self::call::{Api, CallError, Meter, Watch};
 use crate::config::Profile;
@@ -136,4 +138,27 @@ async fn sdk_config(profile: &Profile) -> SdkConfig {
         loader = loader.endpoint_url(url);
     }
     loader.load().await
+}
+
+/// An instant of the SDK's.
+fn instant(time: &aws_sdk_s3::primitives::DateTime) -> Timestamp {
+    let nanoseconds = i32::try_from(time.subsec_nanos()).unwrap_or(0);
+    // AWS tells instants of our time; what is beyond the calendar is the edge of it.
+    Timestamp::new(time.secs(), nanoseconds).unwrap_or(Timestamp::MAX)
+}
+
+/// The pages of a listing, each asked for when it is wanted. `page` gets the token of the page before it.
+fn pages<T, E, F>(
+    page: impl FnMut(Option<String>) -> F,
+) -> impl futures::Stream<Item = Result<T, E>>
+where
+    F: Future<Output = Result<(T, Option<String>), E>>,
+{
+    futures::stream::try_unfold((page, Some(None)), |(mut page, next)| async move {
+        let Some(token) = next else { return Ok(None) };
+        let (found, token) = page(token).await?;
+        // Some services end a listing with an empty token.
+        let next = token.filter(|token: &String| !token.is_empty()).map(Some);
+        Ok(Some((found, (page, next))))
+    })
 }
