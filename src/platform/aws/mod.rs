@@ -4,6 +4,9 @@
 //! Glue, SSM and CloudWatch Logs, and tells in words what came back. Only this module names an `aws_sdk_*` crate.
 
 mod call;
+mod glue;
+mod identity;
+mod logs;
 mod sfn;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -107,7 +110,9 @@ impl Clients {
         R: std::fmt::Debug + 'static,
     {
         self.meter.admit(api).await;
-        answer.await.map_err(|error| CallError::of(api, on, &error))
+        let answer = answer.await.map_err(|error| CallError::of(api, on, &error));
+        self.meter.answered(answer.as_ref().err());
+        answer
     }
 }
 

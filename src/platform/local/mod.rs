@@ -165,6 +165,8 @@ impl Platform {
                 stand_in: Arc::clone(&stand_in),
             }),
             clock: Arc::clone(&clock),
+            account: None,
+            glue_jobs: None,
             sample: Some(Arc::new(Sample(Arc::clone(&stand_in)))),
         }));
         let console_open = Arc::default();
@@ -350,6 +352,7 @@ fn identity(profile: &Profile) -> Identity {
         lake: profile.data_dir.display().to_string(),
         time_zone: profile.time_zone.iana_name().unwrap_or("UTC").to_owned(),
         read_only: profile.read_only,
+        protected: profile.protected,
     }
 }
 

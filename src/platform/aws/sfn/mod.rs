@@ -109,6 +109,19 @@ impl StepFunctions {
         }
     }
 
+    /// An execution's ARN and all its events, for what is found from them.
+    pub(super) async fn events_of(
+        &self,
+        id: &ExecutionId,
+    ) -> OpsResult<(String, Vec<HistoryEvent>)> {
+        let arn = self.arn(id).await?;
+        let events = self
+            .events
+            .after(&self.clients, &arn, 0, EVENTS_FOR)
+            .await?;
+        Ok((arn, events))
+    }
+
     async fn machine(&self, name: &WorkflowName) -> OpsResult<Machine> {
         self.machines.find(&self.clients, &self.profile, name).await
     }
@@ -465,11 +478,7 @@ impl Workflows for StepFunctions {
     }
 
     async fn progress(&self, id: &ExecutionId) -> OpsResult<HashMap<String, String>> {
-        let arn = self.arn(id).await?;
-        let events = self
-            .events
-            .after(&self.clients, &arn, 0, EVENTS_FOR)
-            .await?;
+        let (_, events) = self.events_of(id).await?;
         map_runs::progress(&self.clients, &events).await
     }
 
