@@ -268,6 +268,7 @@ impl Runner {
             | Request::Mouse(_)
             | Request::Redraw
             | Request::Suspend
+            | Request::SignIn(_)
             | Request::Quit
             | Request::Panic => Answer::Done(Ok(())),
         }

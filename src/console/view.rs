@@ -284,8 +284,9 @@ fn status(state: &State, buffer: &mut Buffer, area: Rect) {
     let known = state.connection.account.as_ref();
     let whole = known.map(|account| format!("{profile} · {region} · {account}  "));
     let short = format!("{profile} · {region}  ");
-    let fits = |text: &String| width(text) < usize::from(pen.left());
-    pen.right(&whole.filter(fits).unwrap_or(short), theme.muted);
+    let room = usize::from(pen.left());
+    let whole = whole.filter(|text| width(text) < room);
+    pen.right(&whole.unwrap_or(short), theme.muted);
 }
 
 /// What the header says while a service asks for fewer calls.

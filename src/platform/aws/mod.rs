@@ -13,6 +13,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 use self::call::{Api, CallError, Meter, Watch};
@@ -103,12 +104,15 @@ impl Clients {
         &self,
         api: Api,
         on: &str,
-        answer: impl Future<Output = Result<T, SdkError<E, R>>>,
+        answer: impl Future<Output = Result<T, SdkError<E, R>>> + Send,
     ) -> Result<T, CallError>
     where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-        R: std::fmt::Debug + 'static,
+        T: Send,
+        E: ProvideErrorMetadata + std::error::Error + Send + 'static,
+        R: std::fmt::Debug + Send + 'static,
     {
+        // The SDK's futures nest so deeply that the compiler gives up on what is built around them.
+        let answer: BoxFuture<'_, _> = Box::pin(answer);
         self.meter.admit(api).await;
         let answer = answer.await.map_err(|error| CallError::of(api, on, &error));
         self.meter.answered(answer.as_ref().err());
