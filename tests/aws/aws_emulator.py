@@ -3,7 +3,7 @@
 Step Functions really run; Athena SQL really runs (DuckDB); Lambda runs the uploaded zip's `bootstrap`;
 queries, crawlers and functions can fail. Patches moto 5.2.5: pin that version.
 """
-import datetime, http.server, io, json, os, stat, subprocess, sys, tempfile, threading, time, uuid, zipfile
+import datetime, http.server, io, json, os, re, stat, subprocess, sys, tempfile, threading, time, uuid, zipfile
 
 PORT = int(sys.argv[1])
 os.environ["MOTO_PORT"] = str(PORT)          # Step Functions calls the other services at localhost:MOTO_PORT
@@ -159,6 +159,42 @@ import duckdb, sqlglot
 import moto.athena.models as athena_models, moto.athena.responses as athena_http
 
 database, database_lock = duckdb.connect(), threading.Lock()
+TYPES = {"BIGINT": "bigint", "HUGEINT": "bigint", "INTEGER": "integer", "SMALLINT": "smallint", "TINYINT": "tinyint", "DOUBLE": "double",
+         "FLOAT": "float", "BOOLEAN": "boolean", "DATE": "date", "TIMESTAMP": "timestamp", "TIMESTAMP WITH TIME ZONE": "timestamp with time zone"}
+
+
+def athena_type(duck):                       # DuckDB's type under Athena's name, with precision and scale
+    if duck.startswith("DECIMAL("):
+        precision, scale = duck[8:-1].split(",")
+        return dict(Type="decimal", Precision=int(precision), Scale=int(scale))
+    duck = re.sub("^TIMESTAMP_(S|MS|NS)$|^DATETIME$", "TIMESTAMP", duck)
+    return dict(Type=TYPES.get(duck, "varchar"), Precision=0, Scale=0)
+
+
+def athena_text(value):                      # as Athena's result files spell values
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime.datetime):
+        zone = " UTC" if value.tzinfo else ""
+        value = value.astimezone(datetime.timezone.utc) if value.tzinfo else value
+        return value.strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03}" + zone
+    return str(value)
+
+
+def query_reads(query):                      # a SELECT, whose result has a header row; comments may stand before it
+    lines = [line for line in query.split("\n") if line.strip() and not line.strip().startswith("--")]
+    return " ".join(lines).lstrip(" (").upper().startswith(("SELECT", "WITH", "VALUES", "SHOW", "DESCRIBE"))
+
+
+def store_result(self, query_id):            # every value in quotes, quotes doubled, a null without any: as Athena does
+    quoted = lambda cell: '"' + cell["VarCharValue"].replace('"', '""') + '"' if "VarCharValue" in cell else ""
+    text = "".join(",".join(quoted(c) for c in row["Data"]) + "\n" for row in self.query_results[query_id].rows)
+    bucket, _, key = self.executions[query_id].config.get("OutputLocation", "").removeprefix("s3://").partition("/")
+    if bucket:
+        athena_models.s3_backends[self.account_id][self.partition].put_object(bucket_name=bucket, key_name=key, value=text.encode())
+
+
+athena_models.AthenaBackend._store_query_result_in_s3 = store_result
 moto_start_query = athena_models.AthenaBackend.start_query_execution
 
 
@@ -172,14 +208,19 @@ def start_query_execution(self, query, context, config, workgroup, execution_par
     execution = self.executions[query_id]
     execution.reason, began = None, time.time()
     try:
-        sql = sqlglot.transpile(query, read="athena", write="duckdb")[0]
+        # A table's older snapshot is the table "name@snapshot", which a test makes; DuckDB has no time travel.
+        query_now = re.sub(r'"?(\w+)"? FOR VERSION AS OF (\d+)', r'"\1@\2"', query)
+        sql = sqlglot.transpile(query_now, read="athena", write="duckdb")[0]
         with database_lock:
             cursor = database.execute(sql, [p.strip("'") for p in execution_parameters or []])
             columns, rows = cursor.description or [], cursor.fetchall()
-        info = [dict(CatalogName="hive", SchemaName="", TableName="", Name=c[0], Label=c[0], Type="varchar", Precision=0, Scale=0,
-                     Nullable="UNKNOWN", CaseSensitive=False) for c in columns]
-        cells = [[{} if v is None else {"VarCharValue": str(v)} for v in row] for row in rows]
-        header = [[{"VarCharValue": c[0]} for c in columns]]
+        reads = query_reads(query)
+        execution.update_count = None if reads or not rows or columns[0][0] != "Count" else rows[0][0]
+        columns, rows = (columns, rows) if reads else ([], [])
+        info = [dict(CatalogName="hive", SchemaName="", TableName="", Name=c[0], Label=c[0], Nullable="UNKNOWN", CaseSensitive=False,
+                     **athena_type(str(c[1]))) for c in columns]
+        cells = [[{} if v is None else {"VarCharValue": athena_text(v)} for v in row] for row in rows]
+        header = [[{"VarCharValue": c[0]} for c in columns]] if reads else []
         self.query_results[query_id] = athena_models.QueryResults([{"Data": r} for r in header + cells], info)
         self._store_query_result_in_s3(query_id)
     except sqlglot.errors.ParseError as e:
@@ -195,6 +236,8 @@ def start_query_execution(self, query, context, config, workgroup, execution_par
         execution.reason = query.split("/*fail:", 1)[1].split("*/")[0].strip()
     if execution.reason:
         execution._transitions = [("QUEUED", "RUNNING"), ("RUNNING", "FAILED")]
+    if "/*endless*/" in query:               # runs until it is stopped
+        execution._transitions = [("QUEUED", "RUNNING")]
     return query_id
 
 
@@ -233,8 +276,36 @@ def batch_get_query_execution(self):
     return json.dumps({"QueryExecutions": [q for q in found.values() if q], "UnprocessedQueryExecutionIds": missing})
 
 
+def get_query_results(self):                 # pages as Athena has them, the header row being one of the first page's rows
+    query_id, start = self._get_param("QueryExecutionId"), int(self._get_param("NextToken") or 0)
+    end = start + int(self._get_param("MaxResults") or 1000)
+    answer = self.athena_backend.get_query_results(query_id).to_dict()
+    rows = answer["ResultSet"]["Rows"]
+    answer["ResultSet"]["Rows"] = rows[start:end]
+    if len(rows) > end:
+        answer["NextToken"] = str(end)
+    count = getattr(self.athena_backend.executions[query_id], "update_count", None)
+    return json.dumps(answer if count is None else dict(answer, UpdateCount=count))
+
+
+athena_http.AthenaResponse.get_query_results = get_query_results
 athena_http.AthenaResponse.get_query_execution = get_query_execution
 athena_http.AthenaResponse.batch_get_query_execution = batch_get_query_execution
+
+# ------------------------------------------------------------------ Secrets Manager
+import moto.secretsmanager.models as secrets_models
+from moto.secretsmanager.exceptions import SecretNotFoundException
+
+moto_versions = secrets_models.SecretsManagerBackend.list_secret_version_ids
+
+
+def list_secret_version_ids(self, secret_id):
+    if secret_id not in self.secrets:
+        raise SecretNotFoundException()
+    return moto_versions(self, secret_id)
+
+
+secrets_models.SecretsManagerBackend.list_secret_version_ids = list_secret_version_ids
 
 # ------------------------------------------------------------------ Glue crawlers
 import moto.glue.models as glue_models, moto.glue.responses as glue_http

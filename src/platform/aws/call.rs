@@ -140,6 +140,18 @@ impl CallError {
         )
     }
 
+    /// The failure of a call whose answer lacks what it is for.
+    pub(super) fn empty(api: Api, on: &str) -> Self {
+        Self {
+            api: api.operation,
+            on: on.to_owned(),
+            code: "EmptyAnswer".to_owned(),
+            message: "the answer lacks what was asked for".to_owned(),
+            request_id: None,
+            failure: CallFailure::Transient,
+        }
+    }
+
     /// The error of a call as the SDK reports it.
     pub(super) fn of<E, R>(api: Api, on: &str, error: &SdkError<E, R>) -> Self
     where
