@@ -106,6 +106,11 @@ pub trait Operations: Send + Sync + std::fmt::Debug {
         let _ = profile;
         Ok(None)
     }
+    /// Whether the profile allows a change; for what is changed beside these operations. `what` is for the refusal.
+    async fn permit(&self, what: &str) -> OpsResult<()> {
+        let _ = what;
+        Ok(())
+    }
     /// The Board: every workflow's stages and last executions, freshness, next runs, latest report.
     async fn board(&self) -> OpsResult<Board>;
     /// Executions, newest first, at most `limit`, of one workflow or of all.

@@ -106,28 +106,6 @@ impl Operator {
         }
     }
 
-    /// Changes are refused for a read-only profile, for a protected one whose name was not typed, and in another account
-    /// than the profile's: here and nowhere else.
-    async fn may_change(&self, what: &str) -> OpsResult<()> {
-        let profile = &self.parts.profile;
-        let refused = |why: &str, advice: String| {
-            let message = format!("the profile {} is {why}: {what} was refused", profile.name);
-            Err(OpsError::new(OpsErrorKind::ReadOnly, message, advice))
-        };
-        if profile.read_only {
-            let advice = "choose another profile, or set read_only = false in its configuration";
-            return refused("read-only", advice.to_owned());
-        }
-        if profile.protected && !self.confirmed {
-            let advice = format!("if you mean it, name it: --confirm {}", profile.name);
-            return refused("protected", advice);
-        }
-        match &self.parts.account {
-            Some(account) => account.identify().await,
-            None => Ok(()),
-        }
-    }
-
     fn glue_jobs_port(&self) -> OpsResult<&dyn GlueJobs> {
         self.parts.glue_jobs.as_deref().ok_or_else(|| {
             OpsError::new(
@@ -277,6 +255,28 @@ impl Operations for Operator {
         })))
     }
 
+    /// Changes are refused for a read-only profile, for a protected one whose name was not typed, and in another account
+    /// than the profile's: here and nowhere else.
+    async fn permit(&self, what: &str) -> OpsResult<()> {
+        let profile = &self.parts.profile;
+        let refused = |why: &str, advice: String| {
+            let message = format!("the profile {} is {why}: {what} was refused", profile.name);
+            Err(OpsError::new(OpsErrorKind::ReadOnly, message, advice))
+        };
+        if profile.read_only {
+            let advice = "choose another profile, or set read_only = false in its configuration";
+            return refused("read-only", advice.to_owned());
+        }
+        if profile.protected && !self.confirmed {
+            let advice = format!("if you mean it, name it: --confirm {}", profile.name);
+            return refused("protected", advice);
+        }
+        match &self.parts.account {
+            Some(account) => account.identify().await,
+            None => Ok(()),
+        }
+    }
+
     async fn board(&self) -> OpsResult<Board> {
         self.read_board().await
     }
@@ -344,7 +344,7 @@ impl Operations for Operator {
     }
 
     async fn start(&self, mut request: StartRequest) -> OpsResult<ExecutionId> {
-        self.may_change(&format!("a start of {}", request.workflow))
+        self.permit(&format!("a start of {}", request.workflow))
             .await?;
         let names_a_window = request.input.get("window").is_some();
         if request.window.is_none() && !names_a_window {
@@ -363,7 +363,7 @@ impl Operations for Operator {
     }
 
     async fn stop(&self, id: &ExecutionId, reason: &str) -> OpsResult<()> {
-        self.may_change(&format!("a stop of {id}")).await?;
+        self.permit(&format!("a stop of {id}")).await?;
         self.parts.workflows.stop(id, reason).await?;
         for _ in 0..STOP_WAITS {
             if self.parts.workflows.describe(id).await?.status.is_ended() {
@@ -376,7 +376,7 @@ impl Operations for Operator {
     }
 
     async fn redrive(&self, id: &ExecutionId) -> OpsResult<()> {
-        self.may_change(&format!("a redrive of {id}")).await?;
+        self.permit(&format!("a redrive of {id}")).await?;
         self.parts.workflows.redrive(id).await
     }
 
@@ -401,7 +401,7 @@ impl Operations for Operator {
     }
 
     async fn rollback(&self, table: GoldTable, version: u64) -> OpsResult<Snapshot> {
-        self.may_change(&format!("a roll-back of {}", table.name()))
+        self.permit(&format!("a roll-back of {}", table.name()))
             .await?;
         self.restore_snapshot(table, version).await
     }
@@ -419,13 +419,13 @@ impl Operations for Operator {
     }
 
     async fn crawl(&self, name: &str) -> OpsResult<()> {
-        self.may_change(&format!("a start of the crawler {name}"))
+        self.permit(&format!("a start of the crawler {name}"))
             .await?;
         Ok(self.parts.crawlers.start(name).await?)
     }
 
     async fn stop_crawler(&self, name: &str) -> OpsResult<()> {
-        self.may_change(&format!("a stop of the crawler {name}"))
+        self.permit(&format!("a stop of the crawler {name}"))
             .await?;
         Ok(self.parts.crawlers.stop(name).await?)
     }
@@ -443,13 +443,13 @@ impl Operations for Operator {
         job: &str,
         arguments: BTreeMap<String, String>,
     ) -> OpsResult<String> {
-        self.may_change(&format!("a start of the Glue job {job}"))
+        self.permit(&format!("a start of the Glue job {job}"))
             .await?;
         self.glue_jobs_port()?.start(job, arguments).await
     }
 
     async fn stop_glue_job(&self, job: &str, run: &str) -> OpsResult<()> {
-        self.may_change(&format!("a stop of the Glue job {job}"))
+        self.permit(&format!("a stop of the Glue job {job}"))
             .await?;
         self.glue_jobs_port()?.stop(job, run).await
     }
@@ -468,7 +468,7 @@ impl Operations for Operator {
         value: SecretString,
         sign_in_first: bool,
     ) -> OpsResult<CredentialSet> {
-        self.may_change(&format!("setting {path}")).await?;
+        self.permit(&format!("setting {path}")).await?;
         self.store_credential(path, value, sign_in_first).await
     }
 
@@ -477,7 +477,7 @@ impl Operations for Operator {
     }
 
     async fn start_sample(&self) -> OpsResult<ExecutionId> {
-        self.may_change("the sample").await?;
+        self.permit("the sample").await?;
         match &self.parts.sample {
             Some(sample) => sample.start().await,
             None => Err(OpsError::new(
