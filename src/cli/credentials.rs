@@ -179,7 +179,7 @@ async fn history(app: &App, path: &str) -> VerbResult {
             let by = version.by.as_deref().unwrap_or("unknown");
             writeln!(
                 out,
-                "{:>4}  {}  {}",
+                "{:>4}  {:.0}  {}",
                 version.version,
                 version.set_at,
                 for_terminal(by)

@@ -164,6 +164,7 @@ pub fn mark(status: &StageStatus) -> (char, &'static str) {
         StageStatus::Waiting { .. } => ('~', "waiting"),
         StageStatus::Running => ('>', "running"),
         StageStatus::Succeeded => ('+', "succeeded"),
+        StageStatus::Parked { .. } => ('~', "parked"),
         StageStatus::Caught => ('!', "failed, caught"),
         StageStatus::Failed => ('x', "FAILED"),
         StageStatus::Aborted => ('-', "aborted"),

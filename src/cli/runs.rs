@@ -249,11 +249,15 @@ pub fn write_detail(out: &mut dyn Write, detail: &ExecutionDetail) -> io::Result
         };
         let indent = "  ".repeat(usize::from(stage.depth));
         let progress = stage.progress.as_deref().unwrap_or("");
+        let progress = match stage.status {
+            StageStatus::Parked { until } => format!("until {until}: {progress}"),
+            _ => progress.to_owned(),
+        };
         writeln!(
             out,
             "  {indent}{symbol} {:<32} {word:<14} {took:>8}  {tries} {}",
             for_terminal(&stage.name),
-            for_terminal(progress)
+            for_terminal(&progress)
         )?;
     }
     Ok(())

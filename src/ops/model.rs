@@ -114,6 +114,11 @@ pub enum StageStatus {
     Running,
     /// Done.
     Succeeded,
+    /// Ended well, and left something out until an instant, because a quota is used up; `progress` says why.
+    Parked {
+        /// Not before.
+        until: Timestamp,
+    },
     /// Failed, but the workflow caught it.
     Caught,
     /// Failed.
@@ -265,6 +270,8 @@ pub struct Freshness {
     pub rows: Option<u64>,
     /// Older than promised.
     pub late: bool,
+    /// Until when a used-up quota keeps it from being collected; `None` once that has passed.
+    pub parked_until: Option<Timestamp>,
     /// A note: why it waits, until when it is parked, quarantined rows.
     pub note: Option<String>,
 }

@@ -155,30 +155,14 @@ def describe_execution(self):
 sfn_http.StepFunctionResponse.describe_execution = describe_execution
 
 # ------------------------------------------------------------------ Athena on DuckDB
-import duckdb, sqlglot
+# A Glue database is a schema of DuckDB. Its silver tables are views over the Parquet files of its bucket, which is
+# found by name: database `lakehand_dev` reads the bucket `lakehand-dev-std`. Nothing has to be crawled.
+import csv, duckdb, hashlib, re, sqlglot
+import lake_tables
+from moto.s3.models import s3_backends
 import moto.athena.models as athena_models, moto.athena.responses as athena_http
 
 database, database_lock = duckdb.connect(), threading.Lock()
-TYPES = {"BIGINT": "bigint", "HUGEINT": "bigint", "INTEGER": "integer", "SMALLINT": "smallint", "TINYINT": "tinyint", "DOUBLE": "double",
-         "FLOAT": "float", "BOOLEAN": "boolean", "DATE": "date", "TIMESTAMP": "timestamp", "TIMESTAMP WITH TIME ZONE": "timestamp with time zone"}
-
-
-def athena_type(duck):                       # DuckDB's type under Athena's name, with precision and scale
-    if duck.startswith("DECIMAL("):
-        precision, scale = duck[8:-1].split(",")
-        return dict(Type="decimal", Precision=int(precision), Scale=int(scale))
-    duck = re.sub("^TIMESTAMP_(S|MS|NS)$|^DATETIME$", "TIMESTAMP", duck)
-    return dict(Type=TYPES.get(duck, "varchar"), Precision=0, Scale=0)
-
-
-def athena_text(value):                      # as Athena's result files spell values
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, datetime.datetime):
-        zone = " UTC" if value.tzinfo else ""
-        value = value.astimezone(datetime.timezone.utc) if value.tzinfo else value
-        return value.strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03}" + zone
-    return str(value)
 
 
 def query_reads(query):                      # a SELECT, whose result has a header row; comments may stand before it
@@ -186,16 +170,71 @@ def query_reads(query):                      # a SELECT, whose result has a head
     return " ".join(lines).lstrip(" (").upper().startswith(("SELECT", "WITH", "VALUES", "SHOW", "DESCRIBE"))
 
 
-def store_result(self, query_id):            # every value in quotes, quotes doubled, a null without any: as Athena does
-    quoted = lambda cell: '"' + cell["VarCharValue"].replace('"', '""') + '"' if "VarCharValue" in cell else ""
-    text = "".join(",".join(quoted(c) for c in row["Data"]) + "\n" for row in self.query_results[query_id].rows)
-    bucket, _, key = self.executions[query_id].config.get("OutputLocation", "").removeprefix("s3://").partition("/")
-    if bucket:
-        athena_models.s3_backends[self.account_id][self.partition].put_object(bucket_name=bucket, key_name=key, value=text.encode())
-
-
-athena_models.AthenaBackend._store_query_result_in_s3 = store_result
 moto_start_query = athena_models.AthenaBackend.start_query_execution
+
+
+fetched = tempfile.mkdtemp(prefix="athena-files-")
+
+
+def fetched_path(key):                       # an object as a file, fetched once; its path keeps the partition
+    path = os.path.join(fetched, hashlib.md5(key.etag.encode()).hexdigest(), key.name)
+    if not os.path.exists(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path + ".part", "wb") as file:
+            file.write(key.value)
+        os.rename(path + ".part", path)
+    return path
+
+
+def use_database(name, account_id):
+    name = name or "default"
+    database.execute(f'CREATE SCHEMA IF NOT EXISTS "{name}"')
+    database.execute(f'USE "{name}"')
+    bucket = s3_backends[account_id]["aws"].buckets.get(name.replace("_", "-") + "-std")
+    keys = dict(bucket.keys.items()) if bucket else {}
+    wanted = {key: found for key, found in keys.items() if lake_tables.table_of(key) or key.startswith("reference/")}
+    paths = {key: fetched_path(found) for key, found in wanted.items()}
+    lake_tables.make_views(database, paths)
+    for key, path in paths.items():
+        if key.startswith("reference/"):
+            table = key.split("/")[1]
+            database.execute(f"CREATE OR REPLACE VIEW {table} AS SELECT * FROM read_csv('{path}', all_varchar=true)")
+
+
+ATHENA_TYPES = {"VARCHAR": "varchar", "BIGINT": "bigint", "INTEGER": "integer", "SMALLINT": "smallint", "TINYINT": "tinyint",
+                "DOUBLE": "double", "FLOAT": "float", "BOOLEAN": "boolean", "DATE": "date", "TIMESTAMP": "timestamp",
+                "TIMESTAMP WITH TIME ZONE": "timestamp with time zone", "HUGEINT": "bigint"}
+
+
+def column_info(column):
+    kind = re.sub("^TIMESTAMP_(S|MS|NS)$", "TIMESTAMP", str(column[1]).upper())
+    decimal = re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", kind)
+    precision, scale = (int(decimal[1]), int(decimal[2])) if decimal else (0, 0)
+    return dict(CatalogName="hive", SchemaName="", TableName="", Name=column[0], Label=column[0], Precision=precision, Scale=scale,
+                Type="decimal" if decimal else ATHENA_TYPES.get(kind, "varchar"), Nullable="UNKNOWN", CaseSensitive=kind == "VARCHAR")
+
+
+def in_words(value):                         # as Athena writes a value in a result
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime.datetime):
+        words = value.strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03}"
+        return words + " UTC" if value.tzinfo else words
+    if isinstance(value, float) and value == int(value) and abs(value) < 1e7:
+        return f"{value:.1f}"
+    return str(value)
+
+
+def store_result(self, query_id):            # quoted cells, nothing at all for null
+    result, location = self.query_results[query_id], self.executions[query_id].config["OutputLocation"]
+    lines = []
+    for row in result.rows:
+        quoted = ['"' + cell["VarCharValue"].replace('"', '""') + '"' if "VarCharValue" in cell else "" for cell in row["Data"]]
+        lines.append(",".join(quoted) + "\n")
+    bucket, _, prefix = location.removeprefix("s3://").partition("/")
+    backend = s3_backends[self.account_id][self.partition]
+    if bucket in backend.buckets:
+        backend.put_object(bucket, prefix, "".join(lines).encode())
 
 
 def start_query_execution(self, query, context, config, workgroup, execution_parameters):
@@ -210,19 +249,21 @@ def start_query_execution(self, query, context, config, workgroup, execution_par
     try:
         # A table's older snapshot is the table "name@snapshot", which a test makes; DuckDB has no time travel.
         query_now = re.sub(r'"?(\w+)"? FOR VERSION AS OF (\d+)', r'"\1@\2"', query)
-        sql = sqlglot.transpile(query_now, read="athena", write="duckdb")[0]
+        sql = lake_tables.for_duckdb(query_now)
         with database_lock:
+            use_database((context or {}).get("Database"), self.account_id)
             cursor = database.execute(sql, [p.strip("'") for p in execution_parameters or []])
             columns, rows = cursor.description or [], cursor.fetchall()
         reads = query_reads(query)
         execution.update_count = None if reads or not rows or columns[0][0] != "Count" else rows[0][0]
         columns, rows = (columns, rows) if reads else ([], [])
-        info = [dict(CatalogName="hive", SchemaName="", TableName="", Name=c[0], Label=c[0], Nullable="UNKNOWN", CaseSensitive=False,
-                     **athena_type(str(c[1]))) for c in columns]
-        cells = [[{} if v is None else {"VarCharValue": athena_text(v)} for v in row] for row in rows]
+        # Athena calls what has no name _col0, _col1, …
+        columns = [(f"_col{i}" if re.search(r"\W", c[0]) else c[0], *c[1:]) for i, c in enumerate(columns)]
+        info = [column_info(c) for c in columns]
+        cells = [[{} if v is None else {"VarCharValue": in_words(v)} for v in row] for row in rows]
         header = [[{"VarCharValue": c[0]} for c in columns]] if reads else []
         self.query_results[query_id] = athena_models.QueryResults([{"Data": r} for r in header + cells], info)
-        self._store_query_result_in_s3(query_id)
+        store_result(self, query_id)
     except sqlglot.errors.ParseError as e:
         execution.reason = "SYNTAX_ERROR: " + str(e).split(". Line")[0]
     except duckdb.CatalogException as e:

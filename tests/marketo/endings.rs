@@ -43,9 +43,17 @@ async fn a_used_up_day_parks_and_the_next_day_goes_on_from_there() {
     };
     let mut house = House::new(options, "").await.mode(MarketoMode::Rest);
     house.settings.daily_calls = 1_000;
-    let error = house.collect(ACTIVITIES, week(), "one").await.unwrap_err();
-    assert_eq!(error.error_type, ErrorType::QuotaExhausted);
-    assert!(error.message.contains("2026-02-01T06:00:00Z"), "{error}");
+    let first = house.collect(ACTIVITIES, week(), "one").await.unwrap();
+    let failure = first.failure.clone().unwrap();
+    assert_eq!(failure.error, "QuotaExhausted");
+    assert_eq!(
+        failure.parked_until.unwrap().to_string(),
+        "2026-02-01T06:00:00Z"
+    );
+    assert_eq!(
+        first.watermark, None,
+        "what was not read is not taken for read"
+    );
     let UnitStatus::Parked { until, why } = unit_status(&house).await else {
         panic!()
     };
@@ -67,13 +75,34 @@ async fn a_used_up_day_parks_and_the_next_day_goes_on_from_there() {
         let later = date(2026, 1, 31).saturating_add(jiff::Span::new().days(days));
         house.simulator.set_now(later.at(12, 0, 0, 0));
         match house.collect(ACTIVITIES, week(), "one").await {
-            Ok(collected) => break collected,
+            Ok(collected) if collected.failure.is_none() => break collected,
+            Ok(parked) => assert!(parked.failure.unwrap().parked_until.is_some()),
             Err(error) => assert_eq!(error.error_type, ErrorType::QuotaExhausted, "{error}"),
         }
         assert!(days < 10);
     };
     assert!(rows_before > 0 && collected.rows > rows_before);
     house.normalise(&collected).await.unwrap();
+    check_activities(&house, week());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_parked_collection_left_out_comes_with_the_next_one() {
+    let plan = "marketo@/rest/v1/activities.json#6:607";
+    let house = House::new(quick(), plan).await.mode(MarketoMode::Rest);
+    let first = house.collect(ACTIVITIES, week(), "one").await.unwrap();
+    let failure = first.failure.clone().unwrap();
+    assert!(failure.parked_until.is_some(), "{failure:?}");
+    house.normalise(&first).await.unwrap();
+    let before = house.silver(ACTIVITIES).len();
+    assert!(
+        before > 0,
+        "what came before the quota was used up is there"
+    );
+    // The next scheduled collection, on the day after: another execution, a window that has moved on.
+    house.simulator.set_now(date(2026, 2, 1).at(8, 0, 0, 0));
+    house.run(ACTIVITIES, week(), "two").await;
+    assert!(house.silver(ACTIVITIES).len() > before);
     check_activities(&house, week());
 }
 

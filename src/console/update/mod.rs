@@ -132,10 +132,13 @@ pub(crate) fn act(state: &mut State, action: &'static Action, effects: &mut Vec<
 fn everywhere(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) {
     match action {
         ActionId::GoBoard => state.go(Screen::Board),
-        ActionId::GoRun => state.go(Screen::Run),
+        ActionId::GoRun if state.run.id().is_some() => state.go(Screen::Run),
+        ActionId::GoRun => board::open_selected(state, effects),
         ActionId::GoLogs if state.logs.selected().is_some() => state.go(Screen::Logs),
         ActionId::GoLogs => {
-            if let Some(id) = state.run.id().cloned() {
+            let chosen = state.board.selected_execution();
+            let id = state.run.id().or(chosen.map(|execution| &execution.id));
+            if let Some(id) = id.cloned() {
                 logs::open(state, id, None, false, effects);
             }
         }
