@@ -34,7 +34,7 @@ use self::{
     state::StateStore,
     workflows::{Definitions, JobCall, LocalResources, LocalWorkflows},
 };
-use super::{PlatformError, StandIn};
+use super::{PlatformError, StandIn, StandardError};
 use crate::{
     config::Profile,
     ops::{
@@ -43,7 +43,7 @@ use crate::{
     },
     pipeline::{
         gold::render_workflow,
-        jobs::{JobContext, JobError, JobLog, Level},
+        jobs::{JobContext, JobError, JobLog},
         ports::{
             Clock, Lake, ObjectStore, QueryEngine, QueryError, QueryRows, QuerySummary, StoreError,
             SystemClock,
@@ -165,6 +165,8 @@ impl Platform {
                 stand_in: Arc::clone(&stand_in),
             }),
             clock: Arc::clone(&clock),
+            account: None,
+            glue_jobs: None,
             sample: Some(Arc::new(Sample(Arc::clone(&stand_in)))),
         }));
         let console_open = Arc::default();
@@ -350,6 +352,7 @@ fn identity(profile: &Profile) -> Identity {
         lake: profile.data_dir.display().to_string(),
         time_zone: profile.time_zone.iana_name().unwrap_or("UTC").to_owned(),
         read_only: profile.read_only,
+        protected: profile.protected,
     }
 }
 
@@ -405,18 +408,4 @@ impl SampleStarter for Sample {
             )),
         }
     }
-}
-
-/// The log of a job that no execution holds.
-#[derive(Debug)]
-struct StandardError;
-
-impl JobLog for StandardError {
-    fn line(&self, level: Level, message: &str) {
-        if level >= Level::Warn {
-            eprintln!("{}", crate::pipeline::text::for_terminal(message));
-        }
-    }
-
-    fn progress(&self, _message: &str) {}
 }
