@@ -15,6 +15,9 @@ use crate::{
 pub mod aws;
 #[cfg(feature = "local")]
 mod bundle;
+pub mod definitions;
+#[cfg(feature = "deploy")]
+pub mod deployment;
 #[cfg(feature = "local")]
 pub mod local;
 

@@ -34,7 +34,7 @@ use self::{
     state::StateStore,
     workflows::{Definitions, JobCall, LocalResources, LocalWorkflows},
 };
-use super::{PlatformError, StandIn};
+use super::{PlatformError, StandIn, definitions};
 use crate::{
     config::Profile,
     ops::{
@@ -42,7 +42,6 @@ use crate::{
         operator::{Operator, OperatorParts, SampleStarter},
     },
     pipeline::{
-        gold::render_workflow,
         jobs::{JobContext, JobError, JobLog, Level},
         ports::{
             Clock, Lake, ObjectStore, QueryEngine, QueryError, QueryRows, QuerySummary, StoreError,
@@ -136,7 +135,7 @@ impl Platform {
         );
         let definitions = Definitions::new(
             Arc::clone(&profile),
-            Arc::new(|text| render_workflow(text).map_err(|error| error.to_string())),
+            Arc::new(definitions::render_sql),
         );
         let workflows = LocalWorkflows::new(
             Arc::clone(&store),
