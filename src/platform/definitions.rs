@@ -46,7 +46,7 @@ pub struct Target {
     pub database: String,
     /// Bucket of bronze.
     pub raw_bucket: String,
-    /// Bucket of silver, gold and reports.
+    /// Bucket of silver, gold and reports, with the prefix of its keys where there is one: where `s3://` goes on.
     pub std_bucket: String,
 }
 
@@ -69,6 +69,10 @@ impl Target {
     /// A profile's deployment in an account and region.
     #[must_use]
     pub fn on_aws(profile: &Profile, account: &str, region: &str) -> Self {
+        let std_bucket = match profile.aws.prefix.as_str() {
+            "" => profile.std_bucket(),
+            prefix => format!("{}/{prefix}", profile.std_bucket()),
+        };
         Self {
             partition: partition_of(region).to_owned(),
             region: region.to_owned(),
@@ -77,7 +81,7 @@ impl Target {
             env: profile.env.clone(),
             database: profile.database(),
             raw_bucket: profile.raw_bucket(),
-            std_bucket: profile.std_bucket(),
+            std_bucket,
         }
     }
 

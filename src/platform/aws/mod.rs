@@ -4,6 +4,8 @@
 //! Glue, SSM and CloudWatch Logs, and tells in words what came back. Only this module names an `aws_sdk_*` crate.
 
 mod call;
+#[cfg(feature = "deploy")]
+pub mod stacks;
 
 use std::{future::Future, sync::Arc, time::Duration};
 

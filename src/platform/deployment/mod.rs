@@ -3,7 +3,12 @@
 //! Everything here is made from the profile and the program alone, so that the same input gives the same bytes and the
 //! same keys: a repeated deployment changes nothing. Nothing here calls AWS.
 
+mod artifacts;
+pub mod export;
+mod package;
 pub mod tables;
-pub mod templates;
+mod templates;
 
+pub use artifacts::{Artifact, Deployment, declared};
+pub use package::{Architecture, Package, PackageError, sha256};
 pub use templates::Stack;
