@@ -6,6 +6,7 @@
 mod artifacts;
 pub mod export;
 mod package;
+mod parts;
 pub mod tables;
 mod templates;
 
