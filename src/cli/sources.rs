@@ -19,7 +19,7 @@ pub struct SourcesArgs {}
 /// # Errors
 /// When the platform cannot be asked or output fails.
 pub async fn run(app: &App, _args: &SourcesArgs) -> VerbResult {
-    let sources = app.platform.operations().sources().await?;
+    let sources = app.operations().sources().await?;
     app.print(&sources, |out| write_sources(out, &sources))?;
     let late = sources.streams.iter().any(|stream| stream.late);
     Ok(if late { Ended::Failed } else { Ended::Well })

@@ -50,7 +50,15 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
 
 /// The first questions; drawn before any answer is there.
 pub(crate) fn begin(state: &mut State, effects: &mut Vec<Effect>) {
+    ask_who(state, effects);
     board::refresh(state, effects);
+}
+
+/// Asks whose account this is, where that is not known without asking.
+fn ask_who(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.identity.account.is_empty() {
+        state.ask(Request::Identify, effects);
+    }
 }
 
 /// Begins with an execution.
@@ -170,6 +178,11 @@ fn everywhere(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) {
         }
         ActionId::Redraw => state.tell(Request::Redraw, effects),
         ActionId::Suspend => state.tell(Request::Suspend, effects),
+        ActionId::SignIn => {
+            if let Some(command) = state.connection.login_command.clone() {
+                state.tell(Request::SignIn(command), effects);
+            }
+        }
         ActionId::TestPanic => state.tell(Request::Panic, effects),
         ActionId::Interrupt => interrupt(state, effects),
         ActionId::Quit if state.screen == Screen::Board => quit(state, effects),

@@ -7,12 +7,21 @@ pub mod athena;
 mod call;
 pub mod credentials;
 pub mod functions;
+mod glue;
 pub mod gold;
+mod identity;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+mod logs;
+mod platform;
 pub mod s3;
 mod secrets;
+mod sfn;
 pub mod ssm;
+#[cfg(feature = "deploy")]
+pub mod stacks;
+
+pub use platform::Platform;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -20,6 +29,8 @@ use aws_config::{
     BehaviorVersion, ConfigLoader, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
 
 use self::call::{Api, CallError, Meter, Watch};
 use crate::config::Profile;
@@ -121,14 +132,19 @@ impl Clients {
         &self,
         api: Api,
         on: &str,
-        answer: impl Future<Output = Result<T, SdkError<E, R>>>,
+        answer: impl Future<Output = Result<T, SdkError<E, R>>> + Send,
     ) -> Result<T, CallError>
     where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-        R: std::fmt::Debug + 'static,
+        T: Send,
+        E: ProvideErrorMetadata + std::error::Error + Send + 'static,
+        R: std::fmt::Debug + Send + 'static,
     {
+        // The SDK's futures nest so deeply that the compiler gives up on what is built around them.
+        let answer: BoxFuture<'_, _> = Box::pin(answer);
         self.meter.admit(api).await;
-        answer.await.map_err(|error| CallError::of(api, on, &error))
+        let answer = answer.await.map_err(|error| CallError::of(api, on, &error));
+        self.meter.answered(answer.as_ref().err());
+        answer
     }
 }
 
@@ -159,4 +175,27 @@ async fn sdk_config(profile: &Profile, begun: ConfigLoader) -> SdkConfig {
         loader = loader.endpoint_url(url);
     }
     loader.load().await
+}
+
+/// An instant of the SDK's.
+fn instant(time: &aws_sdk_s3::primitives::DateTime) -> Timestamp {
+    let nanoseconds = i32::try_from(time.subsec_nanos()).unwrap_or(0);
+    // AWS tells instants of our time; what is beyond the calendar is the edge of it.
+    Timestamp::new(time.secs(), nanoseconds).unwrap_or(Timestamp::MAX)
+}
+
+/// The pages of a listing, each asked for when it is wanted. `page` gets the token of the page before it.
+fn pages<T, E, F>(
+    page: impl FnMut(Option<String>) -> F,
+) -> impl futures::Stream<Item = Result<T, E>>
+where
+    F: Future<Output = Result<(T, Option<String>), E>>,
+{
+    futures::stream::try_unfold((page, Some(None)), |(mut page, next)| async move {
+        let Some(token) = next else { return Ok(None) };
+        let (found, token) = page(token).await?;
+        // Some services end a listing with an empty token.
+        let next = token.filter(|token: &String| !token.is_empty()).map(Some);
+        Ok(Some((found, (page, next))))
+    })
 }

@@ -91,6 +91,7 @@ fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
             lake: String::new(),
             time_zone: "UTC".to_owned(),
             read_only: profile.read_only,
+            protected: profile.protected,
         },
         crawlers: Arc::new(crawlers),
         gold: Arc::new(NoGold),
@@ -100,6 +101,8 @@ fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
         clock: Arc::clone(&workflows.shared.clock),
         workflows: Arc::new(workflows.clone()),
         lake: lake.clone(),
+        account: None,
+        glue_jobs: None,
         sample: None,
     });
     Desk {
