@@ -39,7 +39,10 @@ impl Script {
 
     fn not_see(&mut self, text: &str) -> &mut Self {
         let screen = self.0.screen();
-        assert!(!screen.contains(text), "did not expect '{text}' on\n{screen}");
+        assert!(
+            !screen.contains(text),
+            "did not expect '{text}' on\n{screen}"
+        );
         self
     }
 }
@@ -48,17 +51,25 @@ impl Script {
 async fn furnished(name: &str, aws: &str) -> Desk {
     let desk = Desk::new(name, aws).await;
     desk.account.workgroup().await;
-    desk.machine("daily-report", &reads_parameter(&format!("/{name}/late"))).await;
+    desk.machine("daily-report", &reads_parameter(&format!("/{name}/late")))
+        .await;
     let target = format!("s3://{}/silver/affise/", desk.account.profile.std_bucket());
     let crawler = json!({ "Name": format!("{name}-test-affise"), "Role": ROLE, "DatabaseName": "x", "Targets": { "S3Targets": [{ "Path": target }] } });
     desk.glue("CreateCrawler", crawler).await;
-    let id = desk.operations().start(start("daily-report", Some("at-night-4711"))).await.unwrap();
+    let id = desk
+        .operations()
+        .start(start("daily-report", Some("at-night-4711")))
+        .await
+        .unwrap();
     desk.ended(&id).await;
     desk
 }
 
 /// Runs a script on a thread of its own: the driver has its own runtime.
-async fn script(operations: Arc<dyn Operations>, script: impl FnOnce(&mut Script) + Send + 'static) {
+async fn script(
+    operations: Arc<dyn Operations>,
+    script: impl FnOnce(&mut Script) + Send + 'static,
+) {
     let run = move || script(&mut Script::over(operations));
     tokio::task::spawn_blocking(run).await.unwrap();
 }
@@ -68,9 +79,16 @@ async fn a_failed_run_is_found_explained_and_redriven_by_keys() {
     let desk = furnished("co-run", "").await;
     desk.parameter("/co-run/late").await;
     script(desk.operations(), |script| {
-        script.see("daily-report").see("at-night-4711").see("co-run · eu-west-1 · 123456789012");
+        script
+            .see("daily-report")
+            .see("at-night-4711")
+            .see("co-run · eu-west-1 · 123456789012");
         script.press("<enter>").see("ParameterNotFound").see("Read");
-        script.press("D").see("Redrive this execution?").see("Runs again").see("Read");
+        script
+            .press("D")
+            .see("Redrive this execution?")
+            .see("Runs again")
+            .see("Read");
         script.press("4711<enter>").wait(3_000);
         script.wait(5_000).see("succeeded");
         script.press("1").wait(12_000).not_see("ParameterNotFound");
@@ -85,7 +103,11 @@ async fn a_failed_run_is_found_explained_and_redriven_by_keys() {
 async fn every_screen_shows_what_the_account_holds() {
     let desk = furnished("co-all", "").await;
     script(desk.operations(), |script| {
-        script.press("4").wait(1_000).see("co-all-test-affise").see("affise.clicks");
+        script
+            .press("4")
+            .wait(1_000)
+            .see("co-all-test-affise")
+            .see("affise.clicks");
         script.press("5").wait(1_000).not_see("not built");
         script.press("6").wait(1_000).see("no report");
         script.press("8").wait(1_000).see("missing");
@@ -102,10 +124,23 @@ async fn a_protected_profile_asks_for_its_name_and_only_then_changes() {
     let proxy = desk.account.proxy.clone();
     script(operations, move |script| {
         script.see("PROTECTED");
-        script.press("<enter>").press("D").press("4711<enter>").see("Change something in a protected profile?");
+        script
+            .press("<enter>")
+            .press("D")
+            .press("4711<enter>")
+            .see("Change something in a protected profile?");
         script.press("guard<enter>").wait(1_000);
-        assert_eq!(proxy.seen("RedriveExecution").len(), before, "half of the name is not enough");
-        script.press("D").press("4711<enter>").see("Type the name").press("co-guard<enter>").wait(1_000);
+        assert_eq!(
+            proxy.seen("RedriveExecution").len(),
+            before,
+            "half of the name is not enough"
+        );
+        script
+            .press("D")
+            .press("4711<enter>")
+            .see("Type the name")
+            .press("co-guard<enter>")
+            .wait(1_000);
         assert_eq!(proxy.seen("RedriveExecution").len(), before + 1);
     })
     .await;
@@ -118,15 +153,33 @@ async fn expired_credentials_make_one_banner_and_silence_until_somebody_signs_in
     script(desk.operations(), move |script| {
         script.see("at-night-4711");
         // Everything is refused from now on, for as long as anybody asks.
-        proxy.fault("POST / ", 1_000, Fault::Refuse(400, "ExpiredTokenException"));
-        script.press("r").see("Your AWS credentials do not work any more").see("aws-vault login prod");
+        proxy.fault(
+            "POST / ",
+            1_000,
+            Fault::Refuse(400, "ExpiredTokenException"),
+        );
+        script
+            .press("r")
+            .see("Your AWS credentials do not work any more")
+            .see("aws-vault login prod");
         script.see("at-night-4711").see("STALE");
         let asked = proxy.seen("POST / ").len();
         script.wait(600_000);
-        assert_eq!(proxy.seen("POST / ").len(), asked, "nothing is polled meanwhile");
+        assert_eq!(
+            proxy.seen("POST / ").len(),
+            asked,
+            "nothing is polled meanwhile"
+        );
         proxy.clear();
         script.press("L").wait(1_000);
-        assert!(script.0.terminal().contains(&"run aws-vault login prod".to_owned()), "{:?}", script.0.terminal());
+        assert!(
+            script
+                .0
+                .terminal()
+                .contains(&"run aws-vault login prod".to_owned()),
+            "{:?}",
+            script.0.terminal()
+        );
         script.not_see("do not work any more").not_see("STALE");
         assert!(proxy.seen("POST / ").len() > asked);
         script.wait(30_000);

@@ -32,7 +32,10 @@ fn calls(function: &str, stage: &str, fail: bool) -> serde_json::Value {
 async fn the_lines_of_a_failed_function_are_found_from_the_history() {
     let desk = Desk::new("lg-lines", "").await;
     let ours = desk.function("collect", PROGRAM);
-    let foreign = desk.function("foreign", "print('[ERROR] something odd')\nprint('and a word more')\nanswer = {}");
+    let foreign = desk.function(
+        "foreign",
+        "print('[ERROR] something odd')\nprint('and a word more')\nanswer = {}",
+    );
     let mut first = calls(&ours, "Collect", false);
     first["Next"] = json!("Foreign");
     let mut second = calls(&foreign, "Foreign", false);
@@ -41,21 +44,55 @@ async fn the_lines_of_a_failed_function_are_found_from_the_history() {
     third["End"] = json!(true);
     desk.machine("collect", &json!({ "StartAt": "Collect", "States": { "Collect": first, "Foreign": second, "Fail": third } })).await;
     let operations = desk.operations();
-    let id = operations.start(start("collect", Some("lines"))).await.unwrap();
+    let id = operations
+        .start(start("collect", Some("lines")))
+        .await
+        .unwrap();
     let detail = desk.ended(&id).await;
     assert_eq!(detail.summary.status, ExecutionStatus::Failed);
     assert_eq!(detail.root_cause.unwrap().error, "KeyError");
     let lines = operations.logs(&id, None, 0, 100).await.unwrap();
-    let told: Vec<(&str, Level, &str)> = lines.iter().map(|line| (line.stage.as_str(), line.level, line.message.as_str())).collect();
-    assert_eq!(told.iter().filter(|line| **line == ("Collect", Level::Warn, "read page 1 of lines")).count(), 1, "{told:?}");
-    assert_eq!(told.iter().filter(|line| **line == ("Fail", Level::Warn, "read page 1 of lines")).count(), 1, "{told:?}");
-    assert!(told.contains(&("Foreign", Level::Error, "[ERROR] something odd")), "{told:?}");
-    assert!(told.contains(&("Foreign", Level::Info, "and a word more")), "{told:?}");
+    let told: Vec<(&str, Level, &str)> = lines
+        .iter()
+        .map(|line| (line.stage.as_str(), line.level, line.message.as_str()))
+        .collect();
+    assert_eq!(
+        told.iter()
+            .filter(|line| **line == ("Collect", Level::Warn, "read page 1 of lines"))
+            .count(),
+        1,
+        "{told:?}"
+    );
+    assert_eq!(
+        told.iter()
+            .filter(|line| **line == ("Fail", Level::Warn, "read page 1 of lines"))
+            .count(),
+        1,
+        "{told:?}"
+    );
+    assert!(
+        told.contains(&("Foreign", Level::Error, "[ERROR] something odd")),
+        "{told:?}"
+    );
+    assert!(
+        told.contains(&("Foreign", Level::Info, "and a word more")),
+        "{told:?}"
+    );
     assert_eq!(told.len(), 4, "and none of another execution: {told:?}");
     let places: Vec<u64> = lines.iter().map(|line| line.line).collect();
     assert_eq!(places, [1, 2, 3, 4]);
-    assert_eq!(operations.logs(&id, None, 2, 100).await.unwrap(), lines[2..]);
-    assert_eq!(operations.logs(&id, Some("Fail"), 0, 100).await.unwrap().len(), 1);
+    assert_eq!(
+        operations.logs(&id, None, 2, 100).await.unwrap(),
+        lines[2..]
+    );
+    assert_eq!(
+        operations
+            .logs(&id, Some("Fail"), 0, 100)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
     assert_eq!(operations.logs(&id, None, 0, 1).await.unwrap().len(), 1);
 }
 
@@ -65,16 +102,33 @@ async fn lines_come_by_the_page_and_a_missing_group_is_said() {
     let function = desk.function("slow", "answer = {}");
     let mut task = calls(&function, "Slow", false);
     task["End"] = json!(true);
-    desk.machine("collect", &json!({ "StartAt": "Slow", "States": { "Slow": task } })).await;
+    desk.machine(
+        "collect",
+        &json!({ "StartAt": "Slow", "States": { "Slow": task } }),
+    )
+    .await;
     let operations = desk.operations();
-    let id = operations.start(start("collect", Some("pages"))).await.unwrap();
+    let id = operations
+        .start(start("collect", Some("pages")))
+        .await
+        .unwrap();
     desk.ended(&id).await;
     let proxy = &desk.account.proxy;
-    proxy.fault("FilterLogEvents", 2, Fault::Refuse(400, "ResourceNotFoundException"));
+    proxy.fault(
+        "FilterLogEvents",
+        2,
+        Fault::Refuse(400, "ResourceNotFoundException"),
+    );
     let fresh = desk.as_profile(|_| {}).await;
     let lines = fresh.logs(&id, None, 0, 100).await.unwrap();
     assert_eq!(lines.len(), 1);
-    assert!(lines[0].message.contains("/aws/lambda/lg-pages-test-slow does not exist"), "{}", lines[0].message);
+    assert!(
+        lines[0]
+            .message
+            .contains("/aws/lambda/lg-pages-test-slow does not exist"),
+        "{}",
+        lines[0].message
+    );
     let event = |id: &str, text: &str| json!({ "eventId": id, "logStreamName": "s", "timestamp": 1000, "message": text });
     let page = |events: serde_json::Value, token: Option<&str>| {
         let mut body = json!({ "events": events });
@@ -89,12 +143,23 @@ async fn lines_come_by_the_page_and_a_missing_group_is_said() {
     if by_id > 1 {
         proxy.fault("FilterLogEvents", 1, page(json!([]), None));
     }
-    proxy.fault("FilterLogEvents", 1, page(json!([event("1", "one")]), Some("2")));
+    proxy.fault(
+        "FilterLogEvents",
+        1,
+        page(json!([event("1", "one")]), Some("2")),
+    );
     proxy.fault("FilterLogEvents", 1, page(json!([event("2", "two")]), None));
     let lines = fresh.logs(&id, None, 0, 100).await.unwrap();
     let texts: Vec<&str> = lines.iter().map(|line| line.message.as_str()).collect();
     assert_eq!(texts, ["one", "two"]);
-    proxy.fault("FilterLogEvents", 1, Fault::Refuse(400, "AccessDeniedException"));
+    proxy.fault(
+        "FilterLogEvents",
+        1,
+        Fault::Refuse(400, "AccessDeniedException"),
+    );
     let fresh = desk.as_profile(|_| {}).await;
-    assert_eq!(refusal(fresh.logs(&id, None, 0, 100).await).kind, OpsErrorKind::Platform);
+    assert_eq!(
+        refusal(fresh.logs(&id, None, 0, 100).await).kind,
+        OpsErrorKind::Platform
+    );
 }

@@ -129,7 +129,11 @@ async fn news(clients: &Clients, arn: &str, last: u64) -> OpsResult<Vec<HistoryE
                 reached = true;
                 break;
             }
-            news.push(event);
+            // What happened while the pages were read may have pushed events onto the next page again.
+            let known = |newest: &HistoryEvent| newest.id <= event.id;
+            if !news.last().is_some_and(known) {
+                news.push(event);
+            }
         }
         token = answer.next_token;
         if reached || token.is_none() {
