@@ -51,6 +51,7 @@ impl Script {
 async fn furnished(name: &str, aws: &str) -> Desk {
     let desk = Desk::new(name, aws).await;
     desk.account.workgroup().await;
+    desk.machine("datamart", &super::desk::waits(0)).await;
     desk.machine("daily-report", &reads_parameter(&format!("/{name}/late")))
         .await;
     let target = format!("s3://{}/silver/affise/", desk.account.profile.std_bucket());
@@ -108,7 +109,7 @@ async fn every_screen_shows_what_the_account_holds() {
             .wait(1_000)
             .see("co-all-test-affise")
             .see("affise.clicks");
-        script.press("5").wait(1_000).not_see("not built");
+        script.press("5").wait(1_000).not_see("cannot be read");
         script.press("6").wait(1_000).see("no report");
         script.press("8").wait(1_000).see("missing");
         script.press("!").see("lakehand status");
@@ -129,7 +130,7 @@ async fn a_protected_profile_asks_for_its_name_and_only_then_changes() {
             .press("D")
             .press("4711<enter>")
             .see("Change something in a protected profile?");
-        script.press("guard<enter>").wait(1_000);
+        script.press("guard<esc>").wait(1_000);
         assert_eq!(
             proxy.seen("RedriveExecution").len(),
             before,

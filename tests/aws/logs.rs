@@ -14,9 +14,9 @@ use super::{
 
 /// Prints one line of ours and one of the execution before it, and one of text; fails when asked to.
 const PROGRAM: &str = r#"
-for execution in ("arn:aws:states:eu-west-1:123456789012:execution:other:other", event["execution"]):
-    print(json.dumps({"time": "2026-01-31T09:00:00Z", "level": "warn", "stage": event["stage"], "attempt": 1,
-                      "execution": execution, "request_id": request, "message": "read page 1 of " + execution[-5:]}))
+for execution, request in (("arn:aws:states:eu-west-1:123456789012:execution:other:other", "r-other"), (event["execution"], request)):
+    print(json.dumps({"timestamp": "2026-01-31T09:00:00Z", "level": "WARN", "stage": "collect",
+                      "execution": execution, "requestId": request, "message": "read page 1 of " + execution[-5:]}))
 if event["fail"]:
     raise KeyError("no such stream")
 answer = {"rows": 7}
@@ -139,6 +139,7 @@ async fn lines_come_by_the_page_and_a_missing_group_is_said() {
     };
     // By request id nothing is found, then the call's time is read, in two pages.
     let by_id = proxy.seen("FilterLogEvents").len();
+    proxy.clear();
     let fresh = desk.as_profile(|_| {}).await;
     if by_id > 1 {
         proxy.fault("FilterLogEvents", 1, page(json!([]), None));

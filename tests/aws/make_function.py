@@ -13,7 +13,7 @@ import json, os, urllib.request
 runtime = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({{}}))
 with opener.open(runtime + "next") as invocation:
-    request = invocation.headers["Lambda-Runtime-Aws-Request-Id"]
+    request = invoked = invocation.headers["Lambda-Runtime-Aws-Request-Id"]
     event = json.load(invocation)
 answer, path = None, "/response"
 try:
@@ -23,7 +23,7 @@ except Exception as error:
 import sys
 sys.stdout.flush()
 data = json.dumps(answer).encode()
-opener.open(urllib.request.Request(runtime + request + path, data=data, method="POST")).read()
+opener.open(urllib.request.Request(runtime + invoked + path, data=data, method="POST")).read()
 """
 packed = io.BytesIO()
 with zipfile.ZipFile(packed, "w") as archive:
