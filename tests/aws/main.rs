@@ -6,6 +6,7 @@
 #![cfg(feature = "aws")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod deploy;
 mod emulator;
 #[path = "../support/python.rs"]
 mod python;
