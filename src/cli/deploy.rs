@@ -74,7 +74,12 @@ struct Site {
 async fn site(profile: Profile) -> Result<Site, CliError> {
     let stacks = CloudFormation::open(&profile).await;
     let (account, region) = stacks.place().await?;
-    if let Some(only) = profile.aws.account.as_ref().filter(|only| **only != account) {
+    if let Some(only) = profile
+        .aws
+        .account
+        .as_ref()
+        .filter(|only| **only != account)
+    {
         return Err(CliError::not_possible(
             format!(
                 "the profile {} is of account {only}, and these credentials are of {account}",
@@ -102,7 +107,10 @@ fn profile(name: Option<&str>, changes: Option<&str>) -> Result<Profile, CliErro
     }
     if let Some(what) = changes.filter(|_| profile.read_only) {
         return Err(CliError::not_possible(
-            format!("the profile {} is read-only: {what} was refused", profile.name),
+            format!(
+                "the profile {} is read-only: {what} was refused",
+                profile.name
+            ),
             "choose another profile, or set read_only = false in its configuration",
         ));
     }
@@ -252,19 +260,33 @@ async fn drift(site: &Site, output: OutputFormat) -> VerbResult {
 /// Asks, in a way that fits what would happen.
 fn agreed(args: &DeployArgs, profile: &Profile, plan: &Plan) -> Result<(), CliError> {
     if plan.destructive().next().is_some() {
-        return typed(profile, args.confirm.as_deref(), "this replaces or deletes what is there");
+        return typed(
+            profile,
+            args.confirm.as_deref(),
+            "this replaces or deletes what is there",
+        );
     }
     if profile.protected {
-        return typed(profile, args.confirm.as_deref(), "this profile is protected");
+        return typed(
+            profile,
+            args.confirm.as_deref(),
+            "this profile is protected",
+        );
     }
     if args.yes {
         return Ok(());
     }
-    let answer = ask("Deploy this? [y/N] ", "give --yes to deploy without a question")?;
+    let answer = ask(
+        "Deploy this? [y/N] ",
+        "give --yes to deploy without a question",
+    )?;
     if ["y", "yes"].contains(&answer.to_lowercase().as_str()) {
         return Ok(());
     }
-    Err(CliError::not_possible("nothing was deployed: the answer was no", ""))
+    Err(CliError::not_possible(
+        "nothing was deployed: the answer was no",
+        "",
+    ))
 }
 
 /// Wants the profile's name, typed or given.
@@ -278,7 +300,10 @@ fn typed(profile: &Profile, given: Option<&str>, why: &str) -> Result<(), CliErr
         return Ok(());
     }
     Err(CliError::not_possible(
-        format!("nothing was done: {why}, and '{answer}' is not {}", profile.name),
+        format!(
+            "nothing was done: {why}, and '{answer}' is not {}",
+            profile.name
+        ),
         advice,
     ))
 }
@@ -351,7 +376,9 @@ fn headline(stack: &PlannedStack) -> String {
         }
         Prepared::NoChange => "no change".to_owned(),
         Prepared::ChangeSet { creates: true, .. } if stack.provisional => {
-            format!("new, {count} resource{plural} (planned with stand-ins for names of stacks before it)")
+            format!(
+                "new, {count} resource{plural} (planned with stand-ins for names of stacks before it)"
+            )
         }
         Prepared::ChangeSet { creates: true, .. } => format!("new, {count} resource{plural}"),
         Prepared::ChangeSet { .. } => format!("{count} change{plural}"),
@@ -399,13 +426,23 @@ pub async fn destroy(args: &DestroyArgs, name: Option<&str>, output: OutputForma
     if with_data && !same(&args.delete_bucket, &buckets) {
         return Err(CliError::usage(
             "data goes as a whole or not at all, and these are not the buckets of this deployment",
-            format!("to delete all data, name each: --delete-bucket {}", buckets.join(" --delete-bucket ")),
+            format!(
+                "to delete all data, name each: --delete-bucket {}",
+                buckets.join(" --delete-bucket ")
+            ),
         ));
     }
     let what = if with_data {
-        format!("this deletes the stacks of {} and ALL DATA in {}", profile.resource_name("*"), buckets.join(", "))
+        format!(
+            "this deletes the stacks of {} and ALL DATA in {}",
+            profile.resource_name("*"),
+            buckets.join(", ")
+        )
     } else {
-        format!("this deletes the functions, workflows, schedules and catalog of {}; data stays", profile.resource_name("*"))
+        format!(
+            "this deletes the functions, workflows, schedules and catalog of {}; data stays",
+            profile.resource_name("*")
+        )
     };
     typed(profile, args.confirm.as_deref(), &what)?;
     let deployment = Deployment::new(profile, &site.account, &site.region, None, BTreeMap::new())?;
@@ -422,10 +459,17 @@ pub async fn destroy(args: &DestroyArgs, name: Option<&str>, output: OutputForma
     let mut emptied = BTreeMap::new();
     for bucket in buckets.iter().filter(|_| with_data) {
         let versions = site.stacks.delete_bucket(bucket).await?;
-        Told.part("data-storage", &format!("bucket {bucket} deleted with {versions} versions of objects"));
+        Told.part(
+            "data-storage",
+            &format!("bucket {bucket} deleted with {versions} versions of objects"),
+        );
         emptied.insert(bucket, versions);
     }
-    let kept = if with_data { Vec::new() } else { buckets.clone() };
+    let kept = if with_data {
+        Vec::new()
+    } else {
+        buckets.clone()
+    };
     let value = serde_json::json!({ "deleted_stacks": deleted, "deleted_buckets": emptied, "kept_buckets": kept });
     print_as(output, &value, |out| {
         for name in &deleted {
@@ -434,7 +478,10 @@ pub async fn destroy(args: &DestroyArgs, name: Option<&str>, output: OutputForma
         for bucket in &kept {
             writeln!(out, "kept s3://{bucket}")?;
         }
-        writeln!(out, "kept: the data key (delete it in KMS once nothing needs it) and the credentials in the parameter store")
+        writeln!(
+            out,
+            "kept: the data key (delete it in KMS once nothing needs it) and the credentials in the parameter store"
+        )
     })?;
     Ok(Ended::Well)
 }
@@ -448,7 +495,10 @@ async fn buckets_of(site: &Site) -> Result<Vec<String>, CliError> {
     Ok(vec![
         of("RawBucketName", profile.raw_bucket()),
         of("StdBucketName", profile.std_bucket()),
-        of("ResultsBucketName", profile.resource_name("results").to_lowercase()),
+        of(
+            "ResultsBucketName",
+            profile.resource_name("results").to_lowercase(),
+        ),
         of("ArtifactBucketName", profile.artifact_bucket()),
     ])
 }

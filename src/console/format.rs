@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
+pub(crate) use crate::pipeline::text::moment;
+
 /// `12345678` as `12,345,678`.
 pub(crate) fn count(value: u64) -> String {
     let digits = value.to_string();
@@ -90,18 +92,6 @@ pub(crate) fn until(at: Timestamp, now: Timestamp) -> String {
         1..60 => format!("in {minutes} min"),
         60..2_880 => format!("in {} h", minutes / 60),
         _ => format!("in {} d", minutes / 1_440),
-    }
-}
-
-/// A moment near now: `09:00` today, `01-31 09:00` this year, `2025-12-31` before.
-pub(crate) fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
-    let (at, now) = (at.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
-    if at.date() == now.date() {
-        at.strftime("%H:%M").to_string()
-    } else if at.year() == now.year() {
-        at.strftime("%m-%d %H:%M").to_string()
-    } else {
-        at.strftime("%Y-%m-%d").to_string()
     }
 }
 

@@ -144,6 +144,7 @@ pub(crate) fn stage_mark(theme: &Theme, status: &StageStatus) -> Mark {
         StageStatus::Waiting { .. } => ("◌", "WAITING", theme.warn),
         StageStatus::Running => ("●", "RUNNING", theme.running),
         StageStatus::Succeeded => ("✓", "OK", theme.good),
+        StageStatus::Parked { .. } => ("◌", "PARKED", theme.warn),
         StageStatus::Caught => ("↷", "CAUGHT", theme.warn),
         StageStatus::Failed => ("✗", "FAILED", theme.bad),
         StageStatus::Aborted => ("■", "STOPPED", theme.warn),

@@ -64,13 +64,13 @@ impl Operator {
 /// The stages that tell how an execution went: those of the way it takes when all goes well, and whatever else is
 /// in trouble or under way. What only reports a failure is left out once the failure itself is there.
 fn on_the_way(definition: &Definition, stages: Vec<Stage>) -> Vec<Stage> {
-    use StageStatus::{Aborted, Caught, Failed, Interrupted, Running, Waiting};
+    use StageStatus::{Aborted, Caught, Failed, Interrupted, Parked, Running, Waiting};
     let way = way(definition);
     let caught = stages.iter().any(|stage| stage.status == Caught);
     let tells = |stage: &Stage| match stage.status {
         _ if way.contains(&stage.name) => true,
         Failed => !caught,
-        Running | Waiting { .. } | Interrupted | Aborted | Caught => true,
+        Running | Waiting { .. } | Interrupted | Aborted | Caught | Parked { .. } => true,
         _ => false,
     };
     stages.into_iter().filter(tells).collect()

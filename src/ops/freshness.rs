@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::TryStreamExt;
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::{Freshness, OpsError, OpsErrorKind, OpsResult, sources::PROMISED};
 use crate::config::Profile;
@@ -11,6 +11,7 @@ use crate::pipeline::{
     dataset::{Stream, streams},
     ports::{Lake, ObjectStore, StoreError},
     state::{STATE_PREFIX, UnitRecord, UnitStatus, Watermark},
+    text::moment,
     window::parse_date,
 };
 
@@ -24,10 +25,11 @@ pub async fn freshness(
     now: Timestamp,
 ) -> OpsResult<Vec<Freshness>> {
     let streams = streams(profile).into_iter();
-    futures::future::try_join_all(streams.map(|stream| one(lake, stream, now))).await
+    let zone = &profile.time_zone;
+    futures::future::try_join_all(streams.map(|stream| one(lake, stream, zone, now))).await
 }
 
-async fn one(lake: &Lake, stream: Stream, now: Timestamp) -> OpsResult<Freshness> {
+async fn one(lake: &Lake, stream: Stream, zone: &TimeZone, now: Timestamp) -> OpsResult<Freshness> {
     let watermark = Watermark::load(&lake.std, stream)
         .await
         .map_err(|error| unreadable(stream, &error.to_string()))?;
@@ -46,7 +48,7 @@ async fn one(lake: &Lake, stream: Stream, now: Timestamp) -> OpsResult<Freshness
     let note = [collected.as_ref(), normalised.as_ref()]
         .into_iter()
         .flatten()
-        .find_map(note_of);
+        .find_map(|unit| note_of(unit, zone, now));
     Ok(Freshness {
         stream: stream.name(),
         collected: at,
@@ -57,12 +59,15 @@ async fn one(lake: &Lake, stream: Stream, now: Timestamp) -> OpsResult<Freshness
         },
         rows: done.map(|unit| unit.rows),
         late: at.is_some_and(|at| now.duration_since(at) > PROMISED),
+        parked_until: collected
+            .as_ref()
+            .and_then(|unit| unit.status.parked_at(now)),
         note,
     })
 }
 
 /// What an operator should know of a unit that is not simply done.
-fn note_of(unit: &UnitRecord) -> Option<String> {
+fn note_of(unit: &UnitRecord, zone: &TimeZone, now: Timestamp) -> Option<String> {
     match &unit.status {
         UnitStatus::Done | UnitStatus::Planned | UnitStatus::Running => None,
         UnitStatus::Waiting { why } => Some(format!("{} waits: {why}", unit.stage)),
@@ -71,7 +76,13 @@ fn note_of(unit: &UnitRecord) -> Option<String> {
             message,
         } => Some(format!("{} failed: {error_type}: {message}", unit.stage)),
         UnitStatus::Parked { until, why } => {
-            Some(format!("{} is parked until {until}: {why}", unit.stage))
+            let at = moment(*until, now, zone);
+            Some(match unit.status.parked_at(now) {
+                Some(_) => format!("parked until {at}: {why}"),
+                None => format!(
+                    "was parked until {at}; the next collection reads what is missing ({why})"
+                ),
+            })
         }
         UnitStatus::Cancelled => Some(format!("{} was stopped", unit.stage)),
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     ExecutionStatus, ExecutionSummary, Redrive, Stage, StageStatus,
-    stages::{failed_stage, stage_depth, stage_name},
+    stages::{failed_stage, reported_failures, stage_depth, stage_name},
 };
 use crate::workflow::{
     definition::{Definition, Retrier, StateKind, WaitUntil},
@@ -92,13 +92,26 @@ impl Folded {
                 | history::StageStatus::Retrying
         );
         let input = self.texts.get(&visit.entered_event).cloned();
+        let output = visit
+            .exited_event
+            .and_then(|event| self.texts.get(&event).cloned());
+        let parked = parked(visit, output.as_deref());
+        let (status, why) = match parked {
+            Some((until, why)) => (StageStatus::Parked { until }, why),
+            None => (
+                self.status(index, definition, summary, input.as_deref()),
+                None,
+            ),
+        };
         Stage {
             kind: visit.state_type.clone(),
-            status: self.status(index, definition, summary, input.as_deref()),
+            status,
             started: Some(visit.entered),
             ended: visit.exited,
             attempts: visit.attempts.max(1),
-            progress: progress.get(&name).cloned().or_else(|| map_progress(visit)),
+            progress: why
+                .or_else(|| progress.get(&name).cloned())
+                .or_else(|| map_progress(visit)),
             error: visit
                 .failure
                 .as_ref()
@@ -106,9 +119,7 @@ impl Folded {
                 .and_then(|failure| failure.error.clone()),
             depth: stage_depth(&self.timeline, index),
             input,
-            output: visit
-                .exited_event
-                .and_then(|event| self.texts.get(&event).cloned()),
+            output,
             name,
         }
     }
@@ -172,6 +183,17 @@ pub fn unreached_stages(definition: &Definition) -> Vec<Stage> {
         .values()
         .map(|state| not_reached(&state.name, state.state_type().name()))
         .collect()
+}
+
+/// Until when, and why, a state says that something is parked. Only Pass states say it: what stands in the
+/// output of the others is somebody else's.
+fn parked(visit: &history::Stage, output: Option<&str>) -> Option<(Timestamp, Option<String>)> {
+    let says = visit.state_type == "Pass" && visit.status == history::StageStatus::Succeeded;
+    let output = output.filter(|output| says && output.contains("parked_until"))?;
+    let said: Value = serde_json::from_str(output).ok()?;
+    let until = said.get("parked_until")?.as_str()?.parse().ok()?;
+    let why = said.get("cause").and_then(Value::as_str);
+    Some((until, why.map(str::to_owned)))
 }
 
 fn map_progress(visit: &history::Stage) -> Option<String> {
@@ -299,6 +321,12 @@ fn stages_to_run_again(timeline: &Timeline) -> Vec<(String, usize)> {
         })
         .map(named)
         .collect();
+    // Failures of items that the workflow reported at its end: the redrive repeats exactly these items.
+    let last = open.last().map(|(_, index)| *index);
+    let reported = last.map_or_else(Vec::new, |last| reported_failures(timeline, last));
+    if !reported.is_empty() {
+        return reported.into_iter().map(named).collect();
+    }
     // A failure that was caught and reported: the redrive leads back to where it began.
     let began = failed_stage(timeline).filter(|index| timeline.stages[*index].status == Caught);
     match began {
@@ -350,7 +378,9 @@ fn safety_of(stage: &str) -> String {
         "CollectChunk" | "BuildChunk" => format!(
             "{state} goes on with its child execution, or starts a new one over the same days"
         ),
-        "Notify" | "NotifyFailure" => format!("{state} may send its notice a second time"),
+        "Notify" | "NotifyFailure" | "NotifyParked" => {
+            format!("{state} may send its notice a second time")
+        }
         other => format!("make sure that {other} may run twice"),
     }
 }

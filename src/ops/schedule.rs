@@ -7,8 +7,8 @@ use jiff::{
 };
 
 use super::WorkflowName;
-pub use crate::pipeline::jobs::scheduled_name as execution_name;
 use crate::config::{Schedule, Scheduled};
+pub use crate::pipeline::jobs::scheduled_name as execution_name;
 
 /// Days looked ahead; a daily time that does not exist for a week is none.
 const DAYS_AHEAD: i32 = 8;

@@ -73,7 +73,7 @@ pub struct CollectSummary {
     /// Where the stream's watermark stands afterwards.
     pub watermark: Option<Timestamp>,
     /// Why not everything was read, when a part of the source failed and the rest is stored. What is
-    /// stored is to be normalised; then the stream has failed.
+    /// stored is to be normalised; then the stream has failed, or is parked where only quotas are missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<CollectFailure>,
 }
@@ -89,11 +89,22 @@ pub struct CollectFailure {
     /// When the last parked part can be read again; only when nothing else is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked_until: Option<Timestamp>,
-    /// The parts.
+    /// The parts; none where nothing at all is stored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<MissingPart>,
 }
 
 impl CollectFailure {
+    /// A collection of which nothing is stored.
+    pub(in crate::pipeline) fn whole(error: &JobError) -> Self {
+        Self {
+            error: error.error_type.name().to_owned(),
+            cause: error.message.clone(),
+            parked_until: error.parked_until,
+            parts: Vec::new(),
+        }
+    }
+
     fn of(parts: Vec<MissingPart>) -> Option<Self> {
         let worst = parts
             .iter()
@@ -212,22 +223,13 @@ pub async fn collect(
             .failure
             .as_ref()
             .map_or(UnitStatus::Done, CollectFailure::status),
-        Err(Ended::Parked(until, error)) => UnitStatus::Parked {
-            until: *until,
-            why: error.message.clone(),
-        },
-        Err(Ended::Failed(error)) if error.error_type == ErrorType::Cancelled => {
-            UnitStatus::Cancelled
-        }
-        Err(Ended::Failed(error)) => UnitStatus::Failed {
-            error_type: error.error_type.name().to_owned(),
-            message: error.message.clone(),
-        },
+        Err(error) if error.error_type == ErrorType::Cancelled => UnitStatus::Cancelled,
+        Err(error) => CollectFailure::whole(error).status(),
     };
     let recorded = unit.set(status, ctx.clock.now()).await.map_err(state);
     match ended {
         Ok(summary) => recorded.map(|()| summary),
-        Err(Ended::Failed(error) | Ended::Parked(_, error)) => {
+        Err(error) => {
             if let Err(also) = recorded {
                 ctx.log.line(
                     Level::Warn,
@@ -239,33 +241,12 @@ pub async fn collect(
     }
 }
 
-/// How a collection ended that did not end well.
-enum Ended {
-    Failed(JobError),
-    Parked(Timestamp, JobError),
-}
-
-impl From<JobError> for Ended {
-    fn from(error: JobError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<SourceError> for Ended {
-    fn from(error: SourceError) -> Self {
-        match error {
-            SourceError::Quota { until, .. } => Self::Parked(until, error.into()),
-            other => Self::Failed(other.into()),
-        }
-    }
-}
-
 async fn run(
     ctx: &JobContext,
     request: &CollectRequest,
     collection: &str,
     unit: &mut Unit,
-) -> Result<CollectSummary, Ended> {
+) -> Result<CollectSummary, JobError> {
     let stored = unit
         .cursor::<StoredCursor>()
         .map_err(state)?
@@ -294,7 +275,7 @@ async fn finish(
     sink: &Sink<'_>,
     source: &dyn Source,
     outcome: SourceOutcome,
-) -> Result<CollectSummary, Ended> {
+) -> Result<CollectSummary, JobError> {
     let files = sink.writer.files().to_vec();
     let manifest = Manifest {
         version: MANIFEST_VERSION,
@@ -324,7 +305,11 @@ async fn finish(
             "{}: {} is missing: {}",
             request.stream, part.part, part.cause
         );
-        ctx.log.line(Level::Error, &line);
+        let level = match part.parked_until {
+            Some(_) => Level::Warn,
+            None => Level::Error,
+        };
+        ctx.log.line(level, &line);
     }
     ctx.log.line(
         Level::Info,

@@ -6,6 +6,7 @@ mod scheduled;
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -80,6 +81,8 @@ pub struct JobError {
     pub error_type: ErrorType,
     /// What was tried, on what, why it failed, what to do.
     pub message: String,
+    /// When the work can be done, where all that is missing is a quota that comes back then.
+    pub parked_until: Option<Timestamp>,
 }
 
 impl JobError {
@@ -88,6 +91,16 @@ impl JobError {
         Self {
             error_type,
             message: message.into(),
+            parked_until: None,
+        }
+    }
+
+    /// The same, put off until an instant.
+    #[must_use]
+    pub fn parked(self, until: Timestamp) -> Self {
+        Self {
+            parked_until: Some(until),
+            ..self
         }
     }
 }

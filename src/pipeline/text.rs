@@ -1,6 +1,8 @@
-//! Text from outside, made safe for a terminal.
+//! Text for people: text from outside made safe for a terminal, and moments as they are read.
 
 use std::borrow::Cow;
+
+use jiff::{Timestamp, tz::TimeZone};
 
 /// Whether a character could move the cursor, start an escape sequence or reorder what is shown.
 fn is_unsafe(c: char) -> bool {
@@ -25,6 +27,19 @@ pub fn for_terminal(text: &str) -> Cow<'_, str> {
         c => c,
     };
     Cow::Owned(text.chars().map(shown).collect())
+}
+
+/// A moment near now: `09:00` today, `01-31 09:00` this year, `2025-12-31` before.
+#[must_use]
+pub fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let (at, now) = (at.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
+    if at.date() == now.date() {
+        at.strftime("%H:%M").to_string()
+    } else if at.year() == now.year() {
+        at.strftime("%m-%d %H:%M").to_string()
+    } else {
+        at.strftime("%Y-%m-%d").to_string()
+    }
 }
 
 #[cfg(test)]

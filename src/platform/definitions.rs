@@ -4,10 +4,7 @@
 //! statements by file (`${sql:…}`). Both platforms fill them in here, so that what is deployed to Step Functions is
 //! what the embedded platform interprets: only the names differ.
 
-use crate::{
-    config::Profile,
-    pipeline::gold::render_workflow,
-};
+use crate::{config::Profile, pipeline::gold::render_workflow};
 
 /// Name and text of every workflow, in the order of the Board.
 pub const BUILT_IN: [(&str, &str); 4] = [
@@ -171,8 +168,7 @@ mod tests {
 
     fn profile() -> Profile {
         let home = crate::config::Home::below(std::path::Path::new("/nowhere"));
-        let text =
-            "[profiles.prod]\nplatform = \"aws\"\nproject = \"Adverts\"\nenv = \"prod\"\n[profiles.prod.aws]\ndatabase = \"marketing\"\n";
+        let text = "[profiles.prod]\nplatform = \"aws\"\nproject = \"Adverts\"\nenv = \"prod\"\n[profiles.prod.aws]\ndatabase = \"marketing\"\n";
         let config = Config::parse(text, &home).unwrap();
         config.profile(Some("prod")).unwrap().clone()
     }

@@ -7,6 +7,7 @@
 mod all_sources;
 mod figures;
 mod manners;
+mod parked;
 mod program;
 mod real_strings;
 mod trouble;

@@ -114,10 +114,39 @@ async fn a_quota_that_runs_low_parks_its_property_until_it_is_back() {
         .unwrap_err();
     assert_eq!(error.error_type, ErrorType::QuotaExhausted);
     assert_eq!(house.simulator.requests(), before);
+    assert_eq!(error.parked_until, Some(until));
     // An hour later it goes on where it stopped.
     house.simulator.set_now(date(2026, 2, 1).at(1, 0, 0, 0));
     let on = house.collect(sessions, window(8), "run-1").await.unwrap();
     assert!(on.rows > summary.rows, "{} after {}", on.rows, summary.rows);
+}
+
+#[tokio::test]
+async fn what_a_parked_collection_left_out_comes_with_the_next_one() {
+    // The hour's and the day's quota, each used up by the fifth request of the first property.
+    for (word, back) in [
+        ("hour", date(2026, 2, 1).at(1, 0, 0, 0)),
+        ("day", date(2026, 2, 1).at(9, 0, 0, 0)),
+    ] {
+        let mut house = House::new(GoogleOptions::default(), &format!("google#6:{word}")).await;
+        house.ga4.reports[0].properties.truncate(1);
+        let sessions = stream("sessions");
+        let first = house.collect(sessions, window(8), "run-1").await.unwrap();
+        let failure = first.failure.clone().unwrap();
+        assert!(failure.parked_until.is_some(), "{word}: {failure:?}");
+        assert_eq!(first.watermark, None, "{word}");
+        house.normalise(sessions, vec![first.manifest_key]).await;
+        let days = |figures: &std::collections::BTreeMap<_, _>| figures.len();
+        let before = days(&house.figures().await);
+        assert!(before > 0, "{word}: the days before it are in silver");
+        // Another execution, once the quota is back.
+        house.simulator.set_now(back);
+        house.run(sessions, window(8), "run-2").await;
+        assert!(days(&house.figures().await) > before, "{word}");
+        let mut truth = house.truth(window(8));
+        truth.retain(|key, _| key[1] == house.ga4.reports[0].properties[0].business_unit);
+        assert_eq!(house.figures().await, truth, "{word}");
+    }
 }
 
 #[tokio::test]

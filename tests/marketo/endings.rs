@@ -43,9 +43,17 @@ async fn a_used_up_day_parks_and_the_next_day_goes_on_from_there() {
     };
     let mut house = House::new(options, "").await.mode(MarketoMode::Rest);
     house.settings.daily_calls = 1_000;
-    let error = house.collect(ACTIVITIES, week(), "one").await.unwrap_err();
-    assert_eq!(error.error_type, ErrorType::QuotaExhausted);
-    assert!(error.message.contains("2026-02-01T06:00:00Z"), "{error}");
+    let first = house.collect(ACTIVITIES, week(), "one").await.unwrap();
+    let failure = first.failure.clone().unwrap();
+    assert_eq!(failure.error, "QuotaExhausted");
+    assert_eq!(
+        failure.parked_until.unwrap().to_string(),
+        "2026-02-01T06:00:00Z"
+    );
+    assert_eq!(
+        first.watermark, None,
+        "what was not read is not taken for read"
+    );
     let UnitStatus::Parked { until, why } = unit_status(&house).await else {
         panic!()
     };
@@ -67,13 +75,34 @@ async fn a_used_up_day_parks_and_the_next_day_goes_on_from_there() {
         let later = date(2026, 1, 31).saturating_add(jiff::Span::new().days(days));
         house.simulator.set_now(later.at(12, 0, 0, 0));
         match house.collect(ACTIVITIES, week(), "one").await {
-            Ok(collected) => break collected,
+            Ok(collected) if collected.failure.is_none() => break collected,
+            Ok(parked) => assert!(parked.failure.unwrap().parked_until.is_some()),
             Err(error) => assert_eq!(error.error_type, ErrorType::QuotaExhausted, "{error}"),
         }
         assert!(days < 10);
     };
     assert!(rows_before > 0 && collected.rows > rows_before);
     house.normalise(&collected).await.unwrap();
+    check_activities(&house, week());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_parked_collection_left_out_comes_with_the_next_one() {
+    let plan = "marketo@/rest/v1/activities.json#6:607";
+    let house = House::new(quick(), plan).await.mode(MarketoMode::Rest);
+    let first = house.collect(ACTIVITIES, week(), "one").await.unwrap();
+    let failure = first.failure.clone().unwrap();
+    assert!(failure.parked_until.is_some(), "{failure:?}");
+    house.normalise(&first).await.unwrap();
+    let before = house.silver(ACTIVITIES).len();
+    assert!(
+        before > 0,
+        "what came before the quota was used up is there"
+    );
+    // The next scheduled collection, on the day after: another execution, a window that has moved on.
+    house.simulator.set_now(date(2026, 2, 1).at(8, 0, 0, 0));
+    house.run(ACTIVITIES, week(), "two").await;
+    assert!(house.silver(ACTIVITIES).len() > before);
     check_activities(&house, week());
 }
 
@@ -132,11 +161,17 @@ async fn a_used_up_export_quota_parks_bulk_and_paging_goes_on() {
     assert_eq!(house.asked(CREATE), orders);
 
     let house = House::new(options, "").await.mode(MarketoMode::Bulk);
+    let parked = house.collect(ACTIVITIES, period(), "one").await.unwrap();
+    assert!(parked.rows > 0, "the files before it are stored");
+    assert!(parked.failure.unwrap().parked_until.is_some());
+    // While bulk is parked, and nothing else is allowed, nothing is asked.
+    let asked = house.simulator.requests();
     let error = house
-        .collect(ACTIVITIES, period(), "one")
+        .collect(ACTIVITIES, period(), "two")
         .await
         .unwrap_err();
-    assert_eq!(error.error_type, ErrorType::QuotaExhausted);
+    assert!(error.parked_until.is_some(), "{error}");
+    assert_eq!(house.simulator.requests(), asked);
     assert!(matches!(
         unit_status(&house).await,
         UnitStatus::Parked { .. }
@@ -398,4 +433,62 @@ async fn no_secret_is_left_behind() {
     let mut staged = files_below(&house.path().join("std/.staging"));
     staged.retain(|path| !path.components().any(|part| part.as_os_str() == "locks"));
     assert_eq!(staged, Vec::<PathBuf>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leads_that_were_merged_or_deleted_since_leave_silver() {
+    for mode in [MarketoMode::Rest, MarketoMode::Bulk] {
+        let house = House::new(quick(), "").await.mode(mode);
+        // All leads and activities of ten days ago.
+        house.simulator.set_now(date(2026, 1, 21).at(23, 59, 59, 0));
+        let early = window(date(2026, 1, 18), date(2026, 1, 21));
+        house.run(LEADS, early, "leads-1").await;
+        house.run(ACTIVITIES, early, "activities-1").await;
+        let before = house.silver(LEADS);
+        house.simulator.set_now(TODAY.at(23, 59, 59, 0));
+        let truth = house.simulator.marketo_truth();
+        let ended: Vec<_> = truth
+            .gone
+            .iter()
+            .filter(|(id, _)| before.contains_key(&id.to_string()))
+            .collect();
+        let merged = ended.iter().filter(|(_, gone)| gone.into.is_some()).count();
+        assert!(
+            merged > 0 && merged < ended.len(),
+            "{mode:?}: {merged} merged of {} that ended since",
+            ended.len()
+        );
+        // The activities alone say so; the leads are not asked for again.
+        house.run(ACTIVITIES, period(), "activities-2").await;
+        let after = house.silver(LEADS);
+        for (id, _) in &ended {
+            assert!(!after.contains_key(&id.to_string()), "{mode:?}: {id}");
+        }
+        assert_eq!(
+            after.len(),
+            before.len() - ended.len(),
+            "{mode:?}: nobody else is dropped"
+        );
+        check_activities(&house, period());
+        let gone = house.table(SilverTable::MarketoGoneLeads, "lead_id");
+        assert_eq!(gone.len(), truth.gone.len());
+        for (id, end) in &truth.gone {
+            let row = &gone[&id.to_string()];
+            let mut into = end.into;
+            while let Some(next) = into.and_then(|id| truth.gone.get(&id)?.into) {
+                into = Some(next);
+            }
+            assert_eq!(row["merged_into"], into.map(|id| id.to_string()));
+        }
+        // Both again: nothing comes back.
+        house.run(LEADS, period(), "leads-2").await;
+        house.run(ACTIVITIES, period(), "activities-3").await;
+        let last = house.silver(LEADS);
+        assert!(
+            truth
+                .gone
+                .keys()
+                .all(|id| !last.contains_key(&id.to_string()))
+        );
+    }
 }

@@ -141,9 +141,10 @@ pub(crate) fn together<'s>(stages: impl Iterator<Item = &'s StageStatus>) -> Sta
         StageStatus::Aborted => 2,
         StageStatus::Running => 3,
         StageStatus::Waiting { .. } => 4,
-        StageStatus::Caught => 5,
-        StageStatus::Succeeded => 6,
-        StageStatus::NotReached => 7,
+        StageStatus::Parked { .. } => 5,
+        StageStatus::Caught => 6,
+        StageStatus::Succeeded => 7,
+        StageStatus::NotReached => 8,
     };
     stages
         .min_by_key(|status| rank(status))

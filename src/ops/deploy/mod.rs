@@ -358,7 +358,10 @@ impl<'a> Deployer<'a> {
         }
         Err(OpsError::new(
             OpsErrorKind::Platform,
-            format!("{stack} is still under way after {} minutes", PATIENCE.as_secs() / 60),
+            format!(
+                "{stack} is still under way after {} minutes",
+                PATIENCE.as_secs() / 60
+            ),
             "it goes on without us; look at its events in CloudFormation, then deploy again",
         ))
     }

@@ -39,7 +39,9 @@ fn event(number: usize, logical_id: &str, status: &str, reason: Option<&str>) ->
 
 impl Scripted {
     fn with(self, stack: &str, status: &str, outputs: &[(&str, &str)]) -> Self {
-        let outputs = outputs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let outputs = outputs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         let state = StackState {
             status: status.to_owned(),
             reason: None,
@@ -99,7 +101,11 @@ impl Stacks for Scripted {
         let mut stacks = self.stacks.lock().unwrap();
         let state = stacks.entry(stack.to_owned()).or_default();
         let fails = self.fails.lock().unwrap().as_deref() == Some(stack);
-        let status = if fails { "ROLLBACK_COMPLETE" } else { "CREATE_COMPLETE" };
+        let status = if fails {
+            "ROLLBACK_COMPLETE"
+        } else {
+            "CREATE_COMPLETE"
+        };
         state.status = status.to_owned();
         state.outputs = BTreeMap::from([("Key".to_owned(), "real".to_owned())]);
         Ok(())
@@ -120,7 +126,12 @@ impl Stacks for Scripted {
             (true, true) => vec![
                 event(1, stack, "CREATE_IN_PROGRESS", None),
                 event(2, "Bucket", "CREATE_FAILED", Some("the name is taken")),
-                event(3, "Other", "CREATE_FAILED", Some("Resource creation cancelled")),
+                event(
+                    3,
+                    "Other",
+                    "CREATE_FAILED",
+                    Some("Resource creation cancelled"),
+                ),
                 event(4, stack, "ROLLBACK_COMPLETE", None),
             ],
         };
@@ -155,8 +166,16 @@ impl Parts for Two {
             name: part.to_owned(),
             template: String::new(),
             template_bucket: String::new(),
-            parameters: if takes_key { outputs.clone() } else { BTreeMap::new() },
-            declared: if takes_key { vec!["Key".to_owned()] } else { Vec::new() },
+            parameters: if takes_key {
+                outputs.clone()
+            } else {
+                BTreeMap::new()
+            },
+            declared: if takes_key {
+                vec!["Key".to_owned()]
+            } else {
+                Vec::new()
+            },
         })
     }
 
@@ -211,7 +230,10 @@ async fn a_first_deployment_is_planned_with_stand_ins_and_made_with_real_values(
     );
     assert_eq!(outputs["two"]["Key"], "real");
     let told = told.0.into_inner().unwrap();
-    assert!(told.contains(&"two: two CREATE_COMPLETE".to_owned()), "{told:?}");
+    assert!(
+        told.contains(&"two: two CREATE_COMPLETE".to_owned()),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]
@@ -222,8 +244,16 @@ async fn what_is_as_it_should_be_is_left_alone() {
         .with("two", "UPDATE_COMPLETE", &key);
     let plan = deployer(&stacks).plan().await.unwrap();
     assert!(plan.is_empty());
-    deployer(&stacks).deploy(&plan, &Told::default()).await.unwrap();
-    assert!(!stacks.calls().iter().any(|call| call.starts_with("execute")));
+    deployer(&stacks)
+        .deploy(&plan, &Told::default())
+        .await
+        .unwrap();
+    assert!(
+        !stacks
+            .calls()
+            .iter()
+            .any(|call| call.starts_with("execute"))
+    );
 }
 
 #[tokio::test]
@@ -236,7 +266,10 @@ async fn nothing_is_destroyed_that_the_plan_did_not_say() {
         .changing("one", &[&add])
         .changing("two", &[&add, &delete]);
     let plan = deployer(&stacks).plan().await.unwrap();
-    let error = deployer(&stacks).deploy(&plan, &Told::default()).await.unwrap_err();
+    let error = deployer(&stacks)
+        .deploy(&plan, &Told::default())
+        .await
+        .unwrap_err();
     assert!(error.message.contains("DELETE Data"), "{error}");
     assert!(!stacks.calls().contains(&"execute two".to_owned()));
 }
@@ -246,8 +279,16 @@ async fn the_first_failed_event_is_the_cause() {
     let stacks = Scripted::default().changing("one", &[&[change(Action::Add, "Bucket")]]);
     *stacks.fails.lock().unwrap() = Some("one".to_owned());
     let plan = deployer(&stacks).plan().await.unwrap();
-    let error = deployer(&stacks).deploy(&plan, &Told::default()).await.unwrap_err();
-    assert!(error.message.contains("Bucket (AWS::S3::Bucket): the name is taken"), "{error}");
+    let error = deployer(&stacks)
+        .deploy(&plan, &Told::default())
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .message
+            .contains("Bucket (AWS::S3::Bucket): the name is taken"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -258,9 +299,16 @@ async fn a_creation_that_failed_is_cleared_away_first() {
         .changing("one", &[&adds]);
     let plan = deployer(&stacks).plan().await.unwrap();
     assert!(plan.stacks[0].deleted_first && !plan.is_empty());
-    deployer(&stacks).deploy(&plan, &Told::default()).await.unwrap();
+    deployer(&stacks)
+        .deploy(&plan, &Told::default())
+        .await
+        .unwrap();
     let calls = stacks.calls();
-    assert_eq!(calls.iter().position(|call| call == "delete one"), Some(1), "{calls:?}");
+    assert_eq!(
+        calls.iter().position(|call| call == "delete one"),
+        Some(1),
+        "{calls:?}"
+    );
     assert!(calls.contains(&"execute one".to_owned()));
 }
 

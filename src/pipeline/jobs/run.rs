@@ -6,9 +6,9 @@ use jiff::ToSpan;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{ErrorType, JobContext, JobError, scheduled};
+use super::{ErrorType, JobContext, JobError, Level, scheduled};
 use crate::pipeline::{
-    collect::{self, CollectRequest, CollectSummary},
+    collect::{self, CollectFailure, CollectRequest, CollectSummary},
     dataset::{GoldTable, SilverTable, Stream},
     export,
     gold::datamart,
@@ -135,7 +135,16 @@ async fn collect_stream(input: StreamInput, context: &JobContext) -> Result<Valu
         window: input.window,
         passes: <_>::default(),
     };
-    written(&collect::collect(context, &request).await?)
+    match collect::collect(context, &request).await {
+        Ok(summary) => written(&summary),
+        // A quota that comes back is no failure: the workflow goes on without the stream.
+        Err(error) if error.parked_until.is_some() => {
+            context.log.line(Level::Warn, &error.message);
+            let failure = CollectFailure::whole(&error);
+            Ok(json!({ "stream": input.stream, "failure": failure }))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 async fn normalise_stream(input: NormaliseInput, context: &JobContext) -> Result<Value, JobError> {

@@ -33,10 +33,7 @@ pub(super) fn plan(input: &ScheduledInput, profile: &Profile) -> Result<Value, J
         .map_err(|error| JobError::new(ErrorType::InvalidInput, error.to_string()))?;
     let mut work = json!({ "window": window });
     if input.workflow == "collect" {
-        let names: Vec<_> = streams(profile)
-            .into_iter()
-            .map(Stream::name)
-            .collect();
+        let names: Vec<_> = streams(profile).into_iter().map(Stream::name).collect();
         work["streams"] = json!(names);
     }
     Ok(json!({ "name": scheduled_name(&input.workflow, input.scheduled), "input": work }))
@@ -49,8 +46,7 @@ mod tests {
 
     fn planned(workflow: &str, scheduled: &str) -> Value {
         let home = Home::below(std::path::Path::new("/nowhere"));
-        let text =
-            "[profiles.prod]\ntime_zone = \"Pacific/Auckland\"\n[profiles.prod.marketo]\n";
+        let text = "[profiles.prod]\ntime_zone = \"Pacific/Auckland\"\n[profiles.prod.marketo]\n";
         let config = Config::parse(text, &home).unwrap();
         let input = json!({ "workflow": workflow, "scheduled": scheduled });
         plan(

@@ -307,7 +307,12 @@ impl Marketo {
         }
     }
 
-    fn outcome(&self, request: &SourceRequest, cursor: &Cursor) -> SourceOutcome {
+    fn outcome(
+        &self,
+        request: &SourceRequest,
+        cursor: &Cursor,
+        incomplete: Vec<MissingPart>,
+    ) -> SourceOutcome {
         let what = json!({
             "source": "marketo",
             "instance": self.account,
@@ -324,27 +329,35 @@ impl Marketo {
             watermark: cursor
                 .contiguous
                 .then(|| cursor.until.min(self.clock.now())),
-            incomplete: Vec::<MissingPart>::new(),
+            incomplete,
         }
     }
 
-    async fn read_all(
+    /// Where a collection begins or goes on; nothing is asked while the instance is parked.
+    async fn begin(
         &self,
         request: &SourceRequest,
         cursor: Option<Value>,
-        sink: &mut dyn PageSink,
-    ) -> Result<SourceOutcome, SourceError> {
+    ) -> Result<Cursor, SourceError> {
         self.refuse_while_parked().await?;
         self.read_usage().await?;
-        let mut cursor = match cursor.map(serde_json::from_value) {
-            Some(Ok(cursor)) => cursor,
+        match cursor.map(serde_json::from_value) {
+            Some(Ok(cursor)) => Ok(cursor),
             // A cursor of an older program is no loss: the rows are asked for again.
-            Some(Err(_)) | None => self.plan(request).await?,
-        };
-        while !cursor.left.is_empty() {
-            self.advance(request.stream, &mut cursor, sink).await?;
+            Some(Err(_)) | None => self.plan(request).await,
         }
-        Ok(self.outcome(request, &cursor))
+    }
+
+    async fn read_pieces(
+        &self,
+        stream: Stream,
+        cursor: &mut Cursor,
+        sink: &mut dyn PageSink,
+    ) -> Result<(), SourceError> {
+        while !cursor.left.is_empty() {
+            self.advance(stream, cursor, sink).await?;
+        }
+        Ok(())
     }
 }
 
@@ -391,9 +404,24 @@ impl Source for Marketo {
         if !Stream::MARKETO.contains(&request.stream) {
             return Err(super::not_of("Marketo", request.stream));
         }
-        let read = self.read_all(request, cursor, sink).await;
+        let mut cursor = match self.begin(request, cursor).await {
+            Ok(cursor) => cursor,
+            Err(error) => {
+                self.keep_usage(Some(&error)).await;
+                return Err(error);
+            }
+        };
+        let read = self.read_pieces(request.stream, &mut cursor, sink).await;
         self.keep_usage(read.as_ref().err()).await;
-        read
+        match read {
+            Ok(()) => Ok(self.outcome(request, &cursor, Vec::new())),
+            // What came before the quota was used up is good; the rest is asked for when it is back.
+            Err(error @ SourceError::Quota { .. }) if sink.position() > 0 => {
+                let part = MissingPart::new(format!("Marketo {}", self.account), &error);
+                Ok(self.outcome(request, &cursor, vec![part]))
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -75,6 +75,15 @@ impl UnitStatus {
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Done | Self::Failed { .. } | Self::Cancelled)
     }
+
+    /// Until when it is put off, if that is still to come.
+    #[must_use]
+    pub fn parked_at(&self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Parked { until, .. } => Some(*until).filter(|until| *until > now),
+            _ => None,
+        }
+    }
 }
 
 /// The record of a unit.

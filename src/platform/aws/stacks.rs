@@ -5,10 +5,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_cloudformation::types::{
     Capability, Change as SdkChange, ChangeAction, ChangeSetStatus, ChangeSetType, Parameter,
-    PolicyAction, Replacement, ResourceChange, StackDriftDetectionStatus,
-    StackResourceDriftStatus, Tag,
+    PolicyAction, Replacement, ResourceChange, StackDriftDetectionStatus, StackResourceDriftStatus,
+    Tag,
 };
-use aws_sdk_s3::{primitives::ByteStream, types::{Delete, ObjectIdentifier}};
+use aws_sdk_s3::{
+    primitives::ByteStream,
+    types::{Delete, ObjectIdentifier},
+};
 use jiff::Timestamp;
 
 use super::{
@@ -61,9 +64,20 @@ impl CloudFormation {
         Self { clients, tags }
     }
 
-    async fn describe(&self, stack: &str) -> Result<Option<aws_sdk_cloudformation::types::Stack>, CallError> {
-        let call = self.clients.cloudformation.describe_stacks().stack_name(stack);
-        match self.clients.call(api("DescribeStacks"), stack, call.send()).await {
+    async fn describe(
+        &self,
+        stack: &str,
+    ) -> Result<Option<aws_sdk_cloudformation::types::Stack>, CallError> {
+        let call = self
+            .clients
+            .cloudformation
+            .describe_stacks()
+            .stack_name(stack);
+        match self
+            .clients
+            .call(api("DescribeStacks"), stack, call.send())
+            .await
+        {
             Ok(answer) => Ok(answer.stacks.unwrap_or_default().into_iter().next()),
             Err(error) if error.message.contains("does not exist") => Ok(None),
             Err(error) => Err(error),
@@ -112,9 +126,7 @@ impl CloudFormation {
         } else {
             "amazonaws.com"
         };
-        Ok(Some(format!(
-            "https://{bucket}.s3.{region}.{suffix}/{key}"
-        )))
+        Ok(Some(format!("https://{bucket}.s3.{region}.{suffix}/{key}")))
     }
 
     /// Waits for a change set; `None` when it holds nothing.
@@ -172,7 +184,10 @@ impl CloudFormation {
                 .clients
                 .call(s3("ListObjectVersions"), bucket, call.send())
                 .await?;
-            let versions = page.versions().iter().map(|one| (one.key(), one.version_id()));
+            let versions = page
+                .versions()
+                .iter()
+                .map(|one| (one.key(), one.version_id()));
             let markers = page
                 .delete_markers()
                 .iter()
@@ -195,7 +210,9 @@ impl CloudFormation {
                 .set_objects(Some(objects))
                 .quiet(true)
                 .build()
-                .map_err(|error| OpsError::new(OpsErrorKind::Platform, error.to_string(), "report this"))?;
+                .map_err(|error| {
+                    OpsError::new(OpsErrorKind::Platform, error.to_string(), "report this")
+                })?;
             let call = self.clients.s3.delete_objects().bucket(bucket).delete(all);
             let answer = self
                 .clients
@@ -222,9 +239,16 @@ impl Stacks for CloudFormation {
         let call = self.clients.sts.get_caller_identity();
         let answer = self
             .clients
-            .call(Api::free("sts", "GetCallerIdentity"), "this account", call.send())
+            .call(
+                Api::free("sts", "GetCallerIdentity"),
+                "this account",
+                call.send(),
+            )
             .await?;
-        Ok((answer.account.unwrap_or_default(), self.clients.region.clone()))
+        Ok((
+            answer.account.unwrap_or_default(),
+            self.clients.region.clone(),
+        ))
     }
 
     async fn state(&self, stack: &str) -> OpsResult<Option<StackState>> {
@@ -238,7 +262,10 @@ impl Stacks for CloudFormation {
                 .outputs()
                 .iter()
                 .filter_map(|output| {
-                    Some((output.output_key()?.to_owned(), output.output_value()?.to_owned()))
+                    Some((
+                        output.output_key()?.to_owned(),
+                        output.output_value()?.to_owned(),
+                    ))
                 })
                 .collect(),
         }))
@@ -370,7 +397,11 @@ impl Stacks for CloudFormation {
     }
 
     async fn drift(&self, stack: &str) -> OpsResult<Vec<Drifted>> {
-        let call = self.clients.cloudformation.detect_stack_drift().stack_name(stack);
+        let call = self
+            .clients
+            .cloudformation
+            .detect_stack_drift()
+            .stack_name(stack);
         let id = self
             .clients
             .call(api("DetectStackDrift"), stack, call.send())
@@ -401,7 +432,13 @@ impl Stacks for CloudFormation {
         self.drifted(stack).await
     }
 
-    async fn upload(&self, bucket: &str, key: &str, bytes: Vec<u8>, sha256: &str) -> OpsResult<bool> {
+    async fn upload(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: Vec<u8>,
+        sha256: &str,
+    ) -> OpsResult<bool> {
         let on = format!("s3://{bucket}/{key}");
         let head = self.clients.s3.head_object().bucket(bucket).key(key);
         match self.clients.call(s3("HeadObject"), &on, head.send()).await {
@@ -412,8 +449,7 @@ impl Stacks for CloudFormation {
                 }
             }
             // Without the right to list, S3 calls what is not there forbidden.
-            Err(error)
-                if matches!(error.failure, CallFailure::NotFound | CallFailure::Denied) => {}
+            Err(error) if matches!(error.failure, CallFailure::NotFound | CallFailure::Denied) => {}
             Err(error) => return Err(error.into()),
         }
         let put = self
@@ -454,17 +490,19 @@ impl CloudFormation {
                 .clients
                 .call(api("DescribeStackResourceDrifts"), stack, call.send())
                 .await?;
-            drifted.extend(answer.stack_resource_drifts().iter().map(|one| Drifted {
-                logical_id: one.logical_resource_id().map(clean).unwrap_or_default(),
-                resource_type: one.resource_type().map(clean).unwrap_or_default(),
-                status: one
-                    .stack_resource_drift_status()
-                    .map_or_else(String::new, |status| status.as_str().to_owned()),
-                properties: one
-                    .property_differences()
-                    .iter()
-                    .filter_map(|difference| difference.property_path().map(clean))
-                    .collect(),
+            drifted.extend(answer.stack_resource_drifts().iter().map(|one| {
+                Drifted {
+                    logical_id: one.logical_resource_id().map(clean).unwrap_or_default(),
+                    resource_type: one.resource_type().map(clean).unwrap_or_default(),
+                    status: one
+                        .stack_resource_drift_status()
+                        .map_or_else(String::new, |status| status.as_str().to_owned()),
+                    properties: one
+                        .property_differences()
+                        .iter()
+                        .filter_map(|difference| difference.property_path().map(clean))
+                        .collect(),
+                }
             }));
             token = answer.next_token;
             if token.is_none() {
@@ -510,7 +548,9 @@ fn action_of(change: &ResourceChange) -> Action {
         (Some(ChangeAction::Remove), _) if keeps => Action::Keep,
         (Some(ChangeAction::Remove), _) => Action::Delete,
         (_, Some(Replacement::True)) => Action::Replace,
-        (Some(ChangeAction::Dynamic), _) | (_, Some(Replacement::Conditional)) => Action::MayReplace,
+        (Some(ChangeAction::Dynamic), _) | (_, Some(Replacement::Conditional)) => {
+            Action::MayReplace
+        }
         _ => Action::Modify,
     }
 }

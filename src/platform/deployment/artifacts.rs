@@ -180,9 +180,11 @@ impl Deployment {
         let mut all = self.names();
         all.extend(self.credentials()?);
         all.extend(self.schedules()?);
-        all.extend(self.definitions.iter().map(|(name, text)| {
-            (definition_parameter(name), definition_key(name, text))
-        }));
+        all.extend(
+            self.definitions
+                .iter()
+                .map(|(name, text)| (definition_parameter(name), definition_key(name, text))),
+        );
         if let Some(package) = &self.package {
             all.insert("FunctionPackageKey".to_owned(), package_key(package));
             all.insert(
@@ -241,7 +243,10 @@ impl Deployment {
         let google = profile.ga4.as_ref().map(|ga4| ga4.key_parameter.clone());
         let google = google.or_else(|| profile.ga3.as_ref().map(|ga3| ga3.key_parameter.clone()));
         let references = [
-            ("AffiseApiKey", Some(profile.affise.api_key_parameter.clone())),
+            (
+                "AffiseApiKey",
+                Some(profile.affise.api_key_parameter.clone()),
+            ),
             ("ClientID", Some(marketo.client_id_parameter)),
             ("ClientSecret", Some(marketo.client_secret_parameter)),
             ("MunchkinId", Some(marketo.munchkin_id_parameter)),
@@ -255,7 +260,9 @@ impl Deployment {
                     let path = format!("{}{path}", profile.aws.parameter_prefix);
                     all.insert(name.to_owned(), path);
                 }
-                Ok(Some(ParameterReference::Secret { id, .. })) => secrets.push(self.secret_arn(&id)),
+                Ok(Some(ParameterReference::Secret { id, .. })) => {
+                    secrets.push(self.secret_arn(&id))
+                }
                 // Checked when the configuration was read.
                 Ok(None) | Err(_) => {}
             }
@@ -268,7 +275,9 @@ impl Deployment {
             }
             Some(other) => {
                 return Err(refused(
-                    format!("the credentials' key is named '{other}', and roles can only be granted a key by its ARN"),
+                    format!(
+                        "the credentials' key is named '{other}', and roles can only be granted a key by its ARN"
+                    ),
                     "write the key's ARN (arn:aws:kms:REGION:ACCOUNT:key/ID) as kms_key in [profiles.<name>.aws]",
                 ));
             }
@@ -302,7 +311,9 @@ impl Deployment {
                 Scheduled::Crawler(name) if name == "silver" => "StdDataCrawlCron",
                 Scheduled::Workflow(name) | Scheduled::Crawler(name) => {
                     return Err(refused(
-                        format!("the profile starts {name} by schedule, and the stacks have none for it"),
+                        format!(
+                            "the profile starts {name} by schedule, and the stacks have none for it"
+                        ),
                         "schedules on AWS are for collect, daily-report, datamart and the crawlers ga and silver",
                     ));
                 }
@@ -419,7 +430,12 @@ mod tests {
         let error = parameters(two).unwrap_err();
         assert!(error.message.contains("one cron expression"), "{error}");
         let unknown = "schedules = [{ workflow = \"backfill\", at = \"08:00:00\" }]\n";
-        assert!(parameters(unknown).unwrap_err().message.contains("backfill"));
+        assert!(
+            parameters(unknown)
+                .unwrap_err()
+                .message
+                .contains("backfill")
+        );
     }
 
     #[test]

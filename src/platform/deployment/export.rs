@@ -75,9 +75,8 @@ pub fn files(deployment: &Deployment) -> OpsResult<BTreeMap<PathBuf, Vec<u8>>> {
 pub fn write(files: &BTreeMap<PathBuf, Vec<u8>>, folder: &Path) -> io::Result<()> {
     for (path, bytes) in files {
         let path = folder.join(path);
-        let named = |error: io::Error| {
-            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-        };
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         fs::create_dir_all(path.parent().unwrap_or(folder)).map_err(named)?;
         fs::write(&path, bytes).map_err(named)?;
     }
@@ -111,7 +110,9 @@ fn readme(deployment: &Deployment, artifacts: &[Artifact]) -> String {
     if deployment.package().is_none() {
         text.push_str("# No package was given (--package FILE): add FunctionPackageKey and Architecture to\n# parameters/transformation-resources.json before the functions' stack.\n");
     }
-    text.push_str("```\n\nThen `lakehand credentials set`: CloudFormation cannot make a SecureString.\n");
+    text.push_str(
+        "```\n\nThen `lakehand credentials set`: CloudFormation cannot make a SecureString.\n",
+    );
     text
 }
 

@@ -95,10 +95,7 @@ impl Package {
     ///
     /// # Errors
     /// [`PackageError`] when it is no program for Lambda, or not for `wanted`.
-    pub fn of_program(
-        program: &[u8],
-        wanted: Option<Architecture>,
-    ) -> Result<Self, PackageError> {
+    pub fn of_program(program: &[u8], wanted: Option<Architecture>) -> Result<Self, PackageError> {
         let architecture = architecture_of(program)?;
         if let Some(wanted) = wanted.filter(|wanted| *wanted != architecture) {
             return Err(PackageError::WrongArchitecture {
@@ -225,11 +222,8 @@ mod tests {
 
     #[test]
     fn what_lambda_could_not_start_is_refused() {
-        let refused = |bytes: &[u8], wanted| {
-            Package::of_program(bytes, wanted)
-                .unwrap_err()
-                .to_string()
-        };
+        let refused =
+            |bytes: &[u8], wanted| Package::of_program(bytes, wanted).unwrap_err().to_string();
         assert!(refused(b"#!/bin/sh\nexec java -jar x.jar", None).contains("does not begin"));
         assert!(refused(b"", None).contains("0 bytes"));
         let wrong = refused(&program(62), Some(Architecture::Arm64));

@@ -257,6 +257,11 @@ fn states(state: &State, buffer: &mut Buffer, area: Rect, detail: &ExecutionDeta
         let mark = stage_mark(theme, &stage.status);
         let said = match &stage.status {
             StageStatus::Waiting { why, .. } => Cow::Borrowed(why.as_str()),
+            StageStatus::Parked { until } => Cow::Owned(format!(
+                "parked until {}: {}",
+                moment(*until, state.now, &state.zone),
+                stage.progress.as_deref().unwrap_or("a quota is used up")
+            )),
             _ => Cow::Owned(format!(
                 "{}{}",
                 stage

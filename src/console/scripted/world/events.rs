@@ -249,6 +249,7 @@ impl World {
                 newest_day: (!never).then(|| today(self.now)),
                 rows: (!never).then(|| 1_250 * (position as u64 + 1) * (position as u64 + 1)),
                 late,
+                parked_until: None,
                 note: late.then(|| "parked until 03:30: HTTP 429".to_owned()),
             }
         };

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::{
     broken_state,
     days::{self, DayReading},
@@ -39,7 +41,8 @@ impl Parts {
         }
     }
 
-    /// Takes the end of one part. With a single part its failure is the collection's.
+    /// Takes the end of one part. With a single part its failure is the collection's, unless it is parked:
+    /// the days before that are good.
     ///
     /// # Errors
     /// The failure, when the others cannot be read either.
@@ -49,7 +52,10 @@ impl Parts {
         ended: Result<(), SourceError>,
     ) -> Result<(), SourceError> {
         match ended {
-            Err(error) if self.asked > 1 && concerns_a_part(&error) => {
+            Err(error)
+                if concerns_a_part(&error)
+                    && (self.asked > 1 || matches!(error, SourceError::Quota { .. })) =>
+            {
                 self.missing.push((MissingPart::new(part, &error), error));
                 Ok(())
             }
@@ -60,16 +66,21 @@ impl Parts {
     /// The parts that could not be read.
     ///
     /// # Errors
-    /// The last failure, when no part could be read.
+    /// When no part could be read: the first failure that waits for nothing, else the quota that is back last.
     pub(in crate::pipeline) fn missing(
         mut self,
         progress: &Progress,
     ) -> Result<Vec<MissingPart>, SourceError> {
-        if self.missing.len() == self.asked
-            && progress.days.is_empty()
-            && let Some((_, error)) = self.missing.pop()
-        {
-            return Err(error);
+        if self.missing.len() == self.asked && progress.days.is_empty() {
+            // What waits for nothing comes first.
+            let until = |(part, _): &(MissingPart, _)| {
+                std::cmp::Reverse(part.parked_until.unwrap_or(Timestamp::MAX))
+            };
+            self.missing.sort_by_key(until);
+            if let Some((_, error)) = self.missing.into_iter().next() {
+                return Err(error);
+            }
+            return Ok(Vec::new());
         }
         Ok(self.missing.into_iter().map(|(part, _)| part).collect())
     }

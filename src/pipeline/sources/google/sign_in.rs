@@ -26,8 +26,9 @@ pub(in crate::pipeline) struct GoogleSignIn {
     client: HttpClient,
     email: String,
     address: String,
-    /// Properties of GA4; none for GA3, whose views nobody can be asked about any more.
-    properties: Vec<String>,
+    /// Properties of GA4, each with what it stands for; none for GA3, whose views nobody can be asked about any
+    /// more.
+    properties: Vec<(String, String)>,
 }
 
 impl GoogleSignIn {
@@ -40,14 +41,14 @@ impl GoogleSignIn {
         settings: &Ga4Settings,
         key: &SecretString,
     ) -> Result<Self, SourceError> {
-        let mut properties: Vec<String> = settings
+        let mut properties: Vec<(String, String)> = settings
             .reports
             .iter()
             .flat_map(|report| &report.properties)
-            .map(|unit| unit.property.clone())
+            .map(|unit| (unit.property.clone(), unit.business_unit.clone()))
             .collect();
         properties.sort();
-        properties.dedup();
+        properties.dedup_by(|one, other| one.0 == other.0);
         let timeout = settings.request_timeout_seconds;
         Self::new(ctx, &settings.base_url, timeout, properties, key)
     }
@@ -69,7 +70,7 @@ impl GoogleSignIn {
         ctx: &JobContext,
         base_url: &str,
         timeout_seconds: u64,
-        properties: Vec<String>,
+        properties: Vec<(String, String)>,
         key: &SecretString,
     ) -> Result<Self, SourceError> {
         let account = ServiceAccount::read(key)?;
@@ -113,9 +114,9 @@ impl SignIn for GoogleSignIn {
     async fn sign_in(&self) -> Result<SignedIn, SourceError> {
         self.client.sign_in().await?;
         let mut denied = Vec::new();
-        for property in &self.properties {
+        for (property, unit) in &self.properties {
             if !self.may_read(property).await? {
-                denied.push(property.as_str());
+                denied.push(format!("{property} ({unit})"));
             }
         }
         let warning = (!denied.is_empty()).then(|| {

@@ -129,6 +129,9 @@ impl From<SourceError> for JobError {
     fn from(error: SourceError) -> Self {
         match error {
             SourceError::Sink(error) => error,
+            SourceError::Quota { until, .. } => {
+                Self::new(error.error_type(), error.to_string()).parked(until)
+            }
             other => Self::new(other.error_type(), other.to_string()),
         }
     }

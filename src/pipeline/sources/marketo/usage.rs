@@ -10,11 +10,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Marketo, envelope::next_reset};
-use crate::pipeline::{
-    jobs::{ErrorType, JobError, Level},
-    ports::PutCondition,
-    sources::{SourceError, http::HttpRequest},
-    state::{QuotaFigure, QuotaState, STATE_PREFIX, StateError},
+use crate::{
+    config::MarketoMode,
+    pipeline::{
+        jobs::{ErrorType, JobError, Level},
+        ports::PutCondition,
+        sources::{SourceError, http::HttpRequest},
+        state::{QuotaFigure, QuotaState, STATE_PREFIX, StateError},
+    },
 };
 
 /// Bytes of bulk files a day.
@@ -72,17 +75,23 @@ impl Marketo {
     /// # Errors
     /// [`SourceError::Quota`] while it is parked.
     pub(super) async fn refuse_while_parked(&self) -> Result<(), SourceError> {
+        self.refuse_parked(&self.account, "Marketo").await?;
+        if self.settings.mode == MarketoMode::Bulk {
+            self.refuse_parked(&self.bulk_account(), "bulk exports of Marketo")
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn refuse_parked(&self, account: &str, what: &str) -> Result<(), SourceError> {
         let now = self.clock.now();
-        let Some(state) = self.quota(&self.account).await? else {
-            return Ok(());
-        };
-        match state.parked_at(now) {
-            Some(until) => Err(SourceError::Quota {
-                what: format!("Marketo {}", self.account),
+        match self.quota(account).await? {
+            Some(state) if state.parked_at(now).is_some() => Err(SourceError::Quota {
+                what: format!("{what} {}", self.account),
+                until: state.parked_at(now).unwrap_or(now),
                 why: state.why.unwrap_or_else(|| "a quota is used up".to_owned()),
-                until,
             }),
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 

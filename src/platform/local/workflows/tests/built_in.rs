@@ -380,28 +380,85 @@ async fn a_stream_that_fails_does_not_stop_the_others_and_alone_runs_again() {
 }
 
 #[tokio::test]
-async fn a_parked_stream_waits_while_the_others_go_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let parked = Arc::new(AtomicU32::new(0));
+async fn a_parked_stream_fails_nobody_and_the_execution_says_until_when() {
+    let until = "2026-01-31T10:00:00Z";
+    let failure = json!({ "error": "QuotaExhausted", "cause": "607", "parked_until": until });
     let resources = {
-        let parked = Arc::clone(&parked);
-        jobs().says("collect", move |input, _| match input["stream"].as_str() {
-            Some("affise.offers") if parked.fetch_add(1, Ordering::SeqCst) == 0 => {
-                Ok(json!({ "parked_until": "2026-01-31T10:00:00Z" }))
-            }
-            _ => Ok(json!({ "rows": 1 })),
+        let failure = failure.clone();
+        jobs().says("collect", move |input, _| {
+            Ok(match input["stream"].as_str() {
+                // Nothing came before the quota was used up.
+                Some("affise.offers") => json!({ "failure": failure }),
+                // A part is missing, the rest is stored.
+                Some("affise.clicks") => {
+                    json!({ "rows": 1, "manifest_key": "a", "failure": failure })
+                }
+                _ => json!({ "rows": 1, "manifest_key": "b" }),
+            })
         })
     };
+    let folder = tempfile::tempdir().unwrap();
     let (workflows, resources) = built_in(folder.path(), resources);
-    let (_, summary) = finish(&workflows, "collect").await;
+    let (id, summary) = finish(&workflows, "collect").await;
     assert_eq!(summary.status, ExecutionStatus::Succeeded);
-    assert!(summary.ended.unwrap() >= "2026-01-31T10:00:00Z".parse().unwrap());
     let calls = resources.calls.lock().unwrap().clone();
-    let last = calls.iter().rfind(|(name, _)| name == "collect").unwrap();
+    let normalised: Vec<&Value> = calls
+        .iter()
+        .filter(|(name, _)| name == "normalise")
+        .map(|(_, call)| &call["Payload"]["stream"])
+        .collect();
     assert_eq!(
-        last.1["Payload"]["stream"],
-        json!("affise.offers"),
-        "the parked stream came last"
+        normalised.len(),
+        4,
+        "all that is stored is normalised: {normalised:?}"
+    );
+    assert!(!normalised.contains(&&json!("affise.offers")));
+    let notices: Vec<&Value> = calls
+        .iter()
+        .filter(|(name, _)| name.contains("sns"))
+        .map(|(_, call)| &call["Message"])
+        .collect();
+    let notice = notices[0].as_str().unwrap();
+    assert_eq!(notices.len(), 1);
+    for part in [until, "affise.offers", "affise.clicks", "607"] {
+        assert!(notice.contains(part), "{part}: {notice}");
+    }
+    let definition = workflows.definition(&"collect".into()).await.unwrap();
+    let mut folded = crate::ops::runs::Folded::default();
+    folded.extend(&history(&workflows, &id).await);
+    let stages = folded.stages(&definition, &summary, &std::collections::HashMap::new());
+    let parked: Vec<(&str, Option<&str>)> = stages
+        .iter()
+        .filter(|stage| {
+            matches!(stage.status, crate::ops::StageStatus::Parked { until: at } if at.to_string() == until)
+        })
+        .map(|stage| (stage.name.as_str(), stage.progress.as_deref()))
+        .collect();
+    assert_eq!(
+        parked,
+        [
+            ("Streams[0] / StreamParked", Some("607")),
+            ("Streams[3] / StreamParked", Some("607")),
+            ("Parked", Some("607")),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_beside_a_parked_one_fails_the_execution() {
+    let resources = jobs().says("collect", |input, _| match input["stream"].as_str() {
+        Some("affise.offers") => Ok(
+            json!({ "failure": { "error": "QuotaExhausted", "cause": "607", "parked_until": "2026-01-31T10:00:00Z" } }),
+        ),
+        Some("affise.clicks") => Err(TaskFailure::new("BadCredentials", "403")),
+        _ => Ok(json!({ "rows": 1 })),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let (workflows, _) = built_in(folder.path(), resources);
+    let (_, summary) = finish(&workflows, "collect").await;
+    assert_eq!(
+        (summary.status, summary.error.as_deref()),
+        (ExecutionStatus::Failed, Some("BadCredentials"))
     );
 }
 
