@@ -6,6 +6,8 @@
 #![cfg(feature = "deploy")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "templates/interpreters.rs"]
+mod interpreters;
 #[path = "support/node.rs"]
 mod node;
 #[path = "support/python.rs"]
@@ -28,6 +30,7 @@ use lakehand::{
 use serde_json::Value;
 
 const CFN_LINT: [&str; 1] = ["cfn-lint==1.58.0"];
+const ASL_PACKAGES: [&str; 2] = ["asl-validator@4.0.0", "aws-local-stepfunctions@3.0.0"];
 const CHECKOV: [&str; 1] = ["checkov==3.3.30"];
 
 /// A profile with everything that changes what is deployed.
@@ -281,7 +284,7 @@ fn filled_in(value: &mut Value, target: &Target) {
 
 #[test]
 fn definitions_pass_an_independent_validator() {
-    let bin = node::bin("asl", &["asl-validator@4.0.0", "aws-local-stepfunctions@3.0.0"]);
+    let bin = node::bin("asl", &ASL_PACKAGES);
     let folder = tempfile::tempdir().unwrap();
     let target = Target::on_aws(&profile(), "210987654321", "eu-central-1");
     let mut validator = Command::new(bin.join("asl-validator"));
@@ -326,7 +329,7 @@ fn the_operators_policies_fit_into_iam_and_hold_no_wildcard_action() {
             let actions = texts(&statement["Action"]);
             assert!(!actions.iter().any(|action| action.contains('*')), "{name}: {statement}");
             if texts(&statement["Resource"]).contains(&"*".to_owned()) {
-                let unnamed = ["sts:GetCallerIdentity", "states:ListStateMachines", "glue:ListCrawlers", "glue:ListJobs", "ssm:DescribeParameters"];
+                let unnamed = ["sts:GetCallerIdentity", "states:ListStateMachines", "glue:GetCrawlers", "glue:GetCrawlerMetrics", "glue:ListCrawlers", "glue:GetJobs", "ssm:DescribeParameters"];
                 assert!(actions.iter().all(|action| unnamed.contains(&action.as_str())), "{name}: {statement}");
             }
             if name.contains("read-only") {

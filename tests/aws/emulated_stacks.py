@@ -74,6 +74,8 @@ def model(kind, make, remove):
     """A resource that moto's templates do not know: made and removed by two functions."""
 
     class Made(CloudFormationModel):
+        __module__ = "moto.glue.models"  # moto files instances by the second word
+
         def __init__(self, name):
             self.physical_resource_id = name
 
