@@ -1,7 +1,8 @@
 //! Our interpreter against another one on the definitions that are deployed: `aws-local-stepfunctions` (npm).
 //!
 //! Both get the same rendered definition, input and answers of tasks, and must come to the same end with the same
-//! calls. Where they differed, the specification would decide; on these definitions they do not.
+//! calls. In two things they differ, and in both AWS's documentation is on our side: see [`is_filter_without_match`] and
+//! [`EXECUTION`].
 
 use std::{
     collections::BTreeMap,
@@ -102,7 +103,7 @@ fn cases() -> Vec<Case> {
         case("a lease that comes free", "collect", one(), vec![("Collect", vec![
             throws("LeaseHeld", "held"), throws("LeaseHeld", "held"), payload(json!({ "rows": 1 })),
         ])]),
-        case("a quota that is back", "collect", one(), vec![("Collect", vec![
+        case("a quota that is used up", "collect", one(), vec![("Collect", vec![
             payload(json!({ "parked_until": "2026-01-01T00:00:00Z" })), payload(json!({ "rows": 1 })),
         ])]),
         case("a transient failure that stays", "collect", one(), vec![("Normalise", vec![throws("Lambda.Unknown", "gone")])]),
@@ -159,7 +160,8 @@ fn sorted(mut end: Value) -> Value {
     end
 }
 
-const EXECUTION: &str = "arn:aws:states:eu-central-1:210987654321:execution:m:one";
+/// Shorter than 56 bytes: the other one's MD5 (`States.Hash`) is wrong for longer texts, where a second block begins.
+const EXECUTION: &str = "arn:aws:states:eu-west-1:210987654321:execution:m:one";
 
 fn ours(case: &Case, text: &str) -> Value {
     let definition = Definition::parse(text).unwrap();
@@ -238,12 +240,34 @@ fn another_interpreter_comes_to_the_same_end_by_the_same_calls() {
     let texts: BTreeMap<&str, String> = definitions(&target).unwrap().into_iter().collect();
     let cases = cases();
     let theirs = theirs(&cases, &texts);
-    let mut differences = Vec::new();
+    let (mut differences, mut without_match) = (Vec::new(), Vec::new());
     for (case, theirs) in cases.iter().zip(theirs) {
         let (ours, theirs) = (sorted(ours(case, &texts[case.workflow])), sorted(theirs));
-        if ours != theirs {
+        if is_filter_without_match(&theirs) {
+            let calls = |end: &Value| end["calls"].as_array().unwrap().clone();
+            let known = calls(&ours);
+            assert!(calls(&theirs).iter().all(|call| known.contains(call)), "{}", case.name);
+            without_match.push(case.name);
+        } else if ours != theirs {
             differences.push(format!("{} ({}):\n  ours   {ours}\n  theirs {theirs}", case.name, case.workflow));
         }
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert_eq!(without_match, FILTERS_WITHOUT_MATCH);
+}
+
+/// Cases in which a filter (`$.results[?(@.status == 'failed')]`) finds nothing.
+const FILTERS_WITHOUT_MATCH: [&str; 5] = [
+    "every stream",
+    "a lease that comes free",
+    "a quota that is used up",
+    "no stream at all",
+    "every chunk",
+];
+
+/// A filter that matches nothing is an empty list for AWS, whose paths are those of Jayway's JsonPath ("indefinite
+/// paths return a list"), and for us; the other one takes it for a path that leads nowhere, and fails.
+fn is_filter_without_match(end: &Value) -> bool {
+    let cause = end["cause"].as_str().unwrap_or_default();
+    end["error"] == "States.Runtime" && cause.contains("[?(") && cause.ends_with("does not point to a value")
 }
