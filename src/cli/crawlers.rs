@@ -9,7 +9,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 
-use super::{App, CliError, Ended, VerbResult};
+use super::{App, CliError, Ended, VerbResult, progress::Waits};
 use crate::{
     ops::{Crawl, CrawlStatus, Crawler, CrawlerDetail, CrawlerState},
     pipeline::text::for_terminal,
@@ -50,7 +50,13 @@ pub enum CrawlersVerb {
 /// # Errors
 /// When there is none of that name, or it is running.
 pub async fn crawl(app: &App, args: &CrawlArgs) -> VerbResult {
-    let operations = app.platform.operations();
+    let operations = app.operations();
+    if !args.wait && app.is_distant() {
+        operations.crawl(&args.name).await?;
+        let crawler = operations.crawler(&args.name).await?.crawler;
+        app.print(&crawler, |out| write_crawler(out, &crawler))?;
+        return Ok(Ended::Well);
+    }
     if !args.wait {
         return crawl_detached(app, &args.name).await;
     }
@@ -64,23 +70,25 @@ pub async fn crawl(app: &App, args: &CrawlArgs) -> VerbResult {
 }
 
 async fn ended(app: &App, name: &str) -> Result<Crawler, CliError> {
+    let mut waits = Waits::of(app.operations().as_ref());
     loop {
-        let detail = app.platform.operations().crawler(name).await?;
+        let detail = app.operations().crawler(name).await?;
         if detail.crawler.state == CrawlerState::Ready {
             return Ok(detail.crawler);
         }
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(waits.next().unwrap_or(POLL)).await;
     }
 }
 
 /// Crawls in a process of its own, which goes on when this one ends.
 async fn crawl_detached(app: &App, name: &str) -> VerbResult {
-    let operations = app.platform.operations();
+    let operations = app.operations();
     let before = operations.crawler(name).await?;
     let newest = |detail: &CrawlerDetail| detail.crawls.first().map(|crawl| crawl.started);
     // Its own process group: Ctrl-C in this terminal does not reach it.
-    let mut child = std::process::Command::new(std::env::current_exe()?)
-        .args(["--profile", &app.profile.name, "crawl", name, "--wait"])
+    let mut child = app
+        .this_program()?
+        .args(["crawl", name, "--wait"])
         .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -117,7 +125,7 @@ async fn crawl_detached(app: &App, name: &str) -> VerbResult {
 /// # Errors
 /// When the platform refuses or output fails.
 pub async fn run(app: &App, verb: &CrawlersVerb) -> VerbResult {
-    let operations = app.platform.operations();
+    let operations = app.operations();
     match verb {
         CrawlersVerb::List => {
             let crawlers = operations.crawlers().await?;
@@ -156,7 +164,11 @@ fn write_crawler(out: &mut dyn Write, crawler: &Crawler) -> io::Result<()> {
         } else {
             ""
         };
-        writeln!(out, "{:<28} running since {since:.0}{again}", "")?;
+        let left = crawler
+            .seconds_left
+            .map(|seconds| format!(", about {seconds} s left"))
+            .unwrap_or_default();
+        writeln!(out, "{:<28} running since {since:.0}{left}{again}", "")?;
     }
     if let Some(crawl) = &crawler.last_crawl {
         write!(out, "{:<28} last ", "")?;

@@ -60,7 +60,7 @@ pub async fn run(app: &App, verb: &CredentialsVerb) -> VerbResult {
 }
 
 async fn list(app: &App) -> VerbResult {
-    let all = app.platform.operations().credentials().await?;
+    let all = app.operations().credentials().await?;
     app.print(&all, |out| {
         let width = all.iter().map(|one| one.path.len()).max().unwrap_or(0);
         for one in &all {
@@ -105,7 +105,7 @@ fn state_in_words(app: &App, one: &Credential) -> String {
 }
 
 async fn set(app: &App, path: &str, file: Option<&Path>, sign_in_first: bool) -> VerbResult {
-    let operations = app.platform.operations();
+    let operations = app.operations();
     let value = read_value(file)?;
     let set = operations
         .set_credential(path, value, sign_in_first)
@@ -124,7 +124,7 @@ async fn set(app: &App, path: &str, file: Option<&Path>, sign_in_first: bool) ->
 }
 
 async fn test(app: &App, source: Option<&str>) -> VerbResult {
-    let operations = app.platform.operations();
+    let operations = app.operations();
     let sources = match source {
         Some(source) => vec![source.to_owned()],
         None => {
@@ -174,7 +174,7 @@ fn write_result(out: &mut dyn Write, result: &SignInResult) -> io::Result<()> {
 }
 
 async fn history(app: &App, path: &str) -> VerbResult {
-    let versions = app.platform.operations().credential_history(path).await?;
+    let versions = app.operations().credential_history(path).await?;
     app.print(&versions, |out| {
         if versions.is_empty() {
             writeln!(out, "{path} was never set")?;
@@ -183,7 +183,7 @@ async fn history(app: &App, path: &str) -> VerbResult {
             let by = version.by.as_deref().unwrap_or("unknown");
             writeln!(
                 out,
-                "{:>4}  {}  {}",
+                "{:>4}  {:.0}  {}",
                 version.version,
                 version.set_at,
                 for_terminal(by)

@@ -51,7 +51,7 @@ pub enum DatamartVerb {
 /// # Errors
 /// When the platform refuses or output fails.
 pub async fn run(app: &App, verb: &DatamartVerb) -> VerbResult {
-    let operations = app.platform.operations();
+    let operations = app.operations();
     match verb {
         DatamartVerb::Build { window } => {
             let request = StartRequest {

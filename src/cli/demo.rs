@@ -119,7 +119,7 @@ async fn headless(app: &App, spec: &SampleSpec) -> VerbResult {
     };
     let mut executions = Vec::new();
     for workflow in workflows {
-        let operations = app.platform.operations();
+        let operations = app.operations();
         let id: ExecutionId = operations.start(request(workflow, window)).await?;
         executions.push(follow(operations.as_ref(), &id).await?);
         if executions
@@ -153,7 +153,7 @@ async fn headless(app: &App, spec: &SampleSpec) -> VerbResult {
         status,
         sample: spec,
         window,
-        lake: app.platform.operations().identity().lake,
+        lake: app.operations().identity().lake,
         executions: &executions,
         report,
         tables,

@@ -112,7 +112,7 @@ impl From<OpsError> for CliError {
             OpsErrorKind::InvalidInput => 2,
             OpsErrorKind::NotFound => 3,
             OpsErrorKind::NotPossible | OpsErrorKind::Conflict | OpsErrorKind::ReadOnly => 4,
-            OpsErrorKind::Platform => 5,
+            OpsErrorKind::SignedOut | OpsErrorKind::Platform => 5,
         };
         Self::told(code, error.message, error.advice)
     }

@@ -24,6 +24,7 @@ pub enum GoldVerb {
 pub async fn run(app: &App, verb: &GoldVerb) -> VerbResult {
     let GoldVerb::Build { table, window } = verb;
     let window = window.or_default(app)?;
+    app.operations().permit("a build of a gold table").await?;
     let context = app.platform.job_context("gold-build").await?;
     let summary = gold::build(&context, *table, window).await?;
     app.print(&summary, |out| {

@@ -29,6 +29,7 @@ pub struct ImportArgs {
 /// # Errors
 /// When a file cannot be read, more lines are bad than the profile allows, or the disk fails.
 pub async fn run(app: &App, args: &ImportArgs) -> VerbResult {
+    app.operations().permit("an import").await?;
     let context = app.platform.job_context("import").await?;
     let summary = normalise::import(&context, args.stream, &args.files).await?;
     app.print(&summary, |out| print(out, args.stream, &summary))?;

@@ -21,7 +21,8 @@ use std::{
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    config::{Config, ConfigError, Home, KeyPatch, Profile},
+    config::{Config, ConfigError, Home, KeyPatch, PlatformKind, Profile},
+    ops::Operations,
     platform::Platform,
 };
 
@@ -34,9 +35,14 @@ mod credentials;
 mod datamart;
 #[cfg(feature = "simulator")]
 mod demo;
+#[cfg(feature = "deploy")]
+mod deploy;
 mod error;
 mod gold;
 mod import;
+mod jobs;
+#[cfg(feature = "deploy")]
+mod package;
 mod progress;
 mod query;
 mod reports;
@@ -73,6 +79,9 @@ pub struct Cli {
     /// How results are printed.
     #[arg(long, global = true, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
     output: OutputFormat,
+    /// The profile's name once more, for a change in a protected profile.
+    #[arg(long, global = true, value_name = "PROFILE")]
+    confirm: Option<String>,
     /// Only ASCII characters in the console.
     #[arg(long, global = true)]
     ascii: bool,
@@ -120,6 +129,9 @@ enum Verb {
     /// List, show, stop and redrive executions; read their logs.
     #[command(subcommand)]
     Runs(runs::RunsVerb),
+    /// List, start and stop existing Glue jobs of an AWS profile.
+    #[command(subcommand)]
+    Jobs(jobs::JobsVerb),
     /// Start the profile's schedules on this machine, until stopped.
     Scheduler(scheduler::SchedulerArgs),
     /// Run one SQL statement, in Athena's spelling.
@@ -136,6 +148,15 @@ enum Verb {
     /// List, set and test credentials; values are never shown.
     #[command(subcommand)]
     Credentials(credentials::CredentialsVerb),
+    /// Make the functions' zip from a built binary.
+    #[cfg(feature = "deploy")]
+    Package(package::PackageArgs),
+    /// Deploy the profile's stacks to AWS: plan, ask, execute, watch.
+    #[cfg(feature = "deploy")]
+    Deploy(deploy::DeployArgs),
+    /// Take a deployment away; data stays unless every bucket is named.
+    #[cfg(feature = "deploy")]
+    Destroy(deploy::DestroyArgs),
     /// Where the configuration lies, whether it is right, what is in force.
     #[command(subcommand)]
     Config(config::ConfigVerb),
@@ -149,6 +170,10 @@ pub struct App {
     pub profile: Arc<Profile>,
     /// Its ports.
     pub platform: Platform,
+    /// What the operator can do; in a protected profile changes only where its name was given.
+    operations: Arc<dyn Operations>,
+    /// The name given with `--confirm`.
+    confirm: Option<String>,
     /// How to print.
     pub output: OutputFormat,
     /// Keys of the console that the configuration changes.
@@ -168,6 +193,31 @@ pub enum Ended {
 pub type VerbResult = Result<Ended, CliError>;
 
 impl App {
+    /// What the operator can do.
+    #[must_use]
+    pub fn operations(&self) -> Arc<dyn Operations> {
+        Arc::clone(&self.operations)
+    }
+
+    /// Whether the profile runs elsewhere: what is started there goes on without this process.
+    #[must_use]
+    pub fn is_distant(&self) -> bool {
+        self.profile.platform != PlatformKind::Local
+    }
+
+    /// This program again, in the same profile, for work that shall go on when this process ends.
+    ///
+    /// # Errors
+    /// When the system does not say where this program is.
+    pub fn this_program(&self) -> io::Result<std::process::Command> {
+        let mut command = std::process::Command::new(std::env::current_exe()?);
+        command.args(["--profile", &self.profile.name]);
+        if let Some(name) = &self.confirm {
+            command.args(["--confirm", name]);
+        }
+        Ok(command)
+    }
+
     /// Prints `value` as JSON, or what `text` writes.
     ///
     /// # Errors
@@ -246,9 +296,19 @@ async fn run_verb(cli: Cli) -> VerbResult {
         Some(Verb::Workflow(verb)) => return workflow::run(verb, output).await,
         #[cfg(feature = "simulator")]
         Some(Verb::Simulate(args)) => return simulate::run(args, output).await,
+        #[cfg(feature = "deploy")]
+        Some(Verb::Package(args)) => return package::run(args, output),
+        #[cfg(feature = "deploy")]
+        Some(Verb::Deploy(args)) => {
+            return deploy::deploy(args, cli.profile.as_deref(), output).await;
+        }
+        #[cfg(feature = "deploy")]
+        Some(Verb::Destroy(args)) => {
+            return deploy::destroy(args, cli.profile.as_deref(), output).await;
+        }
         _ => {}
     }
-    let app = open(cli.profile.as_deref(), output, &cli.verb).await?;
+    let app = open(cli.profile.as_deref(), cli.confirm, output, &cli.verb).await?;
     let verb = cli.verb;
     let ascii = cli.ascii;
     let work = async {
@@ -282,6 +342,7 @@ async fn interrupted(console: Arc<std::sync::atomic::AtomicBool>) {
 
 async fn open(
     profile: Option<&str>,
+    confirm: Option<String>,
     output: OutputFormat,
     verb: &Option<Verb>,
 ) -> Result<App, CliError> {
@@ -289,7 +350,9 @@ async fn open(
     let config = Config::load(&home)?;
     let profile = config.profile(profile)?.clone();
     #[cfg(feature = "simulator")]
-    let profile = {
+    let profile = if profile.platform != PlatformKind::Local {
+        profile
+    } else {
         let demo = match verb {
             Some(Verb::Demo(demo)) => Some(demo),
             _ => None,
@@ -305,9 +368,17 @@ async fn open(
     if let Ok(platform) = platform.local("the sample") {
         sample::install(platform);
     }
+    let operations = platform.operations();
+    let confirmed = confirm.as_deref().map(|name| operations.confirmed(name));
+    let operations = match confirmed.transpose()? {
+        Some(Some(confirmed)) => confirmed,
+        _ => operations,
+    };
     Ok(App {
         profile,
         platform,
+        operations,
+        confirm,
         output,
         keys: config.keys().clone(),
     })
@@ -328,6 +399,7 @@ async fn with_platform(app: &App, verb: Option<Verb>, ascii: bool) -> VerbResult
         Some(Verb::Check(args)) => check::run(app, &args).await,
         Some(Verb::Reports(verb)) => reports::run(app, &verb).await,
         Some(Verb::Runs(verb)) => runs::run(app, &verb).await,
+        Some(Verb::Jobs(verb)) => jobs::run(app, &verb).await,
         Some(Verb::Scheduler(args)) => scheduler::run(app, &args).await,
         Some(Verb::Query(args)) => query::run(app, &args).await,
         Some(Verb::Credentials(verb)) => credentials::run(app, &verb).await,

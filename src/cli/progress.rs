@@ -15,6 +15,34 @@ use crate::{
 /// How often a running execution is looked at.
 const POLL: Duration = Duration::from_millis(200);
 
+/// Times between two looks at something distant: every look is a call that others may need, so they grow apart.
+pub struct Waits {
+    next: Option<Duration>,
+}
+
+/// Shortest and longest time between two looks at something distant.
+const DISTANT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
+
+impl Waits {
+    /// None for this machine, which may be looked at as often as one likes.
+    pub fn of(operations: &dyn Operations) -> Self {
+        let distant = operations.connection().login_command.is_some();
+        Self {
+            next: distant.then_some(DISTANT.0),
+        }
+    }
+}
+
+impl Iterator for Waits {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let this = self.next?;
+        self.next = Some((this * 3 / 2).min(DISTANT.1));
+        Some(this)
+    }
+}
+
 /// Waits until an execution has ended; shows its stages on standard error when that is a terminal.
 ///
 /// # Errors
@@ -24,6 +52,7 @@ pub async fn follow(
     id: &ExecutionId,
 ) -> Result<ExecutionDetail, CliError> {
     let mut shown = Shown::new();
+    let mut waits = Waits::of(operations);
     let mut last_event = 0;
     loop {
         let detail = operations.execution(id, last_event).await?;
@@ -33,7 +62,7 @@ pub async fn follow(
             shown.finish();
             return Ok(detail);
         }
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(waits.next().unwrap_or(POLL)).await;
     }
 }
 

@@ -75,6 +75,9 @@ pub async fn run(app: &App, args: &QueryArgs) -> VerbResult {
         });
         print_rows(rows, format).await?;
     } else {
+        app.operations()
+            .permit("a statement that is no query")
+            .await?;
         let summary = engine.execute(&sql, &cancel).await?;
         app.print(&summary, |out| {
             writeln!(

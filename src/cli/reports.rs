@@ -47,7 +47,7 @@ pub enum ReportsVerb {
 /// # Errors
 /// When there is no such report, or output fails.
 pub async fn run(app: &App, verb: &ReportsVerb) -> VerbResult {
-    let operations = app.platform.operations();
+    let operations = app.operations();
     match verb {
         ReportsVerb::List => {
             let reports = operations.reports().await?;
@@ -63,6 +63,7 @@ pub async fn run(app: &App, verb: &ReportsVerb) -> VerbResult {
         }
         ReportsVerb::Export { window } => {
             let window = window.or_default(app)?;
+            operations.permit("an export of a report").await?;
             let context = app.platform.job_context("reports-export").await?;
             let made = export::export(&context, Report::Sub5, window).await?;
             app.print(&made, |out| {

@@ -90,6 +90,8 @@ pub async fn run(app: &App, args: &RunArgs) -> VerbResult {
     };
     if args.wait {
         start_and_wait(app, request).await
+    } else if app.is_distant() {
+        announce(app, &app.operations().start(request).await?)
     } else {
         start_detached(app, request).await
     }
@@ -100,7 +102,7 @@ pub async fn run(app: &App, args: &RunArgs) -> VerbResult {
 /// # Errors
 /// When it cannot be started or asked.
 pub async fn start_and_wait(app: &App, request: StartRequest) -> VerbResult {
-    let operations = app.platform.operations();
+    let operations = app.operations();
     let id = operations.start(request).await?;
     let detail = progress::follow(operations.as_ref(), &id).await?;
     app.print(&detail, |out| write_detail(out, &detail))?;
@@ -122,17 +124,9 @@ async fn start_detached(app: &App, request: StartRequest) -> VerbResult {
         )
         .replace('.', "-"),
     };
-    let operations = app.platform.operations();
-    let mut command = std::process::Command::new(std::env::current_exe()?);
-    command.args([
-        "--profile",
-        &app.profile.name,
-        "run",
-        request.workflow.as_ref(),
-        "--wait",
-        "--name",
-        &name,
-    ]);
+    let operations = app.operations();
+    let mut command = app.this_program()?;
+    command.args(["run", request.workflow.as_ref(), "--wait", "--name", &name]);
     command.args(["--input", &request.input.to_string()]);
     if let Some(window) = request.window {
         command.args([

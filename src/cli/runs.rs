@@ -1,12 +1,15 @@
 //! `lakehand runs list|show|logs|stop|redrive`.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use clap::Subcommand;
 
 use super::{
     App, CliError, Ended, VerbResult,
-    progress::{follow, mark},
+    progress::{Waits, follow, mark},
     status::word,
 };
 use crate::{
@@ -65,7 +68,7 @@ pub enum RunsVerb {
 /// # Errors
 /// When the platform refuses or output fails.
 pub async fn run(app: &App, verb: &RunsVerb) -> VerbResult {
-    let operations = app.platform.operations();
+    let operations = app.operations();
     match verb {
         RunsVerb::List { workflow, limit } => {
             let workflow = workflow.as_deref().map(WorkflowName::from);
@@ -108,7 +111,7 @@ async fn resolve(app: &App, id: &str) -> Result<ExecutionId, CliError> {
     if id != "latest" {
         return Ok(ExecutionId::from(id));
     }
-    let newest = app.platform.operations().executions(None, 1).await?;
+    let newest = app.operations().executions(None, 1).await?;
     let newest = newest.into_iter().next();
     newest.map(|summary| summary.id).ok_or_else(|| {
         CliError::not_found(
@@ -120,8 +123,9 @@ async fn resolve(app: &App, id: &str) -> Result<ExecutionId, CliError> {
 
 async fn logs(app: &App, id: &ExecutionId, stage: Option<&str>, follow: bool) -> VerbResult {
     const PAGE: usize = 1000;
-    let operations = app.platform.operations();
+    let operations = app.operations();
     let mut after = 0;
+    let mut waits = Waits::of(operations.as_ref());
     loop {
         // The status is read before the lines: lines written before the end are not missed.
         let ended = operations
@@ -164,7 +168,8 @@ async fn logs(app: &App, id: &ExecutionId, stage: Option<&str>, follow: bool) ->
         if ended || !follow {
             return Ok(Ended::Well);
         }
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        let wait = waits.next().unwrap_or(Duration::from_millis(300));
+        tokio::time::sleep(wait).await;
     }
 }
 

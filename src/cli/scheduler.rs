@@ -25,6 +25,15 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// # Errors
 /// When the profile has no schedule; a workflow that does not start is reported and the rest goes on.
 pub async fn run(app: &App, _args: &SchedulerArgs) -> VerbResult {
+    if app.is_distant() {
+        return Err(CliError::not_possible(
+            format!(
+                "on AWS, EventBridge Scheduler starts the schedules of the profile {}",
+                app.profile.name
+            ),
+            "`lakehand status` shows the next starts; `lakehand deploy` sets them",
+        ));
+    }
     let zone = &app.profile.time_zone;
     let mut now = app.platform.now();
     loop {
@@ -77,7 +86,7 @@ fn what(schedule: &Schedule) -> String {
 }
 
 async fn start(app: &App, schedule: &Schedule, at: Timestamp) -> OpsResult<String> {
-    let operations = app.platform.operations();
+    let operations = app.operations();
     match &schedule.starts {
         Scheduled::Workflow(name) => {
             let request = StartRequest {

@@ -19,7 +19,7 @@ pub struct SourcesArgs {}
 /// # Errors
 /// When the platform cannot be asked or output fails.
 pub async fn run(app: &App, _args: &SourcesArgs) -> VerbResult {
-    let sources = app.platform.operations().sources().await?;
+    let sources = app.operations().sources().await?;
     app.print(&sources, |out| write_sources(out, &sources))?;
     let late = sources.streams.iter().any(|stream| stream.late);
     Ok(if late { Ended::Failed } else { Ended::Well })
@@ -29,7 +29,7 @@ fn write_sources(out: &mut dyn Write, sources: &Sources) -> io::Result<()> {
     for stream in &sources.streams {
         let collected = stream.collected.map_or_else(
             || "never collected".to_owned(),
-            |at| format!("collected {at}"),
+            |at| format!("collected {at:.0}"),
         );
         let day = stream
             .newest_day
@@ -51,7 +51,7 @@ fn write_sources(out: &mut dyn Write, sources: &Sources) -> io::Result<()> {
     for crawler in &sources.crawlers {
         let last = crawler.last_crawl.as_ref().map_or_else(
             || "never ran".to_owned(),
-            |crawl| format!("last {} {}", crawl.status.name(), crawl.started),
+            |crawl| format!("last {} {:.0}", crawl.status.name(), crawl.started),
         );
         writeln!(out, "{:<24} {}, {last}", crawler.name, crawler.state.name())?;
     }
@@ -76,7 +76,7 @@ fn write_quota(out: &mut dyn Write, quota: &QuotaState) -> io::Result<()> {
         (Some(until), Some(why)) => {
             writeln!(
                 out,
-                "{:<24} parked until {until}: {}",
+                "{:<24} parked until {until:.0}: {}",
                 "",
                 for_terminal(why)
             )

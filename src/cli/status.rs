@@ -19,7 +19,7 @@ pub struct StatusArgs {}
 /// # Errors
 /// When the platform cannot be asked or output fails.
 pub async fn run(app: &App, _args: &StatusArgs) -> VerbResult {
-    let board = app.platform.operations().board().await?;
+    let board = app.operations().board().await?;
     app.print(&board, |out| write_board(out, &board))?;
     let failed = board.workflows.iter().any(|card| {
         card.executions

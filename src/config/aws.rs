@@ -17,6 +17,9 @@ pub struct AwsSettings {
     /// Profile of `~/.aws/config`; absent: the SDK's chain (`AWS_PROFILE`, environment, role, …).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sdk_profile: Option<String>,
+    /// What `L` runs in the console when credentials have expired; absent: `aws sso login` for the SDK's profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login_command: Option<String>,
     /// Address of every service, for emulators and proxies. `LAKEHAND_ENDPOINT_URL` goes before it, and
     /// `AWS_ENDPOINT_URL` counts where both are absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,6 +73,7 @@ impl Default for AwsSettings {
         Self {
             region: None,
             sdk_profile: None,
+            login_command: None,
             endpoint_url: None,
             account: None,
             raw_bucket: None,

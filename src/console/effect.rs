@@ -32,6 +32,8 @@ pub(crate) struct Effect {
     pub(crate) request: Request,
     /// The generation of this question.
     pub(crate) stamp: u64,
+    /// The name of the protected profile, typed for this change.
+    pub(crate) confirmed: Option<String>,
 }
 
 /// Everything the console can ask for.
@@ -106,6 +108,10 @@ pub(crate) enum Request {
     Redraw,
     /// Suspends the console to the shell.
     Suspend,
+    /// Asks whose account this is.
+    Identify,
+    /// Runs the command that signs the operator in, on the terminal.
+    SignIn(String),
     /// Leaves.
     Quit,
     /// Panics, for the test of the terminal's restoration.
@@ -340,6 +346,8 @@ impl Request {
             Self::Mouse(_) => "mouse capture",
             Self::Redraw => "redraw",
             Self::Suspend => "suspend",
+            Self::Identify => "identify",
+            Self::SignIn(_) => "run",
             Self::Quit => "quit",
             Self::Panic => "panic",
         }
@@ -354,6 +362,7 @@ impl Request {
             | Self::Redrive(id)
             | Self::Quality(id)
             | Self::Stop(id, _) => id.to_string(),
+            Self::SignIn(command) => command.clone(),
             Self::RollBack(version) => format!("to snapshot {version}"),
             Self::OpenReport(name) => name.to_string(),
             Self::CredentialHistory(path) | Self::SetCredential { path, .. } => path.clone(),

@@ -6,6 +6,7 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use jiff::Timestamp;
 
 use super::effect::{Answer, Request};
+use crate::ops::Connection;
 
 /// Something that happened, and when.
 #[derive(Debug, Clone)]
@@ -46,4 +47,6 @@ pub(crate) struct Answered {
     pub(crate) took: Duration,
     /// The answer.
     pub(crate) answer: Answer,
+    /// How the way to the platform stood then; `None` for what never left the console.
+    pub(crate) connection: Option<Connection>,
 }

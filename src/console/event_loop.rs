@@ -1,7 +1,14 @@
 //! The loop: wait for one event, take what else is queued, update, draw once if anything changed. No tick: a
 //! timer exists only while something visible will change by itself.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use crossterm::event::Event as TerminalEvent;
 use jiff::Timestamp;
@@ -36,6 +43,55 @@ pub(crate) struct Loop {
     pub(crate) runner: Runner,
     pub(crate) answers: UnboundedReceiver<Answered>,
     pub(crate) signals: Signals,
+    pub(crate) gate: Arc<Gate>,
+}
+
+/// Lets the thread that reads keys through, or holds it back while another program has the terminal.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    closed: Mutex<bool>,
+    changed: Condvar,
+    waits: AtomicBool,
+}
+
+/// How long the console waits for its own reader to let go of the keys.
+const LETS_GO: Duration = Duration::from_millis(500);
+
+impl Gate {
+    /// Holds the reader back until the guard goes. It waits in a read: a change of size wakes it.
+    fn close(&self) -> Closed<'_> {
+        self.set(true);
+        let patience = std::time::Instant::now() + LETS_GO;
+        while !self.waits.load(Ordering::Acquire) && std::time::Instant::now() < patience {
+            // Should the system refuse, the reader takes the first key and waits then.
+            let _ = signal_hook::low_level::raise(signal_hook::consts::SIGWINCH);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Closed(self)
+    }
+
+    fn set(&self, closed: bool) {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = closed;
+        self.changed.notify_all();
+    }
+
+    /// Waits while the gate is closed.
+    fn pass(&self) {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.waits.store(*closed, Ordering::Release);
+        let open = self.changed.wait_while(closed, |closed| *closed);
+        self.waits.store(false, Ordering::Release);
+        drop(open);
+    }
+}
+
+/// A closed gate; it opens when this goes.
+struct Closed<'g>(&'g Gate);
+
+impl Drop for Closed<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
 }
 
 /// What a turn of the loop woke up for.
@@ -55,7 +111,7 @@ impl Loop {
         self.screen
             .draw(&self.state)
             .map_err(ConsoleError::terminal)?;
-        let mut input = read_input()?;
+        let mut input = read_input(Arc::clone(&self.gate))?;
         let mut leaving = self.perform(first)?;
         let mut drawn_at = Instant::now();
         while !leaving {
@@ -153,6 +209,7 @@ impl Loop {
                     Ok(())
                 }
                 Request::Suspend => self.screen.suspend(),
+                Request::SignIn(command) => self.sign_in(command),
                 Request::Copy(text) => self.screen.copy(text),
                 Request::Panic => panic_for_the_test(),
                 _ => {
@@ -170,6 +227,7 @@ impl Loop {
                 stamp: effect.stamp,
                 took: Duration::ZERO,
                 answer,
+                connection: None,
             };
             let more = update(
                 &mut self.state,
@@ -181,6 +239,24 @@ impl Loop {
             leaving |= self.perform(more)?;
         }
         Ok(leaving)
+    }
+
+    /// Lends the terminal to the command that signs the operator in.
+    fn sign_in(&mut self, command: &str) -> io::Result<()> {
+        let gate = Arc::clone(&self.gate);
+        let _closed = gate.close();
+        let status = self.screen.lend(|| {
+            println!("lakehand runs: {command}");
+            std::process::Command::new("sh")
+                .args(["-c", command])
+                .status()
+        })?;
+        // An interrupt was meant for the command, not for the console.
+        self.signals = Signals::listen()?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(io::Error::other(format!("'{command}' ended with {status}"))),
+        }
     }
 
     /// Rows that are being read come before the frame, if they come soon.
@@ -217,13 +293,14 @@ impl Loop {
 ///
 /// Not crossterm's `EventStream`: once it was polled without waiting, as draining does, it wakes nobody for the
 /// next key.
-fn read_input() -> Result<UnboundedReceiver<TerminalEvent>, ConsoleError> {
+fn read_input(gate: Arc<Gate>) -> Result<UnboundedReceiver<TerminalEvent>, ConsoleError> {
     let (sender, receiver) = unbounded_channel();
     let read = move || {
         while let Ok(event) = crossterm::event::read() {
             if sender.send(event).is_err() {
                 return;
             }
+            gate.pass();
         }
     };
     std::thread::Builder::new()

@@ -151,6 +151,7 @@ pub async fn run(
         runner,
         answers,
         signals,
+        gate: Arc::default(),
     }
     .run(effects)
     .await

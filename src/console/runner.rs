@@ -80,7 +80,11 @@ impl Runner {
     /// Runs an effect to its answer.
     pub(crate) async fn run(&self, effect: Effect) {
         let started = Instant::now();
-        let Effect { request, stamp } = effect;
+        let Effect {
+            request,
+            stamp,
+            confirmed,
+        } = effect;
         let key = request.key();
         let cancel = self.begin(&key);
         let kept = request.clone();
@@ -90,14 +94,16 @@ impl Runner {
                 stamp,
                 took: started.elapsed(),
                 answer,
+                connection: Some(self.operations.connection()),
             };
             // The console has gone: nobody waits any more.
             let _ = self.answers.send(answered);
         };
-        let answer = match self.refusal(&request) {
-            Some(error) => refused(&request, error),
-            None => {
+        let answer = match self.allowed_operations(&request, confirmed.as_deref()) {
+            Err(error) => refused(&request, error),
+            Ok(operations) => {
                 let work = std::panic::AssertUnwindSafe(self.perform(
+                    operations,
                     request.clone(),
                     cancel.clone(),
                     &send,
@@ -136,6 +142,20 @@ impl Runner {
         }
     }
 
+    /// The operations for this request, if the profile allows it; those of a confirmed change where a name was typed.
+    fn allowed_operations(
+        &self,
+        request: &Request,
+        confirmed: Option<&str>,
+    ) -> OpsResult<Arc<dyn Operations>> {
+        if let Some(error) = self.refusal(request) {
+            return Err(error);
+        }
+        let named = confirmed.map(|name| self.operations.confirmed(name));
+        let named = named.transpose()?.flatten();
+        Ok(named.unwrap_or_else(|| Arc::clone(&self.operations)))
+    }
+
     fn refusal(&self, request: &Request) -> Option<OpsError> {
         (!self.allowed.contains(&request.risk())).then(|| {
             OpsError::new(
@@ -152,12 +172,13 @@ impl Runner {
 
     async fn perform(
         &self,
+        operations: Arc<dyn Operations>,
         request: Request,
         cancel: Cancel,
         send: &(impl Fn(Answer) + Sync),
     ) -> Answer {
-        let operations = &self.operations;
         match request {
+            Request::Identify => Answer::Done(operations.identify().await),
             Request::Board => Answer::Board(operations.board().await.map(Arc::new)),
             Request::Executions(limit) => {
                 Answer::Executions(operations.executions(None, limit).await.map(Arc::new))
@@ -247,6 +268,7 @@ impl Runner {
             | Request::Mouse(_)
             | Request::Redraw
             | Request::Suspend
+            | Request::SignIn(_)
             | Request::Quit
             | Request::Panic => Answer::Done(Ok(())),
         }

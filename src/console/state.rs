@@ -6,19 +6,24 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{
     actions::{ActionId, Reason},
-    effect::{Effect, Request, RequestKey},
+    effect::{Effect, Request, RequestKey, Risk},
     keymap::Keymap,
     screens::{
         activity::ActivityState, board::BoardState, credentials::CredentialsState,
-        datamart::DatamartState, logs::LogsState, overlay::Overlay, reports::ReportsState,
+        datamart::DatamartState, dialogs, logs::LogsState, overlay::Overlay, reports::ReportsState,
         run::RunState, sources::SourcesState, table::TableState,
     },
     theme::Theme,
 };
-use crate::ops::{ExecutionId, ExecutionStatus, ExecutionSummary, Identity, Redrive, WorkflowName};
+use crate::ops::{
+    Connection, ExecutionId, ExecutionStatus, ExecutionSummary, Identity, Redrive, WorkflowName,
+};
 
 /// Smallest screen that shows something useful.
 pub(crate) const SMALLEST: (u16, u16) = (60, 16);
+
+/// Seconds that throttling stays in the header.
+const THROTTLED_FOR: i64 = 60;
 
 /// The screens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -160,6 +165,9 @@ pub(crate) struct State {
     pub(crate) demo_began: Timestamp,
     pub(crate) sample_was_offered: bool,
     pub(crate) interrupted_at: Option<Timestamp>,
+    pub(crate) connection: Connection,
+    /// When a service last said "too many calls".
+    pub(crate) throttled_at: Option<Timestamp>,
     pub(crate) search: String,
     pub(crate) board: BoardState,
     pub(crate) run: RunState,
@@ -202,6 +210,8 @@ impl State {
             demo_began: setup.now,
             sample_was_offered: false,
             interrupted_at: None,
+            connection: Connection::default(),
+            throttled_at: None,
             search: String::new(),
             board: BoardState::default(),
             run: RunState::default(),
@@ -225,7 +235,26 @@ impl State {
     }
 
     /// Sends a request; an earlier one of the same key is forgotten, its answer will be late.
+    /// A change in a protected profile asks for the profile's name first.
     pub(crate) fn ask_anew(&mut self, request: Request, effects: &mut Vec<Effect>) {
+        if self.identity.protected && request.risk() != Risk::Read {
+            dialogs::ask_profile(self, request, None);
+        } else {
+            self.send(request, None, effects);
+        }
+    }
+
+    /// Sends a change in a protected profile, whose name was typed.
+    pub(crate) fn ask_confirmed(
+        &mut self,
+        request: Request,
+        profile: String,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.send(request, Some(profile), effects);
+    }
+
+    fn send(&mut self, request: Request, confirmed: Option<String>, effects: &mut Vec<Effect>) {
         self.next_stamp += 1;
         self.in_flight
             .insert(request.key(), (self.next_stamp, self.now));
@@ -233,7 +262,23 @@ impl State {
         effects.push(Effect {
             request,
             stamp: self.next_stamp,
+            confirmed,
         });
+    }
+
+    /// Takes how the way to the platform stands.
+    pub(crate) fn connected(&mut self, connection: Connection) {
+        if let Some(seconds) = connection.throttled_seconds_ago {
+            let ago = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+            self.throttled_at = self.now.checked_sub(ago).ok();
+        }
+        self.connection = connection;
+    }
+
+    /// How many seconds ago a service said "too many calls", while that matters.
+    pub(crate) fn throttled(&self) -> Option<i64> {
+        let seconds = self.now.duration_since(self.throttled_at?).as_secs();
+        (0..THROTTLED_FOR).contains(&seconds).then_some(seconds)
     }
 
     /// Sends a request that has no answer worth waiting for: copying, redrawing, leaving.

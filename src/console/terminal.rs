@@ -176,6 +176,17 @@ impl Screen {
         self.resume()
     }
 
+    /// Gives the terminal to somebody else for a while.
+    ///
+    /// # Errors
+    /// What `work` meets, or that the terminal has gone meanwhile.
+    pub(crate) fn lend<T>(&mut self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        leave();
+        let done = work();
+        self.resume()?;
+        done
+    }
+
     /// Takes the terminal again after something else had it.
     ///
     /// # Errors

@@ -57,6 +57,7 @@ fn draw(state: &State, buffer: &mut Buffer) -> Option<Position> {
         buffer,
         Rect::new(0, rows.saturating_sub(1), columns, 1),
     );
+    banner(state, buffer);
     let caret = overlay::view(state, buffer);
     toast::draw(
         state,
@@ -167,7 +168,8 @@ fn tabs(state: &State) -> (&'static str, Vec<Tab>) {
         place(" ", Titles::Short),
         place(NAME, Titles::Here),
     ];
-    let room = usize::from(state.size.0).saturating_sub(CLOCK);
+    let badge = throttled(state).map_or(0, |badge| width(&badge));
+    let room = usize::from(state.size.0).saturating_sub(CLOCK + badge);
     let fits = ways.iter().position(|(end, ..)| *end <= room);
     let chosen = fits.unwrap_or(ways.len() - 1);
     let (_, name, tabs) = ways
@@ -187,6 +189,35 @@ pub(crate) fn tab_at(state: &State, column: u16) -> Option<ActionId> {
     tabs.iter()
         .find(|tab| (tab.x..tab.x + tab.wide).contains(&column))
         .map(|tab| tab.action)
+}
+
+/// The one banner: nobody is signed in, and what to press.
+fn banner(state: &State, buffer: &mut Buffer) {
+    let Some(why) = &state.connection.signed_out else {
+        return;
+    };
+    let command = state
+        .connection
+        .login_command
+        .as_deref()
+        .unwrap_or("aws sso login");
+    let text = format!(
+        "Your AWS credentials do not work any more. {} runs: {command}. Until then nothing is read. ({why})",
+        state.key(ActionId::SignIn)
+    );
+    let style = state.theme.selection.patch(state.theme.bad);
+    let columns = state.size.0;
+    for (row, line) in wrapped(&text, columns.saturating_sub(2))
+        .iter()
+        .take(3)
+        .enumerate()
+    {
+        let row = u16::try_from(row).unwrap_or(0);
+        let area = Rect::new(0, 1, columns, state.size.1.saturating_sub(2));
+        let pen = Pen::new(buffer, area, row).put(" ", style).put(line, style);
+        let rest = " ".repeat(usize::from(pen.left()));
+        pen.put(&rest, style);
+    }
 }
 
 fn header(state: &State, buffer: &mut Buffer) {
@@ -230,6 +261,9 @@ fn status(state: &State, buffer: &mut Buffer, area: Rect) {
         const TURNS: [&str; 4] = ["|", "/", "-", "\\"];
         pen = pen.right(&format!("{} ", TURNS[step % TURNS.len()]), theme.running);
     }
+    if let Some(badge) = throttled(state) {
+        pen = pen.right(&badge, theme.warn);
+    }
     let (fetched, failed) = fetched(state);
     match fetched {
         Some(at) if failed => {
@@ -243,10 +277,22 @@ fn status(state: &State, buffer: &mut Buffer, area: Rect) {
     if state.identity.read_only {
         pen = pen.right("READ-ONLY ", theme.warn);
     }
-    pen.right(
-        &format!("{} · {}  ", state.identity.profile, state.identity.region),
-        theme.muted,
-    );
+    if state.identity.protected {
+        pen = pen.right("PROTECTED ", theme.warn);
+    }
+    let (profile, region) = (&state.identity.profile, &state.identity.region);
+    let known = state.connection.account.as_ref();
+    let whole = known.map(|account| format!("{profile} · {region} · {account}  "));
+    let short = format!("{profile} · {region}  ");
+    let room = usize::from(pen.left());
+    let whole = whole.filter(|text| width(text) < room);
+    pen.right(&whole.unwrap_or(short), theme.muted);
+}
+
+/// What the header says while a service asks for fewer calls.
+fn throttled(state: &State) -> Option<String> {
+    let seconds = state.throttled()?;
+    Some(format!("THROTTLED {seconds}s "))
 }
 
 /// When the data of this screen came, and whether the last question failed.

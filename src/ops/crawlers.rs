@@ -93,6 +93,8 @@ pub struct Crawler {
     pub last_crawl: Option<Crawl>,
     /// What starts it, in words.
     pub starts: String,
+    /// What is left of the crawl that runs, where the platform makes a guess.
+    pub seconds_left: Option<u64>,
     /// Something landed while it ran, so that it starts again by itself.
     pub starts_again: bool,
     /// Next scheduled start.
@@ -164,6 +166,9 @@ pub enum CrawlerError {
         /// The crawler.
         name: String,
     },
+    /// The platform could not be asked.
+    #[error(transparent)]
+    Platform(#[from] OpsError),
     /// The catalog's files or the store failed.
     #[error("the crawler {name} could not {action}: {why}")]
     Failed {
@@ -185,7 +190,7 @@ impl CrawlerError {
             Self::Running { .. } => "CrawlerRunningException",
             Self::NotRunning { .. } => "CrawlerNotRunningException",
             Self::Stopping { .. } => "CrawlerStoppingException",
-            Self::Failed { .. } => "GlueException",
+            Self::Failed { .. } | Self::Platform(_) => "GlueException",
         }
     }
 }
@@ -193,6 +198,7 @@ impl CrawlerError {
 impl From<CrawlerError> for OpsError {
     fn from(error: CrawlerError) -> Self {
         let (kind, advice) = match &error {
+            CrawlerError::Platform(error) => return error.clone(),
             CrawlerError::NotFound { .. } => (
                 OpsErrorKind::NotFound,
                 "`lakehand crawlers list` shows the crawlers",

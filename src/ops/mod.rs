@@ -5,7 +5,9 @@ pub mod board;
 pub mod crawlers;
 pub mod credentials;
 pub mod datamart;
+pub mod deploy;
 pub mod freshness;
+pub mod glue_jobs;
 pub mod model;
 pub mod operator;
 pub mod ports;
@@ -15,7 +17,10 @@ pub mod runs;
 pub mod schedule;
 pub mod sources;
 pub mod stages;
+pub mod start;
 pub mod triage;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -32,13 +37,14 @@ pub use credentials::{
 pub use datamart::{
     CostEstimate, Datamart, DatamartSource, LastBuild, Snapshot, StatementInFlight,
 };
+pub use glue_jobs::{GlueJob, GlueJobRun};
 pub use model::*;
 pub use operator::{Operator, OperatorParts, SampleStarter};
 pub use quality::QualityBadge;
 pub use sources::Sources;
 
 /// An operation that did not work: what was tried, on what, why, and what to do.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct OpsError {
     /// What kind of trouble, for exit codes and badges.
@@ -58,10 +64,12 @@ pub enum OpsErrorKind {
     NotPossible,
     /// Somebody else does the same thing right now.
     Conflict,
-    /// The profile is read-only.
+    /// The profile is read-only, protected and not confirmed, or for another account.
     ReadOnly,
     /// What was given is malformed.
     InvalidInput,
+    /// The operator's own credentials are missing or expired.
+    SignedOut,
     /// The platform failed.
     Platform,
 }
@@ -86,6 +94,24 @@ pub type OpsResult<T> = Result<T, OpsError>;
 pub trait Operations: Send + Sync + std::fmt::Debug {
     /// Profile, account and policy, for the header.
     fn identity(&self) -> Identity;
+    /// How the way to the platform stands; asks nobody.
+    fn connection(&self) -> Connection {
+        Connection::default()
+    }
+    /// Asks whose account this is. An error when it is not the one that the profile names, or when nobody is signed in.
+    async fn identify(&self) -> OpsResult<()> {
+        Ok(())
+    }
+    /// The same operations for a change in a protected profile, whose name was typed; `None` where nothing needs that.
+    fn confirmed(&self, profile: &str) -> OpsResult<Option<Arc<dyn Operations>>> {
+        let _ = profile;
+        Ok(None)
+    }
+    /// Whether the profile allows a change; for what is changed beside these operations. `what` is for the refusal.
+    async fn permit(&self, what: &str) -> OpsResult<()> {
+        let _ = what;
+        Ok(())
+    }
     /// The Board: every workflow's stages and last executions, freshness, next runs, latest report.
     async fn board(&self) -> OpsResult<Board>;
     /// Executions, newest first, at most `limit`, of one workflow or of all.
@@ -170,6 +196,29 @@ pub trait Operations: Send + Sync + std::fmt::Debug {
     async fn stop_crawler(&self, name: &str) -> OpsResult<()> {
         let _ = name;
         Err(unsupported("crawlers"))
+    }
+    /// Glue jobs of a deployment, each with its newest run.
+    async fn glue_jobs(&self) -> OpsResult<Vec<GlueJob>> {
+        Err(unsupported("Glue jobs"))
+    }
+    /// Runs of a Glue job, newest first.
+    async fn glue_job_runs(&self, job: &str, limit: usize) -> OpsResult<Vec<GlueJobRun>> {
+        let _ = (job, limit);
+        Err(unsupported("Glue jobs"))
+    }
+    /// Starts a Glue job; returns the run's id.
+    async fn start_glue_job(
+        &self,
+        job: &str,
+        arguments: BTreeMap<String, String>,
+    ) -> OpsResult<String> {
+        let _ = (job, arguments);
+        Err(unsupported("Glue jobs"))
+    }
+    /// Stops a run of a Glue job.
+    async fn stop_glue_job(&self, job: &str, run: &str) -> OpsResult<()> {
+        let _ = (job, run);
+        Err(unsupported("Glue jobs"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an operator sees, as plain data: no platform type, no drawing.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,25 @@ pub struct Identity {
     pub time_zone: String,
     /// Whether changes are refused.
     pub read_only: bool,
+    /// Whether each change needs the profile's name typed.
+    pub protected: bool,
+}
+
+/// How the way to the platform stands, as far as it is known without asking; nothing of it on this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Connection {
+    /// The account, once it is known.
+    pub account: Option<String>,
+    /// Who acts there.
+    pub caller: Option<String>,
+    /// How long ago a service last said "too many calls", while that matters.
+    pub throttled_seconds_ago: Option<u64>,
+    /// Why the operator's own credentials do not work any more.
+    pub signed_out: Option<String>,
+    /// The command that signs in.
+    pub login_command: Option<String>,
+    /// Calls so far, by `service:Operation`.
+    pub calls: BTreeMap<String, u64>,
 }
 
 /// How an execution stands.

@@ -1,7 +1,7 @@
 //! [`Operator`]: what an operator does, over the ports of whatever platform the profile names.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     fmt,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -14,12 +14,12 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{
-    Board, Credential, CredentialSet, CredentialVersion, ExecutionDetail, ExecutionId,
-    ExecutionSummary, Identity, LogLine, Operations, OpsError, OpsErrorKind, OpsResult, ReportName,
-    ReportSummary, SignInResult, Stage, StartRequest, WorkflowName,
+    Board, Connection, Credential, CredentialSet, CredentialVersion, ExecutionDetail, ExecutionId,
+    ExecutionSummary, GlueJob, GlueJobRun, Identity, LogLine, Operations, OpsError, OpsErrorKind,
+    OpsResult, Redrive, ReportName, ReportSummary, SignInResult, Stage, StartRequest, WorkflowName,
     crawlers::{Crawler, CrawlerDetail},
     datamart::{Datamart, Snapshot},
-    ports::{Crawlers, Credentials, Gold, Logs, Workflows},
+    ports::{Account, Crawlers, Credentials, GlueJobs, Gold, Logs, Workflows},
     reports::ReportCache,
     runs::{self, Folded},
     triage,
@@ -65,6 +65,10 @@ pub struct OperatorParts {
     pub gold: Arc<dyn Gold>,
     /// Data, reports, state.
     pub lake: Lake,
+    /// Whose account it is; `None` on this machine.
+    pub account: Option<Arc<dyn Account>>,
+    /// Glue jobs; `None` on this machine.
+    pub glue_jobs: Option<Arc<dyn GlueJobs>>,
     /// What signs in to the sources.
     pub credentials: Arc<dyn Credentials>,
     /// Time.
@@ -77,8 +81,10 @@ pub struct OperatorParts {
 #[derive(Debug)]
 pub struct Operator {
     pub(super) parts: OperatorParts,
-    pub(super) reports: ReportCache,
-    folded: Mutex<VecDeque<(ExecutionId, Arc<Known>)>>,
+    pub(super) reports: Arc<ReportCache>,
+    folded: Arc<Mutex<VecDeque<(ExecutionId, Arc<Known>)>>>,
+    /// The name of the protected profile was typed.
+    confirmed: bool,
 }
 
 /// What was read of an execution so far.
@@ -94,24 +100,20 @@ impl Operator {
     pub fn new(parts: OperatorParts) -> Self {
         Self {
             parts,
-            reports: ReportCache::default(),
-            folded: Mutex::default(),
+            reports: Arc::default(),
+            folded: Arc::default(),
+            confirmed: false,
         }
     }
 
-    /// Changes are refused for a read-only profile, here and nowhere else.
-    fn may_change(&self, what: &str) -> OpsResult<()> {
-        if !self.parts.profile.read_only {
-            return Ok(());
-        }
-        Err(OpsError::new(
-            OpsErrorKind::ReadOnly,
-            format!(
-                "the profile {} is read-only: {what} was refused",
-                self.parts.profile.name
-            ),
-            "choose another profile, or set read_only = false in its configuration",
-        ))
+    fn glue_jobs_port(&self) -> OpsResult<&dyn GlueJobs> {
+        self.parts.glue_jobs.as_deref().ok_or_else(|| {
+            OpsError::new(
+                OpsErrorKind::NotPossible,
+                format!("the profile {} has no Glue jobs", self.parts.profile.name),
+                "Glue jobs exist on AWS only; choose such a profile with --profile",
+            )
+        })
     }
 
     /// A collection is of the profile's streams unless it names others. The definition itself cannot know
@@ -169,7 +171,19 @@ impl Operator {
     }
 
     async fn progress_of(&self, summary: &ExecutionSummary) -> OpsResult<HashMap<String, String>> {
-        self.parts.logs.progress(&summary.id).await
+        let mut progress = self.parts.workflows.progress(&summary.id).await?;
+        progress.extend(self.parts.logs.progress(&summary.id).await?);
+        Ok(progress)
+    }
+
+    /// Whether a redrive makes sense, and whether the platform allows it.
+    async fn redrive_of(&self, folded: &Folded, summary: &ExecutionSummary) -> OpsResult<Redrive> {
+        let redrive = runs::redrive(folded, summary, self.parts.clock.now());
+        if matches!(redrive, Redrive::NotPossible { .. }) {
+            return Ok(redrive);
+        }
+        let refused = self.parts.workflows.not_redrivable(&summary.id).await?;
+        Ok(refused.map_or(redrive, |reason| Redrive::NotPossible { reason }))
     }
 
     /// Frees what a stopped execution held, so that the next one does not wait for the lease's end.
@@ -206,6 +220,61 @@ impl Operator {
 impl Operations for Operator {
     fn identity(&self) -> Identity {
         self.parts.identity.clone()
+    }
+
+    fn connection(&self) -> Connection {
+        let account = self.parts.account.as_ref();
+        account
+            .map(|account| account.connection())
+            .unwrap_or_default()
+    }
+
+    async fn identify(&self) -> OpsResult<()> {
+        match &self.parts.account {
+            Some(account) => account.identify().await,
+            None => Ok(()),
+        }
+    }
+
+    fn confirmed(&self, profile: &str) -> OpsResult<Option<Arc<dyn Operations>>> {
+        if profile != self.parts.profile.name {
+            return Err(OpsError::new(
+                OpsErrorKind::InvalidInput,
+                format!(
+                    "'{profile}' is not the name of the profile in force, which is {}",
+                    self.parts.profile.name
+                ),
+                "nothing was changed; look at --profile and LAKEHAND_PROFILE",
+            ));
+        }
+        Ok(Some(Arc::new(Self {
+            parts: self.parts.clone(),
+            reports: Arc::clone(&self.reports),
+            folded: Arc::clone(&self.folded),
+            confirmed: true,
+        })))
+    }
+
+    /// Changes are refused for a read-only profile, for a protected one whose name was not typed, and in another account
+    /// than the profile's: here and nowhere else.
+    async fn permit(&self, what: &str) -> OpsResult<()> {
+        let profile = &self.parts.profile;
+        let refused = |why: &str, advice: String| {
+            let message = format!("the profile {} is {why}: {what} was refused", profile.name);
+            Err(OpsError::new(OpsErrorKind::ReadOnly, message, advice))
+        };
+        if profile.read_only {
+            let advice = "choose another profile, or set read_only = false in its configuration";
+            return refused("read-only", advice.to_owned());
+        }
+        if profile.protected && !self.confirmed {
+            let advice = format!("if you mean it, name it: --confirm {}", profile.name);
+            return refused("protected", advice);
+        }
+        match &self.parts.account {
+            Some(account) => account.identify().await,
+            None => Ok(()),
+        }
     }
 
     async fn board(&self) -> OpsResult<Board> {
@@ -255,7 +324,7 @@ impl Operations for Operator {
                         .await
                 }
             },
-            redrive: runs::redrive(&folded, &summary, self.parts.clock.now()),
+            redrive: self.redrive_of(&folded, &summary).await?,
             graph: Arc::new(known.definition.graph()),
             events,
             input: input.into(),
@@ -275,7 +344,8 @@ impl Operations for Operator {
     }
 
     async fn start(&self, mut request: StartRequest) -> OpsResult<ExecutionId> {
-        self.may_change(&format!("a start of {}", request.workflow))?;
+        self.permit(&format!("a start of {}", request.workflow))
+            .await?;
         let names_a_window = request.input.get("window").is_some();
         if request.window.is_none() && !names_a_window {
             let (now, zone) = (self.parts.clock.now(), &self.parts.profile.time_zone);
@@ -293,7 +363,7 @@ impl Operations for Operator {
     }
 
     async fn stop(&self, id: &ExecutionId, reason: &str) -> OpsResult<()> {
-        self.may_change(&format!("a stop of {id}"))?;
+        self.permit(&format!("a stop of {id}")).await?;
         self.parts.workflows.stop(id, reason).await?;
         for _ in 0..STOP_WAITS {
             if self.parts.workflows.describe(id).await?.status.is_ended() {
@@ -306,7 +376,7 @@ impl Operations for Operator {
     }
 
     async fn redrive(&self, id: &ExecutionId) -> OpsResult<()> {
-        self.may_change(&format!("a redrive of {id}"))?;
+        self.permit(&format!("a redrive of {id}")).await?;
         self.parts.workflows.redrive(id).await
     }
 
@@ -331,7 +401,8 @@ impl Operations for Operator {
     }
 
     async fn rollback(&self, table: GoldTable, version: u64) -> OpsResult<Snapshot> {
-        self.may_change(&format!("a roll-back of {}", table.name()))?;
+        self.permit(&format!("a roll-back of {}", table.name()))
+            .await?;
         self.restore_snapshot(table, version).await
     }
 
@@ -348,13 +419,39 @@ impl Operations for Operator {
     }
 
     async fn crawl(&self, name: &str) -> OpsResult<()> {
-        self.may_change(&format!("a start of the crawler {name}"))?;
+        self.permit(&format!("a start of the crawler {name}"))
+            .await?;
         Ok(self.parts.crawlers.start(name).await?)
     }
 
     async fn stop_crawler(&self, name: &str) -> OpsResult<()> {
-        self.may_change(&format!("a stop of the crawler {name}"))?;
+        self.permit(&format!("a stop of the crawler {name}"))
+            .await?;
         Ok(self.parts.crawlers.stop(name).await?)
+    }
+
+    async fn glue_jobs(&self) -> OpsResult<Vec<GlueJob>> {
+        self.glue_jobs_port()?.list().await
+    }
+
+    async fn glue_job_runs(&self, job: &str, limit: usize) -> OpsResult<Vec<GlueJobRun>> {
+        self.glue_jobs_port()?.runs(job, limit).await
+    }
+
+    async fn start_glue_job(
+        &self,
+        job: &str,
+        arguments: BTreeMap<String, String>,
+    ) -> OpsResult<String> {
+        self.permit(&format!("a start of the Glue job {job}"))
+            .await?;
+        self.glue_jobs_port()?.start(job, arguments).await
+    }
+
+    async fn stop_glue_job(&self, job: &str, run: &str) -> OpsResult<()> {
+        self.permit(&format!("a stop of the Glue job {job}"))
+            .await?;
+        self.glue_jobs_port()?.stop(job, run).await
     }
 
     async fn credentials(&self) -> OpsResult<Vec<Credential>> {
@@ -371,7 +468,7 @@ impl Operations for Operator {
         value: SecretString,
         sign_in_first: bool,
     ) -> OpsResult<CredentialSet> {
-        self.may_change(&format!("setting {path}"))?;
+        self.permit(&format!("setting {path}")).await?;
         self.store_credential(path, value, sign_in_first).await
     }
 
@@ -380,7 +477,7 @@ impl Operations for Operator {
     }
 
     async fn start_sample(&self) -> OpsResult<ExecutionId> {
-        self.may_change("the sample")?;
+        self.permit("the sample").await?;
         match &self.parts.sample {
             Some(sample) => sample.start().await,
             None => Err(OpsError::new(

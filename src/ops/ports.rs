@@ -1,15 +1,20 @@
-//! Ports only an operator needs: workflows, logs, crawlers, credentials, snapshots of gold.
+//! Ports only an operator needs: workflows, logs, crawlers, credentials, snapshots of gold, stacks.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{
-    CredentialState, CredentialVersion, ExecutionId, ExecutionStatus, ExecutionSummary, LogLine,
-    NeededCredential, OpsResult, SignInResult, StartRequest, WorkflowName,
+    Connection, CredentialState, CredentialVersion, ExecutionId, ExecutionStatus, ExecutionSummary,
+    GlueJob, GlueJobRun, LogLine, NeededCredential, OpsResult, SignInResult, StartRequest,
+    WorkflowName,
     crawlers::{Crawler, CrawlerDetail, CrawlerError},
+    deploy::{Drifted, Prepared, StackEvent, StackRequest, StackState},
 };
 use crate::{
     ops::datamart::Snapshot,
@@ -52,6 +57,16 @@ pub trait Workflows: Send + Sync + std::fmt::Debug {
     async fn payloads(&self, id: &ExecutionId) -> OpsResult<(String, Option<String>)>;
     /// Events with an id above `after`, oldest first.
     async fn history(&self, id: &ExecutionId, after: u64) -> OpsResult<Vec<HistoryEvent>>;
+    /// How far stages are whose work the history does not tell (the items of a distributed Map), by stage name.
+    async fn progress(&self, id: &ExecutionId) -> OpsResult<HashMap<String, String>> {
+        let _ = id;
+        Ok(HashMap::new())
+    }
+    /// Why the platform itself refuses a redrive, beyond what the execution's status and age say.
+    async fn not_redrivable(&self, id: &ExecutionId) -> OpsResult<Option<String>> {
+        let _ = id;
+        Ok(None)
+    }
     /// Starts an execution; the same name again is refused.
     async fn start(&self, request: StartRequest) -> OpsResult<ExecutionId>;
     /// Stops a running execution.
@@ -92,6 +107,28 @@ pub trait Crawlers: Send + Sync + std::fmt::Debug {
     async fn stop(&self, name: &str) -> Result<(), CrawlerError>;
 }
 
+/// Whose account the platform is, and how the way to it stands.
+#[async_trait]
+pub trait Account: Send + Sync + std::fmt::Debug {
+    /// What is known; asks nobody.
+    fn connection(&self) -> Connection;
+    /// Asks whose account it is. An error when it is not the one that the profile names.
+    async fn identify(&self) -> OpsResult<()>;
+}
+
+/// Glue jobs of a deployment that was not made by our stacks. A name may be given without the profile's pattern.
+#[async_trait]
+pub trait GlueJobs: Send + Sync + std::fmt::Debug {
+    /// Every job, with its newest run.
+    async fn list(&self) -> OpsResult<Vec<GlueJob>>;
+    /// Runs of a job, newest first.
+    async fn runs(&self, job: &str, limit: usize) -> OpsResult<Vec<GlueJobRun>>;
+    /// Starts a job; returns the run's id.
+    async fn start(&self, job: &str, arguments: BTreeMap<String, String>) -> OpsResult<String>;
+    /// Stops a run.
+    async fn stop(&self, job: &str, run: &str) -> OpsResult<()>;
+}
+
 /// The parameter store as an operator sees it: everything but values.
 #[async_trait]
 pub trait Credentials: Send + Sync + std::fmt::Debug {
@@ -125,4 +162,35 @@ pub trait Gold: Send + Sync + std::fmt::Debug {
     async fn plan_datamart(&self) -> Result<DatamartPlan, JobError>;
     /// Runs one SELECT.
     async fn query(&self, sql: &str) -> Result<QueryRows, QueryError>;
+}
+
+/// What a deployment is made with: CloudFormation, and a store for what its templates refer to.
+#[async_trait]
+pub trait Stacks: Send + Sync + std::fmt::Debug {
+    /// Account and region.
+    async fn place(&self) -> OpsResult<(String, String)>;
+    /// A stack as it is; `None` when it was never made, or is gone.
+    async fn state(&self, stack: &str) -> OpsResult<Option<StackState>>;
+    /// Finds out what a deployment would change, and keeps it as a change set.
+    async fn prepare(&self, request: &StackRequest) -> OpsResult<Prepared>;
+    /// Forgets a change set, and a stack that only it would have made.
+    async fn discard(&self, stack: &str, change_set: &str, creates: bool) -> OpsResult<()>;
+    /// Starts a change set and returns at once.
+    async fn execute(&self, stack: &str, change_set: &str) -> OpsResult<()>;
+    /// Starts the deletion of a stack and returns at once.
+    async fn delete(&self, stack: &str) -> OpsResult<()>;
+    /// The newest events of a stack, oldest first, those after the event `after` only.
+    async fn events(&self, stack: &str, after: Option<&str>) -> OpsResult<Vec<StackEvent>>;
+    /// Compares a stack's resources with what it made; takes minutes.
+    async fn drift(&self, stack: &str) -> OpsResult<Vec<Drifted>>;
+    /// Puts an object where it is not the same already; whether it was put.
+    async fn upload(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: Vec<u8>,
+        sha256: &str,
+    ) -> OpsResult<bool>;
+    /// Deletes every version of every object of a bucket, then the bucket; how many versions there were.
+    async fn delete_bucket(&self, bucket: &str) -> OpsResult<u64>;
 }

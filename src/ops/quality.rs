@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{ExecutionId, Operator, OpsError, OpsErrorKind, OpsResult};
+use super::{ExecutionId, Operator, OpsError, OpsErrorKind, OpsResult, WorkflowName};
 use crate::pipeline::{
+    dataset::GoldTable,
     quality::{QualityReport, Severity, checked_tables, newest_report, stored_report},
     state::StateError,
 };
@@ -14,6 +15,8 @@ use crate::pipeline::{
 pub struct QualityBadge {
     /// The table.
     pub table: String,
+    /// The workflow that makes it.
+    pub workflow: WorkflowName,
     /// The execution that checked it.
     pub execution: String,
     /// When.
@@ -35,6 +38,7 @@ impl From<QualityReport> for QualityBadge {
             .chain(report.failed(Severity::Warn))
             .next();
         Self {
+            workflow: maker(&report.table),
             worst: worst.map(|check| check.reason.clone()),
             checks: report.checks.len(),
             warnings: report.count(Severity::Warn),
@@ -44,6 +48,16 @@ impl From<QualityReport> for QualityBadge {
             checked_at: report.checked_at,
         }
     }
+}
+
+/// The workflow that makes a table: gold tables have one of their own, silver is collected.
+fn maker(table: &str) -> WorkflowName {
+    let gold = GoldTable::ALL.into_iter().find(|gold| gold.name() == table);
+    WorkflowName::from(match gold {
+        Some(GoldTable::DailyReportSub5) => "daily-report",
+        Some(GoldTable::MarketingDatamart) => "datamart",
+        None => "collect",
+    })
 }
 
 impl Operator {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     ExecutionStatus, ExecutionSummary, Redrive, Stage, StageStatus,
-    stages::{failed_stage, stage_depth, stage_name},
+    stages::{failed_stage, reported_failures, stage_depth, stage_name},
 };
 use crate::workflow::{
     definition::{Definition, Retrier, StateKind, WaitUntil},
@@ -321,6 +321,12 @@ fn stages_to_run_again(timeline: &Timeline) -> Vec<(String, usize)> {
         })
         .map(named)
         .collect();
+    // Failures of items that the workflow reported at its end: the redrive repeats exactly these items.
+    let last = open.last().map(|(_, index)| *index);
+    let reported = last.map_or_else(Vec::new, |last| reported_failures(timeline, last));
+    if !reported.is_empty() {
+        return reported.into_iter().map(named).collect();
+    }
     // A failure that was caught and reported: the redrive leads back to where it began.
     let began = failed_stage(timeline).filter(|index| timeline.stages[*index].status == Caught);
     match began {

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::{Crawler, Freshness, Operator, OpsError, OpsErrorKind, OpsResult, freshness};
-use crate::pipeline::state::QuotaState;
+use crate::pipeline::state::{QuotaFigure, QuotaState};
 
 /// A stream is late when its last complete collection is older: a day, and two hours to run.
 pub const PROMISED: SignedDuration = SignedDuration::from_hours(26);
@@ -27,6 +27,18 @@ impl Sources {
         self.quotas
             .iter()
             .filter(move |quota| quota.source == source)
+    }
+}
+
+impl Sources {
+    /// The figure of a stream's quotas of which the smallest share is left, with its name.
+    #[must_use]
+    pub fn scarcest(&self, stream: &str) -> Option<(&str, &QuotaFigure)> {
+        let figures = self.quotas_of(stream).flat_map(|quota| &quota.figures);
+        figures
+            .filter_map(|(name, figure)| Some((figure.left_share()?, name.as_str(), figure)))
+            .min_by(|one, other| one.0.total_cmp(&other.0))
+            .map(|(_, name, figure)| (name, figure))
     }
 }
 

@@ -63,5 +63,45 @@ pub fn failed_stage(timeline: &Timeline) -> Option<usize> {
         .rev()
         .filter(|index| timeline.stages[*index].status == StageStatus::Caught)
         .find(same)
+        .or_else(|| reported_failures(timeline, last).first().copied())
         .or(Some(last))
+}
+
+/// The task with which our workflows end once they have reported what failed.
+const REPORTS_THE_FAILURE: &str = "EndAsFailed";
+/// The state that keeps the failure of a part of an item whose other parts are stored: the task before it succeeded.
+const KEEPS_A_PARTS_FAILURE: &str = "PartsFailed";
+
+/// The tasks of Map items whose failures `last` reports, in the order of the items: those that failed and were
+/// caught, and those of which a part failed while the rest was stored.
+#[must_use]
+pub fn reported_failures(timeline: &Timeline, last: usize) -> Vec<usize> {
+    let stages = &timeline.stages;
+    let reports = stages
+        .get(last)
+        .is_some_and(|stage| stage.name == REPORTS_THE_FAILURE);
+    if !reports {
+        return Vec::new();
+    }
+    let is_of_an_item = |index: &usize| {
+        let stage = &stages[*index];
+        stage.map_index.is_some() && !stage.replaced
+    };
+    let began = |index: usize| match (stages[index].status, stages[index].name.as_str()) {
+        (StageStatus::Caught, _) => Some(index),
+        (StageStatus::Succeeded, KEEPS_A_PARTS_FAILURE) => first_of_item(timeline, index),
+        _ => None,
+    };
+    let mut found: Vec<usize> = (0..last).filter(is_of_an_item).filter_map(began).collect();
+    found.sort_by_key(|index| (stages[*index].map_index, *index));
+    found.dedup();
+    found
+}
+
+/// The first stage of the Map item that `index` belongs to.
+fn first_of_item(timeline: &Timeline, index: usize) -> Option<usize> {
+    let own = &timeline.stages[index];
+    timeline.stages.iter().position(|stage| {
+        !stage.replaced && stage.parent == own.parent && stage.map_index == own.map_index
+    })
 }

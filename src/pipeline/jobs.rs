@@ -1,6 +1,7 @@
 //! Job name and JSON input in, JSON output or a named error out: what a Lambda or a local task calls.
 
 mod run;
+mod scheduled;
 
 use std::{fmt, sync::Arc};
 
@@ -14,6 +15,7 @@ use crate::{
 };
 
 pub use run::{NAMES, run};
+pub use scheduled::scheduled_name;
 
 /// The error names that a workflow's Retry and Catch match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

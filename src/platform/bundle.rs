@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::PlatformError;
 use crate::{
     config::{PlatformKind, Profile},
-    ops::{Operations, OpsError},
+    ops::{Operations, OpsError, OpsErrorKind},
     pipeline::{
         jobs::{JobContext, JobError},
         ports::{Lake, QueryEngine},
@@ -20,6 +20,9 @@ use crate::{
 pub enum Platform {
     /// This machine.
     Local(super::local::Platform),
+    /// An AWS account and region.
+    #[cfg(feature = "aws")]
+    Aws(super::aws::Platform),
 }
 
 impl Platform {
@@ -30,6 +33,9 @@ impl Platform {
     pub async fn open(profile: Arc<Profile>) -> Result<Self, PlatformError> {
         match profile.platform {
             PlatformKind::Local => Ok(Self::Local(super::local::Platform::open(profile)?)),
+            #[cfg(feature = "aws")]
+            PlatformKind::Aws => Ok(Self::Aws(super::aws::Platform::open(profile).await?)),
+            #[cfg(not(feature = "aws"))]
             PlatformKind::Aws => Err(PlatformError::NotBuilt {
                 profile: profile.name.clone(),
             }),
@@ -41,6 +47,8 @@ impl Platform {
     pub fn operations(&self) -> Arc<dyn Operations> {
         match self {
             Self::Local(platform) => platform.operations(),
+            #[cfg(feature = "aws")]
+            Self::Aws(platform) => platform.operations(),
         }
     }
 
@@ -48,9 +56,18 @@ impl Platform {
     ///
     /// # Errors
     /// When the profile runs elsewhere.
-    pub fn local(&self, _what: &str) -> Result<&super::local::Platform, OpsError> {
+    pub fn local(&self, what: &str) -> Result<&super::local::Platform, OpsError> {
         match self {
             Self::Local(platform) => Ok(platform),
+            #[cfg(feature = "aws")]
+            Self::Aws(platform) => Err(OpsError::new(
+                OpsErrorKind::NotPossible,
+                format!(
+                    "{what} works on this machine's lake only, and the profile {} is on AWS",
+                    platform.profile().name
+                ),
+                "choose a local profile with --profile",
+            )),
         }
     }
 
@@ -59,6 +76,8 @@ impl Platform {
     pub fn lake(&self) -> &Lake {
         match self {
             Self::Local(platform) => platform.lake(),
+            #[cfg(feature = "aws")]
+            Self::Aws(platform) => platform.lake(),
         }
     }
 
@@ -67,6 +86,8 @@ impl Platform {
     pub fn engine(&self) -> Arc<dyn QueryEngine> {
         match self {
             Self::Local(platform) => platform.query_engine(),
+            #[cfg(feature = "aws")]
+            Self::Aws(platform) => platform.query_engine(),
         }
     }
 
@@ -77,6 +98,8 @@ impl Platform {
     pub async fn job_context(&self, task: &str) -> Result<JobContext, JobError> {
         match self {
             Self::Local(platform) => platform.job_context(task).await,
+            #[cfg(feature = "aws")]
+            Self::Aws(platform) => Ok(platform.job_context(task)),
         }
     }
 
@@ -85,6 +108,8 @@ impl Platform {
     pub fn now(&self) -> Timestamp {
         match self {
             Self::Local(platform) => platform.now(),
+            #[cfg(feature = "aws")]
+            Self::Aws(platform) => platform.now(),
         }
     }
 
@@ -101,6 +126,8 @@ impl Platform {
     pub fn profile(&self) -> &Profile {
         match self {
             Self::Local(platform) => platform.profile(),
+            #[cfg(feature = "aws")]
+            Self::Aws(platform) => platform.profile(),
         }
     }
 
@@ -109,6 +136,8 @@ impl Platform {
     pub fn console_is_open(&self) -> Arc<AtomicBool> {
         match self {
             Self::Local(platform) => platform.console_is_open(),
+            #[cfg(feature = "aws")]
+            Self::Aws(platform) => platform.console_is_open(),
         }
     }
 
@@ -116,6 +145,8 @@ impl Platform {
     pub async fn idle(&self) {
         match self {
             Self::Local(platform) => platform.crawlers().idle().await,
+            #[cfg(feature = "aws")]
+            Self::Aws(_) => {}
         }
     }
 }

@@ -8,15 +8,25 @@ use secrecy::SecretString;
 use crate::{
     config::Profile,
     ops::{OpsError, OpsErrorKind},
-    pipeline::ports::{ParameterError, ParameterStore, StoreError},
+    pipeline::{
+        jobs::{JobLog, Level},
+        ports::{ParameterError, ParameterStore, StoreError},
+    },
 };
 
 #[cfg(feature = "aws")]
 pub mod aws;
 #[cfg(feature = "local")]
 mod bundle;
+pub mod definitions;
+#[cfg(feature = "deploy")]
+pub mod deployment;
+#[cfg(any(feature = "aws", feature = "local"))]
+mod keys;
 #[cfg(feature = "local")]
 pub mod local;
+#[cfg(any(feature = "aws", feature = "local"))]
+mod sign_in;
 
 #[cfg(feature = "local")]
 pub use bundle::Platform;
@@ -83,6 +93,22 @@ impl From<PlatformError> for OpsError {
             "check the disk and the permissions of the data folder; `lakehand config path` names it",
         )
     }
+}
+
+/// The log of a job that no execution holds.
+#[cfg(any(feature = "aws", feature = "local"))]
+#[derive(Debug)]
+struct StandardError;
+
+#[cfg(any(feature = "aws", feature = "local"))]
+impl JobLog for StandardError {
+    fn line(&self, level: Level, message: &str) {
+        if level >= Level::Warn {
+            eprintln!("{}", crate::pipeline::text::for_terminal(message));
+        }
+    }
+
+    fn progress(&self, _message: &str) {}
 }
 
 /// Parameters with some paths answered by somebody else; used while a stand-in plays a source.

@@ -3,7 +3,7 @@
 Step Functions really run; Athena SQL really runs (DuckDB); Lambda runs the uploaded zip's `bootstrap`;
 queries, crawlers and functions can fail. Patches moto 5.2.5: pin that version.
 """
-import datetime, http.server, io, json, os, stat, subprocess, sys, tempfile, threading, time, uuid, zipfile
+import datetime, http.server, io, json, os, re, stat, subprocess, sys, tempfile, threading, time, uuid, zipfile
 
 PORT = int(sys.argv[1])
 os.environ["MOTO_PORT"] = str(PORT)          # Step Functions calls the other services at localhost:MOTO_PORT
@@ -155,11 +155,86 @@ def describe_execution(self):
 sfn_http.StepFunctionResponse.describe_execution = describe_execution
 
 # ------------------------------------------------------------------ Athena on DuckDB
-import duckdb, sqlglot
+# A Glue database is a schema of DuckDB. Its silver tables are views over the Parquet files of its bucket, which is
+# found by name: database `lakehand_dev` reads the bucket `lakehand-dev-std`. Nothing has to be crawled.
+import csv, duckdb, hashlib, re, sqlglot
+import lake_tables
+from moto.s3.models import s3_backends
 import moto.athena.models as athena_models, moto.athena.responses as athena_http
 
 database, database_lock = duckdb.connect(), threading.Lock()
+
+
+def query_reads(query):                      # a SELECT, whose result has a header row; comments may stand before it
+    lines = [line for line in query.split("\n") if line.strip() and not line.strip().startswith("--")]
+    return " ".join(lines).lstrip(" (").upper().startswith(("SELECT", "WITH", "VALUES", "SHOW", "DESCRIBE"))
+
+
 moto_start_query = athena_models.AthenaBackend.start_query_execution
+
+
+fetched = tempfile.mkdtemp(prefix="athena-files-")
+
+
+def fetched_path(key):                       # an object as a file, fetched once; its path keeps the partition
+    path = os.path.join(fetched, hashlib.md5(key.etag.encode()).hexdigest(), key.name)
+    if not os.path.exists(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path + ".part", "wb") as file:
+            file.write(key.value)
+        os.rename(path + ".part", path)
+    return path
+
+
+def use_database(name, account_id):
+    name = name or "default"
+    database.execute(f'CREATE SCHEMA IF NOT EXISTS "{name}"')
+    database.execute(f'USE "{name}"')
+    bucket = s3_backends[account_id]["aws"].buckets.get(name.replace("_", "-") + "-std")
+    keys = dict(bucket.keys.items()) if bucket else {}
+    wanted = {key: found for key, found in keys.items() if lake_tables.table_of(key) or key.startswith("reference/")}
+    paths = {key: fetched_path(found) for key, found in wanted.items()}
+    lake_tables.make_views(database, paths)
+    for key, path in paths.items():
+        if key.startswith("reference/"):
+            table = key.split("/")[1]
+            database.execute(f"CREATE OR REPLACE VIEW {table} AS SELECT * FROM read_csv('{path}', all_varchar=true)")
+
+
+ATHENA_TYPES = {"VARCHAR": "varchar", "BIGINT": "bigint", "INTEGER": "integer", "SMALLINT": "smallint", "TINYINT": "tinyint",
+                "DOUBLE": "double", "FLOAT": "float", "BOOLEAN": "boolean", "DATE": "date", "TIMESTAMP": "timestamp",
+                "TIMESTAMP WITH TIME ZONE": "timestamp with time zone", "HUGEINT": "bigint"}
+
+
+def column_info(column):
+    kind = re.sub("^TIMESTAMP_(S|MS|NS)$", "TIMESTAMP", str(column[1]).upper())
+    decimal = re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", kind)
+    precision, scale = (int(decimal[1]), int(decimal[2])) if decimal else (0, 0)
+    return dict(CatalogName="hive", SchemaName="", TableName="", Name=column[0], Label=column[0], Precision=precision, Scale=scale,
+                Type="decimal" if decimal else ATHENA_TYPES.get(kind, "varchar"), Nullable="UNKNOWN", CaseSensitive=kind == "VARCHAR")
+
+
+def in_words(value):                         # as Athena writes a value in a result
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime.datetime):
+        words = value.strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03}"
+        return words + " UTC" if value.tzinfo else words
+    if isinstance(value, float) and value == int(value) and abs(value) < 1e7:
+        return f"{value:.1f}"
+    return str(value)
+
+
+def store_result(self, query_id):            # quoted cells, nothing at all for null
+    result, location = self.query_results[query_id], self.executions[query_id].config["OutputLocation"]
+    lines = []
+    for row in result.rows:
+        quoted = ['"' + cell["VarCharValue"].replace('"', '""') + '"' if "VarCharValue" in cell else "" for cell in row["Data"]]
+        lines.append(",".join(quoted) + "\n")
+    bucket, _, prefix = location.removeprefix("s3://").partition("/")
+    backend = s3_backends[self.account_id][self.partition]
+    if bucket in backend.buckets:
+        backend.put_object(bucket, prefix, "".join(lines).encode())
 
 
 def start_query_execution(self, query, context, config, workgroup, execution_parameters):
@@ -172,16 +247,23 @@ def start_query_execution(self, query, context, config, workgroup, execution_par
     execution = self.executions[query_id]
     execution.reason, began = None, time.time()
     try:
-        sql = sqlglot.transpile(query, read="athena", write="duckdb")[0]
+        # A table's older snapshot is the table "name@snapshot", which a test makes; DuckDB has no time travel.
+        query_now = re.sub(r'"?(\w+)"? FOR VERSION AS OF (\d+)', r'"\1@\2"', query)
+        sql = lake_tables.for_duckdb(query_now)
         with database_lock:
+            use_database((context or {}).get("Database"), self.account_id)
             cursor = database.execute(sql, [p.strip("'") for p in execution_parameters or []])
             columns, rows = cursor.description or [], cursor.fetchall()
-        info = [dict(CatalogName="hive", SchemaName="", TableName="", Name=c[0], Label=c[0], Type="varchar", Precision=0, Scale=0,
-                     Nullable="UNKNOWN", CaseSensitive=False) for c in columns]
-        cells = [[{} if v is None else {"VarCharValue": str(v)} for v in row] for row in rows]
-        header = [[{"VarCharValue": c[0]} for c in columns]]
+        reads = query_reads(query)
+        execution.update_count = None if reads or not rows or columns[0][0] != "Count" else rows[0][0]
+        columns, rows = (columns, rows) if reads else ([], [])
+        # Athena calls what has no name _col0, _col1, …
+        columns = [(f"_col{i}" if re.search(r"\W", c[0]) else c[0], *c[1:]) for i, c in enumerate(columns)]
+        info = [column_info(c) for c in columns]
+        cells = [[{} if v is None else {"VarCharValue": in_words(v)} for v in row] for row in rows]
+        header = [[{"VarCharValue": c[0]} for c in columns]] if reads else []
         self.query_results[query_id] = athena_models.QueryResults([{"Data": r} for r in header + cells], info)
-        self._store_query_result_in_s3(query_id)
+        store_result(self, query_id)
     except sqlglot.errors.ParseError as e:
         execution.reason = "SYNTAX_ERROR: " + str(e).split(". Line")[0]
     except duckdb.CatalogException as e:
@@ -195,6 +277,8 @@ def start_query_execution(self, query, context, config, workgroup, execution_par
         execution.reason = query.split("/*fail:", 1)[1].split("*/")[0].strip()
     if execution.reason:
         execution._transitions = [("QUEUED", "RUNNING"), ("RUNNING", "FAILED")]
+    if "/*endless*/" in query:               # runs until it is stopped
+        execution._transitions = [("QUEUED", "RUNNING")]
     return query_id
 
 
@@ -233,8 +317,36 @@ def batch_get_query_execution(self):
     return json.dumps({"QueryExecutions": [q for q in found.values() if q], "UnprocessedQueryExecutionIds": missing})
 
 
+def get_query_results(self):                 # pages as Athena has them, the header row being one of the first page's rows
+    query_id, start = self._get_param("QueryExecutionId"), int(self._get_param("NextToken") or 0)
+    end = start + int(self._get_param("MaxResults") or 1000)
+    answer = self.athena_backend.get_query_results(query_id).to_dict()
+    rows = answer["ResultSet"]["Rows"]
+    answer["ResultSet"]["Rows"] = rows[start:end]
+    if len(rows) > end:
+        answer["NextToken"] = str(end)
+    count = getattr(self.athena_backend.executions[query_id], "update_count", None)
+    return json.dumps(answer if count is None else dict(answer, UpdateCount=count))
+
+
+athena_http.AthenaResponse.get_query_results = get_query_results
 athena_http.AthenaResponse.get_query_execution = get_query_execution
 athena_http.AthenaResponse.batch_get_query_execution = batch_get_query_execution
+
+# ------------------------------------------------------------------ Secrets Manager
+import moto.secretsmanager.models as secrets_models
+from moto.secretsmanager.exceptions import SecretNotFoundException
+
+moto_versions = secrets_models.SecretsManagerBackend.list_secret_version_ids
+
+
+def list_secret_version_ids(self, secret_id):
+    if secret_id not in self.secrets:
+        raise SecretNotFoundException()
+    return moto_versions(self, secret_id)
+
+
+secrets_models.SecretsManagerBackend.list_secret_version_ids = list_secret_version_ids
 
 # ------------------------------------------------------------------ Glue crawlers
 import moto.glue.models as glue_models, moto.glue.responses as glue_http

@@ -6,9 +6,15 @@
 #![cfg(feature = "aws")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod account;
 mod emulator;
+mod proxy;
 #[path = "../support/python.rs"]
 mod python;
+
+mod athena;
+mod credentials;
+mod s3;
 
 use emulator::Emulator;
 

@@ -51,6 +51,13 @@ fn can_start(state: &State) -> Result<(), Reason> {
     state.startable().map(drop)
 }
 
+fn can_sign_in(state: &State) -> Result<(), Reason> {
+    match state.connection.login_command {
+        Some(_) => Ok(()),
+        None => Err("this profile needs no signing in".to_owned()),
+    }
+}
+
 fn panic_is_asked_for(state: &State) -> Result<(), Reason> {
     match state.test_panic {
         true => Ok(()),
@@ -148,6 +155,7 @@ pub(crate) static ACTIONS: &[Action] = &[
     Action::new(A::ToggleMouse, S::Global, &[key('%')], "mouse", "Mouse on or off (off: select text with the mouse)", TERMINAL).footer(12),
     Action::new(A::Redraw, S::Global, &[Key::control('l')], "redraw", "Draw the screen anew", TERMINAL),
     Action::new(A::Suspend, S::Global, &[Key::control('z')], "suspend", "Suspend to the shell; fg comes back", TERMINAL),
+    Action::new(A::SignIn, S::Global, &[key('L')], "sign in", "Sign in anew: run the login command of the profile", Cli::Exempt("the login command itself")).when(Risk::Read, can_sign_in),
     Action::new(A::Interrupt, S::Global, &[Key::control('c')], "cancel", "Cancel what is being read; twice: quit", TERMINAL),
     Action::new(A::Quit, S::Global, &[key('q')], "quit", "Close; on the Board: quit", TERMINAL).footer(1),
     Action::new(A::TestPanic, S::Global, &[Key::code(KeyCode::F(12))], "panic", "Panic (test of the terminal's restoration)", TERMINAL).when(Risk::Read, panic_is_asked_for),

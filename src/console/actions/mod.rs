@@ -68,7 +68,7 @@ action_ids! {
     SetCredential "set-credential", TestCredential "test-credential", GoActivity "go-activity",
     Help "help", Palette "palette", Back "back", HistoryBack "history-back", HistoryForward "history-forward",
     LastScreen "last-screen", Refresh "refresh", RefreshAll "refresh-all", Copy "copy", StartNew "start",
-    Sample "sample", ToggleMouse "mouse", Redraw "redraw", Suspend "suspend", Quit "quit", Interrupt "interrupt",
+    Sample "sample", ToggleMouse "mouse", Redraw "redraw", Suspend "suspend", SignIn "sign-in", Quit "quit", Interrupt "interrupt",
     TestPanic "test-panic", Down "down", Up "up", Top "top", Bottom "bottom", PageDown "page-down",
     PageUp "page-up", Left "left", Right "right", Open "open", NextPane "next-pane", PreviousPane "previous-pane",
     Find "find", NextMatch "next-match", PreviousMatch "previous-match", Filter "filter", Redrive "redrive",

@@ -13,7 +13,7 @@ use crate::console::{
     keymap::Key,
     state::State,
     widgets::{
-        dialog::{centred, frame},
+        dialog::{centred, finder},
         input::Input,
         list::Cursor,
         text::Pen,
@@ -90,27 +90,15 @@ pub(super) fn key(state: &mut State, mut help: Help, key: Key) {
 /// Draws the help.
 pub(super) fn view(state: &State, help: &Help, buffer: &mut Buffer) -> Position {
     let theme = &state.theme;
-    let inside = frame(
+    let (list, caret) = finder(
         buffer,
         area(state),
         "Keys of this screen",
-        theme.accent,
+        "filter ",
+        &help.input,
         theme,
     );
-    Pen::new(buffer, inside, 0).put("filter ", theme.muted);
-    let caret = help.input.draw(
-        buffer,
-        inside.x + 7,
-        inside.y,
-        inside.width.saturating_sub(7),
-        theme.text,
-    );
     let found = fitting(state, help);
-    let list = Rect {
-        y: inside.y + 2,
-        height: inside.height.saturating_sub(2),
-        ..inside
-    };
     if found.is_empty() {
         Pen::new(buffer, list, 0).put("nothing fits", theme.muted);
     }

@@ -14,7 +14,7 @@ use crate::console::{
     state::State,
     update,
     widgets::{
-        dialog::{centred, frame},
+        dialog::{centred, finder},
         input::Input,
         list::Cursor,
         text::{Pen, tint},
@@ -106,27 +106,15 @@ pub(super) fn key(state: &mut State, mut palette: Palette, key: Key, effects: &m
 /// Draws the palette.
 pub(super) fn view(state: &State, palette: &Palette, buffer: &mut Buffer) -> Position {
     let theme = &state.theme;
-    let inside = frame(
+    let (list, caret) = finder(
         buffer,
         area(state),
         "What do you want to do?",
-        theme.accent,
+        "› ",
+        &palette.input,
         theme,
     );
-    Pen::new(buffer, inside, 0).put("› ", theme.accent);
-    let caret = palette.input.draw(
-        buffer,
-        inside.x + 2,
-        inside.y,
-        inside.width.saturating_sub(2),
-        theme.text,
-    );
     let found = fitting(state, palette);
-    let list = Rect {
-        y: inside.y + 2,
-        height: inside.height.saturating_sub(2),
-        ..inside
-    };
     if found.is_empty() {
         Pen::new(buffer, list, 0).put("nothing fits", theme.muted);
     }

@@ -167,10 +167,12 @@ pub(super) fn key(state: &mut State, mut form: StartForm, key: Key, effects: &mu
         (KeyCode::Enter, Field::Cancel) => return,
         (KeyCode::Enter, Field::Start) => match form.request() {
             Ok(request) => {
-                state.toast(
-                    format!("start of {} requested", request.workflow),
-                    Tone::Info,
-                );
+                if !state.identity.protected {
+                    state.toast(
+                        format!("start of {} requested", request.workflow),
+                        Tone::Info,
+                    );
+                }
                 state.ask(Request::Start(request), effects);
                 return;
             }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use ratatui::{buffer::Buffer, layout::Rect};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::ScriptedOperations;
+use super::{Scenario, ScriptedOperations};
 use crate::{
     console::{
         StartScreen, begin,
@@ -68,13 +68,50 @@ impl Driver {
         Ok(driver)
     }
 
+    /// Opens the console on operations that are not scripted, such as those of a platform; `now` is the clock's start.
+    /// The script's world stands still meanwhile.
+    ///
+    /// # Errors
+    /// As [`Driver::open`].
+    pub fn over(
+        operations: Arc<dyn Operations>,
+        now: Timestamp,
+        size: (u16, u16),
+    ) -> io::Result<Self> {
+        let mut driver = Self::around(
+            ScriptedOperations::new(Scenario::Empty, 0)?,
+            operations,
+            size,
+        )?;
+        driver.state.now = now;
+        let effects = begin(&mut driver.state, StartScreen::Board);
+        driver.send(effects);
+        Ok(driver)
+    }
+
     fn closed(operations: ScriptedOperations, size: (u16, u16)) -> io::Result<Self> {
         let operations = Arc::new(operations);
+        Self::around_shared(operations.clone(), operations, size)
+    }
+
+    fn around(
+        world: ScriptedOperations,
+        operations: Arc<dyn Operations>,
+        size: (u16, u16),
+    ) -> io::Result<Self> {
+        Self::around_shared(Arc::new(world), operations, size)
+    }
+
+    fn around_shared(
+        world: Arc<ScriptedOperations>,
+        operations: Arc<dyn Operations>,
+        size: (u16, u16),
+    ) -> io::Result<Self> {
         let identity = operations.identity();
         let state = State::new(Setup {
             zone: TimeZone::get(&identity.time_zone).unwrap_or(TimeZone::UTC),
             identity,
-            now: operations.now(),
+            now: world.now(),
             size,
             mono: false,
             glyphs: Glyphs::Unicode,
@@ -88,13 +125,13 @@ impl Driver {
             export: folder.path().to_owned(),
             state: None,
         };
-        let runner = Runner::new(operations.clone(), folders, sender);
+        let runner = Runner::new(operations, folders, sender);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         Ok(Self {
             state,
-            operations,
+            operations: world,
             runner,
             answers,
             runtime,
@@ -266,6 +303,7 @@ impl Driver {
                         stamp: effect.stamp,
                         took: Duration::ZERO,
                         answer: Answer::Done(Ok(())),
+                        connection: None,
                     },
                     &mut queue,
                 );
@@ -303,6 +341,7 @@ impl Driver {
     fn on_terminal(&mut self, request: &Request) -> bool {
         let done = match request {
             Request::Copy(text) => format!("copy {text}"),
+            Request::SignIn(command) => format!("run {command}"),
             Request::Quit
             | Request::Suspend
             | Request::Redraw

@@ -148,13 +148,18 @@ fn the_runner_refuses_changes_of_a_read_only_profile_whatever_the_screens_did() 
             sign_in_first: false,
         },
     ] {
-        runtime.block_on(runner.run(Effect { request, stamp: 1 }));
+        runtime.block_on(runner.run(Effect {
+            request,
+            stamp: 1,
+            confirmed: None,
+        }));
         let error = answers.try_recv().unwrap().answer.error().cloned().unwrap();
         assert_eq!(error.kind, crate::ops::OpsErrorKind::ReadOnly);
     }
     runtime.block_on(runner.run(Effect {
         request: Request::Board,
         stamp: 2,
+        confirmed: None,
     }));
     assert!(answers.try_recv().unwrap().answer.error().is_none());
     assert_eq!(operations.calls(), ["board"]);

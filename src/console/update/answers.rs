@@ -2,13 +2,13 @@
 
 use crate::{
     console::{
-        effect::{Answer, Effect, Request},
+        effect::{Answer, Effect, Request, Risk},
         event::Answered,
         format::plural,
         screens::{board, credentials, datamart, logs, reports, run, sources, table},
         state::{Demo, Screen, State, Tone},
     },
-    ops::{ExecutionId, OpsResult},
+    ops::{ExecutionId, OpsErrorKind, OpsResult},
 };
 
 /// Takes an answer, unless a newer question has replaced its own.
@@ -18,7 +18,11 @@ pub(super) fn answered(state: &mut State, answered: Answered, effects: &mut Vec<
         stamp,
         took,
         answer,
+        connection,
     } = answered;
+    if let Some(connection) = connection {
+        state.connected(connection);
+    }
     let last = !matches!(answer, Answer::Indexed(Ok(_), false));
     let awaited = state.is_awaited(&request.key(), stamp, last);
     if last {
@@ -109,6 +113,10 @@ fn started(
 /// A redrive, a stop, a copy, an export that failed.
 fn done(state: &mut State, request: &Request, answer: &Answer, effects: &mut Vec<Effect>) {
     if let Some(error) = answer.error() {
+        // The banner says it, once.
+        if error.kind == OpsErrorKind::SignedOut && request.risk() == Risk::Read {
+            return;
+        }
         if let Request::Redrive(id) | Request::Stop(id, _) = request {
             state.requested.remove(id);
         }
@@ -133,6 +141,11 @@ fn done(state: &mut State, request: &Request, answer: &Answer, effects: &mut Vec
             datamart::refresh(state, effects);
         }
         Request::Crawl(_) | Request::StopCrawler(_) => sources::refresh(state, effects),
+        Request::SignIn(_) => {
+            state.connection.signed_out = None;
+            super::ask_who(state, effects);
+            super::refresh_all(state, effects);
+        }
         Request::Copy(text) => {
             let text = format!(
                 "copied {}",

@@ -50,7 +50,15 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
 
 /// The first questions; drawn before any answer is there.
 pub(crate) fn begin(state: &mut State, effects: &mut Vec<Effect>) {
+    ask_who(state, effects);
     board::refresh(state, effects);
+}
+
+/// Asks whose account this is, where that is not known without asking.
+fn ask_who(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.identity.account.is_empty() {
+        state.ask(Request::Identify, effects);
+    }
 }
 
 /// Begins with an execution.
@@ -124,10 +132,13 @@ pub(crate) fn act(state: &mut State, action: &'static Action, effects: &mut Vec<
 fn everywhere(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) {
     match action {
         ActionId::GoBoard => state.go(Screen::Board),
-        ActionId::GoRun => state.go(Screen::Run),
+        ActionId::GoRun if state.run.id().is_some() => state.go(Screen::Run),
+        ActionId::GoRun => board::open_selected(state, effects),
         ActionId::GoLogs if state.logs.selected().is_some() => state.go(Screen::Logs),
         ActionId::GoLogs => {
-            if let Some(id) = state.run.id().cloned() {
+            let chosen = state.board.selected_execution();
+            let id = state.run.id().or(chosen.map(|execution| &execution.id));
+            if let Some(id) = id.cloned() {
                 logs::open(state, id, None, false, effects);
             }
         }
@@ -167,6 +178,11 @@ fn everywhere(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) {
         }
         ActionId::Redraw => state.tell(Request::Redraw, effects),
         ActionId::Suspend => state.tell(Request::Suspend, effects),
+        ActionId::SignIn => {
+            if let Some(command) = state.connection.login_command.clone() {
+                state.tell(Request::SignIn(command), effects);
+            }
+        }
         ActionId::TestPanic => state.tell(Request::Panic, effects),
         ActionId::Interrupt => interrupt(state, effects),
         ActionId::Quit if state.screen == Screen::Board => quit(state, effects),

@@ -45,6 +45,10 @@ pub(super) fn tick(state: &mut State, effects: &mut Vec<Effect>) {
 
 /// When the visible screen is to be read again.
 fn poll_due(state: &State) -> Option<Timestamp> {
+    // Nobody is signed in: every question would be refused, and some services lock out who asks too often.
+    if state.connection.signed_out.is_some() {
+        return None;
+    }
     let due = match state.screen {
         Screen::Board => state.board.due(board::interval(state)),
         Screen::Run => run::due(state),
@@ -101,6 +105,7 @@ fn label_change(state: &State) -> Option<Timestamp> {
             .is_some_and(|detail| detail.summary.status == ExecutionStatus::Running),
         _ => false,
     };
+    let runs = runs || (state.focused && state.throttled().is_some());
     if !state.focused && !runs {
         return None;
     }

@@ -1,9 +1,16 @@
 //! Boxes over the screen, and the guard that keeps a held key from confirming anything.
 
 use jiff::{SignedDuration, Timestamp};
-use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::Style,
+};
 
-use super::text::put;
+use super::{
+    input::Input,
+    text::{Pen, put},
+};
 use crate::console::theme::Theme;
 
 /// Keys are ignored until none has come for this long since the dialog opened: a held key never confirms.
@@ -99,6 +106,32 @@ pub(crate) fn frame(
     Rect::new(area.x + 2, area.y + 1, area.width - 4, area.height - 2)
 }
 
+/// Draws a frame with a line to type in, for choosing from a list; returns where the list goes, and the caret.
+pub(crate) fn finder(
+    buffer: &mut Buffer,
+    area: Rect,
+    title: &str,
+    prompt: &str,
+    input: &Input,
+    theme: &Theme,
+) -> (Rect, Position) {
+    let inside = frame(buffer, area, title, theme.accent, theme);
+    let typed = Pen::new(buffer, inside, 0).put(prompt, theme.muted).x();
+    let caret = input.draw(
+        buffer,
+        typed,
+        inside.y,
+        inside.right().saturating_sub(typed),
+        theme.text,
+    );
+    let list = Rect {
+        y: inside.y + 2,
+        height: inside.height.saturating_sub(2),
+        ..inside
+    };
+    (list, caret)
+}
+
 /// Draws buttons side by side; the focused one is marked by shape and style.
 pub(crate) fn buttons(
     buffer: &mut Buffer,
@@ -108,7 +141,7 @@ pub(crate) fn buttons(
     focused: usize,
     theme: &Theme,
 ) {
-    let mut pen = super::text::Pen::new(buffer, area, row);
+    let mut pen = Pen::new(buffer, area, row);
     for (index, label) in labels.iter().enumerate() {
         pen = if index == focused {
             pen.put(&format!("▸ {label} "), theme.selection)

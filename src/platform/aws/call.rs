@@ -140,6 +140,18 @@ impl CallError {
         )
     }
 
+    /// The failure of a call whose answer lacks what it is for.
+    pub(super) fn empty(api: Api, on: &str) -> Self {
+        Self {
+            api: api.operation,
+            on: on.to_owned(),
+            code: "EmptyAnswer".to_owned(),
+            message: "the answer lacks what was asked for".to_owned(),
+            request_id: None,
+            failure: CallFailure::Transient,
+        }
+    }
+
     /// The error of a call as the SDK reports it.
     pub(super) fn of<E, R>(api: Api, on: &str, error: &SdkError<E, R>) -> Self
     where
@@ -297,6 +309,7 @@ impl From<CallError> for OpsError {
             CallFailure::NotFound => OpsErrorKind::NotFound,
             CallFailure::Conflict => OpsErrorKind::Conflict,
             CallFailure::Refused => OpsErrorKind::InvalidInput,
+            CallFailure::Credentials => OpsErrorKind::SignedOut,
             _ => OpsErrorKind::Platform,
         };
         Self::new(kind, error.to_string(), error.advice())
@@ -317,6 +330,7 @@ pub(super) struct Traffic {
 pub(super) struct Meter {
     traffic: Mutex<Traffic>,
     last_throttled: Mutex<Option<Instant>>,
+    signed_out: Mutex<Option<String>>,
     buckets: Mutex<BTreeMap<&'static str, Bucket>>,
 }
 
@@ -374,6 +388,28 @@ impl Meter {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         last.map(|at| at.elapsed())
+    }
+
+    /// Notices whether the operator's credentials work: every call tells.
+    pub(super) fn answered(&self, error: Option<&CallError>) {
+        let refused = error.filter(|error| error.failure == CallFailure::Credentials);
+        // A call that never arrived says nothing about credentials.
+        if refused.is_none() && error.is_some_and(|error| error.failure == CallFailure::Transient) {
+            return;
+        }
+        *self
+            .signed_out
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) =
+            refused.map(|error| format!("{}: {}", error.code, error.message));
+    }
+
+    /// Why the operator's credentials do not work, if the last call was refused for them.
+    pub(super) fn signed_out(&self) -> Option<String> {
+        self.signed_out
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn throttled(&self) {

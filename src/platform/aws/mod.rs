@@ -3,12 +3,32 @@
 //! Nothing here decides what the pipeline or the operator does; it only carries it to S3, Athena, Step Functions,
 //! Glue, SSM and CloudWatch Logs, and tells in words what came back. Only this module names an `aws_sdk_*` crate.
 
+pub mod athena;
 mod call;
+pub mod credentials;
+pub mod functions;
+mod glue;
+mod gold;
+mod identity;
+mod logs;
+mod platform;
+pub mod s3;
+mod secrets;
+mod sfn;
+pub mod ssm;
+#[cfg(feature = "deploy")]
+pub mod stacks;
 
-use std::{future::Future, sync::Arc, time::Duration};
+pub use platform::Platform;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use aws_config::{
+    BehaviorVersion, ConfigLoader, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig,
+};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
 
 use self::call::{Api, CallError, Meter, Watch};
 use crate::config::Profile;
@@ -17,7 +37,7 @@ use crate::config::Profile;
 const ENDPOINT_VARIABLE: &str = "LAKEHAND_ENDPOINT_URL";
 
 /// The clients of one account and region. Making them calls nobody.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Clients {
     s3: aws_sdk_s3::Client,
     ssm: aws_sdk_ssm::Client,
@@ -32,10 +52,22 @@ struct Clients {
     meter: Arc<Meter>,
 }
 
+/// The SDK's own form is long and names access keys.
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Clients").field(&self.region).finish()
+    }
+}
+
 impl Clients {
     /// Clients as the profile says: the SDK's chain of credentials, time limits and tries for every call.
     async fn open(profile: &Profile) -> Self {
-        Self::of(&sdk_config(profile).await)
+        Self::open_with(profile, aws_config::defaults(BehaviorVersion::latest())).await
+    }
+
+    /// As [`Clients::open`], with a configuration that was begun elsewhere.
+    async fn open_with(profile: &Profile, begun: ConfigLoader) -> Self {
+        Self::of(&sdk_config(profile, begun).await)
     }
 
     fn of(sdk: &SdkConfig) -> Self {
@@ -98,18 +130,23 @@ impl Clients {
         &self,
         api: Api,
         on: &str,
-        answer: impl Future<Output = Result<T, SdkError<E, R>>>,
+        answer: impl Future<Output = Result<T, SdkError<E, R>>> + Send,
     ) -> Result<T, CallError>
     where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-        R: std::fmt::Debug + 'static,
+        T: Send,
+        E: ProvideErrorMetadata + std::error::Error + Send + 'static,
+        R: std::fmt::Debug + Send + 'static,
     {
+        // The SDK's futures nest so deeply that the compiler gives up on what is built around them.
+        let answer: BoxFuture<'_, _> = Box::pin(answer);
         self.meter.admit(api).await;
-        answer.await.map_err(|error| CallError::of(api, on, &error))
+        let answer = answer.await.map_err(|error| CallError::of(api, on, &error));
+        self.meter.answered(answer.as_ref().err());
+        answer
     }
 }
 
-async fn sdk_config(profile: &Profile) -> SdkConfig {
+async fn sdk_config(profile: &Profile, begun: ConfigLoader) -> SdkConfig {
     let settings = &profile.aws;
     let attempts = std::env::var("AWS_MAX_ATTEMPTS")
         .ok()
@@ -120,7 +157,7 @@ async fn sdk_config(profile: &Profile) -> SdkConfig {
         .operation_attempt_timeout(Duration::from_secs(settings.attempt_timeout_seconds))
         .operation_timeout(Duration::from_secs(settings.operation_timeout_seconds))
         .build();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+    let mut loader = begun
         .retry_config(RetryConfig::standard().with_max_attempts(attempts))
         .timeout_config(timeouts);
     if let Some(region) = &settings.region {
@@ -136,4 +173,27 @@ async fn sdk_config(profile: &Profile) -> SdkConfig {
         loader = loader.endpoint_url(url);
     }
     loader.load().await
+}
+
+/// An instant of the SDK's.
+fn instant(time: &aws_sdk_s3::primitives::DateTime) -> Timestamp {
+    let nanoseconds = i32::try_from(time.subsec_nanos()).unwrap_or(0);
+    // AWS tells instants of our time; what is beyond the calendar is the edge of it.
+    Timestamp::new(time.secs(), nanoseconds).unwrap_or(Timestamp::MAX)
+}
+
+/// The pages of a listing, each asked for when it is wanted. `page` gets the token of the page before it.
+fn pages<T, E, F>(
+    page: impl FnMut(Option<String>) -> F,
+) -> impl futures::Stream<Item = Result<T, E>>
+where
+    F: Future<Output = Result<(T, Option<String>), E>>,
+{
+    futures::stream::try_unfold((page, Some(None)), |(mut page, next)| async move {
+        let Some(token) = next else { return Ok(None) };
+        let (found, token) = page(token).await?;
+        // Some services end a listing with an empty token.
+        let next = token.filter(|token: &String| !token.is_empty()).map(Some);
+        Ok(Some((found, (page, next))))
+    })
 }

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     sync::{Arc, OnceLock},
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -12,25 +11,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{jobs::LocalJobs, parameters::FileParameters, workflows::JobCall};
 use crate::{
-    config::Profile,
     ops::{
         CredentialState, CredentialVersion, NeededCredential, OpsError, OpsErrorKind, OpsResult,
-        SignInResult, SignInVerdict, credentials::needed, ports::Credentials,
+        SignInResult, ports::Credentials,
     },
     pipeline::{
-        collect,
-        jobs::{ErrorType, JobContext, JobError, JobLog, Level},
+        jobs::{JobContext, JobError},
         ports::{ParameterError, ParameterReference, ParameterStore},
-        text::for_terminal,
     },
-    platform::{Overridden, StandIn},
+    platform::{StandIn, sign_in},
 };
-
-/// A sign-in that takes longer has no clear answer; less than the console's own limit of a call.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Tries of a request of a sign-in: somebody is waiting.
-const TRIES: u32 = 2;
 
 /// The file of parameters, and the jobs' way to the sources.
 pub struct LocalCredentials {
@@ -62,72 +52,16 @@ impl LocalCredentials {
         }
     }
 
-    async fn context(
-        &self,
-        source: &str,
-        candidate: Option<(String, SecretString)>,
-    ) -> Result<JobContext, JobError> {
+    async fn context(&self, source: &str) -> Result<JobContext, JobError> {
         let call = JobCall {
-            execution: format!("sign-in:{source}"),
+            execution: sign_in::execution(source),
             stage: "SignIn".to_owned(),
             attempt: 1,
-            log: Arc::new(Silent),
+            log: Arc::new(sign_in::Silent),
             cancel: CancellationToken::new(),
         };
-        let mut context = self.jobs.context(call).await?;
-        context.profile = Arc::new(impatient(&context.profile));
-        if let Some((path, value)) = candidate {
-            context.parameters = Arc::new(Overridden {
-                inner: context.parameters,
-                values: vec![(path, value)],
-            });
-        }
-        Ok(context)
+        self.jobs.context(call).await
     }
-}
-
-/// The profile with few tries and short waits.
-fn impatient(profile: &Profile) -> Profile {
-    let mut profile = Profile::clone(profile);
-    let seconds = PATIENCE.as_secs();
-    let hurry = |attempts: &mut u32, timeout: &mut u64, deadline: &mut u64, wait: &mut u64| {
-        *attempts = (*attempts).min(TRIES);
-        *timeout = (*timeout).min(seconds);
-        *deadline = (*deadline).min(seconds);
-        *wait = (*wait).min(1_000);
-    };
-    let affise = &mut profile.affise;
-    hurry(
-        &mut affise.attempts,
-        &mut affise.request_timeout_seconds,
-        &mut affise.deadline_seconds,
-        &mut affise.max_retry_wait_ms,
-    );
-    if let Some(marketo) = &mut profile.marketo {
-        hurry(
-            &mut marketo.attempts,
-            &mut marketo.request_timeout_seconds,
-            &mut marketo.deadline_seconds,
-            &mut marketo.max_retry_wait_ms,
-        );
-    }
-    if let Some(ga4) = &mut profile.ga4 {
-        hurry(
-            &mut ga4.attempts,
-            &mut ga4.request_timeout_seconds,
-            &mut ga4.deadline_seconds,
-            &mut ga4.max_retry_wait_ms,
-        );
-    }
-    if let Some(ga3) = &mut profile.ga3 {
-        hurry(
-            &mut ga3.attempts,
-            &mut ga3.request_timeout_seconds,
-            &mut ga3.deadline_seconds,
-            &mut ga3.max_retry_wait_ms,
-        );
-    }
-    profile
 }
 
 #[async_trait]
@@ -181,48 +115,11 @@ impl Credentials for LocalCredentials {
         source: &str,
         candidate: Option<(String, SecretString)>,
     ) -> OpsResult<SignInResult> {
-        let told = |verdict: SignInVerdict, message: &str| SignInResult {
-            source: source.to_owned(),
-            verdict,
-            message: for_terminal(message).into_owned(),
-            at: None,
-            warning: None,
-        };
-        let context = match self.context(source, candidate).await {
-            Ok(context) => context,
-            Err(error) => return Ok(told(SignInVerdict::Unclear, &error.message)),
-        };
-        for one in needed(&context.profile)
-            .iter()
-            .filter(|one| one.sources.contains(&source))
-        {
-            match context.parameters.get(&one.path).await {
-                Ok(_) => {}
-                Err(missing @ ParameterError::Missing { .. }) => {
-                    return Ok(told(SignInVerdict::Missing, &missing.to_string()));
-                }
-                Err(other) => return Err(failed(other)),
-            }
-        }
-        let answer = tokio::time::timeout(PATIENCE, collect::sign_in(&context, source)).await;
-        Ok(match answer {
-            Ok(Ok(signed_in)) => SignInResult {
-                at: Some(signed_in.at),
-                warning: signed_in.warning,
-                ..told(SignInVerdict::Accepted, &signed_in.account)
-            },
-            Ok(Err(error)) => {
-                let verdict = match error.error_type {
-                    ErrorType::BadCredentials => SignInVerdict::Refused,
-                    _ => SignInVerdict::Unclear,
-                };
-                told(verdict, &error.message)
-            }
-            Err(_) => {
-                let seconds = PATIENCE.as_secs();
-                let message = format!("{source} gave no answer in {seconds} s");
-                told(SignInVerdict::Unclear, &message)
-            }
+        Ok(match self.context(source).await {
+            Ok(context) => sign_in::sign_in(context, source, candidate)
+                .await
+                .map_err(failed)?,
+            Err(error) => sign_in::unclear(source, &error.message),
         })
     }
 }
@@ -243,16 +140,6 @@ fn failed(error: ParameterError) -> OpsError {
     )
 }
 
-/// A sign-in has no log of its own: its result says everything.
-#[derive(Debug)]
-struct Silent;
-
-impl JobLog for Silent {
-    fn line(&self, _level: Level, _message: &str) {}
-
-    fn progress(&self, _message: &str) {}
-}
-
 #[cfg(all(test, feature = "simulator"))]
 mod tests {
     use std::path::Path;
@@ -262,6 +149,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{Config, Home},
+        ops::SignInVerdict,
         platform::local::Platform,
         simulator,
     };

@@ -17,19 +17,19 @@ use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio_util::io::ReaderStream;
 
-use crate::pipeline::ports::{ByteStream, ETag, MetaStream, ObjectStore, PutCondition, StoreError};
+use crate::{
+    pipeline::ports::{ByteStream, ETag, MetaStream, ObjectStore, PutCondition, StoreError},
+    platform::keys::{self, STAGING},
+};
 
 mod errors;
 mod files;
-mod keys;
 mod listing;
 #[cfg(test)]
 mod tests;
 
 use errors::failed;
 
-/// Folder of files on their way in, of locks, and of nothing else.
-const STAGING: &str = ".staging";
 /// Objects a listing is read ahead of its consumer.
 const LISTING_AHEAD: usize = 256;
 /// Bytes of one piece of a streamed object.

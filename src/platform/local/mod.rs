@@ -34,7 +34,7 @@ use self::{
     state::StateStore,
     workflows::{Definitions, JobCall, LocalResources, LocalWorkflows},
 };
-use super::{PlatformError, StandIn};
+use super::{PlatformError, StandIn, StandardError, definitions};
 use crate::{
     config::Profile,
     ops::{
@@ -42,8 +42,7 @@ use crate::{
         operator::{Operator, OperatorParts, SampleStarter},
     },
     pipeline::{
-        gold::render_workflow,
-        jobs::{JobContext, JobError, JobLog, Level},
+        jobs::{JobContext, JobError, JobLog},
         ports::{
             Clock, Lake, ObjectStore, QueryEngine, QueryError, QueryRows, QuerySummary, StoreError,
             SystemClock,
@@ -134,10 +133,7 @@ impl Platform {
             Arc::clone(&store),
             Arc::clone(&clock),
         );
-        let definitions = Definitions::new(
-            Arc::clone(&profile),
-            Arc::new(|text| render_workflow(text).map_err(|error| error.to_string())),
-        );
+        let definitions = Definitions::new(Arc::clone(&profile), Arc::new(definitions::render_sql));
         let workflows = LocalWorkflows::new(
             Arc::clone(&store),
             definitions,
@@ -165,6 +161,8 @@ impl Platform {
                 stand_in: Arc::clone(&stand_in),
             }),
             clock: Arc::clone(&clock),
+            account: None,
+            glue_jobs: None,
             sample: Some(Arc::new(Sample(Arc::clone(&stand_in)))),
         }));
         let console_open = Arc::default();
@@ -350,6 +348,7 @@ fn identity(profile: &Profile) -> Identity {
         lake: profile.data_dir.display().to_string(),
         time_zone: profile.time_zone.iana_name().unwrap_or("UTC").to_owned(),
         read_only: profile.read_only,
+        protected: profile.protected,
     }
 }
 
@@ -405,18 +404,4 @@ impl SampleStarter for Sample {
             )),
         }
     }
-}
-
-/// The log of a job that no execution holds.
-#[derive(Debug)]
-struct StandardError;
-
-impl JobLog for StandardError {
-    fn line(&self, level: Level, message: &str) {
-        if level >= Level::Warn {
-            eprintln!("{}", crate::pipeline::text::for_terminal(message));
-        }
-    }
-
-    fn progress(&self, _message: &str) {}
 }

@@ -10,7 +10,7 @@ use std::{
     fmt,
     fs::{self, File, OpenOptions, Permissions},
     io::{self, ErrorKind, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -91,12 +91,20 @@ impl FileParameters {
         (self.environment)(&name).map(|_| name)
     }
 
-    /// The user of this machine, as the environment names them.
+    /// The user of this machine: as the environment names them, or (a service, a container) by the number that
+    /// owns our own process.
     fn user(&self) -> Option<String> {
-        ["SUDO_USER", "USER", "LOGNAME"]
+        let named = ["SUDO_USER", "USER", "LOGNAME"]
             .iter()
             .filter_map(|name| (self.environment)(name)?.into_string().ok())
-            .find(|name| !name.is_empty())
+            .find(|name| !name.is_empty());
+        let number = || {
+            Some(format!(
+                "uid {}",
+                std::fs::metadata("/proc/self").ok()?.uid()
+            ))
+        };
+        named.or_else(number)
     }
 
     /// Every path that has a value in the file.

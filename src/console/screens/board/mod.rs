@@ -340,7 +340,8 @@ pub(crate) fn act(state: &mut State, action: ActionId, effects: &mut Vec<Effect>
     true
 }
 
-fn open_selected(state: &mut State, effects: &mut Vec<Effect>) {
+/// Goes to the Run screen of the selected execution.
+pub(crate) fn open_selected(state: &mut State, effects: &mut Vec<Effect>) {
     match state
         .board
         .selected_execution()

@@ -35,6 +35,8 @@ pub(crate) struct Confirm {
     labels: [&'static str; 2],
     on_yes: bool,
     name: Option<TypedName>,
+    /// The name to type is that of the protected profile.
+    of_profile: bool,
     guard: Guard,
 }
 
@@ -42,6 +44,8 @@ pub(crate) struct Confirm {
 #[derive(Debug, Clone)]
 struct TypedName {
     name: String,
+    /// The end of it is not enough.
+    whole: bool,
     input: Input,
 }
 
@@ -49,7 +53,7 @@ impl TypedName {
     /// What is enough: the part behind the last hyphen, which tells executions apart; a short one is not.
     fn end(&self) -> &str {
         match self.name.rsplit_once('-') {
-            Some((_, end)) if end.len() >= 4 => end,
+            Some((_, end)) if end.len() >= 4 && !self.whole => end,
             _ => &self.name,
         }
     }
@@ -204,6 +208,7 @@ fn ask(
     facts.extend(request.cli().map(|line| ("Same as", line)));
     let name = (request.risk() == Risk::Danger).then(|| TypedName {
         name,
+        whole: false,
         input: Input::default(),
     });
     state.overlay = Some(Overlay::Confirm(Confirm {
@@ -214,6 +219,40 @@ fn ask(
         labels: ["Cancel", yes],
         on_yes: false,
         name,
+        of_profile: false,
+        guard: Guard::opened(state.now),
+    }));
+}
+
+/// Asks for the name of a protected profile, before any change in it.
+pub(crate) fn ask_profile(state: &mut State, request: Request, requested: Option<Requested>) {
+    let identity = &state.identity;
+    let account = state.connection.account.as_deref();
+    let place = format!(
+        "{} · {} · {}",
+        identity.profile,
+        account.unwrap_or("account not known yet"),
+        identity.region
+    );
+    let mut facts = vec![
+        ("Profile", format!("{place}: it is protected")),
+        ("Change", format!("{} {}", request.name(), request.target())),
+    ];
+    facts.extend(request.cli().map(|line| ("Same as", line)));
+    let name = TypedName {
+        name: identity.profile.clone(),
+        whole: true,
+        input: Input::default(),
+    };
+    state.overlay = Some(Overlay::Confirm(Confirm {
+        title: "Change something in a protected profile?",
+        facts,
+        request,
+        requested,
+        labels: ["Cancel", "Change"],
+        on_yes: false,
+        name: Some(name),
+        of_profile: true,
         guard: Guard::opened(state.now),
     }));
 }
@@ -233,6 +272,7 @@ pub(crate) fn offer_sample(state: &mut State) {
         labels: ["Not now", "Try it"],
         on_yes: true,
         name: None,
+        of_profile: false,
         guard: Guard::opened(state.now),
     };
     state.overlay = Some(Overlay::Confirm(confirm));
@@ -287,6 +327,9 @@ fn opens(state: &State, key: Key) -> bool {
 }
 
 fn send(state: &mut State, confirm: Confirm, effects: &mut Vec<Effect>) {
+    if state.identity.protected && !confirm.of_profile {
+        return ask_profile(state, confirm.request, confirm.requested);
+    }
     match &confirm.request {
         Request::Redrive(id) | Request::Stop(id, _) => {
             if let Some(requested) = confirm.requested {
@@ -298,7 +341,13 @@ fn send(state: &mut State, confirm: Confirm, effects: &mut Vec<Effect>) {
         Request::StartSample => crate::console::update::demo_started(state),
         _ => {}
     }
-    state.ask(confirm.request, effects);
+    match confirm.of_profile {
+        true => {
+            let profile = state.identity.profile.clone();
+            state.ask_confirmed(confirm.request, profile, effects);
+        }
+        false => state.ask(confirm.request, effects),
+    }
 }
 
 /// Draws a confirmation; returns where the caret is when a name is typed.

@@ -17,7 +17,7 @@ use crate::{
         actions::{ActionId, Reason},
         effect::{Effect, Request, RequestKey},
         fresh::Fresh,
-        state::{Screen, State},
+        state::State,
         widgets::{graph, list::Cursor},
     },
     ops::{ExecutionDetail, ExecutionId, ExecutionStatus, OpsResult, Stage, StageStatus},
@@ -137,8 +137,7 @@ impl RunState {
 
 /// Whether there is an execution to show.
 pub(crate) fn is_reachable(state: &State) -> Result<(), Reason> {
-    let selected = state.screen == Screen::Board && state.board.selected_execution().is_some();
-    if selected || state.run.id.is_some() {
+    if state.run.id.is_some() || state.board.selected_execution().is_some() {
         Ok(())
     } else {
         Err("no execution is selected".to_owned())

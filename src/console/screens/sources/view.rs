@@ -28,7 +28,7 @@ const COLUMNS: [Column; 6] = [
     Column::growing("stream or crawler", 24, 1, 0),
     Column::number("age", 7, 1),
     Column::fixed("newest day", 10, 4),
-    Column::number("rows", 12, 3),
+    Column::number("rows", 9, 3),
     Column::growing("what there is to say", 20, 3, 2),
 ];
 
@@ -97,7 +97,10 @@ fn stream_cells<'s>(state: &State, stream: &'s Freshness) -> [Cell<'s>; 6] {
     };
     let old = stream.collected.map(|at| age(at, state.now));
     let day = stream.newest_day.map(|day| day.to_string());
-    let said = stream.note.as_deref().unwrap_or_default();
+    let (said, said_style) = match &stream.note {
+        Some(note) => (Cow::Borrowed(note.as_str()), theme.warn),
+        None => (Cow::Owned(quota_of(state, stream)), theme.muted),
+    };
     [
         (Cow::Borrowed(word), style),
         (Cow::Borrowed(stream.stream.as_str()), theme.text),
@@ -107,8 +110,19 @@ fn stream_cells<'s>(state: &State, stream: &'s Freshness) -> [Cell<'s>; 6] {
             Cow::Owned(stream.rows.map(count).unwrap_or_default()),
             theme.muted,
         ),
-        (Cow::Borrowed(said), theme.warn),
+        (said, said_style),
     ]
+}
+
+/// What is left of the scarcest quota of a stream's source: `49,977 of 50,000 left, daily calls`.
+fn quota_of(state: &State, stream: &Freshness) -> String {
+    let scarcest = state
+        .sources
+        .sources()
+        .and_then(|all| all.scarcest(&stream.stream));
+    scarcest
+        .map(|(name, figure)| format!("{}, {name}", left(figure)))
+        .unwrap_or_default()
 }
 
 fn crawler_cells<'s>(state: &State, crawler: &'s Crawler) -> [Cell<'s>; 6] {

@@ -24,6 +24,7 @@ impl Operations for ScriptedOperations {
             lake: "~/lakehand".to_owned(),
             time_zone: "Europe/Berlin".to_owned(),
             read_only: self.lock().read_only,
+            protected: false,
         }
     }
 

@@ -76,6 +76,7 @@ impl World {
                     .then(|| "silver/marketo/leads/part-0.parquet: not a Parquet file".to_owned()),
             }),
             starts: starts.to_owned(),
+            seconds_left: None,
             starts_again: false,
             next_run: Some(self.now + SignedDuration::from_mins(90)),
             name,

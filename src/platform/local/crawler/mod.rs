@@ -317,6 +317,7 @@ impl Shared {
             running_since: record.running_since,
             last_crawl: record.crawls.first().cloned(),
             starts: definition.starts.to_owned(),
+            seconds_left: None,
             starts_again: runs(state) && self.records(definition).remembers(),
             next_run: None,
         }

@@ -24,7 +24,6 @@ use std::{
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
 pub use definitions::{Definitions, RenderSql};
@@ -39,7 +38,9 @@ use super::{
 use crate::{
     ops::{
         ExecutionId, ExecutionSummary, OpsError, OpsErrorKind, OpsResult, StartRequest,
-        WorkflowName, ports::Workflows,
+        WorkflowName,
+        ports::Workflows,
+        start::{checked_name, input_with_window, window_in},
     },
     pipeline::{ports::Clock, window::Window},
     workflow::{
@@ -377,51 +378,6 @@ fn fresh_name(window: Option<Window>, now: Timestamp) -> String {
         ),
         None => format!("{at}-{random}"),
     }
-}
-
-/// The rule of Step Functions, a little stricter: 1 to 80 letters, digits, `-`, `_` and `.`.
-fn checked_name(name: String) -> OpsResult<String> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if (1..=80).contains(&name.len()) && name.chars().all(allowed) {
-        return Ok(name);
-    }
-    Err(OpsError::new(
-        OpsErrorKind::InvalidInput,
-        format!(
-            "'{}' is not an execution name",
-            crate::pipeline::text::for_terminal(&name)
-        ),
-        "use 1 to 80 letters, digits, '-', '_' and '.'",
-    ))
-}
-
-fn input_with_window(input: Value, window: Option<Window>) -> OpsResult<Value> {
-    let mut input = match input {
-        Value::Null => json!({}),
-        Value::Object(_) => input,
-        _ => {
-            return Err(OpsError::new(
-                OpsErrorKind::InvalidInput,
-                "the input of an execution is not a JSON object",
-                "give an object such as {\"window\":{\"from\":\"2026-01-01\",\"to\":\"2026-01-08\"}}",
-            ));
-        }
-    };
-    if let Some(window) = window {
-        input["window"] =
-            json!({ "from": window.from().to_string(), "to": window.to().to_string() });
-    }
-    Ok(input)
-}
-
-fn window_in(input: &Value) -> Option<Window> {
-    let day = |name: &str| {
-        input
-            .get("window")
-            .and_then(|window| window.get(name))
-            .and_then(Value::as_str)
-    };
-    Window::parse(day("from")?, day("to")?).ok()
 }
 
 fn parsed_definition(text: &str) -> OpsResult<Arc<Definition>> {

@@ -1,6 +1,6 @@
 //! The upper part: two rows for each workflow, how it stands and where.
 
-use ratatui::{buffer::Buffer, layout::Rect};
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::{
     super::verdict::{is_failed, newest},
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     console::{
-        format::{ago, until},
+        format::{ago, plural, until},
         state::State,
         theme::{execution_mark, needs_care, stage_mark},
         widgets::text::{Pen, fit, width},
@@ -81,9 +81,13 @@ fn card_line(
                 .gap(1)
                 .cell(card.name.as_ref(), names, theme.strong)
                 .gap(2);
-            pen.put(mark.word, mark.style)
+            pen = pen
+                .put(mark.word, mark.style)
                 .gap(2)
                 .put(&when(state, execution), theme.muted);
+            if let Some((text, style)) = badge(state, card) {
+                pen.gap(2).put(&text, style);
+            }
         }
         None => {
             pen = pen.right(&next, theme.muted);
@@ -96,6 +100,22 @@ fn card_line(
                 .gap(2)
                 .put(&card.description, theme.muted);
         }
+    }
+}
+
+/// What the newest checks of a workflow's tables found, if anything: `! 2 warnings`.
+fn badge(state: &State, card: &WorkflowCard) -> Option<(String, Style)> {
+    let theme = &state.theme;
+    let (mut errors, mut warnings) = (0, 0);
+    let tables = &state.board.board()?.quality;
+    for badge in tables.iter().filter(|badge| badge.workflow == card.name) {
+        errors += badge.errors as u64;
+        warnings += badge.warnings as u64;
+    }
+    match (errors, warnings) {
+        (0, 0) => None,
+        (0, warnings) => Some((format!("! {}", plural(warnings, "warning")), theme.warn)),
+        (errors, _) => Some((format!("✗ {} failed", plural(errors, "check")), theme.bad)),
     }
 }
 

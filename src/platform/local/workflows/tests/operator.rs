@@ -91,6 +91,7 @@ fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
             lake: String::new(),
             time_zone: "UTC".to_owned(),
             read_only: profile.read_only,
+            protected: profile.protected,
         },
         crawlers: Arc::new(crawlers),
         gold: Arc::new(NoGold),
@@ -100,6 +101,8 @@ fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
         clock: Arc::clone(&workflows.shared.clock),
         workflows: Arc::new(workflows.clone()),
         lake: lake.clone(),
+        account: None,
+        glue_jobs: None,
         sample: None,
     });
     Desk {
@@ -363,6 +366,44 @@ async fn stopping_frees_what_the_execution_held_and_nothing_else() {
         panic!("{:?}", detail.redrive)
     };
     assert!(!stages.is_empty());
+}
+
+#[tokio::test]
+async fn streams_that_failed_whole_and_in_part_are_named_and_run_again() {
+    let resources = jobs().says("collect", |input, n| match input["stream"].as_str() {
+        // The first time a part of one stream and the whole of another fail.
+        Some("affise.affiliates") if n <= 5 => Ok(json!({
+            "rows": 1, "manifest_key": "a", "failure": { "error": "BadCredentials", "cause": "one property" }
+        })),
+        Some("affise.clicks") if n <= 5 => Err(TaskFailure::new("SourceRetired", "gone")),
+        _ => Ok(json!({ "rows": 1, "manifest_key": "b" })),
+    });
+    let desk = desk(resources, |_| {});
+    let (id, summary) = finish(&desk.workflows, "collect").await;
+    let first = "Streams[1] / Collect";
+    assert_eq!(summary.current_stage.as_deref(), Some(first));
+    let detail = desk.operator.execution(&id, 0).await.unwrap();
+    let cause = detail.root_cause.unwrap();
+    assert_eq!(
+        (
+            cause.stage.as_str(),
+            cause.error.as_str(),
+            cause.cause.as_str()
+        ),
+        (first, "BadCredentials", "one property")
+    );
+    let Redrive::Possible { stages, safety } = detail.redrive else {
+        panic!("{:?}", detail.redrive)
+    };
+    assert_eq!(stages, [first, "Streams[3] / Collect"]);
+    assert!(
+        safety.starts_with("Collect goes on behind the last page"),
+        "{safety}"
+    );
+
+    desk.operator.redrive(&id).await.unwrap();
+    let ended = desk.workflows.wait(&id).await.unwrap();
+    assert_eq!(ended.status, ExecutionStatus::Succeeded);
 }
 
 #[tokio::test]

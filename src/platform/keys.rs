@@ -1,7 +1,9 @@
 //! Which texts are keys: those that stay inside the folder and are the same on every machine.
 
-use super::STAGING;
 use crate::pipeline::ports::StoreError;
+
+/// Folder of a local store that is no part of its keys, so no key may begin with it anywhere.
+pub(super) const STAGING: &str = ".staging";
 
 /// Longest key, in bytes; S3's limit.
 const LONGEST_KEY: usize = 1024;

@@ -1,0 +1,36 @@
+//! Glue jobs beside our workflows: what a deployment that we did not make may have.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A Glue job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GlueJob {
+    /// Name.
+    pub name: String,
+    /// `glueetl`, `pythonshell`, `gluestreaming`.
+    pub kind: String,
+    /// Its author's words.
+    pub description: String,
+    /// The newest run.
+    pub last_run: Option<GlueJobRun>,
+}
+
+/// A run of a Glue job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GlueJobRun {
+    /// Glue's id.
+    pub id: String,
+    /// The job.
+    pub job: String,
+    /// Glue's word: `RUNNING`, `SUCCEEDED`, …
+    pub state: String,
+    /// Start.
+    pub started: Option<Timestamp>,
+    /// End.
+    pub ended: Option<Timestamp>,
+    /// Seconds of work that are charged.
+    pub seconds: u64,
+    /// Why it failed.
+    pub error: Option<String>,
+}

@@ -1,0 +1,275 @@
+//! Executions as the API describes them, and how rarely it is asked.
+//!
+//! ListExecutions is the scarcest of all calls: a list is read every few seconds at most, and what runs is followed by
+//! DescribeExecution in between. What has ended stays as it is until it is redriven, so it is described once.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use aws_sdk_sfn::{
+    operation::describe_execution::DescribeExecutionOutput,
+    types::{ExecutionListItem, ExecutionRedriveStatus, ExecutionStatus as SdkStatus},
+};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{
+    super::{Clients, call::Api, instant},
+    machines::Machine,
+};
+use crate::{
+    ops::{ExecutionStatus, OpsResult, start::window_in},
+    pipeline::window::Window,
+};
+
+const LIST: Api = Api::paced("states", "ListExecutions", 25.0, 0.5);
+const DESCRIBE: Api = Api::paced("states", "DescribeExecution", 62.0, 2.5);
+/// A list that is younger is not read again.
+const LISTED_FOR: Duration = Duration::from_secs(10);
+/// What has ended is described again after this long: somebody else may have redriven it.
+const ENDED_FOR: Duration = Duration::from_secs(15);
+/// Whoever asks for header and payloads of a running execution at once gets one call.
+const RUNNING_FOR: Duration = Duration::from_millis(500);
+/// Descriptions kept, with their payloads.
+const KEPT: usize = 64;
+/// Executions on a page of the list; AWS gives at most so many.
+const PAGE: usize = 1000;
+
+/// An execution as DescribeExecution tells it.
+#[derive(Debug, Clone)]
+pub(super) struct Described {
+    pub arn: String,
+    pub name: String,
+    pub status: ExecutionStatus,
+    pub started: Timestamp,
+    pub ended: Option<Timestamp>,
+    pub redrives: u32,
+    pub window: Option<Window>,
+    pub error: Option<String>,
+    pub input: String,
+    pub output: Option<String>,
+    /// Why it cannot be redriven; `None` when it can, or when AWS does not say.
+    pub not_redrivable: Option<String>,
+}
+
+/// An execution as ListExecutions tells it.
+#[derive(Debug, Clone)]
+pub(super) struct Listed {
+    pub arn: String,
+    pub name: String,
+    pub status: ExecutionStatus,
+    pub started: Timestamp,
+    pub ended: Option<Timestamp>,
+    pub redrives: u32,
+}
+
+impl Listed {
+    fn of(item: ExecutionListItem) -> Self {
+        Self {
+            status: status(&item.status),
+            started: instant(&item.start_date),
+            ended: item.stop_date.as_ref().map(instant),
+            redrives: count(item.redrive_count),
+            arn: item.execution_arn,
+            name: item.name,
+        }
+    }
+}
+
+fn count(number: Option<i32>) -> u32 {
+    number
+        .and_then(|number| u32::try_from(number).ok())
+        .unwrap_or(0)
+}
+
+/// AWS's status as ours. A child of a Map Run that waits for its redrive is not over.
+fn status(status: &SdkStatus) -> ExecutionStatus {
+    match status {
+        SdkStatus::Succeeded => ExecutionStatus::Succeeded,
+        SdkStatus::Failed => ExecutionStatus::Failed,
+        SdkStatus::TimedOut => ExecutionStatus::TimedOut,
+        SdkStatus::Aborted => ExecutionStatus::Aborted,
+        _ => ExecutionStatus::Running,
+    }
+}
+
+fn described(answer: DescribeExecutionOutput) -> Described {
+    let input = answer.input.unwrap_or_default();
+    let parsed: Option<Value> = serde_json::from_str(&input).ok();
+    let not_redrivable = match &answer.redrive_status {
+        Some(ExecutionRedriveStatus::NotRedrivable) => Some(
+            answer
+                .redrive_status_reason
+                .clone()
+                .unwrap_or_else(|| "AWS says so, without a reason".to_owned()),
+        ),
+        Some(ExecutionRedriveStatus::RedrivableByMapRun) => Some(
+            "it belongs to a Map Run; redrive the execution that started the Map Run".to_owned(),
+        ),
+        _ => None,
+    };
+    Described {
+        status: status(&answer.status),
+        started: instant(&answer.start_date),
+        ended: answer.stop_date.as_ref().map(instant),
+        redrives: count(answer.redrive_count),
+        window: parsed.as_ref().and_then(window_in),
+        error: answer.error,
+        name: answer.name.unwrap_or_else(|| {
+            let last = answer.execution_arn.rsplit(':').next();
+            last.unwrap_or_default().to_owned()
+        }),
+        arn: answer.execution_arn,
+        output: answer.output,
+        input,
+        not_redrivable,
+    }
+}
+
+/// One machine's newest executions, when they were read, and whether there are no more.
+#[derive(Debug)]
+struct List {
+    read: Instant,
+    items: Vec<Listed>,
+    whole: bool,
+}
+
+type Slot = Arc<tokio::sync::Mutex<Option<List>>>;
+
+/// What is known of executions.
+#[derive(Debug, Default)]
+pub(super) struct Executions {
+    lists: Mutex<HashMap<String, Slot>>,
+    described: Mutex<HashMap<String, (Instant, Arc<Described>)>>,
+}
+
+impl Executions {
+    /// The newest executions of a machine, newest first, as the list has them: what runs may have ended since.
+    pub(super) async fn list(
+        &self,
+        clients: &Clients,
+        machine: &Machine,
+        limit: usize,
+    ) -> OpsResult<Vec<Listed>> {
+        let slot = self.slot(&machine.arn);
+        let mut list = slot.lock().await;
+        let serves = |list: &List| {
+            list.read.elapsed() < LISTED_FOR && (list.whole || list.items.len() >= limit)
+        };
+        if !list.as_ref().is_some_and(serves) {
+            *list = Some(read_list(clients, machine, limit, None).await?);
+        }
+        let items = list.as_ref().map(|list| list.items.as_slice());
+        Ok(items
+            .unwrap_or_default()
+            .iter()
+            .take(limit)
+            .cloned()
+            .collect())
+    }
+
+    /// The end of a machine's newest success.
+    pub(super) async fn last_success(
+        &self,
+        clients: &Clients,
+        machine: &Machine,
+    ) -> OpsResult<Option<Timestamp>> {
+        let succeeded = Some(SdkStatus::Succeeded);
+        let list = read_list(clients, machine, 1, succeeded).await?;
+        Ok(list.items.first().and_then(|item| item.ended))
+    }
+
+    /// One execution.
+    pub(super) async fn describe(&self, clients: &Clients, arn: &str) -> OpsResult<Arc<Described>> {
+        if let Some(known) = self.known(arn) {
+            return Ok(known);
+        }
+        self.describe_now(clients, arn).await
+    }
+
+    /// One execution, as it is at this moment.
+    pub(super) async fn describe_now(
+        &self,
+        clients: &Clients,
+        arn: &str,
+    ) -> OpsResult<Arc<Described>> {
+        let call = clients.sfn.describe_execution().execution_arn(arn);
+        let answer = clients.call(DESCRIBE, arn, call.send()).await?;
+        let described = Arc::new(described(answer));
+        let mut all = self
+            .described
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= KEPT {
+            let oldest = all.iter().min_by_key(|(_, (at, _))| *at);
+            if let Some(oldest) = oldest.map(|(arn, _)| arn.clone()) {
+                all.remove(&oldest);
+            }
+        }
+        all.insert(arn.to_owned(), (Instant::now(), Arc::clone(&described)));
+        Ok(described)
+    }
+
+    /// What was described a moment ago.
+    fn known(&self, arn: &str) -> Option<Arc<Described>> {
+        let all = self
+            .described
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (at, described) = all.get(arn)?;
+        let keeps = if described.status.is_ended() {
+            ENDED_FOR
+        } else {
+            RUNNING_FOR
+        };
+        (at.elapsed() < keeps).then(|| Arc::clone(described))
+    }
+
+    /// Something of this machine was started, stopped or redriven by us: what is known of it is old.
+    pub(super) async fn forget(&self, machine: &str, arn: &str) {
+        self.described
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(arn);
+        *self.slot(machine).lock().await = None;
+    }
+
+    fn slot(&self, machine: &str) -> Slot {
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(lists.entry(machine.to_owned()).or_default())
+    }
+}
+
+async fn read_list(
+    clients: &Clients,
+    machine: &Machine,
+    limit: usize,
+    only: Option<SdkStatus>,
+) -> OpsResult<List> {
+    let (mut items, mut token) = (Vec::new(), None);
+    loop {
+        let wanted = limit.saturating_sub(items.len()).clamp(1, PAGE);
+        let call = clients
+            .sfn
+            .list_executions()
+            .state_machine_arn(&machine.arn)
+            .set_status_filter(only.clone())
+            .max_results(i32::try_from(wanted).unwrap_or(i32::MAX));
+        let answer = clients
+            .call(LIST, &machine.arn, call.set_next_token(token).send())
+            .await?;
+        items.extend(answer.executions.into_iter().map(Listed::of));
+        token = answer.next_token;
+        if token.is_none() || items.len() >= limit {
+            break;
+        }
+    }
+    Ok(List {
+        read: Instant::now(),
+        items,
+        whole: token.is_none(),
+    })
+}

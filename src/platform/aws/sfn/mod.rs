@@ -1,0 +1,609 @@
+//! Workflows on Step Functions.
+//!
+//! The console polls, and people share the account's quotas with the pipeline itself: so every answer here is kept as
+//! long as it can be right, and what is asked goes through the paces of [`Clients::call`].
+
+mod events;
+mod executions;
+mod history;
+mod machines;
+mod map_runs;
+mod shape;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use self::{
+    events::Events,
+    executions::{Described, Executions, Listed},
+    machines::{Machine, Machines},
+};
+use super::{
+    Clients,
+    call::{Api, CallFailure},
+};
+use crate::{
+    config::Profile,
+    ops::{
+        ExecutionId, ExecutionStatus, ExecutionSummary, OpsError, OpsErrorKind, OpsResult,
+        StartRequest, WorkflowName,
+        ports::Workflows,
+        stages::{failed_stage, stage_name},
+        start::{checked_name, input_with_window},
+    },
+    pipeline::window::Window,
+    workflow::{
+        definition::Definition,
+        history::{HistoryEvent, StageStatus, Timeline},
+    },
+};
+
+const DESCRIBE_MACHINE: Api = Api::paced("states", "DescribeStateMachine", 50.0, 5.0);
+const DESCRIBE_MACHINE_OF: Api =
+    Api::paced("states", "DescribeStateMachineForExecution", 50.0, 2.5);
+const START: Api = Api::paced("states", "StartExecution", 200.0, 37.5);
+const STOP: Api = Api::paced("states", "StopExecution", 125.0, 6.25);
+const REDRIVE: Api = Api::paced("states", "RedriveExecution", 200.0, 37.5);
+
+/// A definition is read again after this long; a deployment is rare.
+const DEFINED_FOR: Duration = Duration::from_secs(120);
+/// The newest success is asked for again after this long when the list does not show one.
+const SUCCESS_FOR: Duration = Duration::from_secs(120);
+/// Of a list so many executions are described at once that the list alone does not tell enough of; the others follow
+/// with the next read.
+const DESCRIBED_AT_ONCE: usize = 10;
+/// Calls at the same time.
+const ABREAST: usize = 4;
+/// Events read a moment ago serve whoever asks for them next.
+const EVENTS_FOR: Duration = Duration::from_millis(800);
+/// Executions whose window, error and stage are remembered.
+const TOLD: usize = 4000;
+/// Definitions of executions kept.
+const DEFINITIONS: usize = 64;
+/// Runs of the same workflow, window and input that get a name of ours.
+const REPEATS: u32 = 20;
+/// The error's name of an execution that an operator stopped.
+const STOPPED: &str = "Lakehand.Stopped";
+
+/// What an execution's own list entry does not tell. It does not change once the execution has ended.
+#[derive(Debug, Clone, Default)]
+struct Told {
+    window: Option<Window>,
+    error: Option<String>,
+    stage: Option<String>,
+}
+
+/// The [`Workflows`] of a profile on AWS.
+#[derive(Debug)]
+pub(super) struct StepFunctions {
+    clients: Clients,
+    profile: Arc<Profile>,
+    machines: Machines,
+    executions: Executions,
+    events: Events,
+    definitions: Mutex<HashMap<String, (Instant, Arc<Definition>)>>,
+    told: Mutex<HashMap<(String, u32), Told>>,
+    successes: Mutex<HashMap<String, (Instant, Option<Timestamp>)>>,
+}
+
+impl StepFunctions {
+    /// The state machines of `profile`; asks nobody yet.
+    pub(super) fn new(clients: Clients, profile: Arc<Profile>) -> Self {
+        Self {
+            clients,
+            profile,
+            machines: Machines::default(),
+            executions: Executions::default(),
+            events: Events::default(),
+            definitions: Mutex::default(),
+            told: Mutex::default(),
+            successes: Mutex::default(),
+        }
+    }
+
+    /// An execution's ARN and all its events, for what is found from them.
+    pub(super) async fn events_of(
+        &self,
+        id: &ExecutionId,
+    ) -> OpsResult<(String, Vec<HistoryEvent>)> {
+        let arn = self.arn(id).await?;
+        let events = self
+            .events
+            .after(&self.clients, &arn, 0, EVENTS_FOR)
+            .await?;
+        Ok((arn, events))
+    }
+
+    async fn machine(&self, name: &WorkflowName) -> OpsResult<Machine> {
+        self.machines.find(&self.clients, &self.profile, name).await
+    }
+
+    /// The ARN behind an id: an ARN, or `<workflow>:<name>` as a local profile has it.
+    async fn arn(&self, id: &ExecutionId) -> OpsResult<String> {
+        if id.as_ref().starts_with("arn:") {
+            return Ok(id.to_string());
+        }
+        let Some((workflow, name)) = id.as_ref().split_once(':') else {
+            return Err(OpsError::new(
+                OpsErrorKind::NotFound,
+                format!("there is no execution '{id}'"),
+                "give its ARN, or <workflow>:<name>; `lakehand runs list` shows them",
+            ));
+        };
+        Ok(self.machine(&workflow.into()).await?.execution(name))
+    }
+
+    /// The machine of an execution: its ARN, and the name shown.
+    async fn machine_of(&self, arn: &str) -> OpsResult<Machine> {
+        let own = arn.split(':').nth(6).unwrap_or_default();
+        // The children of a Map Run have its label behind the machine's name.
+        let own = own.split('/').next().unwrap_or(own);
+        let machines = self.machines.all(&self.clients, &self.profile).await?;
+        if let Some(machine) = machines.into_iter().find(|machine| machine.name() == own) {
+            return Ok(machine);
+        }
+        let mut parts: Vec<&str> = arn.split(':').take(6).collect();
+        if let Some(kind) = parts.get_mut(5) {
+            *kind = "stateMachine";
+        }
+        parts.push(own);
+        let prefix = self.profile.resource_name("");
+        Ok(Machine {
+            shown: own.strip_prefix(&prefix).unwrap_or(own).into(),
+            arn: parts.join(":"),
+        })
+    }
+
+    /// Describes an execution and notices whether it was redriven since its events were read.
+    async fn described(&self, arn: &str, now: bool) -> OpsResult<Arc<Described>> {
+        let described = if now {
+            self.executions.describe_now(&self.clients, arn).await?
+        } else {
+            self.executions.describe(&self.clients, arn).await?
+        };
+        let known = self.events.redrives(arn).await;
+        if known.is_some_and(|known| known < u64::from(described.redrives)) {
+            self.events.goes_on(&self.clients, arn).await?;
+        }
+        Ok(described)
+    }
+
+    /// The stage an execution is in, or failed in.
+    async fn current_stage(&self, arn: &str) -> OpsResult<Option<String>> {
+        let events = self.events.after(&self.clients, arn, 0, EVENTS_FOR).await?;
+        let timeline = Timeline::of(&events);
+        let open = |stage: &crate::workflow::history::Stage| {
+            matches!(stage.status, StageStatus::Running | StageStatus::Retrying)
+        };
+        let index = match timeline.head.status {
+            crate::workflow::history::ExecutionStatus::Running => {
+                timeline.stages.iter().rposition(open)
+            }
+            crate::workflow::history::ExecutionStatus::Succeeded => None,
+            _ => failed_stage(&timeline),
+        };
+        Ok(index.map(|index| stage_name(&timeline, index)))
+    }
+
+    async fn summary(&self, described: &Described) -> OpsResult<ExecutionSummary> {
+        let stage = match described.status {
+            ExecutionStatus::Succeeded => None,
+            _ => self.current_stage(&described.arn).await?,
+        };
+        let told = Told {
+            window: described.window,
+            error: described.error.clone(),
+            stage,
+        };
+        let machine = self.machine_of(&described.arn).await?;
+        if described.status.is_ended() {
+            self.remember(&described.arn, described.redrives, &told);
+        }
+        Ok(ExecutionSummary {
+            id: described.arn.as_str().into(),
+            name: described.name.clone(),
+            workflow: machine.shown,
+            status: described.status,
+            started: described.started,
+            ended: described.ended,
+            window: told.window,
+            redrives: described.redrives,
+            current_stage: told.stage,
+            error: told.error,
+            superseded: false,
+        })
+    }
+
+    fn remember(&self, arn: &str, redrives: u32, told: &Told) {
+        let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= TOLD {
+            all.clear();
+        }
+        all.insert((arn.to_owned(), redrives), told.clone());
+    }
+
+    fn told(&self, listed: &Listed) -> Option<Told> {
+        let all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&(listed.arn.clone(), listed.redrives)).cloned()
+    }
+
+    /// The executions of one machine with what their list does not tell, as far as it is worth its calls.
+    async fn executions_of(
+        &self,
+        machine: &Machine,
+        limit: usize,
+    ) -> OpsResult<Vec<ExecutionSummary>> {
+        let listed = self.executions.list(&self.clients, machine, limit).await?;
+        let mut asks = DESCRIBED_AT_ONCE;
+        let planned: Vec<(Listed, Option<Told>, bool)> = listed
+            .into_iter()
+            .map(|item| {
+                let told = self.told(&item).filter(|_| item.status.is_ended());
+                let ask = told.is_none() && asks > 0;
+                asks -= usize::from(ask);
+                (item, told, ask)
+            })
+            .collect();
+        let summaries = futures::stream::iter(planned).map(|(item, told, ask)| async move {
+            if ask {
+                let described = self.described(&item.arn, false).await?;
+                return self.summary(&described).await;
+            }
+            Ok(listed_summary(item, told.unwrap_or_default(), machine))
+        });
+        let mut summaries: Vec<ExecutionSummary> =
+            summaries.buffered(ABREAST).try_collect().await?;
+        mark_superseded(&mut summaries);
+        Ok(summaries)
+    }
+
+    /// A name for this start that a repeated start would have too: workflow, window and input decide. The number of
+    /// earlier ones that have ended is put behind it, so that a window can be run again on purpose.
+    async fn derived_name(
+        &self,
+        machine: &Machine,
+        window: Option<Window>,
+        input: &str,
+    ) -> OpsResult<String> {
+        let digest = Sha256::digest(format!("{}\n{input}", machine.arn));
+        let short: String = digest[..6]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let base = match window {
+            Some(window) => format!(
+                "{}_{}-{short}",
+                window.from().strftime("%Y%m%d"),
+                window.to().strftime("%Y%m%d")
+            ),
+            None => short,
+        };
+        for repeat in 1..=REPEATS {
+            let name = match repeat {
+                1 => base.clone(),
+                _ => format!("{base}-{repeat}"),
+            };
+            match self.status_of(&machine.execution(&name)).await? {
+                None => return Ok(name),
+                Some(ExecutionStatus::Running) => return Err(exists(machine, &name, "it runs")),
+                Some(_) => {}
+            }
+        }
+        Err(exists(
+            machine,
+            &base,
+            "and so do those with a number behind it",
+        ))
+    }
+
+    /// How an execution stands, if there is one.
+    async fn status_of(&self, arn: &str) -> OpsResult<Option<ExecutionStatus>> {
+        match self.executions.describe_now(&self.clients, arn).await {
+            Ok(described) => Ok(Some(described.status)),
+            Err(error) if error.kind == OpsErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn exists(machine: &Machine, name: &str, how: &str) -> OpsError {
+    OpsError::new(
+        OpsErrorKind::Conflict,
+        format!(
+            "an execution {name} of {} exists already: {how}",
+            machine.shown
+        ),
+        "nothing was started; redrive or watch that one, or give another name with `lakehand run … --name NAME`",
+    )
+}
+
+fn listed_summary(item: Listed, told: Told, machine: &Machine) -> ExecutionSummary {
+    ExecutionSummary {
+        id: item.arn.into(),
+        name: item.name,
+        workflow: machine.shown.clone(),
+        status: item.status,
+        started: item.started,
+        ended: item.ended,
+        window: told.window,
+        redrives: item.redrives,
+        current_stage: told.stage,
+        error: told.error,
+        superseded: false,
+    }
+}
+
+/// Marks what a later success over the same window has made good.
+fn mark_superseded(summaries: &mut [ExecutionSummary]) {
+    let good: Vec<(Window, Timestamp)> = summaries
+        .iter()
+        .filter(|one| one.status == ExecutionStatus::Succeeded)
+        .filter_map(|one| Some((one.window?, one.started)))
+        .collect();
+    for one in summaries {
+        let failed = one.status.is_ended() && one.status != ExecutionStatus::Succeeded;
+        one.superseded = failed
+            && good
+                .iter()
+                .any(|(window, at)| Some(*window) == one.window && *at > one.started);
+    }
+}
+
+#[async_trait]
+impl Workflows for StepFunctions {
+    async fn list(&self) -> OpsResult<Vec<WorkflowName>> {
+        let machines = self.machines.all(&self.clients, &self.profile).await?;
+        Ok(machines.into_iter().map(|machine| machine.shown).collect())
+    }
+
+    async fn definition(&self, workflow: &WorkflowName) -> OpsResult<Arc<Definition>> {
+        let machine = self.machine(workflow).await?;
+        if let Some(known) = self.known_definition(&machine.arn, DEFINED_FOR) {
+            return Ok(known);
+        }
+        let call = self
+            .clients
+            .sfn
+            .describe_state_machine()
+            .state_machine_arn(&machine.arn);
+        let answer = self
+            .clients
+            .call(DESCRIBE_MACHINE, &machine.arn, call.send())
+            .await?;
+        self.define(&machine.arn, &answer.definition)
+    }
+
+    async fn definition_of(&self, id: &ExecutionId) -> OpsResult<Arc<Definition>> {
+        let arn = self.arn(id).await?;
+        if let Some(known) = self.known_definition(&arn, Duration::MAX) {
+            return Ok(known);
+        }
+        let call = self
+            .clients
+            .sfn
+            .describe_state_machine_for_execution()
+            .execution_arn(&arn);
+        let answer = self
+            .clients
+            .call(DESCRIBE_MACHINE_OF, &arn, call.send())
+            .await?;
+        self.define(&arn, &answer.definition)
+    }
+
+    async fn executions(
+        &self,
+        workflow: Option<&WorkflowName>,
+        limit: usize,
+    ) -> OpsResult<Vec<ExecutionSummary>> {
+        let machines = match workflow {
+            Some(name) => vec![self.machine(name).await?],
+            None => self.machines.all(&self.clients, &self.profile).await?,
+        };
+        let lists = futures::stream::iter(machines)
+            .map(|machine| async move { self.executions_of(&machine, limit).await })
+            .buffered(ABREAST);
+        let mut all: Vec<ExecutionSummary> = lists.try_concat().await?;
+        all.sort_by(|left, right| right.started.cmp(&left.started));
+        all.truncate(limit);
+        Ok(all)
+    }
+
+    async fn describe(&self, id: &ExecutionId) -> OpsResult<ExecutionSummary> {
+        let arn = self.arn(id).await?;
+        let described = self.described(&arn, false).await?;
+        let mut summary = self.summary(&described).await?;
+        let failed = summary.status.is_ended() && summary.status != ExecutionStatus::Succeeded;
+        if failed && summary.window.is_some() {
+            let list = self.executions(Some(&summary.workflow), 20).await?;
+            summary.superseded = list
+                .iter()
+                .any(|one| one.id == summary.id && one.superseded);
+        }
+        Ok(summary)
+    }
+
+    async fn last_success(&self, workflow: &WorkflowName) -> OpsResult<Option<Timestamp>> {
+        let machine = self.machine(workflow).await?;
+        let listed = self.executions.list(&self.clients, &machine, 1).await?;
+        let newest = listed
+            .iter()
+            .filter(|one| one.status == ExecutionStatus::Succeeded)
+            .filter_map(|one| one.ended)
+            .max();
+        if newest.is_some() || listed.is_empty() {
+            return Ok(newest);
+        }
+        let known = {
+            let known = self
+                .successes
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            known.get(&machine.arn).copied()
+        };
+        if let Some((at, success)) = known
+            && at.elapsed() < SUCCESS_FOR
+        {
+            return Ok(success);
+        }
+        let success = self
+            .executions
+            .last_success(&self.clients, &machine)
+            .await?;
+        let mut known = self
+            .successes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.insert(machine.arn, (Instant::now(), success));
+        Ok(success)
+    }
+
+    async fn payloads(&self, id: &ExecutionId) -> OpsResult<(String, Option<String>)> {
+        let described = self.described(&self.arn(id).await?, false).await?;
+        Ok((described.input.clone(), described.output.clone()))
+    }
+
+    async fn history(&self, id: &ExecutionId, after: u64) -> OpsResult<Vec<HistoryEvent>> {
+        let arn = self.arn(id).await?;
+        self.events
+            .after(&self.clients, &arn, after, EVENTS_FOR)
+            .await
+    }
+
+    async fn progress(&self, id: &ExecutionId) -> OpsResult<HashMap<String, String>> {
+        let (_, events) = self.events_of(id).await?;
+        map_runs::progress(&self.clients, &events).await
+    }
+
+    async fn not_redrivable(&self, id: &ExecutionId) -> OpsResult<Option<String>> {
+        let described = self.described(&self.arn(id).await?, false).await?;
+        Ok(described.not_redrivable.clone())
+    }
+
+    async fn start(&self, request: StartRequest) -> OpsResult<ExecutionId> {
+        let machine = self.machine(&request.workflow).await?;
+        let input = input_with_window(request.input, request.window)?.to_string();
+        let name = match request.name {
+            Some(name) => {
+                let name = checked_name(name)?;
+                // AWS answers a repeated start of what still runs as if it were the first one.
+                if self.status_of(&machine.execution(&name)).await?.is_some() {
+                    return Err(exists(&machine, &name, "a name is taken for 90 days"));
+                }
+                name
+            }
+            None => self.derived_name(&machine, request.window, &input).await?,
+        };
+        let call = self
+            .clients
+            .sfn
+            .start_execution()
+            .state_machine_arn(&machine.arn)
+            .name(&name)
+            .input(input);
+        let started = self.clients.call(START, &machine.arn, call.send()).await;
+        let answer = match started {
+            Ok(answer) => answer,
+            Err(error) if error.failure == CallFailure::Conflict => {
+                return Err(exists(&machine, &name, "somebody else has just started it"));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.executions
+            .forget(&machine.arn, &answer.execution_arn)
+            .await;
+        Ok(answer.execution_arn.into())
+    }
+
+    async fn stop(&self, id: &ExecutionId, reason: &str) -> OpsResult<()> {
+        let arn = self.arn(id).await?;
+        let described = self.described(&arn, true).await?;
+        if described.status.is_ended() {
+            return Err(OpsError::new(
+                OpsErrorKind::NotPossible,
+                format!("{arn} has ended already ({:?})", described.status),
+                "there is nothing to stop",
+            ));
+        }
+        let call = self
+            .clients
+            .sfn
+            .stop_execution()
+            .execution_arn(&arn)
+            .error(STOPPED)
+            .cause(reason);
+        self.clients.call(STOP, &arn, call.send()).await?;
+        let machine = self.machine_of(&arn).await?;
+        self.executions.forget(&machine.arn, &arn).await;
+        Ok(())
+    }
+
+    async fn redrive(&self, id: &ExecutionId) -> OpsResult<()> {
+        let arn = self.arn(id).await?;
+        let described = self.described(&arn, true).await?;
+        let refused = |reason: &str| {
+            OpsError::new(
+                OpsErrorKind::NotPossible,
+                format!("{arn} cannot be redriven: {reason}"),
+                "start a new execution with the same window",
+            )
+        };
+        if described.status == ExecutionStatus::Running {
+            return Err(refused("it is running"));
+        }
+        if let Some(reason) = &described.not_redrivable {
+            return Err(refused(reason));
+        }
+        // The token makes the SDK's own repetitions one redrive.
+        let call = self
+            .clients
+            .sfn
+            .redrive_execution()
+            .execution_arn(&arn)
+            .client_token(uuid::Uuid::new_v4().simple().to_string());
+        match self.clients.call(REDRIVE, &arn, call.send()).await {
+            Ok(_) => {}
+            Err(error) if error.code == "ExecutionNotRedrivable" => {
+                return Err(refused(&error.message));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let machine = self.machine_of(&arn).await?;
+        self.executions.forget(&machine.arn, &arn).await;
+        self.events.goes_on(&self.clients, &arn).await
+    }
+}
+
+impl StepFunctions {
+    fn known_definition(&self, arn: &str, at_most: Duration) -> Option<Arc<Definition>> {
+        let all = self
+            .definitions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (at, definition) = all.get(arn)?;
+        (at.elapsed() < at_most).then(|| Arc::clone(definition))
+    }
+
+    fn define(&self, arn: &str, text: &str) -> OpsResult<Arc<Definition>> {
+        let definition = shape::definition(text)?;
+        let mut all = self
+            .definitions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= DEFINITIONS {
+            let oldest = all.iter().min_by_key(|(_, (at, _))| *at);
+            if let Some(oldest) = oldest.map(|(arn, _)| arn.clone()) {
+                all.remove(&oldest);
+            }
+        }
+        all.insert(arn.to_owned(), (Instant::now(), Arc::clone(&definition)));
+        Ok(definition)
+    }
+}

@@ -1,0 +1,189 @@
+//! Definitions that our interpreter cannot run, reduced to their shape.
+//!
+//! A state machine that was not made by our stacks may use what Lakehand does not interpret (JSONata, item readers,
+//! fields newer than this version). It is operated all the same: drawn, watched, redriven. For that its states and
+//! transitions are enough.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    ops::{OpsError, OpsErrorKind, OpsResult},
+    workflow::definition::Definition,
+};
+
+/// The definition as written, or its shape with a comment that says so, or a stand-in when it has not even that.
+///
+/// # Errors
+/// Never in practice: the stand-in always parses.
+pub(super) fn definition(text: &str) -> OpsResult<Arc<Definition>> {
+    let why = match Definition::parse(text) {
+        Ok(definition) => return Ok(Arc::new(definition)),
+        Err(error) => error.problems.first().map(ToString::to_string),
+    };
+    let note = format!(
+        "its definition holds what Lakehand does not interpret ({}); drawn from its states and transitions",
+        why.unwrap_or_else(|| "no reason given".to_owned())
+    );
+    let shape = serde_json::from_str::<Value>(text)
+        .ok()
+        .and_then(|value| Definition::parse(&shape_of(&value, &note).to_string()).ok());
+    match shape {
+        Some(shape) => Ok(Arc::new(shape)),
+        None => unreadable(&note).map(Arc::new),
+    }
+}
+
+/// A definition of one state that nobody enters.
+fn unreadable(note: &str) -> OpsResult<Definition> {
+    let state = "(definition not readable)";
+    let text =
+        json!({ "Comment": note, "StartAt": state, "States": { state: { "Type": "Succeed" } } });
+    Definition::parse(&text.to_string()).map_err(|error| {
+        OpsError::new(
+            OpsErrorKind::Platform,
+            format!("{note}; its stand-in failed: {error}"),
+            "look at the state machine in the AWS console",
+        )
+    })
+}
+
+fn shape_of(machine: &Value, note: &str) -> Value {
+    let mut shape = states_of(machine);
+    shape.insert("Comment".to_owned(), note.into());
+    Value::Object(shape)
+}
+
+fn states_of(machine: &Value) -> Map<String, Value> {
+    let states: Map<String, Value> = machine["States"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, state)| (name.clone(), state_of(state)))
+        .collect();
+    let mut shape = Map::new();
+    shape.insert("StartAt".to_owned(), machine["StartAt"].clone());
+    shape.insert("States".to_owned(), Value::Object(states));
+    shape
+}
+
+/// Type and transitions, and whatever the type cannot be without.
+fn state_of(state: &Value) -> Value {
+    let kind = state["Type"].as_str().unwrap_or("Pass");
+    let mut shape = Map::new();
+    let mut keep = |name: &str, value: Value| {
+        shape.insert(name.to_owned(), value);
+    };
+    keep("Type", kind.into());
+    match kind {
+        "Succeed" | "Fail" => return Value::Object(shape),
+        "Choice" => {
+            let rules = state["Choices"].as_array().into_iter().flatten();
+            let rules: Vec<Value> = rules
+                .map(|rule| json!({ "Variable": "$", "IsPresent": true, "Next": rule["Next"] }))
+                .collect();
+            keep("Choices", rules.into());
+            if let Some(default) = state.get("Default") {
+                keep("Default", default.clone());
+            }
+            return Value::Object(shape);
+        }
+        "Task" => keep(
+            "Resource",
+            state["Resource"]
+                .as_str()
+                .unwrap_or("arn:aws:states:::lambda:invoke")
+                .into(),
+        ),
+        "Wait" => keep("Seconds", 1.into()),
+        "Parallel" => {
+            let branches = state["Branches"].as_array().into_iter().flatten();
+            keep(
+                "Branches",
+                branches
+                    .map(|branch| Value::Object(states_of(branch)))
+                    .collect(),
+            );
+        }
+        "Map" => {
+            let inner = state.get("ItemProcessor").or_else(|| state.get("Iterator"));
+            let inner = inner.map(states_of).unwrap_or_default();
+            keep("ItemProcessor", Value::Object(inner));
+        }
+        _ => {}
+    }
+    match state.get("Next") {
+        Some(next) => keep("Next", next.clone()),
+        None => keep("End", true.into()),
+    }
+    if let (Some(catchers), "Task" | "Parallel" | "Map") = (state["Catch"].as_array(), kind) {
+        let catchers: Vec<Value> = catchers
+            .iter()
+            .map(
+                |catcher| json!({ "ErrorEquals": catcher["ErrorEquals"], "Next": catcher["Next"] }),
+            )
+            .collect();
+        keep("Catch", catchers.into());
+    }
+    Value::Object(shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_of_ours_stays_as_it_is() {
+        let text = r#"{"Comment": "mine", "StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}"#;
+        assert_eq!(definition(text).unwrap().comment.as_deref(), Some("mine"));
+    }
+
+    #[test]
+    fn a_foreign_one_keeps_its_states_and_transitions() {
+        let text = r#"{"QueryLanguage": "JSONata", "StartAt": "Each", "States": {
+            "Each": {"Type": "Map", "Items": "{% $states.input.days %}", "ItemReader": {"Resource": "arn:aws:states:::s3:listObjectsV2"},
+                "ItemProcessor": {"StartAt": "Call", "States": {"Call": {"Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync",
+                    "Arguments": {"JobName": "x"}, "End": true}}},
+                "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Sorry", "Assign": {"a": 1}}], "Next": "Enough"},
+            "Enough": {"Type": "Choice", "Choices": [{"Condition": "{% true %}", "Next": "Done"}], "Default": "Sorry"},
+            "Done": {"Type": "Succeed"}, "Sorry": {"Type": "Fail"}}}"#;
+        let definition = definition(text).unwrap();
+        assert!(
+            definition
+                .comment
+                .as_ref()
+                .unwrap()
+                .contains("JSONata is not supported")
+        );
+        let graph = definition.graph();
+        let names: Vec<&str> = graph.nodes.iter().map(|node| node.name.as_str()).collect();
+        assert_eq!(names, ["Each", "Call", "Enough", "Done", "Sorry"]);
+        let edges: Vec<(&str, &str)> = graph
+            .edges
+            .iter()
+            .map(|edge| (names[edge.from], names[edge.to]))
+            .collect();
+        for edge in [
+            ("Each", "Enough"),
+            ("Each", "Sorry"),
+            ("Enough", "Done"),
+            ("Enough", "Sorry"),
+        ] {
+            assert!(edges.contains(&edge), "{edge:?} in {edges:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_definition_at_all_is_still_listed() {
+        let definition = definition("not JSON").unwrap();
+        assert!(
+            definition
+                .comment
+                .as_ref()
+                .unwrap()
+                .contains("does not interpret")
+        );
+        assert_eq!(definition.root().states.len(), 1);
+    }
+}

@@ -1,0 +1,258 @@
+//! A proxy between the SDK and the emulator that does what no emulator does: refuses with 503 and 429, says that a
+//! token has expired, cuts an answer in the middle, keeps silent.
+//!
+//! Each request is one line of text, `GET /bucket/key?list-type=2` or `POST / AmazonSSM.GetParameter`; a fault is
+//! for the next requests whose line contains a text. Everything else passes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
+
+use std::{
+    io::{self, Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+/// What happens to a request.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// Refused with a status and AWS's error code; the emulator never sees it.
+    Refuse(u16, &'static str),
+    /// Answered with a status, headers and a body as they stand here; the emulator never sees it.
+    Answer(u16, &'static str),
+    /// The emulator answers, and the connection ends after so many bytes of the body.
+    Cut(usize),
+    /// The emulator answers, and the connection is silent for so long after so many bytes of the body, then ends.
+    Stall(usize, Duration),
+    /// The emulator does what was asked, and its answer is lost.
+    LoseAnswer,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    faults: Vec<(String, u32, Fault)>,
+    seen: Vec<String>,
+}
+
+/// A running proxy; its threads end with the test binary.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    /// `http://127.0.0.1:PORT`, to be used in place of the emulator's.
+    pub url: String,
+    state: Arc<Mutex<State>>,
+}
+
+impl Proxy {
+    /// A proxy on a free port before `upstream`, `http://127.0.0.1:PORT`.
+    pub fn before(upstream: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let upstream = upstream.trim_start_matches("http://").to_owned();
+        let state = Arc::new(Mutex::new(State::default()));
+        let own = Arc::clone(&state);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (upstream, state) = (upstream.clone(), Arc::clone(&own));
+                // A client that goes away in the middle is no concern of the proxy.
+                thread::spawn(move || serve(stream, &upstream, &state));
+            }
+        });
+        Self { url, state }
+    }
+
+    /// The next `times` requests whose line contains `part` meet this fault.
+    pub fn fault(&self, part: &str, times: u32, fault: Fault) {
+        self.lock().faults.push((part.to_owned(), times, fault));
+    }
+
+    /// The requests whose line contains `part`, in the order in which they came.
+    pub fn seen(&self, part: &str) -> Vec<String> {
+        let state = self.lock();
+        let fitting = state.seen.iter().filter(|line| line.contains(part));
+        fitting.cloned().collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Request {
+    /// Everything as it came, with `Connection: close` in place of what the client asked.
+    bytes: Vec<u8>,
+    line: String,
+    /// Errors are JSON, where the service speaks JSON.
+    json: bool,
+}
+
+fn serve(mut client: TcpStream, upstream: &str, state: &Mutex<State>) -> io::Result<()> {
+    let request = read_request(&mut client)?;
+    let fault = {
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.seen.push(request.line.clone());
+        let next = state
+            .faults
+            .iter_mut()
+            .find(|(part, times, _)| *times > 0 && request.line.contains(part.as_str()));
+        next.map(|(_, times, fault)| {
+            *times -= 1;
+            fault.clone()
+        })
+    };
+    match fault {
+        Some(Fault::Refuse(status, code)) => return refuse(&mut client, &request, status, code),
+        Some(Fault::Answer(status, body)) => return answer(&mut client, status, "", body),
+        _ => {}
+    }
+    let mut server = TcpStream::connect(upstream)?;
+    server.write_all(&request.bytes)?;
+    let limit = match fault {
+        Some(Fault::Cut(after) | Fault::Stall(after, _)) => after,
+        Some(Fault::LoseAnswer) => {
+            io::copy(&mut server, &mut io::sink())?;
+            return Ok(());
+        }
+        _ => usize::MAX,
+    };
+    relay(&mut server, &mut client, limit)?;
+    if let Some(Fault::Stall(_, silence)) = fault {
+        thread::sleep(silence);
+    }
+    Ok(())
+}
+
+/// Passes an answer on: its head, and at most `limit` bytes of its body.
+fn relay(server: &mut TcpStream, client: &mut TcpStream, limit: usize) -> io::Result<()> {
+    let (head, mut rest) = read_head(server)?;
+    let text = String::from_utf8_lossy(&head).into_owned();
+    client.write_all(&closing(&text))?;
+    let mut left = limit;
+    loop {
+        let take = rest.len().min(left);
+        client.write_all(&rest[..take])?;
+        left -= take;
+        if left == 0 {
+            return client.flush();
+        }
+        rest.resize(64 * 1024, 0);
+        let read = server.read(&mut rest)?;
+        if read == 0 {
+            return client.flush();
+        }
+        rest.truncate(read);
+    }
+}
+
+fn read_request(client: &mut TcpStream) -> io::Result<Request> {
+    let (head, mut body) = read_head(client)?;
+    let text = String::from_utf8_lossy(&head).into_owned();
+    let header = |name: &str| {
+        text.lines().find_map(|line| {
+            let (own, value) = line.split_once(':')?;
+            own.eq_ignore_ascii_case(name)
+                .then(|| value.trim().to_owned())
+        })
+    };
+    if header("expect").is_some() {
+        client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+    }
+    if let Some(length) = header("content-length").and_then(|text| text.parse::<usize>().ok()) {
+        let have = body.len();
+        body.resize(length.max(have), 0);
+        client.read_exact(&mut body[have..])?;
+    } else if header("transfer-encoding").is_some() {
+        let mut piece = [0; 64 * 1024];
+        while !body.ends_with(b"0\r\n\r\n") {
+            let read = client.read(&mut piece)?;
+            if read == 0 {
+                break;
+            }
+            body.extend_from_slice(&piece[..read]);
+        }
+    }
+    let mut words = text.lines().next().unwrap_or_default().split(' ');
+    let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+    let target = header("x-amz-target");
+    let mut line = format!("{method} {path}");
+    if let Some(target) = &target {
+        line.push(' ');
+        line.push_str(target);
+    } else if body.starts_with(b"Action=") {
+        line.push(' ');
+        line.push_str(&String::from_utf8_lossy(&body));
+    }
+    let mut bytes = closing(&text);
+    bytes.extend_from_slice(&body);
+    Ok(Request {
+        bytes,
+        line,
+        json: target.is_some(),
+    })
+}
+
+/// A head, and what of the body came with it.
+fn read_head(stream: &mut TcpStream) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    let mut piece = [0; 16 * 1024];
+    loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let body = bytes.split_off(end + 4);
+            return Ok((bytes, body));
+        }
+        let read = stream.read(&mut piece)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes.extend_from_slice(&piece[..read]);
+    }
+}
+
+/// A head that says that the connection ends with this answer.
+fn closing(head: &str) -> Vec<u8> {
+    let mut lines: Vec<&str> = head
+        .trim_end()
+        .lines()
+        .filter(|line| {
+            let name = line.split(':').next().unwrap_or_default();
+            !["connection", "keep-alive", "expect"]
+                .iter()
+                .any(|other| name.eq_ignore_ascii_case(other))
+        })
+        .collect();
+    lines.push("Connection: close");
+    format!("{}\r\n\r\n", lines.join("\r\n")).into_bytes()
+}
+
+fn refuse(client: &mut TcpStream, request: &Request, status: u16, code: &str) -> io::Result<()> {
+    let message = "injected by the test's proxy";
+    if request.json {
+        let body = format!(r#"{{"__type":"{code}","message":"{message}"}}"#);
+        return answer(
+            client,
+            status,
+            &format!("x-amzn-ErrorType: {code}\r\n"),
+            &body,
+        );
+    }
+    let error = format!("<Code>{code}</Code><Message>{message}</Message>");
+    let body = if request.line.contains("Action=") {
+        format!(
+            "<ErrorResponse><Error><Type>Sender</Type>{error}</Error><RequestId>r</RequestId></ErrorResponse>"
+        )
+    } else {
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error>{error}<RequestId>r</RequestId></Error>"
+        )
+    };
+    answer(client, status, "Content-Type: application/xml\r\n", &body)
+}
+
+fn answer(client: &mut TcpStream, status: u16, headers: &str, body: &str) -> io::Result<()> {
+    let head = format!(
+        "HTTP/1.1 {status} Injected\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    client.write_all(head.as_bytes())?;
+    client.write_all(body.as_bytes())?;
+    client.flush()
+}
