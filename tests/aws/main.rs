@@ -7,14 +7,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod account;
+mod desk;
+mod deploy;
 mod emulator;
 mod proxy;
 #[path = "../support/python.rs"]
 mod python;
 
 mod athena;
+mod console;
+mod crawlers;
 mod credentials;
+mod identity;
+mod logs;
+mod program;
 mod s3;
+mod workflows;
 
 use emulator::Emulator;
 

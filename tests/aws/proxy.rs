@@ -65,6 +65,11 @@ impl Proxy {
         self.lock().faults.push((part.to_owned(), times, fault));
     }
 
+    /// No fault is left.
+    pub fn clear(&self) {
+        self.lock().faults.clear();
+    }
+
     /// The requests whose line contains `part`, in the order in which they came.
     pub fn seen(&self, part: &str) -> Vec<String> {
         let state = self.lock();

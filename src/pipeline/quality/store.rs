@@ -11,6 +11,9 @@ use crate::pipeline::{
     state::{STATE_PREFIX, StateError},
 };
 
+/// Reports of a table that are kept: two builds a day for weeks.
+const KEPT: usize = 100;
+
 fn prefix(table: &str) -> String {
     format!("{STATE_PREFIX}quality/{table}/")
 }
@@ -39,7 +42,24 @@ pub(super) async fn store(
     let bytes = serde_json::to_vec_pretty(report).map_err(|error| failed(error.to_string()))?;
     let key = report_key(&report.table, &report.execution);
     let written = store.put(&key, bytes.into(), PutCondition::Always).await;
-    written.map(drop).map_err(|error| failed(error.to_string()))
+    written.map_err(|error| failed(error.to_string()))?;
+    let tidied = forget_old(store, &report.table).await;
+    tidied.map_err(|error| failed(error.to_string()))
+}
+
+/// Deletes the oldest reports of a table beyond [`KEPT`].
+async fn forget_old(store: &Arc<dyn ObjectStore>, table: &str) -> Result<(), StoreError> {
+    let listing = store.list(&prefix(table)).await?;
+    let mut all: Vec<_> = listing
+        .map_ok(|object| (object.modified, object.key))
+        .try_collect()
+        .await?;
+    all.sort();
+    let too_many = all.len().saturating_sub(KEPT);
+    for (_, key) in all.into_iter().take(too_many) {
+        store.delete(&key).await?;
+    }
+    Ok(())
 }
 
 /// What the checks of a table found in an execution.
@@ -91,7 +111,38 @@ async fn read(
 
 #[cfg(test)]
 mod tests {
-    use super::report_key;
+    use std::sync::Arc;
+
+    use jiff::civil::date;
+
+    use super::{KEPT, newest_report, report_key, store, stored_report};
+    use crate::pipeline::{
+        ports::{ObjectStore, memory::MemoryStore},
+        quality::QualityReport,
+        window::Window,
+    };
+
+    #[tokio::test]
+    async fn a_table_keeps_its_newest_reports() {
+        let lake: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
+        let day = date(2026, 1, 31);
+        for number in 0..KEPT + 3 {
+            let report = QualityReport {
+                table: "t".to_owned(),
+                execution: format!("run-{number:03}"),
+                window: Window::new(day, day).unwrap(),
+                checked_at: "2026-01-31T08:05:00Z".parse().unwrap(),
+                checks: Vec::new(),
+            };
+            store(&lake, &report).await.unwrap();
+        }
+        let forgotten = stored_report(&lake, "t", "run-002").await.unwrap();
+        assert_eq!(forgotten, None);
+        let oldest = stored_report(&lake, "t", "run-003").await.unwrap();
+        assert!(oldest.is_some());
+        let newest = newest_report(&lake, "t").await.unwrap().unwrap();
+        assert_eq!(newest.execution, format!("run-{}", KEPT + 2));
+    }
 
     #[test]
     fn an_execution_is_a_plain_name() {
