@@ -16,7 +16,7 @@ mod sources;
 
 pub use aws::AwsSettings;
 pub use keys::{KeyBinding, KeyPatch, Placed};
-pub use load::{Config, ConfigError, Home};
+pub use load::{Config, ConfigError, Home, functions_config};
 pub use migrate_ga3::{Mapped, Migration, Missing, migrate};
 pub use sources::{
     Ga3Report, Ga3Settings, Ga3View, Ga4Property, Ga4Report, Ga4Settings, MarketoMode,

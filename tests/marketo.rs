@@ -31,7 +31,7 @@ use lakehand::{
     config::{MarketoMode, MarketoSettings},
     pipeline::{
         collect::{CollectRequest, CollectSummary, Passes, collect},
-        dataset::Stream,
+        dataset::{SilverTable, Stream},
         jobs::{JobContext, JobError, JobLog, Level},
         normalise::{NormaliseRequest, NormaliseSummary, normalise},
         ports::FixedClock,
@@ -207,7 +207,12 @@ impl House {
         } else {
             "marketo_guid"
         };
-        let folder = self.path().join("std").join(stream.silver().prefix());
+        self.table(stream.silver(), key)
+    }
+
+    /// All rows of a silver table by a column.
+    fn table(&self, table: SilverTable, key: &str) -> BTreeMap<String, Row> {
+        let folder = self.path().join("std").join(table.prefix());
         let mut rows = BTreeMap::new();
         for path in files_below(&folder) {
             let file = std::fs::File::open(&path).unwrap();

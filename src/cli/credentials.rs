@@ -111,10 +111,14 @@ async fn set(app: &App, path: &str, file: Option<&Path>, sign_in_first: bool) ->
         .set_credential(path, value, sign_in_first)
         .await?;
     app.print(&set, |out| {
-        if let Some(result) = &set.sign_in {
+        for result in &set.sign_ins {
             write_result(out, result)?;
         }
-        writeln!(out, "{path} is set, version {}", set.version)
+        writeln!(out, "{path} is set, version {}", set.version)?;
+        match &set.no_effect {
+            Some(why) => writeln!(out, "but {}", for_terminal(why)),
+            None => Ok(()),
+        }
     })?;
     Ok(Ended::Well)
 }

@@ -35,10 +35,14 @@ mod credentials;
 mod datamart;
 #[cfg(feature = "simulator")]
 mod demo;
+#[cfg(feature = "deploy")]
+mod deploy;
 mod error;
 mod gold;
 mod import;
 mod jobs;
+#[cfg(feature = "deploy")]
+mod package;
 mod progress;
 mod query;
 mod reports;
@@ -144,6 +148,15 @@ enum Verb {
     /// List, set and test credentials; values are never shown.
     #[command(subcommand)]
     Credentials(credentials::CredentialsVerb),
+    /// Make the functions' zip from a built binary.
+    #[cfg(feature = "deploy")]
+    Package(package::PackageArgs),
+    /// Deploy the profile's stacks to AWS: plan, ask, execute, watch.
+    #[cfg(feature = "deploy")]
+    Deploy(deploy::DeployArgs),
+    /// Take a deployment away; data stays unless every bucket is named.
+    #[cfg(feature = "deploy")]
+    Destroy(deploy::DestroyArgs),
     /// Where the configuration lies, whether it is right, what is in force.
     #[command(subcommand)]
     Config(config::ConfigVerb),
@@ -283,6 +296,16 @@ async fn run_verb(cli: Cli) -> VerbResult {
         Some(Verb::Workflow(verb)) => return workflow::run(verb, output).await,
         #[cfg(feature = "simulator")]
         Some(Verb::Simulate(args)) => return simulate::run(args, output).await,
+        #[cfg(feature = "deploy")]
+        Some(Verb::Package(args)) => return package::run(args, output),
+        #[cfg(feature = "deploy")]
+        Some(Verb::Deploy(args)) => {
+            return deploy::deploy(args, cli.profile.as_deref(), output).await;
+        }
+        #[cfg(feature = "deploy")]
+        Some(Verb::Destroy(args)) => {
+            return deploy::destroy(args, cli.profile.as_deref(), output).await;
+        }
         _ => {}
     }
     let app = open(cli.profile.as_deref(), cli.confirm, output, &cli.verb).await?;

@@ -305,6 +305,21 @@ impl Config {
     }
 }
 
+/// The configuration of a profile's deployed functions: that profile alone, without what belongs to the operator's
+/// machine (SDK profile, addresses of emulators, folders) and without the operator's own limits.
+///
+/// # Errors
+/// None in practice: all settings have a TOML form.
+pub fn functions_config(profile: &Profile) -> Result<String, toml::ser::Error> {
+    let mut deployed = profile.clone();
+    deployed.data_dir = PathBuf::from("/tmp/lakehand");
+    (deployed.read_only, deployed.protected) = (false, false);
+    (deployed.aws.sdk_profile, deployed.aws.endpoint_url) = (None, None);
+    deployed.schedules = Vec::new();
+    let profiles = BTreeMap::from([(deployed.name.as_str(), shown(&deployed))]);
+    toml::to_string(&serde_json::json!({ "profile": deployed.name, "profiles": profiles }))
+}
+
 fn shown(profile: &Profile) -> ProfileShown<'_> {
     ProfileShown {
         platform: profile.platform,

@@ -5,6 +5,7 @@ pub mod board;
 pub mod crawlers;
 pub mod credentials;
 pub mod datamart;
+pub mod deploy;
 pub mod freshness;
 pub mod glue_jobs;
 pub mod model;

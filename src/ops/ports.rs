@@ -1,4 +1,4 @@
-//! Ports only an operator needs: workflows, logs, crawlers, credentials, snapshots of gold.
+//! Ports only an operator needs: workflows, logs, crawlers, credentials, snapshots of gold, stacks.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,6 +14,7 @@ use super::{
     GlueJob, GlueJobRun, LogLine, NeededCredential, OpsResult, SignInResult, StartRequest,
     WorkflowName,
     crawlers::{Crawler, CrawlerDetail, CrawlerError},
+    deploy::{Drifted, Prepared, StackEvent, StackRequest, StackState},
 };
 use crate::{
     ops::datamart::Snapshot,
@@ -163,4 +164,35 @@ pub trait Gold: Send + Sync + std::fmt::Debug {
     async fn plan_datamart(&self) -> Result<DatamartPlan, JobError>;
     /// Runs one SELECT.
     async fn query(&self, sql: &str) -> Result<QueryRows, QueryError>;
+}
+
+/// What a deployment is made with: CloudFormation, and a store for what its templates refer to.
+#[async_trait]
+pub trait Stacks: Send + Sync + std::fmt::Debug {
+    /// Account and region.
+    async fn place(&self) -> OpsResult<(String, String)>;
+    /// A stack as it is; `None` when it was never made, or is gone.
+    async fn state(&self, stack: &str) -> OpsResult<Option<StackState>>;
+    /// Finds out what a deployment would change, and keeps it as a change set.
+    async fn prepare(&self, request: &StackRequest) -> OpsResult<Prepared>;
+    /// Forgets a change set, and a stack that only it would have made.
+    async fn discard(&self, stack: &str, change_set: &str, creates: bool) -> OpsResult<()>;
+    /// Starts a change set and returns at once.
+    async fn execute(&self, stack: &str, change_set: &str) -> OpsResult<()>;
+    /// Starts the deletion of a stack and returns at once.
+    async fn delete(&self, stack: &str) -> OpsResult<()>;
+    /// The newest events of a stack, oldest first, those after the event `after` only.
+    async fn events(&self, stack: &str, after: Option<&str>) -> OpsResult<Vec<StackEvent>>;
+    /// Compares a stack's resources with what it made; takes minutes.
+    async fn drift(&self, stack: &str) -> OpsResult<Vec<Drifted>>;
+    /// Puts an object where it is not the same already; whether it was put.
+    async fn upload(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: Vec<u8>,
+        sha256: &str,
+    ) -> OpsResult<bool>;
+    /// Deletes every version of every object of a bucket, then the bucket; how many versions there were.
+    async fn delete_bucket(&self, bucket: &str) -> OpsResult<u64>;
 }

@@ -8,6 +8,7 @@ use jiff::{
 
 use super::WorkflowName;
 use crate::config::{Schedule, Scheduled};
+pub use crate::pipeline::jobs::scheduled_name as execution_name;
 
 /// Days looked ahead; a daily time that does not exist for a week is none.
 const DAYS_AHEAD: i32 = 8;
@@ -69,12 +70,6 @@ pub fn next_due<'a>(
             .map(|(_, schedule)| schedule)
             .collect(),
     ))
-}
-
-/// The name of a scheduled execution: the same start never runs twice, whoever starts it.
-#[must_use]
-pub fn execution_name(workflow: &str, start: Timestamp) -> String {
-    format!("{workflow}-scheduled-{}", start.strftime("%Y%m%dT%H%MZ"))
 }
 
 /// The next start of one schedule after `now`, as `zone` counts days and hours.

@@ -218,6 +218,8 @@ pub enum SilverTable {
     MarketoLeads,
     /// `marketo_activities`: one row an activity, partitioned by event day.
     MarketoActivities,
+    /// `marketo_gone_leads`: one row a lead that was merged into another one, or deleted.
+    MarketoGoneLeads,
     /// `ga_<report>`: rows of a GA4 report, partitioned by the property's day.
     Ga4(ReportName),
     /// `ga3_<report>`: rows of a GA3 report, partitioned by the view's day.
@@ -228,7 +230,7 @@ pub enum SilverTable {
 
 impl SilverTable {
     /// The tables that every lake has, whatever is configured.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Offers,
         Self::OfferCaps,
         Self::OfferCapAffiliates,
@@ -239,6 +241,7 @@ impl SilverTable {
         Self::Conversions,
         Self::MarketoLeads,
         Self::MarketoActivities,
+        Self::MarketoGoneLeads,
         Self::GaDayQuality,
     ];
 
@@ -246,7 +249,7 @@ impl SilverTable {
     #[must_use]
     pub fn source(self) -> &'static str {
         match self {
-            Self::MarketoLeads | Self::MarketoActivities => "marketo",
+            Self::MarketoLeads | Self::MarketoActivities | Self::MarketoGoneLeads => "marketo",
             Self::Ga4(_) => "ga4",
             Self::Ga3(_) => "ga3",
             Self::GaDayQuality => "ga",
@@ -268,6 +271,7 @@ impl SilverTable {
             Self::Conversions => "conversions",
             Self::MarketoLeads => "leads",
             Self::MarketoActivities => "activities",
+            Self::MarketoGoneLeads => "gone_leads",
             Self::Ga4(report) | Self::Ga3(report) => report.as_str(),
             Self::GaDayQuality => "day_quality",
         }

@@ -2,6 +2,7 @@
 
 mod in_time;
 mod run;
+mod scheduled;
 
 use std::{fmt, sync::Arc};
 
@@ -16,6 +17,7 @@ use crate::{
 
 pub use in_time::run_in_time;
 pub use run::{NAMES, run};
+pub use scheduled::scheduled_name;
 
 /// The error names that a workflow's Retry and Catch match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -18,6 +18,9 @@ use crate::{
 pub mod aws;
 #[cfg(feature = "local")]
 mod bundle;
+pub mod definitions;
+#[cfg(feature = "deploy")]
+pub mod deployment;
 #[cfg(any(feature = "aws", feature = "local"))]
 mod keys;
 #[cfg(feature = "local")]

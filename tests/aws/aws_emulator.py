@@ -454,5 +454,7 @@ def invoke(self, function_name, qualifier, body, headers, response_headers):
 
 lambda_models.LambdaSimpleBackend.invoke = invoke
 
+import emulated_stacks  # noqa: F401  CloudFormation, beside this file
+
 from moto.server import main
 main(["-H", "127.0.0.1", "-p", str(PORT)])

@@ -8,6 +8,7 @@
 
 mod account;
 mod desk;
+mod deploy;
 mod emulator;
 mod proxy;
 #[path = "../support/python.rs"]

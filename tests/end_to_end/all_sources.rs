@@ -108,7 +108,7 @@ fn expected(google: &GoogleTruth, marketo: &MarketoTruth) -> BTreeMap<Key, Figur
     for activity in &marketo.activities {
         let day = day_of(activity.at);
         if within(&day) {
-            let lead = marketo.leads.get(&activity.lead);
+            let lead = marketo.lead_of(activity.lead);
             rows.entry(key_of(day, lead)).or_default()[4] += 1;
         }
     }
@@ -158,6 +158,11 @@ fn all_four_sources_end_in_a_datamart_whose_every_figure_is_true() {
     }
     assert_eq!(tables["marketo_leads"], marketo.leads.len());
 
+    assert!(
+        marketo.gone.values().any(|gone| gone.into.is_some())
+            && marketo.gone.values().any(|gone| gone.into.is_none()),
+        "the sample has no lead that was merged, or none that was deleted"
+    );
     let rows = query(
         home.path(),
         "SELECT CAST(datestamp AS varchar) AS day, business_unit, source, medium, campaign, sessions, users, \

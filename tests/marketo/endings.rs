@@ -161,11 +161,17 @@ async fn a_used_up_export_quota_parks_bulk_and_paging_goes_on() {
     assert_eq!(house.asked(CREATE), orders);
 
     let house = House::new(options, "").await.mode(MarketoMode::Bulk);
+    let parked = house.collect(ACTIVITIES, period(), "one").await.unwrap();
+    assert!(parked.rows > 0, "the files before it are stored");
+    assert!(parked.failure.unwrap().parked_until.is_some());
+    // While bulk is parked, and nothing else is allowed, nothing is asked.
+    let asked = house.simulator.requests();
     let error = house
-        .collect(ACTIVITIES, period(), "one")
+        .collect(ACTIVITIES, period(), "two")
         .await
         .unwrap_err();
-    assert_eq!(error.error_type, ErrorType::QuotaExhausted);
+    assert!(error.parked_until.is_some(), "{error}");
+    assert_eq!(house.simulator.requests(), asked);
     assert!(matches!(
         unit_status(&house).await,
         UnitStatus::Parked { .. }
@@ -427,4 +433,62 @@ async fn no_secret_is_left_behind() {
     let mut staged = files_below(&house.path().join("std/.staging"));
     staged.retain(|path| !path.components().any(|part| part.as_os_str() == "locks"));
     assert_eq!(staged, Vec::<PathBuf>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leads_that_were_merged_or_deleted_since_leave_silver() {
+    for mode in [MarketoMode::Rest, MarketoMode::Bulk] {
+        let house = House::new(quick(), "").await.mode(mode);
+        // All leads and activities of ten days ago.
+        house.simulator.set_now(date(2026, 1, 21).at(23, 59, 59, 0));
+        let early = window(date(2026, 1, 18), date(2026, 1, 21));
+        house.run(LEADS, early, "leads-1").await;
+        house.run(ACTIVITIES, early, "activities-1").await;
+        let before = house.silver(LEADS);
+        house.simulator.set_now(TODAY.at(23, 59, 59, 0));
+        let truth = house.simulator.marketo_truth();
+        let ended: Vec<_> = truth
+            .gone
+            .iter()
+            .filter(|(id, _)| before.contains_key(&id.to_string()))
+            .collect();
+        let merged = ended.iter().filter(|(_, gone)| gone.into.is_some()).count();
+        assert!(
+            merged > 0 && merged < ended.len(),
+            "{mode:?}: {merged} merged of {} that ended since",
+            ended.len()
+        );
+        // The activities alone say so; the leads are not asked for again.
+        house.run(ACTIVITIES, period(), "activities-2").await;
+        let after = house.silver(LEADS);
+        for (id, _) in &ended {
+            assert!(!after.contains_key(&id.to_string()), "{mode:?}: {id}");
+        }
+        assert_eq!(
+            after.len(),
+            before.len() - ended.len(),
+            "{mode:?}: nobody else is dropped"
+        );
+        check_activities(&house, period());
+        let gone = house.table(SilverTable::MarketoGoneLeads, "lead_id");
+        assert_eq!(gone.len(), truth.gone.len());
+        for (id, end) in &truth.gone {
+            let row = &gone[&id.to_string()];
+            let mut into = end.into;
+            while let Some(next) = into.and_then(|id| truth.gone.get(&id)?.into) {
+                into = Some(next);
+            }
+            assert_eq!(row["merged_into"], into.map(|id| id.to_string()));
+        }
+        // Both again: nothing comes back.
+        house.run(LEADS, period(), "leads-2").await;
+        house.run(ACTIVITIES, period(), "activities-3").await;
+        let last = house.silver(LEADS);
+        assert!(
+            truth
+                .gone
+                .keys()
+                .all(|id| !last.contains_key(&id.to_string()))
+        );
+    }
 }

@@ -1,7 +1,8 @@
 -- Sessions of Google Analytics and leads and activities of Marketo: one row for each day, business unit, source, medium and campaign.
 --
 -- Each side is added up by the key, then both meet by UNION ALL and one GROUP BY, in which nulls are equal on every
--- engine. Leads are one row each before activities are joined to them, so nothing is multiplied.
+-- engine. Leads are one row each before activities are joined to them, so nothing is multiplied. Activities of a lead that
+-- was merged into another one count for that one.
 WITH visits AS (
   SELECT
     date AS datestamp, business_unit, :ga_source AS source, :ga_medium AS medium,
@@ -50,7 +51,8 @@ facts AS (
     SUM(CAST(CASE WHEN a.activity_type_id = 2 THEN 1 ELSE 0 END AS bigint)),
     SUM(CAST(CASE WHEN a.activity_type_id = 1 THEN 1 ELSE 0 END AS bigint))
   FROM marketo_activities a
-  LEFT JOIN leads l ON l.lead_id = a.lead_id AND l.age = 1
+  LEFT JOIN marketo_gone_leads g ON g.lead_id = a.lead_id
+  LEFT JOIN leads l ON l.lead_id = COALESCE(g.merged_into, a.lead_id) AND l.age = 1
   GROUP BY a.date, l.source, l.medium, l.campaign
 )
 SELECT

@@ -120,7 +120,7 @@ pub(crate) static ACTIONS: &[Action] = &[
     Action::new(A::RollBack, S::Datamart, &[key('B')], "roll back", "Roll the table back to the selected snapshot", twin("datamart rollback VERSION")).footer(3).when(Risk::Danger, datamart::can_roll_back),
 
     Action::new(A::SetCredential, S::Credentials, &[key('S')], "set", "Set the credential: a new version", twin("credentials set PATH")).footer(2).when(Risk::Write, credentials::can_set),
-    Action::new(A::TestCredential, S::Credentials, &[key('t')], "test", "Test the credential: sign in to its source", twin("credentials test SOURCE")).footer(3).when(Risk::Read, credentials::can_test),
+    Action::new(A::TestCredential, S::Credentials, &[key('t')], "test", "Test the credential: sign in to its sources", twin("credentials test SOURCE")).footer(3).when(Risk::Read, credentials::can_test),
 
     Action::new(A::Find, S::Moving, &[key('/')], "find", "Find", LOOKS).footer(7),
     Action::new(A::NextMatch, S::Moving, &[key('n')], "next", "Next match", LOOKS),

@@ -99,8 +99,27 @@ pub struct CredentialSet {
     pub path: String,
     /// The new version.
     pub version: u64,
-    /// The sign-in before it was stored, if one was asked for.
-    pub sign_in: Option<SignInResult>,
+    /// The sign-ins before it was stored, one for each source that uses it; none unless asked for.
+    pub sign_ins: Vec<SignInResult>,
+    /// Why it changes nothing for now, where something else is used instead.
+    pub no_effect: Option<String>,
+}
+
+impl CredentialState {
+    /// Why a new version changes nothing for now.
+    #[must_use]
+    pub fn overrides(&self) -> Option<String> {
+        match self {
+            Self::Sample => Some(
+                "this lake holds sample data: the simulator stands in and brings its own credentials, so what is set has no effect here"
+                    .to_owned(),
+            ),
+            Self::Environment { variable } => Some(format!(
+                "the variable {variable} gives it, whatever is stored; unset that to use what is set"
+            )),
+            Self::Missing | Self::Present(_) | Self::Elsewhere { .. } => None,
+        }
+    }
 }
 
 impl Operator {
@@ -150,32 +169,60 @@ impl Operator {
             );
             OpsError::new(OpsErrorKind::InvalidInput, message, needed.kind.advice())
         })?;
-        let sign_in = match (sign_in_first, needed.sources.first()) {
-            (true, Some(source)) => {
-                let candidate = (path.to_owned(), value.clone());
-                Some(
-                    self.parts
-                        .credentials
-                        .sign_in(source, Some(candidate))
-                        .await?,
-                )
+        let reference = reference(path)?;
+        let state = self.parts.credentials.state(&reference, &needed).await?;
+        let sign_ins = if sign_in_first {
+            if state == CredentialState::Sample {
+                return Err(OpsError::new(
+                    OpsErrorKind::NotPossible,
+                    "nothing was stored: this lake holds sample data, and the simulator that stands in accepts its own credentials only",
+                    "set it without signing in first; it is used by a lake without sample data",
+                ));
             }
-            _ => None,
+            self.try_candidate(&needed, &value).await?
+        } else {
+            Vec::new()
         };
-        if let Some(refused) = sign_in
-            .as_ref()
-            .filter(|result| result.verdict != SignInVerdict::Accepted)
-        {
-            let message = format!("nothing was stored: {}", refused.message);
-            let advice = "set it without signing in first if the source is only unreachable";
-            return Err(OpsError::new(OpsErrorKind::NotPossible, message, advice));
-        }
-        let version = self.parts.credentials.put(&reference(path)?, value).await?;
+        let version = self.parts.credentials.put(&reference, value).await?;
         Ok(CredentialSet {
             path: path.to_owned(),
             version,
-            sign_in,
+            sign_ins,
+            no_effect: state.overrides(),
         })
+    }
+
+    /// Signs in with a new value to every source that uses it.
+    ///
+    /// # Errors
+    /// When one of them does not accept it, or none does. A source that does not answer keeps nobody from storing
+    /// what another one accepts.
+    async fn try_candidate(
+        &self,
+        needed: &NeededCredential,
+        value: &SecretString,
+    ) -> OpsResult<Vec<SignInResult>> {
+        let tries = needed.sources.iter().map(|source| {
+            let candidate = (needed.path.clone(), value.clone());
+            self.parts.credentials.sign_in(source, Some(candidate))
+        });
+        let results = futures::future::try_join_all(tries).await?;
+        let any = |verdict| results.iter().any(|result| result.verdict == verdict);
+        if any(SignInVerdict::Refused)
+            || any(SignInVerdict::Missing)
+            || !any(SignInVerdict::Accepted)
+        {
+            let not_accepted = results
+                .iter()
+                .filter(|result| result.verdict != SignInVerdict::Accepted);
+            let why: Vec<String> = not_accepted
+                .map(|result| format!("{}: {}", result.source, result.message))
+                .collect();
+            let message = format!("nothing was stored: {}", why.join("; "));
+            let advice = "set it without signing in first if the source is only unreachable";
+            return Err(OpsError::new(OpsErrorKind::NotPossible, message, advice));
+        }
+        Ok(results)
     }
 
     pub(super) async fn sign_in_to(&self, source: &str) -> OpsResult<SignInResult> {

@@ -6,7 +6,7 @@ use jiff::ToSpan;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{ErrorType, JobContext, JobError, Level};
+use super::{ErrorType, JobContext, JobError, Level, scheduled};
 use crate::pipeline::{
     collect::{self, CollectFailure, CollectRequest, CollectSummary},
     dataset::{GoldTable, SilverTable, Stream},
@@ -19,7 +19,7 @@ use crate::pipeline::{
 };
 
 /// Names of all jobs, as a workflow's `FunctionName` ends.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 11] = [
     "collect",
     "normalise",
     "update-dimensions",
@@ -30,6 +30,7 @@ pub const NAMES: [&str; 10] = [
     "release-lease",
     "plan-backfill",
     "plan-datamart",
+    "plan-scheduled",
 ];
 
 /// The streams that are dimensions of the report.
@@ -55,6 +56,7 @@ pub async fn run(name: &str, input: Value, context: &JobContext) -> Result<Value
         "release-lease" => release_lease(&read(name, input)?, context).await,
         "plan-backfill" => plan_backfill(&read(name, input)?),
         "plan-datamart" => plan_datamart(context).await,
+        "plan-scheduled" => scheduled::plan(&read(name, input)?, &context.profile),
         _ => Err(invalid(format!(
             "there is no job '{name}'; known jobs: {}",
             NAMES.join(", ")

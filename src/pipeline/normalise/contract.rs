@@ -287,7 +287,7 @@ pub const ADVERTISERS: &[Column] = columns![
 #[must_use]
 pub fn key(table: SilverTable) -> &'static str {
     match table {
-        SilverTable::MarketoLeads => "lead_id",
+        SilverTable::MarketoLeads | SilverTable::MarketoGoneLeads => "lead_id",
         SilverTable::MarketoActivities => "marketo_guid",
         _ => "id",
     }
@@ -308,7 +308,10 @@ pub fn day_column(table: SilverTable) -> Option<&'static str> {
 #[must_use]
 pub fn version(table: SilverTable) -> u32 {
     match table {
-        SilverTable::MarketoLeads | SilverTable::MarketoActivities | SilverTable::GaDayQuality => 1,
+        SilverTable::MarketoLeads
+        | SilverTable::MarketoActivities
+        | SilverTable::MarketoGoneLeads
+        | SilverTable::GaDayQuality => 1,
         _ => CONTRACT_VERSION,
     }
 }
@@ -327,6 +330,7 @@ pub fn columns(table: SilverTable) -> &'static [Column] {
         SilverTable::Conversions => CONVERSIONS,
         SilverTable::MarketoLeads => marketo::LEADS,
         SilverTable::MarketoActivities => marketo::ACTIVITIES,
+        SilverTable::MarketoGoneLeads => marketo::GONE_LEADS,
         SilverTable::GaDayQuality => report::DAY_QUALITY,
         // They follow from configuration: see [`report`].
         SilverTable::Ga4(_) | SilverTable::Ga3(_) => &[],

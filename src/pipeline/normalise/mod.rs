@@ -22,6 +22,7 @@ mod children;
 pub mod contract;
 mod decode;
 mod feed;
+mod gone_leads;
 mod import;
 mod json;
 mod merge;

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use super::{
     children, contract,
     decode::MISSING,
+    gone_leads,
     merge::{self, Merged},
     part::Layout,
     quarantine::quarantine_key,
@@ -204,6 +205,19 @@ pub(super) async fn publish_judged(
     if table == SilverTable::Offers {
         let changed = done.iter().any(|(_, merged)| merged.written);
         children::rebuild(ctx, &folder_path, changed).await?;
+    }
+    if matches!(
+        table,
+        SilverTable::MarketoLeads | SilverTable::MarketoActivities
+    ) {
+        let of_activities = table == SilverTable::MarketoActivities;
+        let written = done
+            .iter()
+            .filter(|(_, merged)| of_activities && merged.written);
+        let written: Vec<String> = written
+            .map(|(day, _)| table.part_key(day.map(date_of)))
+            .collect();
+        gone_leads::follow(ctx, &written, &folder_path).await?;
     }
     reports::record_days(ctx, &readings, &ctx.execution, &folder_path).await?;
     tell(ctx, stream.short(), &summary);

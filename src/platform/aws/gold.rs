@@ -160,7 +160,7 @@ fn snapshot(row: &HashMap<String, String>, current: bool) -> Option<Snapshot> {
     let (added, removed) = (number("rows_added"), number("rows_removed"));
     Some(Snapshot {
         version: number("snapshot_id")?,
-        at: row.get("committed_at")?.parse::<Timestamp>().ok()?,
+        at: Timestamp::from_millisecond(row.get("committed_ms")?.parse().ok()?).ok()?,
         operation: row
             .get("operation")
             .map(|text| text.to_uppercase())
@@ -186,7 +186,7 @@ impl Gold for AwsGold {
             .map(|(name, key)| format!("element_at(summary, '{key}') AS {name}"))
             .collect();
         let sql = format!(
-            "SELECT snapshot_id, committed_at, operation, {} FROM \"{}$snapshots\" ORDER BY committed_at DESC",
+            "SELECT snapshot_id, CAST(to_unixtime(committed_at) * 1000 AS bigint) AS committed_ms, operation, {} FROM \"{}$snapshots\" ORDER BY committed_at DESC",
             summary.join(", "),
             table.name()
         );

@@ -31,7 +31,7 @@ use std::{
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::Value;
 use tokio::sync::OnceCell;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use self::log::FunctionLog;
 use super::functions::Functions;
@@ -140,30 +140,40 @@ struct Invocation {
     time_up: CancellationToken,
 }
 
+/// Counts an event that is being answered, also one that ends in a panic.
+struct Running<'a>(&'a AtomicUsize);
+
+impl<'a> Running<'a> {
+    fn begin(running: &'a AtomicUsize) -> Self {
+        running.fetch_add(1, Ordering::SeqCst);
+        Self(running)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Function {
     /// Answers one event of the runtime.
     async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Value, Failure> {
-        self.running.fetch_add(1, Ordering::SeqCst);
+        let _running = Running::begin(&self.running);
         let (payload, context) = event.into_parts();
         let invocation = Invocation {
             request_id: context.request_id,
             time_up: CancellationToken::new(),
         };
-        let timer = tokio::spawn({
-            let time_up = invocation.time_up.clone();
-            let left = time_left(context.deadline);
-            async move {
-                tokio::time::sleep(left).await;
-                time_up.cancel();
-            }
-        });
-        let answer = match batch::messages(&payload) {
+        let (time_up, left) = (invocation.time_up.clone(), time_left(context.deadline));
+        let _timer = AbortOnDropHandle::new(tokio::spawn(async move {
+            tokio::time::sleep(left).await;
+            time_up.cancel();
+        }));
+        match batch::messages(&payload) {
             Some(messages) => Ok(self.batch(messages, &invocation).await),
             None => self.answer(payload, &invocation).await,
-        };
-        timer.abort();
-        self.running.fetch_sub(1, Ordering::SeqCst);
-        answer
+        }
     }
 
     /// Answers a batch: the messages that failed come again, those that were done do not.
@@ -212,22 +222,27 @@ impl Function {
         log: Arc<FunctionLog>,
         invocation: &Invocation,
     ) -> Result<Value, Failure> {
-        if self.handler == Handler::FailExecution {
-            return fail_execution::fail_execution(&input)
-                .map_err(|failure| Failure::new(failure.error, failure.message));
-        }
-        let ports = self.ports.get_or_try_init(settings::ports).await;
-        let ports = ports.map_err(|why| Failure::new(ErrorType::InvalidInput.name(), why))?;
-        let context = ports.context(execution, log, self.shutdown.child_token());
+        let cancel = self.shutdown.child_token();
         match self.handler {
+            Handler::FailExecution => fail_execution::fail_execution(&input)
+                .map_err(|failure| Failure::new(failure.error, failure.message)),
             Handler::Job(name) => {
+                let context = self.ports().await?.context(execution, log, cancel);
                 let ended = jobs::run_in_time(name, input, &context, &invocation.time_up).await;
                 ended.map_err(Failure::from)
             }
-            Handler::StartCrawler | Handler::FailExecution => {
+            Handler::StartCrawler => {
+                let ports = self.ports().await?;
+                let context = ports.context(execution, log, cancel);
                 crawler::start(ports, &input, &context, &invocation.time_up).await
             }
         }
+    }
+
+    /// The ports of the profile; opened with the first event that needs them.
+    async fn ports(&self) -> Result<&Functions, Failure> {
+        let ports = self.ports.get_or_try_init(settings::ports).await;
+        ports.map_err(|why| Failure::new(ErrorType::InvalidInput.name(), why))
     }
 
     fn log(&self, invocation: &Invocation, execution: Option<String>) -> FunctionLog {

@@ -18,6 +18,8 @@ pub mod s3;
 mod secrets;
 mod sfn;
 pub mod ssm;
+#[cfg(feature = "deploy")]
+pub mod stacks;
 
 pub use platform::Platform;
 

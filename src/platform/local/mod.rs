@@ -34,7 +34,7 @@ use self::{
     state::StateStore,
     workflows::{Definitions, JobCall, LocalResources, LocalWorkflows},
 };
-use super::{PlatformError, StandIn, StandardError};
+use super::{PlatformError, StandIn, StandardError, definitions};
 use crate::{
     config::Profile,
     ops::{
@@ -42,7 +42,6 @@ use crate::{
         operator::{Operator, OperatorParts, SampleStarter},
     },
     pipeline::{
-        gold::render_workflow,
         jobs::{JobContext, JobError, JobLog},
         ports::{
             Clock, Lake, ObjectStore, QueryEngine, QueryError, QueryRows, QuerySummary, StoreError,
@@ -134,10 +133,7 @@ impl Platform {
             Arc::clone(&store),
             Arc::clone(&clock),
         );
-        let definitions = Definitions::new(
-            Arc::clone(&profile),
-            Arc::new(|text| render_workflow(text).map_err(|error| error.to_string())),
-        );
+        let definitions = Definitions::new(Arc::clone(&profile), Arc::new(definitions::render_sql));
         let workflows = LocalWorkflows::new(
             Arc::clone(&store),
             definitions,

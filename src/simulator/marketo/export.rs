@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::MarketoOptions;
 use super::call::{Answer, Call, Reply};
 use super::codes::Refusal;
+use super::generate::DELETE;
 use super::limits::Limits;
 use super::listing::{datetime, lead_fields};
 use super::wire;
@@ -538,7 +539,9 @@ fn write(office: &Office<'_>, kind: Exported, order: &Order) -> File {
         }
         Exported::Activities => {
             for entry in office.world.activities(order.span, office.now) {
-                if order.types.is_empty() || order.types.contains(&entry.type_id) {
+                // Deleted leads are told of by REST alone.
+                let wanted = order.types.is_empty() || order.types.contains(&entry.type_id);
+                if wanted && entry.type_id != DELETE {
                     let activity = office.world.activity(entry);
                     let cells = order
                         .fields

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::world::{Activity, ActivityType, DataType, Entry, Lead, LeadField, Notation};
+use super::world::{Activity, ActivityType, DataType, Entry, Gone, Lead, LeadField, Notation};
 use crate::simulator::calendar::{DAY_SECONDS, PERIOD_DAYS};
 use crate::simulator::campaigns::CAMPAIGNS;
 use crate::simulator::random::{Draws, Purpose};
@@ -21,6 +21,11 @@ const OLDEST_DAYS: i64 = 90;
 /// What a custom activity's ids start from.
 pub(super) const WEBINAR: i64 = 100_001;
 
+/// Merge Leads: the lead goes on, those of `Merge IDs` end.
+const MERGE: i64 = 32;
+/// Delete Lead.
+pub(super) const DELETE: i64 = 37;
+
 /// Leads and activities of a seed.
 #[derive(Debug)]
 pub(super) struct Generated {
@@ -28,11 +33,23 @@ pub(super) struct Generated {
     leads: u32,
     /// The last second of today.
     end: i64,
+    /// Leads that end, by row.
+    ends: BTreeMap<u32, End>,
+    /// Which lead a merge ends, by the row of the activity.
+    losers: BTreeMap<u32, u32>,
+}
+
+/// How a lead of the generated period ends.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    at: i64,
+    /// Row of the lead that it is merged into; none when it is deleted.
+    into: Option<u32>,
 }
 
 /// Types with the thousandths of activities they have, New Lead apart.
 const SHARES: [(i64, u64); 18] = [
-    (1, 240),
+    (1, 231),
     (6, 180),
     (7, 160),
     (10, 130),
@@ -47,8 +64,8 @@ const SHARES: [(i64, u64); 18] = [
     (8, 6),
     (27, 4),
     (9, 4),
-    (32, 3),
-    (37, 2),
+    (MERGE, 8),
+    (DELETE, 6),
     (WEBINAR, 4),
 ];
 
@@ -56,7 +73,72 @@ impl Generated {
     /// An instance with a lead for every twenty of `scale` clicks.
     pub(super) fn new(seed: u64, scale: u64, end: i64) -> Self {
         let leads = u32::try_from((scale / 20).clamp(20, 250_000)).unwrap_or(20);
-        Self { seed, leads, end }
+        let mut generated = Self {
+            seed,
+            leads,
+            end,
+            ends: BTreeMap::new(),
+            losers: BTreeMap::new(),
+        };
+        generated.end_leads();
+        generated
+    }
+
+    /// Plays merges and deletions in the order of time: who has ended cannot end again, nor take in others.
+    fn end_leads(&mut self) {
+        /// Leads looked at for one that can be merged.
+        const CANDIDATES: u32 = 50;
+        let rows = self.leads..self.leads * ACTIVITIES_A_LEAD;
+        let mut entries: Vec<Entry> = rows
+            .map(|row| self.entry(row))
+            .filter(|entry| matches!(entry.type_id, MERGE | DELETE))
+            .collect();
+        entries.sort_by_key(|entry| (entry.at, entry.row));
+        for entry in entries {
+            let lead = self.lead_row(entry.row);
+            if self.ends.contains_key(&lead) {
+                continue;
+            }
+            let at = entry.at;
+            if entry.type_id == DELETE {
+                self.ends.insert(lead, End { at, into: None });
+                continue;
+            }
+            let loser = (1..=CANDIDATES)
+                .map(|step| (lead + step) % self.leads)
+                .find(|other| {
+                    *other != lead
+                        && !self.ends.contains_key(other)
+                        && self.created(u64::from(*other)) < at
+                });
+            if let Some(loser) = loser {
+                let into = Some(lead);
+                self.ends.insert(loser, End { at, into });
+                self.losers.insert(entry.row, loser);
+            }
+        }
+    }
+
+    /// When a lead ended and what it is now, by ids.
+    pub(super) fn ended(&self) -> impl Iterator<Item = (i64, Gone)> + '_ {
+        let id = |row: u32| LEADS_FROM + 1 + i64::from(row);
+        self.ends.iter().map(move |(row, end)| {
+            let into = end.into.map(id);
+            (id(*row), Gone { at: end.at, into })
+        })
+    }
+
+    /// Whether a lead exists as of an instant, as far as its end goes.
+    pub(super) fn is_there(&self, row: usize, now: i64) -> bool {
+        let end = u32::try_from(row).ok().and_then(|row| self.ends.get(&row));
+        end.is_none_or(|end| end.at > now)
+    }
+
+    /// Whether an entry can be: nothing happens to a lead after its end.
+    fn happens(&self, entry: &Entry) -> bool {
+        let end = self.ends.get(&self.lead_row(entry.row));
+        end.is_none_or(|end| entry.at <= end.at)
+            && (entry.type_id != MERGE || self.losers.contains_key(&entry.row))
     }
 
     fn start(&self) -> i64 {
@@ -143,6 +225,7 @@ impl Generated {
     pub(super) fn entries(&self) -> Vec<Entry> {
         (0..self.leads * ACTIVITIES_A_LEAD)
             .map(|row| self.entry(row))
+            .filter(|entry| self.happens(entry))
             .collect()
     }
 
@@ -222,6 +305,9 @@ impl Generated {
             notation,
         };
         self.fill(&mut activity, place, &mut draws);
+        if let Some(loser) = self.losers.get(&row) {
+            activity.put("Merge IDs", json!([LEADS_FROM + 1 + i64::from(*loser)]));
+        }
         activity
     }
 
@@ -279,12 +365,11 @@ impl Generated {
                 activity.put("New Value", json!(old + 5));
                 activity.put("Urgency", json!(draws.below(200) as f64 / 100.0));
             }
-            32 => {
-                activity.put("Merge IDs", json!([activity.lead + 1]));
+            MERGE => {
                 activity.put("Master Updated", json!(draws.chance(500)));
                 activity.put("Merge Source", json!("leaddb"));
             }
-            37 => activity.put("Campaign", json!(campaign)),
+            DELETE => activity.put("Campaign", json!(campaign)),
             104 => {
                 activity.put("New Status ID", json!(draws.between(20, 30)));
                 activity.put("Old Status ID", json!(20));
@@ -583,7 +668,9 @@ mod tests {
             }
             assert!(activity.at <= END && generated.row_of(activity.lead).is_some());
         }
-        assert_eq!(seen.len(), 6_000);
+        // All but those of leads that have ended.
+        assert!((5_500..6_000).contains(&seen.len()), "{}", seen.len());
+        assert!(generated.losers.len() > 10 && generated.ends.len() > generated.losers.len());
     }
 
     #[test]

@@ -53,7 +53,7 @@ use limits::Limits;
 use token::Tokens;
 use world::World;
 
-pub use world::{Activity, ActivityType, DataType, Lead, LeadField, MarketoTruth, Notation};
+pub use world::{Activity, ActivityType, DataType, Gone, Lead, LeadField, MarketoTruth, Notation};
 
 /// The client id unless another is given; like the key of Affise it opens nothing but a simulator.
 pub const DEMO_CLIENT_ID: &str = "SIMULATED-SECRET-demo-client-id";

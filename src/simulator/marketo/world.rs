@@ -90,6 +90,15 @@ impl Lead {
     }
 }
 
+/// The end of a lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone {
+    /// When, in seconds since 1970.
+    pub at: i64,
+    /// The lead that it was merged into; none when it was deleted.
+    pub into: Option<i64>,
+}
+
 /// How the time of an activity is spelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notation {
@@ -202,8 +211,28 @@ impl World {
             Rows::Filed(filed) => filed.leads.len(),
         };
         (0..count)
+            .filter(move |row| self.is_there(*row, now))
             .map(|row| self.lead(row))
             .filter(move |lead| lead.created <= now)
+    }
+
+    /// Whether a lead has not ended yet. Files are served as they are.
+    fn is_there(&self, row: usize, now: i64) -> bool {
+        match &self.rows {
+            Rows::Generated(generated) => generated.is_there(row, now),
+            Rows::Filed(_) => true,
+        }
+    }
+
+    /// Leads that have ended by `now`.
+    fn gone(&self, now: i64) -> BTreeMap<i64, Gone> {
+        match &self.rows {
+            Rows::Generated(generated) => generated
+                .ended()
+                .filter(|(_, gone)| gone.at <= now)
+                .collect(),
+            Rows::Filed(_) => BTreeMap::new(),
+        }
     }
 
     fn lead(&self, row: usize) -> Lead {
@@ -219,7 +248,8 @@ impl World {
             Rows::Generated(generated) => generated.row_of(id)?,
             Rows::Filed(filed) => filed.leads.iter().position(|lead| lead.id == id)?,
         };
-        Some(self.lead(row)).filter(|lead| lead.created <= now)
+        let there = self.is_there(row, now);
+        Some(self.lead(row)).filter(|lead| there && lead.created <= now)
     }
 
     /// Activities of a span that the log has at `now`, in its order.
@@ -237,6 +267,8 @@ impl World {
 pub struct MarketoTruth {
     /// Leads by id.
     pub leads: BTreeMap<i64, Lead>,
+    /// What became of those that are not among them any more.
+    pub gone: BTreeMap<i64, Gone>,
     /// Activities in the order of the log.
     pub activities: Vec<Activity>,
 }
@@ -245,11 +277,21 @@ impl MarketoTruth {
     pub(super) fn of(world: &World, now: i64) -> Self {
         Self {
             leads: world.leads(now).map(|lead| (lead.id, lead)).collect(),
+            gone: world.gone(now),
             activities: world
                 .activities(Span::ALL, now)
                 .map(|entry| world.activity(entry))
                 .collect(),
         }
+    }
+
+    /// The lead of an id that an activity names: itself, or what it was merged into.
+    pub fn lead_of(&self, id: i64) -> Option<&Lead> {
+        let mut id = id;
+        while let Some(into) = self.gone.get(&id).and_then(|gone| gone.into) {
+            id = into;
+        }
+        self.leads.get(&id)
     }
 
     /// Leads by UTC day of creation and campaign.
@@ -268,7 +310,7 @@ impl MarketoTruth {
     pub fn activities_by_day_and_campaign(&self) -> BTreeMap<(Date, Option<String>), u64> {
         let mut counts = BTreeMap::new();
         for activity in &self.activities {
-            let lead = self.leads.get(&activity.lead);
+            let lead = self.lead_of(activity.lead);
             let campaign = lead.and_then(Lead::campaign).map(str::to_owned);
             *counts
                 .entry((calendar::day_of(activity.at), campaign))

@@ -6,5 +6,6 @@ SELECT
   CAST(count(*) - count(l.lead_id) AS double) / NULLIF(count(*), 0) AS value,
   count(*) - count(l.lead_id) AS without_lead, count(*) AS activities
 FROM marketo_activities a
-LEFT JOIN (SELECT DISTINCT lead_id FROM marketo_leads) l ON l.lead_id = a.lead_id
+LEFT JOIN marketo_gone_leads g ON g.lead_id = a.lead_id
+LEFT JOIN (SELECT DISTINCT lead_id FROM marketo_leads) l ON l.lead_id = COALESCE(g.merged_into, a.lead_id)
 WHERE a.date BETWEEN :from AND :to

@@ -38,7 +38,10 @@ const FIELDS: [Field; 4] = [Field::Value, Field::SignIn, Field::Cancel, Field::S
 #[derive(Debug, Clone)]
 pub(crate) struct SetForm {
     path: String,
-    source: &'static str,
+    /// The sources that sign in with it, in words.
+    sources: String,
+    /// Why it will change nothing for now.
+    no_effect: Option<String>,
     kind: CredentialKind,
     value: SecretInput,
     sign_in: bool,
@@ -73,7 +76,8 @@ pub(crate) fn open(state: &mut State) {
     };
     let form = SetForm {
         path: selected.path.clone(),
-        source: selected.sources.first().copied().unwrap_or_default(),
+        sources: selected.sources.join(" and "),
+        no_effect: selected.state.overrides(),
         kind: selected.kind,
         value: SecretInput::default(),
         sign_in: false,
@@ -132,7 +136,7 @@ pub(crate) fn view(state: &State, form: &SetForm, buffer: &mut Buffer) -> Option
     let theme = &state.theme;
     let screen = Rect::new(0, 0, state.size.0, state.size.1);
     let title = format!("Set {}", form.path);
-    let area = centred(screen, 76, 14);
+    let area = centred(screen, 76, if form.no_effect.is_some() { 16 } else { 14 });
     let inside = frame(buffer, area, &title, theme.accent, theme);
     let mut row = 1;
     for line in wrapped(
@@ -152,10 +156,16 @@ pub(crate) fn view(state: &State, form: &SetForm, buffer: &mut Buffer) -> Option
     let caret = form.value.draw(buffer, field, row, theme);
     let (said, style) = verdict(state, form);
     Pen::new(buffer, field, row + 1).put(&said, style);
+    if let Some(why) = &form.no_effect {
+        let lines = wrapped(&format!("! {why}."), inside.width);
+        for (line, at) in lines.iter().zip(row + 4..) {
+            Pen::new(buffer, inside, at).put(line, theme.warn);
+        }
+    }
     let tick = if form.sign_in { "[x]" } else { "[ ]" };
     let offer = format!(
         "{tick} sign in to {} first; store it only if accepted",
-        form.source
+        form.sources
     );
     Pen::new(buffer, inside, row + 3).put(&offer, theme.text);
     if form.field == Field::SignIn {

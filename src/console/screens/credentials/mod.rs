@@ -200,30 +200,31 @@ pub(crate) fn answered_set(
 ) {
     match answer {
         Ok(set) => {
-            if let Some(result) = set.sign_in {
-                let (at, source) = (state.now, result.source.clone());
-                let test = SignInTest {
-                    at,
-                    result: Ok(result),
-                };
-                state.credentials.tests.insert(source, test);
-            } else {
-                // What was tested before says nothing about the new version.
-                let sources = state
-                    .credentials
-                    .all()
-                    .iter()
-                    .find(|one| one.path == path)
-                    .map(|one| one.sources.clone())
-                    .unwrap_or_default();
-                for source in sources {
-                    state.credentials.tests.remove(source);
-                }
+            // What was tested before says nothing about the new version.
+            let sources = state
+                .credentials
+                .all()
+                .iter()
+                .find(|one| one.path == path)
+                .map(|one| one.sources.clone())
+                .unwrap_or_default();
+            for source in sources {
+                state.credentials.tests.remove(source);
             }
-            state.toast(
-                format!("{path} is set, version {}", set.version),
-                Tone::Info,
-            );
+            let at = state.now;
+            for result in set.sign_ins {
+                let source = result.source.clone();
+                let result = Ok(result);
+                state
+                    .credentials
+                    .tests
+                    .insert(source, SignInTest { at, result });
+            }
+            let said = format!("{path} is set, version {}", set.version);
+            match set.no_effect {
+                Some(why) => state.toast(format!("{said}; but {why}"), Tone::Problem),
+                None => state.toast(said, Tone::Info),
+            }
         }
         Err(error) => state.problem(format!("{path}: {error}. {}", error.advice)),
     }
@@ -240,11 +241,9 @@ pub(crate) fn act(state: &mut State, action: ActionId, effects: &mut Vec<Effect>
     match action {
         ActionId::SetCredential => open_form(state),
         ActionId::TestCredential => {
-            let source = state
-                .credentials
-                .selected()
-                .and_then(|one| one.sources.first().copied());
-            if let Some(source) = source {
+            let selected = state.credentials.selected();
+            let sources = selected.map(|one| one.sources.clone()).unwrap_or_default();
+            for source in sources {
                 state.ask(Request::TestCredentials(source.to_owned()), effects);
             }
         }

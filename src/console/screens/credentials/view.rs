@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use super::list;
+use super::{SignInTest, list};
 use crate::{
     console::{
         actions::ActionId,
@@ -127,7 +127,15 @@ fn signed_in<'s>(state: &State, one: &Credential) -> Cell<'s> {
     if one.sources.iter().any(under_way) {
         return (Cow::Borrowed("signing in …"), theme.running);
     }
-    let Some(test) = one.sources.iter().find_map(|source| tests.get(*source)) else {
+    // Of several sources the one with the worst answer is told; below the list each is.
+    let worst = |test: &&SignInTest| match test.result.as_ref().map(|result| result.verdict) {
+        Ok(SignInVerdict::Refused) => 3,
+        Ok(SignInVerdict::Missing) => 2,
+        Ok(SignInVerdict::Unclear) | Err(_) => 1,
+        Ok(SignInVerdict::Accepted) => 0,
+    };
+    let tested = one.sources.iter().filter_map(|source| tests.get(*source));
+    let Some(test) = tested.max_by_key(worst) else {
         return (Cow::Borrowed("not tested"), theme.muted);
     };
     let when = ago(test.at, state.now);

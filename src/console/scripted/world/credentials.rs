@@ -132,7 +132,12 @@ pub(super) fn set(
     Ok(CredentialSet {
         path: path.to_owned(),
         version,
-        sign_in: sign_in_first.then(|| accepted(sources[0])),
+        sign_ins: sources
+            .iter()
+            .filter(|_| sign_in_first)
+            .map(|source| accepted(source))
+            .collect(),
+        no_effect: None,
     })
 }
 

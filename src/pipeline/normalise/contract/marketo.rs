@@ -25,6 +25,12 @@ pub const LEADS: &[Column] = columns![
     Text utm_term = utmTerm, [distinct] Instant created_at = createdAt, [distinct] Instant updated_at = updatedAt,
 ];
 
+/// A lead that was merged into another one (which the last of a chain of merges is) or deleted, as activities of
+/// types 32 and 37 say. Key: `lead_id`.
+pub const GONE_LEADS: &[Column] = columns![
+    [required] Int lead_id = leadId, Int merged_into = mergedInto, [required] Instant gone_at = goneAt,
+];
+
 /// An activity, by event day. Key: `marketo_guid`. It never changes.
 pub const ACTIVITIES: &[Column] = &[
     required(distinct(column(

@@ -29,6 +29,8 @@ use crate::{
 
 /// Jobs made for one window before it is given up.
 const MOST_JOBS: u32 = 3;
+/// Merge Leads.
+const MERGED: u32 = 32;
 /// Rows handed over at a time.
 const BATCH: usize = 1_000;
 /// Columns of an activity file.
@@ -218,10 +220,12 @@ impl Marketo {
             fields.iter().map(|field| field.name.as_str()).collect()
         } else {
             if !self.settings.activity_type_ids.is_empty() {
-                filter.insert(
-                    "activityTypeIds".to_owned(),
-                    json!(self.settings.activity_type_ids),
-                );
+                let mut types = self.settings.activity_type_ids.clone();
+                // Without merges it is not known which leads are gone.
+                if !types.contains(&MERGED) {
+                    types.push(MERGED);
+                }
+                filter.insert("activityTypeIds".to_owned(), json!(types));
             }
             json!(ACTIVITY_COLUMNS)
         };

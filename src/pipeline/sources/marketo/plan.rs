@@ -14,6 +14,7 @@ use crate::{
     config::MarketoMode,
     pipeline::{
         dataset::Stream,
+        jobs::Level,
         sources::{Passes, SourceError, SourceRequest},
     },
 };
@@ -24,8 +25,13 @@ const MOST_TYPES: usize = 10;
 const MOST_DAYS: i64 = 31;
 /// What a bulk file of activities may come to be: a fifth of the day's quota.
 const BULK_FILE_BYTES: u64 = 100 << 20;
-/// Types that tell of new and changed leads: new, value changed, score changed, merged.
-pub(super) const LEAD_CHANGES: [u32; 4] = [12, 13, 22, 32];
+/// Types that tell of new and changed leads: bounced, unsubscribed, new, value changed, score changed, bounced
+/// softly, merged.
+pub(super) const LEAD_CHANGES: [u32; 7] = [8, 9, 12, 13, 22, 27, 32];
+/// Types that end leads, which have to be read whatever is configured: merged, deleted.
+const LEAD_ENDS: [u32; 2] = [32, DELETED];
+/// Delete Lead: bulk exports do not have it.
+const DELETED: u32 = 37;
 
 /// A half-open stretch of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -257,7 +263,15 @@ impl Marketo {
             return Ok(Vec::new());
         }
         if self.takes_bulk(span).await {
-            return Ok(vec![Piece::History { span }]);
+            let mut pieces = vec![Piece::History { span }];
+            if self.activity_types().await?.contains(&DELETED) {
+                pieces.push(Piece::Activities(ActivityPages {
+                    types: vec![DELETED],
+                    span,
+                    token: None,
+                }));
+            }
+            return Ok(pieces);
         }
         self.activity_pieces(span).await
     }
@@ -267,11 +281,12 @@ impl Marketo {
     /// # Errors
     /// As for every request.
     pub(super) async fn activity_pieces(&self, span: Span) -> Result<Vec<Piece>, SourceError> {
-        let types = if self.settings.activity_type_ids.is_empty() {
-            self.activity_types().await?
-        } else {
-            self.settings.activity_type_ids.clone()
-        };
+        let mut types = self.activity_types().await?;
+        let wanted = &self.settings.activity_type_ids;
+        if !wanted.is_empty() {
+            types.retain(|id| LEAD_ENDS.contains(id));
+            types.extend(wanted.iter().filter(|id| !LEAD_ENDS.contains(id)));
+        }
         let pages = types.chunks(MOST_TYPES).map(|types| {
             Piece::Activities(ActivityPages {
                 types: types.to_vec(),
@@ -303,6 +318,12 @@ impl Marketo {
             return Vec::new();
         }
         if !self.takes_bulk(span).await {
+            if request.changed_since.is_none() && request.passes == Passes::NewAndChanged {
+                let line = format!(
+                    "paging finds the leads that an activity since {from} names; one collection with mode = \"bulk\" brings the others"
+                );
+                self.client.log().line(Level::Warn, &line);
+            }
             return vec![Piece::changed_leads(span)];
         }
         if by == By::Updated && !self.has_updated_filter().await {

@@ -10,30 +10,12 @@ use std::{
 use crate::{
     config::Profile,
     ops::{OpsError, OpsErrorKind, WorkflowName},
+    platform::definitions::{BUILT_IN, Target},
     workflow::definition::Definition,
 };
 
 use super::resources::{Resources, check_resources};
 
-/// What stands in the binary, in the order of the Board.
-const BUILT_IN: [(&str, &str); 4] = [
-    (
-        "collect",
-        include_str!("../../../../assets/workflows/collect.asl.json"),
-    ),
-    (
-        "daily-report",
-        include_str!("../../../../assets/workflows/daily-report.asl.json"),
-    ),
-    (
-        "datamart",
-        include_str!("../../../../assets/workflows/datamart.asl.json"),
-    ),
-    (
-        "backfill",
-        include_str!("../../../../assets/workflows/backfill.asl.json"),
-    ),
-];
 const FILE_ENDING: &str = ".asl.json";
 
 /// Puts the SQL of `${sql:…}` placeholders into a definition's text.
@@ -153,7 +135,9 @@ impl Definitions {
                 ),
             )
         };
-        let text = self.substitute((self.render_sql)(&template).map_err(invalid)?);
+        let text = Target::here(&self.profile)
+            .definition(&template, self.render_sql.as_ref())
+            .map_err(invalid)?;
         let definition = Definition::parse(&text).map_err(|error| invalid(error.to_string()))?;
         check_resources(&definition, resources).map_err(invalid)?;
         let rendered = Rendered {
@@ -194,34 +178,9 @@ impl Definitions {
         }
     }
 
-    /// What `DefinitionSubstitutions` does on AWS: plain text for `${Name}`.
-    fn substitute(&self, mut text: String) -> String {
-        let (raw, std) = (
-            self.profile.resource_name("raw"),
-            self.profile.resource_name("std"),
-        );
-        let names = [
-            ("${RawBucket}", raw.as_str()),
-            ("${StdBucket}", std.as_str()),
-            ("${ProjectName}", self.profile.project.as_str()),
-            ("${Env}", self.profile.env.as_str()),
-            ("${Partition}", "aws"),
-            ("${Region}", "local"),
-            ("${Account}", "000000000000"),
-            ("${Database}", "lakehand"),
-        ];
-        for (placeholder, value) in names {
-            text = text.replace(placeholder, value);
-        }
-        text
-    }
-
     /// The ARN an execution's context names its state machine by.
     pub(super) fn state_machine_arn(&self, workflow: &str) -> String {
-        format!(
-            "arn:aws:states:local:000000000000:stateMachine:{}",
-            self.profile.resource_name(workflow)
-        )
+        Target::here(&self.profile).state_machine_arn(workflow)
     }
 
     /// The workflow a state machine's ARN or name means.

@@ -1,0 +1,75 @@
+//! `lakehand package`: the functions' zip from a built binary.
+
+use std::{fs, io::Write, path::PathBuf};
+
+use clap::Args;
+
+use super::{CliError, Ended, OutputFormat, VerbResult, print_as};
+use crate::platform::deployment::{Architecture, Package, PackageError};
+
+/// Where the build leaves the functions' binary, newest target first.
+const BUILT: [&str; 5] = [
+    "target/aarch64-unknown-linux-musl/release/lakehand-lambda",
+    "target/aarch64-unknown-linux-gnu/release/lakehand-lambda",
+    "target/x86_64-unknown-linux-musl/release/lakehand-lambda",
+    "target/x86_64-unknown-linux-gnu/release/lakehand-lambda",
+    "target/release/lakehand-lambda",
+];
+
+/// `lakehand package`
+#[derive(Debug, Args)]
+pub struct PackageArgs {
+    /// The built `lakehand-lambda`; without it the first that lies below target/.
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+    /// Where the zip goes.
+    #[arg(long, value_name = "FILE", default_value = "lakehand-lambda.zip")]
+    out: PathBuf,
+    /// Refuse a program for another processor: arm64 or x86_64.
+    #[arg(long, value_name = "NAME")]
+    architecture: Option<Architecture>,
+}
+
+/// Packs, and says what was packed.
+///
+/// # Errors
+/// When the program is none that Lambda starts, or a file fails.
+pub fn run(args: &PackageArgs, output: OutputFormat) -> VerbResult {
+    let built = || BUILT.iter().map(PathBuf::from).find(|path| path.is_file());
+    let binary = args.binary.clone().or_else(built).ok_or_else(|| {
+        CliError::not_found(
+            "there is no built lakehand-lambda below target/",
+            "build it: cargo build --release --no-default-features --features lambda --bin lakehand-lambda; or name it with --binary",
+        )
+    })?;
+    let refused = |error: PackageError| {
+        CliError::usage(
+            format!("could not package {}: {error}", binary.display()),
+            "give the lakehand-lambda that was built for Lambda's Linux and processor",
+        )
+    };
+    let program = fs::read(&binary).map_err(|error| refused(error.into()))?;
+    let package = Package::of_program(&program, args.architecture).map_err(refused)?;
+    fs::write(&args.out, &package.bytes).map_err(|error| {
+        CliError::platform(
+            format!("could not write {}: {error}", args.out.display()),
+            "check the folder and the disk",
+        )
+    })?;
+    let architecture = package.architecture.name();
+    let value = serde_json::json!({
+        "file": args.out, "binary": binary, "architecture": architecture, "bytes": package.bytes.len(),
+        "unpacked_bytes": program.len(), "sha256": package.sha256,
+    });
+    print_as(output, &value, |out| {
+        writeln!(
+            out,
+            "{}: {architecture}, {:.1} MB ({:.1} MB unpacked), sha256 {}",
+            args.out.display(),
+            package.bytes.len() as f64 / 1e6,
+            program.len() as f64 / 1e6,
+            package.sha256
+        )
+    })?;
+    Ok(Ended::Well)
+}

@@ -1,0 +1,568 @@
+//! CloudFormation: change sets, events, outputs, drift; and the bucket of what templates refer to.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_cloudformation::types::{
+    Capability, Change as SdkChange, ChangeAction, ChangeSetStatus, ChangeSetType, Parameter,
+    PolicyAction, Replacement, ResourceChange, StackDriftDetectionStatus, StackResourceDriftStatus,
+    Tag,
+};
+use aws_sdk_s3::{
+    primitives::ByteStream,
+    types::{Delete, ObjectIdentifier},
+};
+use jiff::Timestamp;
+
+use super::{
+    Clients,
+    call::{Api, CallError, CallFailure},
+};
+use crate::{
+    config::Profile,
+    ops::{
+        OpsError, OpsErrorKind, OpsResult,
+        deploy::{Action, Change, Drifted, Prepared, StackEvent, StackRequest, StackState},
+        ports::Stacks,
+    },
+    pipeline::text::for_terminal,
+};
+
+/// Bytes of a template that fit into a call; larger ones are read from S3.
+const INLINE_TEMPLATE: usize = 51_200;
+/// Pauses between two looks at a change set or a drift detection.
+const LOOK_AGAIN: Duration = Duration::from_millis(1500);
+/// Looks before it is given up: an hour for drift, far less for a change set.
+const LOOKS: usize = 400;
+/// Metadata of an object that says what is in it.
+const CONTENT_HASH: &str = "sha256";
+
+/// CloudFormation's share of an account is small: 2 calls a second in the long run.
+const fn api(operation: &'static str) -> Api {
+    Api::paced("cloudformation", operation, 10.0, 2.0)
+}
+
+const fn s3(operation: &'static str) -> Api {
+    Api::free("s3", operation)
+}
+
+/// The stacks of a profile's account and region.
+#[derive(Debug, Clone)]
+pub struct CloudFormation {
+    clients: Clients,
+    tags: Vec<(String, String)>,
+}
+
+impl CloudFormation {
+    /// Opens the clients; nobody is called.
+    pub async fn open(profile: &Profile) -> Self {
+        let clients = Clients::open(profile).await;
+        let tags = vec![
+            ("lakehand:project".to_owned(), profile.project.clone()),
+            ("lakehand:env".to_owned(), profile.env.clone()),
+        ];
+        Self { clients, tags }
+    }
+
+    async fn describe(
+        &self,
+        stack: &str,
+    ) -> Result<Option<aws_sdk_cloudformation::types::Stack>, CallError> {
+        let call = self
+            .clients
+            .cloudformation
+            .describe_stacks()
+            .stack_name(stack);
+        match self
+            .clients
+            .call(api("DescribeStacks"), stack, call.send())
+            .await
+        {
+            Ok(answer) => Ok(answer.stacks.unwrap_or_default().into_iter().next()),
+            Err(error) if error.message.contains("does not exist") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Values that are given, then those that stay as they are.
+    fn parameters(request: &StackRequest, there: &[Parameter]) -> Vec<Parameter> {
+        let given = request.parameters.iter().map(|(name, value)| {
+            Parameter::builder()
+                .parameter_key(name)
+                .parameter_value(value)
+                .build()
+        });
+        let kept = there
+            .iter()
+            .filter_map(Parameter::parameter_key)
+            .filter(|name| {
+                !request.parameters.contains_key(*name)
+                    && request.declared.iter().any(|declared| declared == name)
+            })
+            .map(|name| {
+                Parameter::builder()
+                    .parameter_key(name)
+                    .use_previous_value(true)
+                    .build()
+            });
+        given.chain(kept).collect()
+    }
+
+    /// The template's address, where it is too large to be sent along.
+    async fn template_url(&self, request: &StackRequest) -> OpsResult<Option<String>> {
+        if request.template.len() <= INLINE_TEMPLATE {
+            return Ok(None);
+        }
+        let hash = crate::platform::deployment::sha256(request.template.as_bytes());
+        let (bucket, key) = (
+            &request.template_bucket,
+            format!("templates/{}/{}.yaml", &hash[..16], request.name),
+        );
+        self.upload(bucket, &key, request.template.clone().into_bytes(), &hash)
+            .await?;
+        let region = &self.clients.region;
+        let suffix = if region.starts_with("cn-") {
+            "amazonaws.com.cn"
+        } else {
+            "amazonaws.com"
+        };
+        Ok(Some(format!("https://{bucket}.s3.{region}.{suffix}/{key}")))
+    }
+
+    /// Waits for a change set; `None` when it holds nothing.
+    async fn finished(&self, stack: &str, id: &str) -> OpsResult<Option<Vec<Change>>> {
+        for _ in 0..LOOKS {
+            let (mut changes, mut token) = (Vec::new(), None);
+            loop {
+                let call = self
+                    .clients
+                    .cloudformation
+                    .describe_change_set()
+                    .change_set_name(id)
+                    .stack_name(stack)
+                    .set_next_token(token);
+                let answer = self
+                    .clients
+                    .call(api("DescribeChangeSet"), stack, call.send())
+                    .await?;
+                match answer.status() {
+                    Some(ChangeSetStatus::CreateComplete) => {}
+                    Some(ChangeSetStatus::Failed) => {
+                        let why = answer.status_reason().unwrap_or_default();
+                        let nothing = ["didn't contain changes", "No updates are to be performed"];
+                        if nothing.iter().any(|text| why.contains(text)) {
+                            return Ok(None);
+                        }
+                        return Err(OpsError::new(
+                            OpsErrorKind::InvalidInput,
+                            format!("CloudFormation cannot plan {stack}: {}", for_terminal(why)),
+                            "correct the profile or the parameter it names, then deploy again",
+                        ));
+                    }
+                    _ => break,
+                }
+                changes.extend(answer.changes().iter().filter_map(change_of));
+                token = answer.next_token;
+                if token.is_none() {
+                    return Ok(Some(changes));
+                }
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Err(OpsError::new(
+            OpsErrorKind::Platform,
+            format!("the change set of {stack} did not come"),
+            "look at it in CloudFormation, then deploy again",
+        ))
+    }
+
+    async fn versions_deleted(&self, bucket: &str) -> OpsResult<u64> {
+        let mut deleted = 0;
+        loop {
+            let call = self.clients.s3.list_object_versions().bucket(bucket);
+            let page = self
+                .clients
+                .call(s3("ListObjectVersions"), bucket, call.send())
+                .await?;
+            let versions = page
+                .versions()
+                .iter()
+                .map(|one| (one.key(), one.version_id()));
+            let markers = page
+                .delete_markers()
+                .iter()
+                .map(|one| (one.key(), one.version_id()));
+            let objects: Vec<_> = versions
+                .chain(markers)
+                .filter_map(|(key, version)| {
+                    ObjectIdentifier::builder()
+                        .key(key?)
+                        .set_version_id(version.map(str::to_owned))
+                        .build()
+                        .ok()
+                })
+                .collect();
+            if objects.is_empty() {
+                return Ok(deleted);
+            }
+            deleted += objects.len() as u64;
+            let all = Delete::builder()
+                .set_objects(Some(objects))
+                .quiet(true)
+                .build()
+                .map_err(|error| {
+                    OpsError::new(OpsErrorKind::Platform, error.to_string(), "report this")
+                })?;
+            let call = self.clients.s3.delete_objects().bucket(bucket).delete(all);
+            let answer = self
+                .clients
+                .call(s3("DeleteObjects"), bucket, call.send())
+                .await?;
+            if let Some(error) = answer.errors().first() {
+                return Err(OpsError::new(
+                    OpsErrorKind::Platform,
+                    format!(
+                        "could not delete {} of {bucket}: {}",
+                        for_terminal(error.key().unwrap_or_default()),
+                        for_terminal(error.message().unwrap_or("no reason was given"))
+                    ),
+                    "the role needs s3:DeleteObject and s3:DeleteObjectVersion on the bucket",
+                ));
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Stacks for CloudFormation {
+    async fn place(&self) -> OpsResult<(String, String)> {
+        let call = self.clients.sts.get_caller_identity();
+        let answer = self
+            .clients
+            .call(
+                Api::free("sts", "GetCallerIdentity"),
+                "this account",
+                call.send(),
+            )
+            .await?;
+        Ok((
+            answer.account.unwrap_or_default(),
+            self.clients.region.clone(),
+        ))
+    }
+
+    async fn state(&self, stack: &str) -> OpsResult<Option<StackState>> {
+        Ok(self.describe(stack).await?.map(|found| StackState {
+            status: found
+                .stack_status
+                .as_ref()
+                .map_or_else(String::new, |status| status.as_str().to_owned()),
+            reason: found.stack_status_reason().map(clean),
+            outputs: found
+                .outputs()
+                .iter()
+                .filter_map(|output| {
+                    Some((
+                        output.output_key()?.to_owned(),
+                        output.output_value()?.to_owned(),
+                    ))
+                })
+                .collect(),
+        }))
+    }
+
+    async fn prepare(&self, request: &StackRequest) -> OpsResult<Prepared> {
+        let there = self.describe(&request.name).await?;
+        let new = |stack: &aws_sdk_cloudformation::types::Stack| {
+            stack
+                .stack_status
+                .as_ref()
+                .is_some_and(|status| status.as_str() == "REVIEW_IN_PROGRESS")
+        };
+        let creates = there.as_ref().is_none_or(new);
+        let kept = there.as_ref().map_or(&[][..], |stack| stack.parameters());
+        let url = self.template_url(request).await?;
+        let body = url.is_none().then(|| request.template.clone());
+        let tags = self
+            .tags
+            .iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let name = format!("lakehand-{}", uuid::Uuid::now_v7().simple());
+        let call = self
+            .clients
+            .cloudformation
+            .create_change_set()
+            .stack_name(&request.name)
+            .change_set_name(&name)
+            .change_set_type(if creates {
+                ChangeSetType::Create
+            } else {
+                ChangeSetType::Update
+            })
+            .set_template_body(body)
+            .set_template_url(url)
+            .set_parameters(Some(Self::parameters(request, kept)))
+            .set_tags(Some(tags.collect()))
+            .capabilities(Capability::CapabilityNamedIam);
+        let answer = self
+            .clients
+            .call(api("CreateChangeSet"), &request.name, call.send())
+            .await?;
+        let id = answer.id.unwrap_or(name);
+        match self.finished(&request.name, &id).await {
+            Ok(Some(changes)) => Ok(Prepared::ChangeSet {
+                id,
+                creates,
+                changes,
+            }),
+            other => {
+                // One that holds nothing, or cannot be used, is nothing to leave behind.
+                let _ = self.discard(&request.name, &id, creates).await;
+                other.map(|_| Prepared::NoChange)
+            }
+        }
+    }
+
+    async fn discard(&self, stack: &str, change_set: &str, creates: bool) -> OpsResult<()> {
+        let call = self
+            .clients
+            .cloudformation
+            .delete_change_set()
+            .stack_name(stack)
+            .change_set_name(change_set);
+        self.clients
+            .call(api("DeleteChangeSet"), stack, call.send())
+            .await?;
+        if creates {
+            self.delete(stack).await?;
+        }
+        Ok(())
+    }
+
+    async fn execute(&self, stack: &str, change_set: &str) -> OpsResult<()> {
+        let call = self
+            .clients
+            .cloudformation
+            .execute_change_set()
+            .stack_name(stack)
+            .change_set_name(change_set);
+        self.clients
+            .call(api("ExecuteChangeSet"), stack, call.send())
+            .await?;
+        Ok(())
+    }
+
+    async fn delete(&self, stack: &str) -> OpsResult<()> {
+        let call = self.clients.cloudformation.delete_stack().stack_name(stack);
+        self.clients
+            .call(api("DeleteStack"), stack, call.send())
+            .await?;
+        Ok(())
+    }
+
+    async fn events(&self, stack: &str, after: Option<&str>) -> OpsResult<Vec<StackEvent>> {
+        let (mut events, mut token) = (Vec::new(), None);
+        'pages: loop {
+            let call = self
+                .clients
+                .cloudformation
+                .describe_stack_events()
+                .stack_name(stack)
+                .set_next_token(token);
+            let answer = match self
+                .clients
+                .call(api("DescribeStackEvents"), stack, call.send())
+                .await
+            {
+                Ok(answer) => answer,
+                Err(error) if error.message.contains("does not exist") => break,
+                Err(error) => return Err(error.into()),
+            };
+            for event in answer.stack_events() {
+                let Some(event) = event_of(event) else {
+                    continue;
+                };
+                if Some(event.id.as_str()) == after {
+                    break 'pages;
+                }
+                events.push(event);
+            }
+            token = answer.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        events.reverse();
+        Ok(events)
+    }
+
+    async fn drift(&self, stack: &str) -> OpsResult<Vec<Drifted>> {
+        let call = self
+            .clients
+            .cloudformation
+            .detect_stack_drift()
+            .stack_name(stack);
+        let id = self
+            .clients
+            .call(api("DetectStackDrift"), stack, call.send())
+            .await?
+            .stack_drift_detection_id
+            .unwrap_or_default();
+        for _ in 0..LOOKS {
+            let call = self
+                .clients
+                .cloudformation
+                .describe_stack_drift_detection_status()
+                .stack_drift_detection_id(&id);
+            let answer = self
+                .clients
+                .call(api("DescribeStackDriftDetectionStatus"), stack, call.send())
+                .await?;
+            match answer.detection_status() {
+                Some(StackDriftDetectionStatus::DetectionInProgress) => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                Some(StackDriftDetectionStatus::DetectionFailed) => {
+                    // Some resources cannot be compared; those that can are told all the same.
+                    break;
+                }
+                _ => break,
+            }
+        }
+        self.drifted(stack).await
+    }
+
+    async fn upload(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: Vec<u8>,
+        sha256: &str,
+    ) -> OpsResult<bool> {
+        let on = format!("s3://{bucket}/{key}");
+        let head = self.clients.s3.head_object().bucket(bucket).key(key);
+        match self.clients.call(s3("HeadObject"), &on, head.send()).await {
+            Ok(there) => {
+                let hash = there.metadata().and_then(|all| all.get(CONTENT_HASH));
+                if hash.is_some_and(|hash| hash == sha256) {
+                    return Ok(false);
+                }
+            }
+            // Without the right to list, S3 calls what is not there forbidden.
+            Err(error) if matches!(error.failure, CallFailure::NotFound | CallFailure::Denied) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let put = self
+            .clients
+            .s3
+            .put_object()
+            .bucket(bucket)
+            .key(key)
+            .metadata(CONTENT_HASH, sha256)
+            .body(ByteStream::from(bytes));
+        self.clients.call(s3("PutObject"), &on, put.send()).await?;
+        Ok(true)
+    }
+
+    async fn delete_bucket(&self, bucket: &str) -> OpsResult<u64> {
+        let deleted = self.versions_deleted(bucket).await?;
+        let call = self.clients.s3.delete_bucket().bucket(bucket);
+        self.clients
+            .call(s3("DeleteBucket"), bucket, call.send())
+            .await?;
+        Ok(deleted)
+    }
+}
+
+impl CloudFormation {
+    async fn drifted(&self, stack: &str) -> OpsResult<Vec<Drifted>> {
+        let (mut drifted, mut token) = (Vec::new(), None);
+        loop {
+            let call = self
+                .clients
+                .cloudformation
+                .describe_stack_resource_drifts()
+                .stack_name(stack)
+                .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
+                .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted)
+                .set_next_token(token);
+            let answer = self
+                .clients
+                .call(api("DescribeStackResourceDrifts"), stack, call.send())
+                .await?;
+            drifted.extend(answer.stack_resource_drifts().iter().map(|one| {
+                Drifted {
+                    logical_id: one.logical_resource_id().map(clean).unwrap_or_default(),
+                    resource_type: one.resource_type().map(clean).unwrap_or_default(),
+                    status: one
+                        .stack_resource_drift_status()
+                        .map_or_else(String::new, |status| status.as_str().to_owned()),
+                    properties: one
+                        .property_differences()
+                        .iter()
+                        .filter_map(|difference| difference.property_path().map(clean))
+                        .collect(),
+                }
+            }));
+            token = answer.next_token;
+            if token.is_none() {
+                return Ok(drifted);
+            }
+        }
+    }
+}
+
+fn clean(text: &str) -> String {
+    for_terminal(text).into_owned()
+}
+
+fn change_of(change: &SdkChange) -> Option<Change> {
+    let change = change.resource_change()?;
+    let mut properties: Vec<String> = change
+        .details()
+        .iter()
+        .filter_map(|detail| {
+            let target = detail.target()?;
+            let attribute = target.attribute()?.as_str();
+            Some(target.name().map_or_else(|| attribute.to_owned(), clean))
+        })
+        .collect();
+    properties.sort();
+    properties.dedup();
+    Some(Change {
+        action: action_of(change),
+        logical_id: change.logical_resource_id().map(clean)?,
+        resource_type: change.resource_type().map(clean).unwrap_or_default(),
+        physical_id: change.physical_resource_id().map(clean),
+        properties,
+    })
+}
+
+fn action_of(change: &ResourceChange) -> Action {
+    let keeps = matches!(
+        change.policy_action(),
+        Some(PolicyAction::Retain | PolicyAction::ReplaceAndRetain)
+    );
+    match (change.action(), change.replacement()) {
+        (Some(ChangeAction::Add | ChangeAction::Import), _) => Action::Add,
+        (Some(ChangeAction::Remove), _) if keeps => Action::Keep,
+        (Some(ChangeAction::Remove), _) => Action::Delete,
+        (_, Some(Replacement::True)) => Action::Replace,
+        (Some(ChangeAction::Dynamic), _) | (_, Some(Replacement::Conditional)) => {
+            Action::MayReplace
+        }
+        _ => Action::Modify,
+    }
+}
+
+fn event_of(event: &aws_sdk_cloudformation::types::StackEvent) -> Option<StackEvent> {
+    let at = event.timestamp()?;
+    Some(StackEvent {
+        id: event.event_id()?.to_owned(),
+        at: Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()?,
+        logical_id: event.logical_resource_id().map(clean)?,
+        resource_type: event.resource_type().map(clean).unwrap_or_default(),
+        status: event.resource_status()?.as_str().to_owned(),
+        reason: event.resource_status_reason().map(clean),
+    })
+}

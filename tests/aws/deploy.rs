@@ -1,0 +1,262 @@
+//! `lakehand deploy` and `destroy` as processes, against the emulator; what was made is looked at with boto3.
+//!
+//! What this proves: our change sets, our waiting, our uploads, our words, and that a second deployment finds nothing
+//! to do. What it cannot prove: that the templates are right. moto leaves resources out in silence and says
+//! CREATE_COMPLETE (all of Glue, Athena, Scheduler, alarms, bucket, topic and queue policies), checks no capability, and
+//! its events hold the stack only. Templates are for cfn-lint and checkov (`tests/templates.rs`).
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+use super::{
+    emulator::{ENVIRONMENT, Emulator, REGION, interpreter},
+    python,
+};
+
+const PARTS: [&str; 5] = [
+    "data-storage",
+    "glue",
+    "common-resources",
+    "transformation-resources",
+    "orchestration",
+];
+
+/// A profile on the emulator, with a package to deploy.
+struct Site {
+    home: tempfile::TempDir,
+    emulator: std::sync::Arc<Emulator>,
+    env: String,
+}
+
+impl Site {
+    fn new(env: &str, settings: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let config = format!(
+            "profile = \"cloud\"\n[profiles.cloud]\nplatform = \"aws\"\nproject = \"adverts\"\nenv = \"{env}\"\ntime_zone = \"Europe/Berlin\"\n{settings}"
+        );
+        std::fs::write(home.path().join("config.toml"), config).unwrap();
+        let site = Self {
+            home,
+            emulator: Emulator::shared(),
+            env: env.to_owned(),
+        };
+        site.package("first");
+        site
+    }
+
+    /// A zip whose program is no program but looks like one: the emulator does not start it here.
+    fn package(&self, content: &str) {
+        let mut program = b"\x7fELF\x02\x01\x01\x00".to_vec();
+        program.resize(18, 0);
+        program.extend([183, 0]);
+        program.extend(content.as_bytes());
+        program.resize(4096, 0);
+        let binary = self.home.path().join("program");
+        std::fs::write(&binary, program).unwrap();
+        let made = self.run(&["package", "--binary", "program", "--out", "functions.zip"]);
+        assert!(made.status.success(), "{made:?}");
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.home.path()).envs(ENVIRONMENT);
+        for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTP_PROXY", "HTTPS_PROXY", "LAKEHAND_PROFILE"] {
+            command.env_remove(name);
+        }
+        command
+            .env("LAKEHAND_HOME", self.home.path())
+            .env("AWS_ENDPOINT_URL", &self.emulator.url);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let binary = Path::new(env!("CARGO_BIN_EXE_lakehand"));
+        self.command(binary).args(arguments).output().unwrap()
+    }
+
+    /// A verb that succeeds with JSON.
+    fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[arguments, &["--output", "json"]].concat());
+        assert!(
+            output.status.success(),
+            "{arguments:?}\n{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// What a few lines of boto3 print, as JSON.
+    fn boto(&self, script: &str) -> Value {
+        let script = format!(
+            "import boto3, json\nfrom botocore.config import Config\nenv = '{}'\nregion = '{REGION}'\n\
+             client = lambda name: boto3.client(name, config=Config(s3={{'addressing_style': 'path'}}))\n{script}",
+            self.env
+        );
+        let mut command = self.command(&interpreter());
+        command.args(["-c", &script]);
+        serde_json::from_str(&python::output(&mut command, "boto3")).unwrap()
+    }
+
+    fn stacks(&self) -> Vec<String> {
+        let stacks = self.boto(
+            "print(json.dumps(sorted(s['StackName'] for s in client('cloudformation').describe_stacks()['Stacks'] if f'-{env}-' in s['StackName'])))",
+        );
+        serde_json::from_value(stacks).unwrap()
+    }
+}
+
+fn kinds(plan: &Value) -> Vec<&str> {
+    plan["stacks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|stack| stack["prepared"]["kind"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_deployment_is_planned_made_repeated_changed_and_taken_away() {
+    let site = Site::new("whole", "");
+    let package = ["--package", "functions.zip"];
+
+    // A plan shows five new stacks and leaves nothing behind.
+    let plan = site.json(&["deploy", "--plan", package[0], package[1]]);
+    assert_eq!(kinds(&plan), ["change_set"; 5]);
+    assert_eq!(plan["account"], "123456789012");
+    assert!(site.stacks().is_empty(), "{:?}", site.stacks());
+
+    // Without an answer nothing happens.
+    let silent = site.run(&["deploy", package[0], package[1]]);
+    assert_eq!(silent.status.code(), Some(2), "{silent:?}");
+    assert!(site.stacks().is_empty());
+
+    let deployed = site.json(&["deploy", "--yes", package[0], package[1]]);
+    let outputs = &deployed["outputs"];
+    assert_eq!(outputs["data-storage"]["RawBucketName"], "adverts-whole-raw");
+    assert!(outputs["orchestration"]["CollectMachineArn"].is_string());
+    let wanted: Vec<String> = PARTS.iter().map(|part| format!("adverts-whole-{part}")).collect();
+    let mut sorted = wanted.clone();
+    sorted.sort();
+    assert_eq!(site.stacks(), sorted);
+    looks_as_deployed(&site);
+
+    // Again, twice: no change, with the package and without it.
+    for arguments in [&["deploy", "--plan", package[0], package[1]][..], &["deploy", "--plan"]] {
+        assert_eq!(kinds(&site.json(arguments)), ["no_change"; 5], "{arguments:?}");
+    }
+    let again = site.run(&["deploy", "--yes"]);
+    assert!(again.status.success(), "{again:?}");
+    let told = String::from_utf8(again.stdout).unwrap();
+    assert!(told.contains("no change"), "{told}");
+
+    // Another program: the functions change, and nothing else.
+    site.package("second");
+    let plan = site.json(&["deploy", "--plan", package[0], package[1]]);
+    assert_eq!(kinds(&plan), ["no_change", "no_change", "no_change", "change_set", "no_change"]);
+    let changes = plan["stacks"][3]["prepared"]["changes"].as_array().unwrap();
+    assert!(!changes.is_empty());
+    for change in changes {
+        assert_eq!(change["action"], "modify", "{change}");
+        assert_eq!(change["resource_type"], "AWS::Lambda::Function", "{change}");
+    }
+
+    // A destruction wants the profile's name, and keeps the data.
+    let refused = site.run(&["destroy", "--confirm", "another"]);
+    assert_eq!(refused.status.code(), Some(4), "{refused:?}");
+    let some = site.run(&["destroy", "--confirm", "cloud", "--delete-bucket", "adverts-whole-raw"]);
+    assert_eq!(some.status.code(), Some(2), "{some:?}");
+    assert_eq!(site.stacks().len(), 5);
+    let gone = site.json(&["destroy", "--confirm", "cloud"]);
+    assert_eq!(gone["deleted_stacks"].as_array().unwrap().len(), 4);
+    assert_eq!(site.stacks(), ["adverts-whole-data-storage"]);
+
+    let buckets = ["raw", "std", "results", "artifacts"].map(|part| format!("adverts-whole-{part}"));
+    let mut all = vec!["destroy", "--confirm", "cloud"];
+    for bucket in &buckets {
+        all.extend(["--delete-bucket", bucket]);
+    }
+    site.json(&all);
+    assert!(site.stacks().is_empty());
+    let left = site.boto("print(json.dumps([b['Name'] for b in client('s3').list_buckets()['Buckets'] if f'-{env}-' in b['Name']]))");
+    assert_eq!(left, serde_json::json!([]));
+}
+
+/// What moto does make, as another client sees it.
+fn looks_as_deployed(site: &Site) {
+    let seen = site.boto(
+        r"
+functions = client('lambda').list_functions()['Functions']
+mine = {f['FunctionName'].split(f'-{env}-')[1]: f for f in functions if f'-{env}-' in f['FunctionName']}
+s3 = client('s3')
+keys = lambda bucket: [o['Key'] for o in s3.list_objects_v2(Bucket=f'adverts-{env}-{bucket}').get('Contents', [])]
+groups = [g for g in client('logs').describe_log_groups()['logGroups'] if f'-{env}-' in g['logGroupName']]
+collect = mine['collect']
+uri = collect['Environment']['Variables']['LAKEHAND_CONFIG_URI']
+bucket, key = uri.removeprefix('s3://').split('/', 1)
+print(json.dumps({
+    'functions': sorted(mine), 'handlers': sorted(f['Handler'] for f in mine.values()),
+    'parameters': {p['ParameterKey']: p['ParameterValue'] for p in client('cloudformation').describe_stacks(StackName=f'adverts-{env}-transformation-resources')['Stacks'][0]['Parameters']},
+    'variables': collect['Environment']['Variables'],
+    'settings': s3.get_object(Bucket=bucket, Key=key)['Body'].read().decode(),
+    'artifacts': keys('artifacts'), 'std': keys('std'),
+    'retention': sorted({g.get('retentionInDays') for g in groups}),
+    'topics': [t['TopicArn'] for t in client('sns').list_topics()['Topics'] if f'-{env}-' in t['TopicArn']],
+}))
+",
+    );
+    let names: Vec<String> = serde_json::from_value(seen["functions"].clone()).unwrap();
+    let mut wanted: Vec<String> = lakehand::pipeline::jobs::NAMES
+        .iter()
+        .copied()
+        .chain(["fail-execution", "start-crawler"])
+        .map(str::to_owned)
+        .collect();
+    wanted.sort();
+    assert_eq!(names, wanted);
+    assert_eq!(seen["handlers"], seen["functions"], "the handler's name is the job");
+    // moto forgets a template's Architectures; what it was given is there.
+    assert_eq!(seen["parameters"]["Architecture"], "arm64");
+    assert_eq!(seen["parameters"]["ClientID"], "/marketo/ClientId");
+    assert_eq!(seen["variables"]["LAKEHAND_PROFILE"], "cloud");
+    let settings = seen["settings"].as_str().unwrap();
+    let home = lakehand::config::Home::below(site.home.path());
+    let config = lakehand::config::Config::parse(settings, &home).unwrap();
+    let profile = config.profile(Some("cloud")).unwrap();
+    assert_eq!((profile.env.as_str(), profile.raw_bucket()), ("whole", "adverts-whole-raw".to_owned()));
+    let artifacts: Vec<String> = serde_json::from_value(seen["artifacts"].clone()).unwrap();
+    for start in ["functions/", "settings/", "definitions/"] {
+        assert!(artifacts.iter().any(|key| key.starts_with(start)), "{artifacts:?}");
+    }
+    assert_eq!(seen["std"], serde_json::json!(["reference/country_region/country_region.csv"]));
+    assert_eq!(seen["retention"], serde_json::json!([30]));
+    assert_eq!(seen["topics"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn profiles_that_must_not_change_anything_are_refused() {
+    let site = Site::new("guarded", "read_only = true\n");
+    for verb in [&["deploy", "--plan"][..], &["deploy", "--yes"], &["destroy", "--confirm", "cloud"]] {
+        let output = site.run(verb);
+        assert_eq!(output.status.code(), Some(4), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("read-only"));
+    }
+    let site = Site::new("elsewhere", "[profiles.cloud.aws]\naccount = \"999999999999\"\n");
+    let output = site.run(&["deploy", "--plan", "--package", "functions.zip"]);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    let site = Site::new("empty", "");
+    let output = site.run(&["deploy", "--plan"]);
+    assert_eq!(output.status.code(), Some(2), "a first deployment needs a package: {output:?}");
+}
+
+#[test]
+fn a_protected_profile_wants_its_name() {
+    let site = Site::new("careful", "protected = true\n");
+    let output = site.run(&["deploy", "--yes", "--package", "functions.zip"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(site.stacks().is_empty(), "{:?}", site.stacks());
+}
