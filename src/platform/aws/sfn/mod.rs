@@ -210,7 +210,7 @@ impl Workflows for StepFunctions {
             .map(|machine| async move { self.executions_of(&machine, limit).await })
             .buffered(ABREAST);
         let mut all: Vec<ExecutionSummary> = lists.try_concat().await?;
-        all.sort_by(|left, right| right.started.cmp(&left.started));
+        all.sort_by_key(|one| std::cmp::Reverse(one.started));
         all.truncate(limit);
         Ok(all)
     }
