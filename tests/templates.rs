@@ -57,7 +57,10 @@ metrics = ["sessions", "totalUsers", "keyEvents"]
 fn written(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for stack in Stack::ALL {
-        let kinds = [("asset", stack.asset().to_owned()), ("profile", stack.template(&profile()))];
+        let kinds = [
+            ("asset", stack.asset().to_owned()),
+            ("profile", stack.template(&profile())),
+        ];
         for (kind, text) in kinds {
             let file = folder.join(format!("{kind}-{}.yaml", stack.part()));
             std::fs::write(&file, text).unwrap();
@@ -91,25 +94,52 @@ fn checkov_has_no_finding_without_a_reason_in_the_template() {
     written(folder.path());
     let checkov = python::environment("checkov", &CHECKOV).join("checkov");
     let output = Command::new(checkov)
-        .args(["--framework", "cloudformation", "--skip-download", "--output", "json", "-d"])
+        .args([
+            "--framework",
+            "cloudformation",
+            "--skip-download",
+            "--output",
+            "json",
+            "-d",
+        ])
         .arg(folder.path())
         .env("LOG_LEVEL", "ERROR")
         .output()
         .unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-        panic!("checkov's answer is no JSON ({error}): {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        panic!(
+            "checkov's answer is no JSON ({error}): {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )
     });
     let findings = report["results"]["failed_checks"].as_array().unwrap();
     let told: Vec<String> = findings
         .iter()
-        .map(|finding| format!("{} {} {}", finding["check_id"], finding["resource"], finding["check_name"]))
+        .map(|finding| {
+            format!(
+                "{} {} {}",
+                finding["check_id"], finding["resource"], finding["check_name"]
+            )
+        })
         .collect();
     assert!(told.is_empty(), "{told:#?}");
     assert_eq!(report["summary"]["parsing_errors"], 0);
-    assert!(report["summary"]["passed"].as_u64().unwrap() > 400, "{}", report["summary"]);
+    assert!(
+        report["summary"]["passed"].as_u64().unwrap() > 400,
+        "{}",
+        report["summary"]
+    );
     for skipped in report["results"]["skipped_checks"].as_array().unwrap() {
-        let reason = skipped["check_result"]["suppress_comment"].as_str().unwrap_or_default();
-        assert!(reason.len() > 20, "no reason for {} on {}", skipped["check_id"], skipped["resource"]);
+        let reason = skipped["check_result"]["suppress_comment"]
+            .as_str()
+            .unwrap_or_default();
+        assert!(
+            reason.len() > 20,
+            "no reason for {} on {}",
+            skipped["check_id"],
+            skipped["resource"]
+        );
     }
 }
 
@@ -153,14 +183,24 @@ fn no_role_may_do_everything_and_nothing_is_granted_on_everything() {
         for (name, resource) in template["Resources"].as_object().unwrap() {
             let mut all = Vec::new();
             statements(resource, &mut all);
-            for statement in all.iter().filter(|statement| statement["Effect"] == "Allow") {
+            for statement in all
+                .iter()
+                .filter(|statement| statement["Effect"] == "Allow")
+            {
                 let actions = texts(&statement["Action"]);
                 // The account's root in a key's own policy is how IAM comes to decide about the key at all.
                 let own_key = resource["Type"] == "AWS::KMS::Key";
-                let wide = actions.iter().any(|action| action == "*" || action.ends_with(":*"));
+                let wide = actions
+                    .iter()
+                    .any(|action| action == "*" || action.ends_with(":*"));
                 assert!(!wide || own_key, "{name}: {statement}");
-                assert!(!actions.iter().any(|action| action == "iam:PassRole"), "{name}: {statement}");
-                let anything = texts(&statement["Resource"]).iter().any(|resource| resource == "*");
+                assert!(
+                    !actions.iter().any(|action| action == "iam:PassRole"),
+                    "{name}: {statement}"
+                );
+                let anything = texts(&statement["Resource"])
+                    .iter()
+                    .any(|resource| resource == "*");
                 let logs_only = actions.iter().all(|action| action.starts_with("logs:"));
                 assert!(!anything || own_key || logs_only, "{name}: {statement}");
             }
@@ -183,9 +223,20 @@ fn the_parameters_have_the_names_that_others_rely_on() {
         }
     }
     for name in [
-        "Env", "ProjectName", "ClientID", "ClientSecret", "MunchkinId", "DataLakeDatabaseName", "DataLakeGlueRoleArn",
-        "GCPServiceAccountKey", "RawBucketName", "RawDataCollectCron", "RawDataCrawlCron", "StdBucketName",
-        "StdDataCollectCron", "StdDataCrawlCron",
+        "Env",
+        "ProjectName",
+        "ClientID",
+        "ClientSecret",
+        "MunchkinId",
+        "DataLakeDatabaseName",
+        "DataLakeGlueRoleArn",
+        "GCPServiceAccountKey",
+        "RawBucketName",
+        "RawDataCollectCron",
+        "RawDataCrawlCron",
+        "StdBucketName",
+        "StdDataCollectCron",
+        "StdDataCrawlCron",
     ] {
         assert!(all.contains_key(name), "{name}");
         assert!(all[name].get("Default").is_some(), "{name} has no default");
@@ -194,7 +245,12 @@ fn the_parameters_have_the_names_that_others_rely_on() {
     let given = |name: &str| name.ends_with("Arn") || name.ends_with("Key");
     for (name, parameter) in &all {
         assert!(parameter.get("Default").is_some() || given(name), "{name}");
-        assert!(parameter["Description"].as_str().is_some_and(|text| text.len() > 5), "{name}");
+        assert!(
+            parameter["Description"]
+                .as_str()
+                .is_some_and(|text| text.len() > 5),
+            "{name}"
+        );
     }
 }
 
@@ -210,10 +266,16 @@ fn gold_is_made_by_its_ddl_and_never_by_a_stack_or_a_crawler() {
         }
         if resource["Type"] == "AWS::Glue::Crawler" {
             // Without an S3 target a crawler cannot make a table of files that belong to another.
-            assert!(resource["Properties"]["Targets"].get("S3Targets").is_none(), "{name}");
+            assert!(
+                resource["Properties"]["Targets"].get("S3Targets").is_none(),
+                "{name}"
+            );
         }
     }
-    let crawlers = resources.values().filter(|one| one["Type"] == "AWS::Glue::Crawler").count();
+    let crawlers = resources
+        .values()
+        .filter(|one| one["Type"] == "AWS::Glue::Crawler")
+        .count();
     assert_eq!(crawlers, 4);
 }
 
@@ -226,11 +288,16 @@ fn there_is_a_function_with_its_log_for_every_job() {
         .map(|function| function["Properties"]["Handler"].as_str().unwrap())
         .collect();
     handlers.sort_unstable();
-    let mut jobs: Vec<&str> = lakehand::pipeline::jobs::NAMES.into_iter().chain(["fail-execution", "start-crawler"]).collect();
+    let mut jobs: Vec<&str> = lakehand::pipeline::jobs::NAMES
+        .into_iter()
+        .chain(["fail-execution", "start-crawler"])
+        .collect();
     jobs.sort_unstable();
     assert_eq!(handlers, jobs);
     for function in of("AWS::Lambda::Function") {
-        let name = function["Properties"]["FunctionName"]["Fn::Sub"].as_str().unwrap();
+        let name = function["Properties"]["FunctionName"]["Fn::Sub"]
+            .as_str()
+            .unwrap();
         let group = format!("/aws/lambda/{name}");
         let log = of("AWS::Logs::LogGroup")
             .find(|log| log["Properties"]["LogGroupName"]["Fn::Sub"] == group.as_str())
@@ -244,24 +311,47 @@ fn there_is_a_function_with_its_log_for_every_job() {
 #[test]
 fn every_function_that_a_workflow_calls_is_granted_to_its_role() {
     let template = parsed(Stack::Orchestration);
-    for (workflow, role) in [("collect", "Collect"), ("daily-report", "DailyReport"), ("datamart", "Datamart"), ("backfill", "Backfill")] {
+    for (workflow, role) in [
+        ("collect", "Collect"),
+        ("daily-report", "DailyReport"),
+        ("datamart", "Datamart"),
+        ("backfill", "Backfill"),
+    ] {
         let role = template["Resources"][format!("{role}MachineRole")].to_string();
-        let file = format!("{}/assets/workflows/{workflow}.asl.json", env!("CARGO_MANIFEST_DIR"));
+        let file = format!(
+            "{}/assets/workflows/{workflow}.asl.json",
+            env!("CARGO_MANIFEST_DIR")
+        );
         let text = std::fs::read_to_string(file).unwrap();
         let called: Vec<&str> = text
             .lines()
-            .filter_map(|line| line.trim().strip_prefix("\"FunctionName\": \"")?.strip_suffix("\","))
+            .filter_map(|line| {
+                line.trim()
+                    .strip_prefix("\"FunctionName\": \"")?
+                    .strip_suffix("\",")
+            })
             .collect();
         assert!(!called.is_empty());
         for function in &called {
-            assert!(role.contains(&format!(":function:{function}\"")), "{workflow} may not call {function}");
+            assert!(
+                role.contains(&format!(":function:{function}\"")),
+                "{workflow} may not call {function}"
+            );
         }
         let granted = role.matches(":function:").count();
         let mut distinct = called.clone();
         distinct.sort_unstable();
         distinct.dedup();
-        assert_eq!(granted, distinct.len(), "{workflow} may call what it does not");
-        assert_eq!(text.contains("athena:startQueryExecution"), role.contains("QueriesPolicyArn"), "{workflow}");
+        assert_eq!(
+            granted,
+            distinct.len(),
+            "{workflow} may call what it does not"
+        );
+        assert_eq!(
+            text.contains("athena:startQueryExecution"),
+            role.contains("QueriesPolicyArn"),
+            "{workflow}"
+        );
     }
 }
 
@@ -294,7 +384,9 @@ fn definitions_pass_an_independent_validator() {
         validator.arg("--json-path").arg(file);
     }
     // The one that is written in the stack itself.
-    let mut inline = parsed(Stack::Orchestration)["Resources"]["ScheduledMachine"]["Properties"]["Definition"].take();
+    let mut inline =
+        parsed(Stack::Orchestration)["Resources"]["ScheduledMachine"]["Properties"]["Definition"]
+            .take();
     filled_in(&mut inline, &target);
     let file = folder.path().join("scheduled.asl.json");
     std::fs::write(&file, inline.to_string()).unwrap();
@@ -309,34 +401,76 @@ fn definitions_pass_an_independent_validator() {
     );
     // It can fail: a state that leads nowhere is found.
     let file = folder.path().join("broken.asl.json");
-    std::fs::write(&file, r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"Nowhere"}}}"#).unwrap();
-    let broken = Command::new(bin.join("asl-validator")).arg("--json-path").arg(file).output().unwrap();
+    std::fs::write(
+        &file,
+        r#"{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"Nowhere"}}}"#,
+    )
+    .unwrap();
+    let broken = Command::new(bin.join("asl-validator"))
+        .arg("--json-path")
+        .arg(file)
+        .output()
+        .unwrap();
     assert!(!broken.status.success());
 }
 
 #[test]
 fn the_operators_policies_fit_into_iam_and_hold_no_wildcard_action() {
-    let deployment = Deployment::new(&profile(), "210987654321", "eu-central-1", None, BTreeMap::new()).unwrap();
+    let deployment = Deployment::new(
+        &profile(),
+        "210987654321",
+        "eu-central-1",
+        None,
+        BTreeMap::new(),
+    )
+    .unwrap();
     for (name, text) in export::POLICIES {
         let text = deployment.policy(text);
         assert!(!text.contains("${"), "{name}: {text}");
         let policy: Value = serde_json::from_str(&text).unwrap();
         let size = text.chars().filter(|c| !c.is_whitespace()).count();
-        assert!(size <= 6_144, "{name} has {size} characters, a managed policy takes 6144");
+        assert!(
+            size <= 6_144,
+            "{name} has {size} characters, a managed policy takes 6144"
+        );
         let mut all = Vec::new();
         statements(&policy, &mut all);
         for statement in all {
             let actions = texts(&statement["Action"]);
-            assert!(!actions.iter().any(|action| action.contains('*')), "{name}: {statement}");
+            assert!(
+                !actions.iter().any(|action| action.contains('*')),
+                "{name}: {statement}"
+            );
             if texts(&statement["Resource"]).contains(&"*".to_owned()) {
-                let unnamed = ["sts:GetCallerIdentity", "states:ListStateMachines", "glue:GetCrawlers", "glue:GetCrawlerMetrics", "glue:ListCrawlers", "glue:GetJobs", "ssm:DescribeParameters"];
-                assert!(actions.iter().all(|action| unnamed.contains(&action.as_str())), "{name}: {statement}");
+                let unnamed = [
+                    "sts:GetCallerIdentity",
+                    "states:ListStateMachines",
+                    "glue:GetCrawlers",
+                    "glue:GetCrawlerMetrics",
+                    "glue:ListCrawlers",
+                    "glue:GetJobs",
+                    "ssm:DescribeParameters",
+                ];
+                assert!(
+                    actions
+                        .iter()
+                        .all(|action| unnamed.contains(&action.as_str())),
+                    "{name}: {statement}"
+                );
             }
             if name.contains("read-only") {
-                let changes = ["Put", "Delete", "Create", "Update", "Start", "Stop", "Redrive", "Label"];
-                for action in actions.iter().filter(|action| !action.starts_with("athena:") && !action.starts_with("s3:")) {
+                let changes = [
+                    "Put", "Delete", "Create", "Update", "Start", "Stop", "Redrive", "Label",
+                ];
+                for action in actions
+                    .iter()
+                    .filter(|action| !action.starts_with("athena:") && !action.starts_with("s3:"))
+                {
                     let verb = action.split(':').nth(1).unwrap();
-                    assert!(!changes.iter().any(|change| verb.starts_with(change)), "{name}: {action}");
+                    assert!(
+                        !changes.iter().any(|change| verb.starts_with(change)),
+                        "{name}: {action}"
+                    );
                 }
             }
         }

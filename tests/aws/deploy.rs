@@ -64,7 +64,13 @@ impl Site {
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.home.path()).envs(ENVIRONMENT);
-        for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTP_PROXY", "HTTPS_PROXY", "LAKEHAND_PROFILE"] {
+        for name in [
+            "AWS_PROFILE",
+            "AWS_SESSION_TOKEN",
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "LAKEHAND_PROFILE",
+        ] {
             command.env_remove(name);
         }
         command
@@ -137,17 +143,30 @@ fn a_deployment_is_planned_made_repeated_changed_and_taken_away() {
 
     let deployed = site.json(&["deploy", "--yes", package[0], package[1]]);
     let outputs = &deployed["outputs"];
-    assert_eq!(outputs["data-storage"]["RawBucketName"], "adverts-whole-raw");
+    assert_eq!(
+        outputs["data-storage"]["RawBucketName"],
+        "adverts-whole-raw"
+    );
     assert!(outputs["orchestration"]["CollectMachineArn"].is_string());
-    let wanted: Vec<String> = PARTS.iter().map(|part| format!("adverts-whole-{part}")).collect();
+    let wanted: Vec<String> = PARTS
+        .iter()
+        .map(|part| format!("adverts-whole-{part}"))
+        .collect();
     let mut sorted = wanted.clone();
     sorted.sort();
     assert_eq!(site.stacks(), sorted);
     looks_as_deployed(&site);
 
     // Again, twice: no change, with the package and without it.
-    for arguments in [&["deploy", "--plan", package[0], package[1]][..], &["deploy", "--plan"]] {
-        assert_eq!(kinds(&site.json(arguments)), ["no_change"; 5], "{arguments:?}");
+    for arguments in [
+        &["deploy", "--plan", package[0], package[1]][..],
+        &["deploy", "--plan"],
+    ] {
+        assert_eq!(
+            kinds(&site.json(arguments)),
+            ["no_change"; 5],
+            "{arguments:?}"
+        );
     }
     let again = site.run(&["deploy", "--yes"]);
     assert!(again.status.success(), "{again:?}");
@@ -157,7 +176,16 @@ fn a_deployment_is_planned_made_repeated_changed_and_taken_away() {
     // Another program: the functions change, and nothing else.
     site.package("second");
     let plan = site.json(&["deploy", "--plan", package[0], package[1]]);
-    assert_eq!(kinds(&plan), ["no_change", "no_change", "no_change", "change_set", "no_change"]);
+    assert_eq!(
+        kinds(&plan),
+        [
+            "no_change",
+            "no_change",
+            "no_change",
+            "change_set",
+            "no_change"
+        ]
+    );
     let changes = plan["stacks"][3]["prepared"]["changes"].as_array().unwrap();
     assert!(!changes.is_empty());
     for change in changes {
@@ -168,14 +196,21 @@ fn a_deployment_is_planned_made_repeated_changed_and_taken_away() {
     // A destruction wants the profile's name, and keeps the data.
     let refused = site.run(&["destroy", "--confirm", "another"]);
     assert_eq!(refused.status.code(), Some(4), "{refused:?}");
-    let some = site.run(&["destroy", "--confirm", "cloud", "--delete-bucket", "adverts-whole-raw"]);
+    let some = site.run(&[
+        "destroy",
+        "--confirm",
+        "cloud",
+        "--delete-bucket",
+        "adverts-whole-raw",
+    ]);
     assert_eq!(some.status.code(), Some(2), "{some:?}");
     assert_eq!(site.stacks().len(), 5);
     let gone = site.json(&["destroy", "--confirm", "cloud"]);
     assert_eq!(gone["deleted_stacks"].as_array().unwrap().len(), 4);
     assert_eq!(site.stacks(), ["adverts-whole-data-storage"]);
 
-    let buckets = ["raw", "std", "results", "artifacts"].map(|part| format!("adverts-whole-{part}"));
+    let buckets =
+        ["raw", "std", "results", "artifacts"].map(|part| format!("adverts-whole-{part}"));
     let mut all = vec!["destroy", "--confirm", "cloud"];
     for bucket in &buckets {
         all.extend(["--delete-bucket", bucket]);
@@ -218,7 +253,10 @@ print(json.dumps({
         .collect();
     wanted.sort();
     assert_eq!(names, wanted);
-    assert_eq!(seen["handlers"], seen["functions"], "the handler's name is the job");
+    assert_eq!(
+        seen["handlers"], seen["functions"],
+        "the handler's name is the job"
+    );
     // moto forgets a template's Architectures; what it was given is there.
     assert_eq!(seen["parameters"]["Architecture"], "arm64");
     assert_eq!(seen["parameters"]["ClientID"], "/marketo/ClientId");
@@ -227,12 +265,21 @@ print(json.dumps({
     let home = lakehand::config::Home::below(site.home.path());
     let config = lakehand::config::Config::parse(settings, &home).unwrap();
     let profile = config.profile(Some("cloud")).unwrap();
-    assert_eq!((profile.env.as_str(), profile.raw_bucket()), ("whole", "adverts-whole-raw".to_owned()));
+    assert_eq!(
+        (profile.env.as_str(), profile.raw_bucket()),
+        ("whole", "adverts-whole-raw".to_owned())
+    );
     let artifacts: Vec<String> = serde_json::from_value(seen["artifacts"].clone()).unwrap();
     for start in ["functions/", "settings/", "definitions/"] {
-        assert!(artifacts.iter().any(|key| key.starts_with(start)), "{artifacts:?}");
+        assert!(
+            artifacts.iter().any(|key| key.starts_with(start)),
+            "{artifacts:?}"
+        );
     }
-    assert_eq!(seen["std"], serde_json::json!(["reference/country_region/country_region.csv"]));
+    assert_eq!(
+        seen["std"],
+        serde_json::json!(["reference/country_region/country_region.csv"])
+    );
     assert_eq!(seen["retention"], serde_json::json!([30]));
     assert_eq!(seen["topics"].as_array().unwrap().len(), 1);
 }
@@ -240,17 +287,28 @@ print(json.dumps({
 #[test]
 fn profiles_that_must_not_change_anything_are_refused() {
     let site = Site::new("guarded", "read_only = true\n");
-    for verb in [&["deploy", "--plan"][..], &["deploy", "--yes"], &["destroy", "--confirm", "cloud"]] {
+    for verb in [
+        &["deploy", "--plan"][..],
+        &["deploy", "--yes"],
+        &["destroy", "--confirm", "cloud"],
+    ] {
         let output = site.run(verb);
         assert_eq!(output.status.code(), Some(4), "{output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("read-only"));
     }
-    let site = Site::new("elsewhere", "[profiles.cloud.aws]\naccount = \"999999999999\"\n");
+    let site = Site::new(
+        "elsewhere",
+        "[profiles.cloud.aws]\naccount = \"999999999999\"\n",
+    );
     let output = site.run(&["deploy", "--plan", "--package", "functions.zip"]);
     assert_eq!(output.status.code(), Some(4), "{output:?}");
     let site = Site::new("empty", "");
     let output = site.run(&["deploy", "--plan"]);
-    assert_eq!(output.status.code(), Some(2), "a first deployment needs a package: {output:?}");
+    assert_eq!(
+        output.status.code(),
+        Some(2),
+        "a first deployment needs a package: {output:?}"
+    );
 }
 
 #[test]

@@ -27,7 +27,9 @@ pub fn bin(name: &str, packages: &[&str]) -> PathBuf {
         .arg(&folder)
         .args(packages)
         .output()
-        .unwrap_or_else(|error| panic!("npm could not be started ({error}); this test needs Node.js with npm"));
+        .unwrap_or_else(|error| {
+            panic!("npm could not be started ({error}); this test needs Node.js with npm")
+        });
     assert!(
         output.status.success(),
         "npm install {} failed; this test needs npm and its registry\n{}{}",

@@ -149,8 +149,7 @@ impl CloudFormation {
                     Some(ChangeSetStatus::CreateComplete) => {}
                     Some(ChangeSetStatus::Failed) => {
                         let why = answer.status_reason().unwrap_or_default();
-                        let nothing = ["didn't contain changes", "No updates are to be performed"];
-                        if nothing.iter().any(|text| why.contains(text)) {
+                        if holds_nothing(why) {
                             return Ok(None);
                         }
                         return Err(OpsError::new(
@@ -304,11 +303,15 @@ impl Stacks for CloudFormation {
             .set_parameters(Some(Self::parameters(request, kept)))
             .set_tags(Some(tags.collect()))
             .capabilities(Capability::CapabilityNamedIam);
-        let answer = self
+        let made = self
             .clients
             .call(api("CreateChangeSet"), &request.name, call.send())
-            .await?;
-        let id = answer.id.unwrap_or(name);
+            .await;
+        let id = match made {
+            Ok(answer) => answer.id.unwrap_or(name),
+            Err(error) if holds_nothing(&error.message) => return Ok(Prepared::NoChange),
+            Err(error) => return Err(error.into()),
+        };
         match self.finished(&request.name, &id).await {
             Ok(Some(changes)) => Ok(Prepared::ChangeSet {
                 id,
@@ -510,6 +513,13 @@ impl CloudFormation {
             }
         }
     }
+}
+
+/// CloudFormation calls a change set without changes a failure, and has two sentences for it.
+fn holds_nothing(why: &str) -> bool {
+    ["didn't contain changes", "No updates are to be performed"]
+        .iter()
+        .any(|text| why.contains(text))
 }
 
 fn clean(text: &str) -> String {
