@@ -593,6 +593,17 @@ fn a_credential_is_set_and_tested_and_never_shown() {
 }
 
 #[test]
+fn a_shared_key_is_tested_with_each_of_its_sources() {
+    let mut script = Script::open(Scenario::Calm);
+    script
+        .press("8Gt")
+        .see("✗ refused")
+        .see("ga4, just now: the token endpoint refused")
+        .see("ga3, just now: the token endpoint refused");
+    assert_eq!(script.calls("test_credentials"), 2);
+}
+
+#[test]
 fn a_key_file_is_pasted_with_its_lines() {
     let key = format!(
         "{{\n  \"type\": \"service_account\",\n  \"client_email\": \"x@y\",\n  \"private_key\": \"-----BEGIN PRIVATE KEY-----\\n{SECRET}\\n-----END PRIVATE KEY-----\\n\",\n  \"token_uri\": \"https://oauth2.googleapis.com/token\"\n}}\n"
@@ -608,7 +619,9 @@ fn a_key_file_is_pasted_with_its_lines() {
         .see("✓ looks like a Google service account key")
         .not_see(SECRET);
     // A refused candidate is not stored, and says so.
-    script.press("<tab> ").see("[x] sign in to ga4 first");
+    script
+        .press("<tab> ")
+        .see("[x] sign in to ga4 and ga3 first");
     script.press("<tab><tab><enter>").see("is set, version 2");
     assert!(!format!("{:?}", script.0).contains(SECRET));
 }

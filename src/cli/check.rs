@@ -24,7 +24,7 @@ pub struct CheckArgs {
 /// # Errors
 /// When there are no checks for the table, or one cannot be run.
 pub async fn run(app: &App, args: &CheckArgs) -> VerbResult {
-    let known = quality::checked_tables();
+    let known = quality::checked_tables(&app.profile);
     if !known.contains(&args.table) {
         return Err(CliError::not_found(
             format!("there are no checks for a table '{}'", args.table),

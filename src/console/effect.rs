@@ -34,6 +34,8 @@ pub(crate) struct Effect {
     pub(crate) stamp: u64,
     /// The name of the protected profile, typed for this change.
     pub(crate) confirmed: Option<String>,
+    /// The user wants to see how it is now.
+    pub(crate) anew: bool,
 }
 
 /// Everything the console can ask for.

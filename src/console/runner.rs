@@ -84,7 +84,11 @@ impl Runner {
             request,
             stamp,
             confirmed,
+            anew,
         } = effect;
+        if anew {
+            self.operations.forget();
+        }
         let key = request.key();
         let cancel = self.begin(&key);
         let kept = request.clone();

@@ -168,6 +168,10 @@ pub(crate) struct State {
     pub(crate) connection: Connection,
     /// When a service last said "too many calls".
     pub(crate) throttled_at: Option<Timestamp>,
+    /// When a timer last read the visible screen.
+    pub(crate) polled_at: Option<Timestamp>,
+    /// Questions are asked because the user wants to see how it is now.
+    pub(crate) anew: bool,
     pub(crate) search: String,
     pub(crate) board: BoardState,
     pub(crate) run: RunState,
@@ -212,6 +216,8 @@ impl State {
             interrupted_at: None,
             connection: Connection::default(),
             throttled_at: None,
+            polled_at: None,
+            anew: false,
             search: String::new(),
             board: BoardState::default(),
             run: RunState::default(),
@@ -263,6 +269,7 @@ impl State {
             request,
             stamp: self.next_stamp,
             confirmed,
+            anew: self.anew,
         });
     }
 

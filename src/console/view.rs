@@ -168,8 +168,7 @@ fn tabs(state: &State) -> (&'static str, Vec<Tab>) {
         place(" ", Titles::Short),
         place(NAME, Titles::Here),
     ];
-    let badge = throttled(state).map_or(0, |badge| width(&badge));
-    let room = usize::from(state.size.0).saturating_sub(CLOCK + badge);
+    let room = usize::from(state.size.0).saturating_sub(CLOCK + kept_for_status(state));
     let fits = ways.iter().position(|(end, ..)| *end <= room);
     let chosen = fits.unwrap_or(ways.len() - 1);
     let (_, name, tabs) = ways
@@ -177,6 +176,27 @@ fn tabs(state: &State) -> (&'static str, Vec<Tab>) {
         .nth(chosen)
         .unwrap_or((0, NAME, Vec::new()));
     (name, tabs)
+}
+
+/// Columns that the tabs leave to what must not be missed: where one is when that is not this machine, what the profile
+/// forbids, that a service asks for fewer calls.
+fn kept_for_status(state: &State) -> usize {
+    let place = match state.identity.account.is_empty() {
+        true => width(&places(state)[0]),
+        false => 0,
+    };
+    let guard = if state.identity.protected { 10 } else { 0 };
+    let badge = throttled(state).map_or(0, |badge| width(&badge));
+    place + guard + badge
+}
+
+/// Profile and place, with the account once it is known; then a shorter form.
+fn places(state: &State) -> [String; 2] {
+    let (profile, region) = (&state.identity.profile, &state.identity.region);
+    let short = format!("{profile} · {region}  ");
+    let account = state.connection.account.as_ref();
+    let whole = account.map(|account| format!("{profile} · {region} · {account}  "));
+    [whole.unwrap_or_else(|| short.clone()), short]
 }
 
 /// The action of the tab at a column of the header.
@@ -280,13 +300,10 @@ fn status(state: &State, buffer: &mut Buffer, area: Rect) {
     if state.identity.protected {
         pen = pen.right("PROTECTED ", theme.warn);
     }
-    let (profile, region) = (&state.identity.profile, &state.identity.region);
-    let known = state.connection.account.as_ref();
-    let whole = known.map(|account| format!("{profile} · {region} · {account}  "));
-    let short = format!("{profile} · {region}  ");
+    let [whole, short] = places(state);
     let room = usize::from(pen.left());
-    let whole = whole.filter(|text| width(text) < room);
-    pen.right(&whole.unwrap_or(short), theme.muted);
+    let place = if width(&whole) < room { whole } else { short };
+    pen.right(&place, theme.muted);
 }
 
 /// What the header says while a service asks for fewer calls.

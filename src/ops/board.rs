@@ -3,12 +3,24 @@
 use std::collections::HashSet;
 
 use super::{
-    Board, Operator, OpsResult, Stage, StageStatus, WorkflowCard, WorkflowName, freshness, schedule,
+    Board, Freshness, Operator, OpsResult, QualityBadge, ReportSummary, Stage, StageStatus,
+    WorkflowCard, WorkflowName, freshness, schedule,
 };
 use crate::workflow::definition::{Definition, EdgeKind};
 
 /// Executions shown of each workflow.
 const EXECUTIONS: usize = 20;
+
+/// How long the listings of a distant lake serve the Board.
+const LISTED_FOR: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// What the Board knows from the lake's listings.
+#[derive(Debug, Clone)]
+pub(super) struct Listed {
+    freshness: Vec<Freshness>,
+    reports: Vec<ReportSummary>,
+    quality: Vec<QualityBadge>,
+}
 
 impl Operator {
     /// Everything the Board shows, read at once.
@@ -16,10 +28,12 @@ impl Operator {
         let now = self.parts.clock.now();
         let names = self.parts.workflows.list().await?;
         let cards = futures::future::try_join_all(names.into_iter().map(|name| self.card(name)));
-        let fresh = freshness::freshness(&self.parts.profile, &self.parts.lake, now);
-        let (workflows, freshness, reports, quality) =
-            futures::future::try_join4(cards, fresh, self.read_reports(), self.quality_badges())
-                .await?;
+        let (workflows, listed) = futures::future::try_join(cards, self.listed()).await?;
+        let Listed {
+            freshness,
+            reports,
+            quality,
+        } = listed;
         let lake_is_empty = reports.is_empty()
             && freshness
                 .iter()
@@ -32,6 +46,34 @@ impl Operator {
             quality,
             latest_report: reports.into_iter().next(),
             lake_is_empty,
+        })
+    }
+
+    /// What the lake's listings tell. A distant lake is not listed at every look: that costs money and time.
+    async fn listed(&self) -> OpsResult<Listed> {
+        if self.parts.account.is_none() {
+            return self.list_lake().await;
+        }
+        let mut kept = self.listed.lock().await;
+        if let Some((at, listed)) = kept.as_ref()
+            && at.elapsed() < LISTED_FOR
+        {
+            return Ok(listed.clone());
+        }
+        let listed = self.list_lake().await?;
+        *kept = Some((std::time::Instant::now(), listed.clone()));
+        Ok(listed)
+    }
+
+    async fn list_lake(&self) -> OpsResult<Listed> {
+        let parts = &self.parts;
+        let fresh = freshness::freshness(&parts.profile, &parts.lake, parts.clock.now());
+        let (freshness, reports, quality) =
+            futures::future::try_join3(fresh, self.read_reports(), self.quality_badges()).await?;
+        Ok(Listed {
+            freshness,
+            reports,
+            quality,
         })
     }
 

@@ -30,8 +30,8 @@ const LEAST_CHARGED: u64 = 10_000_000;
 const BUILD_STATEMENTS: u64 = 2;
 /// Bytes of the terabyte that prices are for.
 const TERABYTE: f64 = 1e12;
-/// How long a roll-back may hold the table.
-const LEASE: Duration = Duration::from_secs(60);
+/// How long a roll-back may hold the table: on Athena it is a few statements over both snapshots.
+const LEASE: Duration = Duration::from_secs(900);
 /// Executions looked through for the last build.
 const LOOKED_THROUGH: usize = 20;
 

@@ -102,6 +102,8 @@ pub trait Operations: Send + Sync + std::fmt::Debug {
     async fn identify(&self) -> OpsResult<()> {
         Ok(())
     }
+    /// What is asked next is to be as it is then, not as it was a moment ago.
+    fn forget(&self) {}
     /// The same operations for a change in a protected profile, whose name was typed; `None` where nothing needs that.
     fn confirmed(&self, profile: &str) -> OpsResult<Option<Arc<dyn Operations>>> {
         let _ = profile;

@@ -83,6 +83,7 @@ pub struct Operator {
     pub(super) parts: OperatorParts,
     pub(super) reports: Arc<ReportCache>,
     folded: Arc<Mutex<VecDeque<(ExecutionId, Arc<Known>)>>>,
+    pub(super) listed: Arc<tokio::sync::Mutex<Option<(std::time::Instant, super::board::Listed)>>>,
     /// The name of the protected profile was typed.
     confirmed: bool,
 }
@@ -102,6 +103,7 @@ impl Operator {
             parts,
             reports: Arc::default(),
             folded: Arc::default(),
+            listed: Arc::default(),
             confirmed: false,
         }
     }
@@ -229,6 +231,14 @@ impl Operations for Operator {
             .unwrap_or_default()
     }
 
+    fn forget(&self) {
+        self.parts.workflows.forget();
+        // Listings that are being read at this moment are new.
+        if let Ok(mut listed) = self.listed.try_lock() {
+            *listed = None;
+        }
+    }
+
     async fn identify(&self) -> OpsResult<()> {
         match &self.parts.account {
             Some(account) => account.identify().await,
@@ -251,6 +261,7 @@ impl Operations for Operator {
             parts: self.parts.clone(),
             reports: Arc::clone(&self.reports),
             folded: Arc::clone(&self.folded),
+            listed: Arc::clone(&self.listed),
             confirmed: true,
         })))
     }

@@ -67,6 +67,8 @@ pub trait Workflows: Send + Sync + std::fmt::Debug {
         let _ = id;
         Ok(None)
     }
+    /// What is asked next is to be as it is then, not as it was a moment ago.
+    fn forget(&self) {}
     /// Starts an execution; the same name again is refused.
     async fn start(&self, request: StartRequest) -> OpsResult<ExecutionId>;
     /// Stops a running execution.

@@ -65,7 +65,7 @@ impl Operator {
     pub(super) async fn quality_badges(&self) -> OpsResult<Vec<QualityBadge>> {
         let store = &self.parts.lake.std;
         let mut badges = Vec::new();
-        for table in checked_tables() {
+        for table in checked_tables(&self.parts.profile) {
             let report = newest_report(store, &table).await;
             badges.extend(report.map_err(unreadable)?.map(QualityBadge::from));
         }
@@ -76,7 +76,7 @@ impl Operator {
     pub(super) async fn quality_of(&self, id: &ExecutionId) -> OpsResult<Vec<QualityReport>> {
         let store = &self.parts.lake.std;
         let mut reports = Vec::new();
-        for table in checked_tables() {
+        for table in checked_tables(&self.parts.profile) {
             let report = stored_report(store, &table, id.as_ref()).await;
             reports.extend(report.map_err(unreadable)?);
         }

@@ -10,8 +10,6 @@
 //! execution, stream and window, so a redrive finds the record of the attempt before and goes on
 //! after the last file that attempt made durable; see [`crate::pipeline::state::Unit`].
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -19,17 +17,17 @@ use sha2::{Digest, Sha256};
 use super::{
     dataset::Stream,
     jobs::{ErrorType, JobContext, JobError, Level},
-    sources::{
-        MissingPart, PageSink, SignedIn, Source, SourceError, SourceOutcome, SourceRequest,
-        affise::KeyOwner,
-    },
+    sources::{MissingPart, SignedIn, Source, SourceOutcome, SourceRequest, affise::KeyOwner},
     state::{StateError, Unit, UnitKey, UnitStatus, Watermark},
     window::Window,
 };
 
 pub mod manifest;
+mod sink;
 mod source;
 mod writer;
+
+use sink::Sink;
 
 pub use super::sources::Passes;
 pub use manifest::{
@@ -436,109 +434,6 @@ pub async fn check_key(ctx: &JobContext) -> Result<KeyOwner, JobError> {
 /// have the source.
 pub async fn sign_in(ctx: &JobContext, source: &str) -> Result<SignedIn, JobError> {
     Ok(source::signing_in(ctx, source).await?.sign_in().await?)
-}
-
-/// Where pages go: into files, and with each finished file into the unit's record.
-struct Sink<'a> {
-    ctx: &'a JobContext,
-    stream: Stream,
-    unit: &'a mut Unit,
-    writer: BronzeWriter,
-    received_at: Timestamp,
-    /// Where the source goes on once everything handed over is durable.
-    source_cursor: Option<serde_json::Value>,
-    /// Requests of earlier attempts, and of this one.
-    calls_before: u64,
-    calls: u64,
-}
-
-impl<'a> Sink<'a> {
-    fn new(
-        ctx: &'a JobContext,
-        stream: Stream,
-        collection: &str,
-        unit: &'a mut Unit,
-        stored: StoredCursor,
-    ) -> Self {
-        let day = TimeZone::UTC.to_datetime(stored.received_at).date();
-        let writer = BronzeWriter::new(ctx.lake.raw.clone(), stream, day, collection, stored.files);
-        let calls_before = unit.record.calls;
-        let (received_at, source_cursor) = (stored.received_at, stored.source);
-        Self {
-            ctx,
-            stream,
-            unit,
-            writer,
-            received_at,
-            source_cursor,
-            calls_before,
-            calls: 0,
-        }
-    }
-
-    /// Makes everything handed over durable and records how far it is.
-    async fn flush(&mut self) -> Result<(), JobError> {
-        self.writer.roll().await?;
-        let files = self.writer.files();
-        let record = &mut self.unit.record;
-        record.rows = self.writer.durable_rows();
-        record.bytes = files.iter().map(|file| file.bytes).sum();
-        record.calls = self.calls_before + self.calls;
-        record.hashes = files
-            .iter()
-            .map(|file| (file.key.clone(), file.sha256.clone()))
-            .collect();
-        let cursor = StoredCursor {
-            received_at: self.received_at,
-            files: files.to_vec(),
-            source: self.source_cursor.clone(),
-        };
-        self.unit.set_cursor(&cursor).map_err(state)?;
-        self.unit.save(self.ctx.clock.now()).await.map_err(state)
-    }
-}
-
-#[async_trait]
-impl PageSink for Sink<'_> {
-    async fn page(
-        &mut self,
-        rows: &[Bytes],
-        cursor: serde_json::Value,
-        calls: u64,
-    ) -> Result<(), SourceError> {
-        for row in rows {
-            self.writer.row(row)?;
-        }
-        self.source_cursor = Some(cursor);
-        self.calls = calls;
-        if self.writer.is_full() {
-            self.flush().await?;
-        }
-        self.ctx.log.progress(&format!(
-            "{}: {} rows, {calls} requests",
-            self.stream,
-            self.writer.rows()
-        ));
-        Ok(())
-    }
-
-    async fn checkpoint(
-        &mut self,
-        cursor: serde_json::Value,
-        calls: u64,
-    ) -> Result<(), SourceError> {
-        self.source_cursor = Some(cursor);
-        self.calls = calls;
-        Ok(self.flush().await?)
-    }
-
-    fn position(&self) -> u64 {
-        self.writer.rows()
-    }
-
-    async fn recall(&mut self, position: u64) -> Result<Vec<Bytes>, SourceError> {
-        Ok(self.writer.recall(position).await?)
-    }
 }
 
 fn state(error: StateError) -> JobError {

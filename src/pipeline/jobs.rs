@@ -1,5 +1,6 @@
 //! Job name and JSON input in, JSON output or a named error out: what a Lambda or a local task calls.
 
+mod in_time;
 mod run;
 mod scheduled;
 
@@ -14,6 +15,7 @@ use crate::{
     pipeline::ports::{Clock, Lake, ParameterStore, QueryEngine},
 };
 
+pub use in_time::run_in_time;
 pub use run::{NAMES, run};
 pub use scheduled::scheduled_name;
 

@@ -13,6 +13,9 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(test)]
+pub(crate) mod memory;
+
 /// The version of an object, as the store names it; opaque.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ETag(pub String);

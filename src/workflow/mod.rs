@@ -8,11 +8,13 @@
 //! - [`definition`]: text to a checked, typed definition, or every problem with its place;
 //! - [`data_flow`]: JSONPath, payload templates, intrinsic functions;
 //! - [`interpreter`]: one signal in, events and commands out; the whole state serialises;
+//! - [`fail_execution`]: the function that ends an execution as failed;
 //! - [`history`]: AWS's event shapes, and events folded into the state of each stage;
 //! - [`mock`]: runs a definition against mocked tasks in the format of AWS Step Functions Local.
 
 pub mod data_flow;
 pub mod definition;
+pub mod fail_execution;
 pub mod history;
 pub mod interpreter;
 pub mod mock;

@@ -25,6 +25,8 @@ pub struct Account {
     pub proxy: Proxy,
     pub profile: Arc<Profile>,
     pub functions: Functions,
+    /// The `config.toml` that the profile was read from.
+    pub text: String,
     name: String,
     http: reqwest::Client,
 }
@@ -73,6 +75,7 @@ impl Account {
             proxy,
             profile,
             functions,
+            text,
             name: name.to_owned(),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
         };

@@ -10,7 +10,14 @@ use arrow::{
     util::display::{ArrayFormatter, FormatOptions},
 };
 use futures::TryStreamExt;
-use lakehand::pipeline::ports::{QueryError, QueryRows};
+use lakehand::{
+    ops::ports::Gold,
+    pipeline::{
+        dataset::GoldTable,
+        ports::{QueryError, QueryRows},
+    },
+    platform::aws::gold::AwsGold,
+};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -287,6 +294,31 @@ async fn failures_have_athenas_names() {
 }
 
 #[tokio::test]
+async fn a_start_whose_answer_is_lost_starts_nothing_twice() {
+    let account = account("athena-token", "attempts = 2\n").await;
+    account
+        .proxy
+        .fault("StartQueryExecution", 1, Fault::LoseAnswer);
+    let rows = query(&account, "SELECT 1 AS one").await.unwrap();
+    assert_eq!(texts(rows).await.len(), 1);
+    // Athena answers a repeated token with the statement it has; the emulator ignores it, so the calls are compared.
+    let tokens: Vec<Value> = account
+        .proxy
+        .bodies("StartQueryExecution")
+        .iter()
+        .map(|body| {
+            let body: Value = serde_json::from_str(body).unwrap();
+            body["ClientRequestToken"].clone()
+        })
+        .collect();
+    assert_eq!(tokens.len(), 2);
+    assert!(
+        tokens[0] == tokens[1] && tokens[0].as_str().unwrap().len() >= 32,
+        "{tokens:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_look_that_fails_does_not_lose_the_statement() {
     let account = account("athena-blind", "attempts = 1\n").await;
     account.proxy.fault(
@@ -335,4 +367,107 @@ async fn a_statement_that_is_not_wanted_any_more_is_stopped_in_athena() {
     let never = account.engine().execute("SELECT 3", &cancel).await;
     assert!(matches!(never, Err(QueryError::Cancelled)));
     assert_eq!(account.proxy.seen("StartQueryExecution").len(), before);
+}
+
+/// The emulator has no Iceberg: `"table$snapshots"` and `"table@7"`, which stands for `FOR VERSION AS OF 7`, are tables
+/// that this test makes. What it proves is what the statements do, in an engine that is not ours.
+#[tokio::test]
+async fn a_gold_table_goes_back_to_a_snapshot_in_one_statement() {
+    let account = account("athena-gold", "").await;
+    let gold = AwsGold::new(account.functions.clone());
+    let execute = async |sql: &str| {
+        drop(
+            account
+                .engine()
+                .execute(sql, &CancellationToken::new())
+                .await
+                .unwrap(),
+        )
+    };
+    let columns = "datestamp date, business_unit varchar, sessions bigint";
+    let rows = async |table: &str| {
+        let rows = query(&account, &format!("SELECT * FROM {table} ORDER BY 1, 2, 3"))
+            .await
+            .unwrap();
+        texts(rows).await
+    };
+    execute(&format!(
+        "CREATE TABLE marketing_datamart ({columns}, added_later bigint)"
+    ))
+    .await;
+    execute(&format!(
+        "CREATE TABLE \"marketing_datamart@7\" ({columns})"
+    ))
+    .await;
+    execute(
+        "INSERT INTO \"marketing_datamart@7\" VALUES (DATE '2026-01-01', 'eu', 1), (DATE '2026-01-01', NULL, 2),
+         (DATE '2026-01-02', 'eu', 3), (DATE '2026-01-04', 'eu', 9)",
+    )
+    .await;
+    // The second day is the same, the first has another row, the third is new, the fourth is gone.
+    execute(
+        "INSERT INTO marketing_datamart VALUES (DATE '2026-01-01', 'eu', 100, 5), (DATE '2026-01-01', NULL, 2, NULL),
+         (DATE '2026-01-02', 'eu', 3, NULL), (DATE '2026-01-03', 'eu', 7, 7)",
+    )
+    .await;
+    execute(
+        "CREATE TABLE \"marketing_datamart$snapshots\" AS
+         SELECT CAST(7 AS bigint) AS snapshot_id, TIMESTAMP '2026-01-05 09:00:00' AS committed_at, 'append' AS operation,
+           MAP(ARRAY['added-records', 'total-records', 'total-files-size'], ARRAY['4', '4', '2048']) AS summary
+         UNION ALL
+         SELECT CAST(9 AS bigint), TIMESTAMP '2026-01-06 09:00:00', 'overwrite',
+           MAP(ARRAY['added-records', 'deleted-records', 'total-records'], ARRAY['3', '3', '4'])",
+    )
+    .await;
+    let snapshots = gold.snapshots(GoldTable::MarketingDatamart).await.unwrap();
+    let told: Vec<_> = snapshots
+        .iter()
+        .map(|one| {
+            (
+                one.version,
+                one.current,
+                one.rows_added,
+                one.rows_removed,
+                one.rows,
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (9, true, Some(3), Some(3), Some(4)),
+            (7, false, Some(4), Some(0), Some(4))
+        ]
+    );
+    assert_eq!(snapshots[1].at.to_string(), "2026-01-05T09:00:00Z");
+    assert_eq!(
+        (snapshots[1].operation.as_str(), snapshots[1].bytes),
+        ("APPEND", Some(2048))
+    );
+    for (version, why) in [
+        (9, "it is the current one"),
+        (8, "there is no such snapshot"),
+    ] {
+        let refused = gold
+            .restore(GoldTable::MarketingDatamart, version)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(&refused, QueryError::Refused { code: "INVALID_SNAPSHOT", message } if message.contains(why)),
+            "{refused}"
+        );
+    }
+    let started = account.proxy.seen("StartQueryExecution").len();
+    gold.restore(GoldTable::MarketingDatamart, 7).await.unwrap();
+    // Two looks at the snapshots, two at the columns, one at the days, and one statement that changes the table.
+    assert_eq!(account.proxy.seen("StartQueryExecution").len() - started, 6);
+    let before =
+        rows("(SELECT *, CAST(NULL AS bigint) AS added_later FROM \"marketing_datamart@7\") AS t")
+            .await;
+    assert_eq!(rows("marketing_datamart").await, before);
+    let same = gold
+        .restore(GoldTable::MarketingDatamart, 7)
+        .await
+        .unwrap_err();
+    assert!(same.to_string().contains("the same rows"), "{same}");
 }

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod account;
+mod desk;
 mod deploy;
 mod emulator;
 mod proxy;
@@ -14,8 +15,14 @@ mod proxy;
 mod python;
 
 mod athena;
+mod console;
+mod crawlers;
 mod credentials;
+mod identity;
+mod logs;
+mod program;
 mod s3;
+mod workflows;
 
 use emulator::Emulator;
 

@@ -31,7 +31,7 @@ pub enum Fault {
 #[derive(Debug, Default)]
 struct State {
     faults: Vec<(String, u32, Fault)>,
-    seen: Vec<String>,
+    seen: Vec<(String, Vec<u8>)>,
 }
 
 /// A running proxy; its threads end with the test binary.
@@ -65,11 +65,25 @@ impl Proxy {
         self.lock().faults.push((part.to_owned(), times, fault));
     }
 
+    /// No fault is left.
+    pub fn clear(&self) {
+        self.lock().faults.clear();
+    }
+
     /// The requests whose line contains `part`, in the order in which they came.
     pub fn seen(&self, part: &str) -> Vec<String> {
         let state = self.lock();
-        let fitting = state.seen.iter().filter(|line| line.contains(part));
-        fitting.cloned().collect()
+        let fitting = state.seen.iter().filter(|(line, _)| line.contains(part));
+        fitting.map(|(line, _)| line.clone()).collect()
+    }
+
+    /// The bodies of these requests.
+    pub fn bodies(&self, part: &str) -> Vec<String> {
+        let state = self.lock();
+        let fitting = state.seen.iter().filter(|(line, _)| line.contains(part));
+        fitting
+            .map(|(_, body)| String::from_utf8_lossy(body).into_owned())
+            .collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -81,6 +95,7 @@ struct Request {
     /// Everything as it came, with `Connection: close` in place of what the client asked.
     bytes: Vec<u8>,
     line: String,
+    body: Vec<u8>,
     /// Errors are JSON, where the service speaks JSON.
     json: bool,
 }
@@ -89,7 +104,13 @@ fn serve(mut client: TcpStream, upstream: &str, state: &Mutex<State>) -> io::Res
     let request = read_request(&mut client)?;
     let fault = {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.seen.push(request.line.clone());
+        // Bodies of objects are large and nobody asks for them.
+        let kept = if request.json {
+            request.body.clone()
+        } else {
+            Vec::new()
+        };
+        state.seen.push((request.line.clone(), kept));
         let next = state
             .faults
             .iter_mut()
@@ -143,16 +164,20 @@ fn relay(server: &mut TcpStream, client: &mut TcpStream, limit: usize) -> io::Re
     }
 }
 
-fn read_request(client: &mut TcpStream) -> io::Result<Request> {
+/// The value of a header, by its name in any case.
+fn header_of(head: &str, name: &str) -> Option<String> {
+    head.lines().find_map(|line| {
+        let (own, value) = line.split_once(':')?;
+        own.eq_ignore_ascii_case(name)
+            .then(|| value.trim().to_owned())
+    })
+}
+
+/// The next request of a connection: its head and its body as it came.
+pub fn read_http(client: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
     let (head, mut body) = read_head(client)?;
     let text = String::from_utf8_lossy(&head).into_owned();
-    let header = |name: &str| {
-        text.lines().find_map(|line| {
-            let (own, value) = line.split_once(':')?;
-            own.eq_ignore_ascii_case(name)
-                .then(|| value.trim().to_owned())
-        })
-    };
+    let header = |name: &str| header_of(&text, name);
     if header("expect").is_some() {
         client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
@@ -170,9 +195,14 @@ fn read_request(client: &mut TcpStream) -> io::Result<Request> {
             body.extend_from_slice(&piece[..read]);
         }
     }
+    Ok((text, body))
+}
+
+fn read_request(client: &mut TcpStream) -> io::Result<Request> {
+    let (text, body) = read_http(client)?;
     let mut words = text.lines().next().unwrap_or_default().split(' ');
     let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-    let target = header("x-amz-target");
+    let target = header_of(&text, "x-amz-target");
     let mut line = format!("{method} {path}");
     if let Some(target) = &target {
         line.push(' ');
@@ -186,6 +216,7 @@ fn read_request(client: &mut TcpStream) -> io::Result<Request> {
     Ok(Request {
         bytes,
         line,
+        body,
         json: target.is_some(),
     })
 }

@@ -4,7 +4,7 @@ use std::{process::Stdio, time::Duration};
 
 use serde_json::Value;
 
-use crate::program::{lakehand, run};
+use crate::program::{demo, lakehand, run};
 
 #[test]
 fn the_verbs_answer_with_the_documented_exit_codes() {
@@ -60,5 +60,32 @@ fn a_closed_pipe_is_quiet() {
         output.stderr.is_empty(),
         "{}",
         String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn a_credential_that_is_set_on_a_sample_lake_says_that_it_has_no_effect() {
+    let home = tempfile::tempdir().unwrap();
+    assert_eq!(demo(home.path(), 200, &[])["status"], "SUCCEEDED");
+    let file = home.path().join("key");
+    std::fs::write(&file, "a-key-of-my-own-8f3a5bd1").unwrap();
+    let file = file.to_str().unwrap();
+    let set = ["credentials", "set", "/affise/ApiKey", "--file", file];
+    let output = run(home.path(), &set);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("version 1"),
+        "{said}"
+    );
+    assert!(
+        said.contains("simulator stands in") && said.contains("no effect here"),
+        "{said}"
+    );
+    let tried = run(home.path(), &[&set[..], &["--test"]].concat());
+    let said = String::from_utf8_lossy(&tried.stderr);
+    assert_eq!(tried.status.code(), Some(4), "{said}");
+    assert!(
+        said.contains("nothing was stored") && said.contains("its own credentials only"),
+        "{said}"
     );
 }

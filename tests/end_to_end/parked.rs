@@ -98,7 +98,7 @@ fn undisturbed() -> [u64; 2] {
 #[test]
 fn quotas_of_a_day_park_their_sources_until_it_ends_and_the_next_collection_brings_the_rest() {
     let home = tempfile::tempdir().unwrap();
-    let faults = "marketo@/rest/v1/activities.json#3-:607,google@/v1beta/*#4-:day";
+    let faults = "marketo@/rest/v1/activities.json#2-:607,google@/v1beta/*#4-:day";
     let made = demo(home.path(), SCALE, &["--all", "--faults", faults]);
     let collect = collection(&made);
     let stages = parked_stages(collect);

@@ -321,3 +321,48 @@ async fn signing_in_says_who_and_which_properties_are_closed() {
         .unwrap_err();
     assert_eq!(error.error_type, ErrorType::BadCredentials);
 }
+
+#[tokio::test]
+async fn fields_that_do_not_go_together_are_named_by_a_sign_in_and_by_the_first_collection() {
+    let mut house = House::new(GoogleOptions::default(), "").await;
+    let report = &mut house.ga4.reports[0];
+    report.dimensions = ["firstUserSource", "landingPage", "country", "colour"]
+        .map(str::to_owned)
+        .to_vec();
+    report.metrics.push("sesions".to_owned());
+    let ctx = house.context("look").await;
+    let signed_in = lakehand::pipeline::collect::sign_in(&ctx, "ga4")
+        .await
+        .unwrap();
+    let warning = signed_in.warning.unwrap();
+    let error = house
+        .collect(stream("sessions"), window(1), "run-1")
+        .await
+        .unwrap_err();
+    assert_eq!(error.error_type, ErrorType::SourceRefused);
+    for told in [&warning, &error.message] {
+        for part in [
+            "the property has no metric 'sesions'",
+            "the property has no dimension 'colour'",
+            "'landingPage' does not go together with sessions,",
+            "firstUserSource",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert!(!told.contains("'country'"), "{told}");
+    }
+    assert!(
+        error.message.contains("HTTP 400") && error.message.contains("config.toml"),
+        "{error}"
+    );
+    // Without them the report is whole, and a sign-in has nothing to say.
+    let report = &mut house.ga4.reports[0];
+    report.metrics.pop();
+    report.dimensions = vec!["firstUserSource".to_owned(), "country".to_owned()];
+    let ctx = house.context("look").await;
+    let signed_in = lakehand::pipeline::collect::sign_in(&ctx, "ga4")
+        .await
+        .unwrap();
+    assert_eq!(signed_in.warning, None);
+    house.run(stream("sessions"), window(1), "run-2").await;
+}

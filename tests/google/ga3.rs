@@ -150,6 +150,33 @@ async fn a_sampled_day_is_flagged() {
 }
 
 #[tokio::test]
+async fn of_two_sampled_readings_the_one_with_the_larger_sample_stays() {
+    let mut asked = report();
+    asked.sampling_level = SamplingLevel::Small;
+    asked.views.truncate(1);
+    // The second answer is made from half the sample, with other figures.
+    let house = house(asked, "google@/v4/*#2:unsettled").await;
+    let figures =
+        "SELECT CAST(sum(sessions) AS varchar), CAST(count(*) AS varchar) FROM ga3_visits";
+    let quality =
+        "SELECT CAST(samples_read AS varchar), CAST(sampling_space AS varchar) FROM ga_day_quality";
+    house.run(ga3(), window(1), "run-1").await;
+    let before = house.texts(figures).await;
+    house.run(ga3(), window(1), "run-2").await;
+    assert!(
+        house
+            .log
+            .says("computed from a smaller sample (sampled: 249815 of 15328013")
+    );
+    assert_eq!(house.texts(figures).await, before);
+    assert_eq!(house.texts(quality).await, [["499630", "15328013"]]);
+    // One with a sample as large as the one before counts again; of equal ones the newest.
+    let third = house.run(ga3(), window(1), "run-3").await;
+    assert!(third.rows_unchanged > 0, "{third:?}");
+    assert_eq!(house.texts(figures).await, before);
+}
+
+#[tokio::test]
 async fn googles_own_host_is_retired_and_ga4_named() {
     let mut house = house(report(), "").await;
     house.ga3.as_mut().unwrap().base_url = Ga3Settings::default().base_url;

@@ -5,6 +5,7 @@ use lakehand::{
     pipeline::{
         collect::list_manifests,
         dataset::{SilverTable, streams},
+        quality::{self, CheckResult, QualityReport},
         state::DayBook,
         window::Window,
     },
@@ -205,4 +206,71 @@ async fn rows_of_an_archive_are_imported_like_collected_ones() {
         );
         assert_eq!(other.figures().await, house.truth(window(3)));
     }
+}
+
+#[tokio::test]
+async fn every_report_is_checked_by_one_set_of_files() {
+    let house = House::new(GoogleOptions::default(), "").await;
+    house.run(stream("sessions"), window(8), "run-1").await;
+    let ctx = house.context("check").await;
+    let check = async || -> QualityReport {
+        quality::check_table(&ctx, "ga_sessions", window(8))
+            .await
+            .unwrap()
+    };
+    let of = |report: &QualityReport, name: &str| -> CheckResult {
+        let found = report
+            .checks
+            .iter()
+            .find(|check| check.name.ends_with(name));
+        found
+            .unwrap_or_else(|| panic!("{name}: {report:?}"))
+            .clone()
+    };
+    assert!(quality::checked_tables(&ctx.profile).contains(&"ga_sessions".to_owned()));
+    let report = check().await;
+    assert_eq!(report.checks.len(), 5);
+    assert!(of(&report, "duplicate_keys").passed);
+    assert_eq!(of(&report, "freshness").value.as_deref(), Some("0"));
+    assert_eq!(of(&report, "null_share").value.as_deref(), Some("0.0"));
+    // Worked out from the figures themselves: the share of today's sessions of a property in (other).
+    let mut worst = 0_f64;
+    for unit in PROPERTIES.map(|known| known.business_unit) {
+        for day in window(8).days() {
+            let of_day = |other: bool| -> u64 {
+                let truth = house.truth(window(8));
+                let own = truth
+                    .iter()
+                    .filter(|(key, _)| key[0] == day.to_string() && key[1] == unit);
+                own.filter(|(key, _)| !other || key[2..].contains(&"(other)".to_owned()))
+                    .map(|(_, figures)| figures[0])
+                    .sum()
+            };
+            worst = worst.max(of_day(true) as f64 / of_day(false).max(1) as f64);
+        }
+    }
+    let other = of(&report, "other_share");
+    let found: f64 = other.value.as_deref().unwrap().parse().unwrap();
+    assert!((found - worst).abs() < 1e-9, "{found} is not {worst}");
+    assert!(worst > 0.01 && !other.passed && other.samples[0].contains("report=sessions"));
+    // Two files of a day: every key of it is there twice.
+    let folder = SilverTable::Ga4("sessions".parse().unwrap()).prefix();
+    let day = house
+        .folder
+        .path()
+        .join("std")
+        .join(folder)
+        .join(format!("date={TODAY}"));
+    std::fs::copy(day.join("part-0.parquet"), day.join("part-1.parquet")).unwrap();
+    let report = check().await;
+    let twice = of(&report, "duplicate_keys");
+    let keys = house.truth(window(1)).len();
+    assert_eq!(
+        (twice.passed, twice.value.as_deref()),
+        (false, Some(keys.to_string().as_str()))
+    );
+    let error = quality::check_table(&ctx, "ga_nothing", window(8))
+        .await
+        .unwrap_err();
+    assert!(error.message.contains("ga_sessions"), "{error}");
 }

@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use toml::Spanned;
 
 use super::{ConfigError, Place, parameter_complaint};
-use crate::config::{Ga3Settings, Ga4Report, Ga4Settings, MarketoSettings};
+use crate::{
+    config::{Ga3Report, Ga3Settings, Ga4Report, Ga4Settings, MarketoSettings},
+    pipeline::dataset::ReportName,
+};
 
 /// Settings all sources have in common.
 struct Common<'a> {
@@ -46,103 +49,143 @@ impl Place<'_> {
         &self,
         settings: Option<Spanned<MarketoSettings>>,
     ) -> Result<Option<MarketoSettings>, ConfigError> {
-        let Some(settings) = settings else {
-            return Ok(None);
+        let prepared = |s: &mut MarketoSettings| {
+            trim(&mut s.base_url);
+            Ok(())
         };
-        let at = settings.span().start;
-        let mut s = settings.into_inner();
-        trim(&mut s.base_url);
-        let common = Common {
-            base_url: &s.base_url,
-            requests_per_second: 1.0,
-            concurrency: s.concurrency,
-            attempts: s.attempts,
-        };
-        let complaint = common.complaint().or_else(|| {
-            if s.concurrency > 10 {
-                Some("concurrency must be at most 10: the instance takes no more".to_owned())
-            } else if !(1..=100).contains(&s.calls_per_20_seconds) {
-                Some("calls_per_20_seconds must be from 1 to 100".to_owned())
-            } else if !(1..=300).contains(&s.batch_size) {
-                Some("batch_size must be from 1 to 300".to_owned())
-            } else {
-                None
-            }
-        });
-        complaint
-            .or_else(|| {
-                parameter_complaint([
-                    &s.munchkin_id_parameter,
-                    &s.client_id_parameter,
-                    &s.client_secret_parameter,
-                ])
-            })
-            .map_or(Ok(Some(s)), |message| Err(self.invalid(at, message)))
+        self.section(settings, prepared, |s| {
+            let common = Common {
+                base_url: &s.base_url,
+                requests_per_second: 1.0,
+                concurrency: s.concurrency,
+                attempts: s.attempts,
+            };
+            common
+                .complaint()
+                .or_else(|| marketo_complaint(s))
+                .or_else(|| {
+                    parameter_complaint([
+                        &s.munchkin_id_parameter,
+                        &s.client_id_parameter,
+                        &s.client_secret_parameter,
+                    ])
+                })
+        })
     }
 
     pub(super) fn ga4(
         &self,
         settings: Option<Spanned<Ga4Settings>>,
     ) -> Result<Option<Ga4Settings>, ConfigError> {
-        let Some(settings) = settings else {
-            return Ok(None);
-        };
-        let at = settings.span().start;
-        let mut s = settings.into_inner();
-        trim(&mut s.base_url);
-        for report in &mut s.reports {
-            for filter in [&mut report.dimension_filter, &mut report.metric_filter] {
-                if let Some(serde_json::Value::String(text)) = filter {
-                    *filter = Some(serde_json::from_str(text).map_err(|error| {
-                        self.invalid(
-                            at,
-                            format!("a filter of report {} is no JSON: {error}", report.name),
-                        )
-                    })?);
-                }
-            }
-        }
-        let complaint = ga4_complaint(&s).or_else(|| parameter_complaint([&s.key_parameter]));
-        complaint.map_or(Ok(Some(s)), |message| Err(self.invalid(at, message)))
+        self.section(settings, prepare_ga4, |s| {
+            let common = Common {
+                base_url: &s.base_url,
+                requests_per_second: s.requests_per_second,
+                concurrency: s.concurrency,
+                attempts: s.attempts,
+            };
+            let own = || ga4_complaint(s);
+            common
+                .complaint()
+                .or_else(own)
+                .or_else(|| parameter_complaint([&s.key_parameter]))
+        })
     }
 
     pub(super) fn ga3(
         &self,
         settings: Option<Spanned<Ga3Settings>>,
     ) -> Result<Option<Ga3Settings>, ConfigError> {
+        let prepared = |s: &mut Ga3Settings| {
+            trim(&mut s.base_url);
+            Ok(())
+        };
+        self.section(settings, prepared, |s| {
+            let common = Common {
+                base_url: &s.base_url,
+                requests_per_second: s.requests_per_second,
+                concurrency: s.concurrency,
+                attempts: s.attempts,
+            };
+            let own = || ga3_complaint(s);
+            common
+                .complaint()
+                .or_else(own)
+                .or_else(|| parameter_complaint([&s.key_parameter]))
+        })
+    }
+
+    /// A section that is prepared and has nothing to complain of; the complaint names its place.
+    fn section<T>(
+        &self,
+        settings: Option<Spanned<T>>,
+        prepare: impl FnOnce(&mut T) -> Result<(), String>,
+        complaint: impl FnOnce(&T) -> Option<String>,
+    ) -> Result<Option<T>, ConfigError> {
         let Some(settings) = settings else {
             return Ok(None);
         };
         let at = settings.span().start;
-        let mut s = settings.into_inner();
-        trim(&mut s.base_url);
-        let complaint = ga3_complaint(&s).or_else(|| parameter_complaint([&s.key_parameter]));
-        complaint.map_or(Ok(Some(s)), |message| Err(self.invalid(at, message)))
+        let mut section = settings.into_inner();
+        let complaint = match prepare(&mut section) {
+            Ok(()) => complaint(&section),
+            Err(complaint) => Some(complaint),
+        };
+        complaint.map_or(Ok(Some(section)), |message| Err(self.invalid(at, message)))
     }
 }
 
-fn ga4_complaint(s: &Ga4Settings) -> Option<String> {
-    let common = Common {
-        base_url: &s.base_url,
-        requests_per_second: s.requests_per_second,
-        concurrency: s.concurrency,
-        attempts: s.attempts,
-    };
-    if let Some(complaint) = common.complaint() {
-        return Some(complaint);
+fn marketo_complaint(s: &MarketoSettings) -> Option<String> {
+    if s.concurrency > 10 {
+        Some("concurrency must be at most 10: the instance takes no more".to_owned())
+    } else if !(1..=100).contains(&s.calls_per_20_seconds) {
+        Some("calls_per_20_seconds must be from 1 to 100".to_owned())
+    } else if !(1..=300).contains(&s.batch_size) {
+        Some("batch_size must be from 1 to 300".to_owned())
+    } else {
+        None
     }
+}
+
+/// Filters may be written as JSON text.
+fn prepare_ga4(s: &mut Ga4Settings) -> Result<(), String> {
+    trim(&mut s.base_url);
+    for report in &mut s.reports {
+        for filter in [&mut report.dimension_filter, &mut report.metric_filter] {
+            if let Some(serde_json::Value::String(text)) = filter {
+                let read = serde_json::from_str(text);
+                *filter = Some(read.map_err(|error| {
+                    format!("a filter of report {} is no JSON: {error}", report.name)
+                })?);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn ga4_complaint(s: &Ga4Settings) -> Option<String> {
     if !(1..=250_000).contains(&s.page_limit) {
         return Some("page_limit must be from 1 to 250000".to_owned());
     }
     if !(0.0..1.0).contains(&s.stop_at_quota_share) || !(0.0..=1.0).contains(&s.max_other_share) {
         return Some("stop_at_quota_share and max_other_share must be from 0 to 1".to_owned());
     }
+    reports_complaint(&s.reports, |report| report.name, ga4_report_complaint)
+}
+
+/// The first complaint of a list of reports, whose names must differ.
+fn reports_complaint<R>(
+    reports: &[R],
+    name: impl Fn(&R) -> ReportName,
+    complaint: impl Fn(&R) -> Option<String>,
+) -> Option<String> {
     let mut names = HashSet::new();
-    s.reports.iter().find_map(|report| {
-        if names.insert(report.name) {
-            ga4_report_complaint(report)
+    reports.iter().find_map(|report| {
+        let name = name(report);
+        if names.insert(name) {
+            complaint(report)
         } else {
-            Some(format!("there are two reports named {}", report.name))
+            Some(format!("there are two reports named {name}"))
         }
     })
 }
@@ -178,46 +221,32 @@ fn ga4_report_complaint(report: &Ga4Report) -> Option<String> {
 }
 
 fn ga3_complaint(s: &Ga3Settings) -> Option<String> {
-    let common = Common {
-        base_url: &s.base_url,
-        requests_per_second: s.requests_per_second,
-        concurrency: s.concurrency,
-        attempts: s.attempts,
-    };
-    if let Some(complaint) = common.complaint() {
-        return Some(complaint);
-    }
     if !(1..=100_000).contains(&s.page_size) {
         return Some("page_size must be from 1 to 100000".to_owned());
     }
-    let mut names = HashSet::new();
-    s.reports.iter().find_map(|report| {
-        let name = report.name;
-        if !names.insert(name) {
-            return Some(format!("there are two reports named {name}"));
-        }
-        if report.views.is_empty() || report.segments.len() > 4 {
-            return Some(format!(
-                "report {name} must have a view, and at most 4 segments"
-            ));
-        }
-        if report.dimensions.len() > 7 || report.metrics.is_empty() || report.metrics.len() > 50 {
-            return Some(format!(
-                "report {name} must have at most 7 dimensions and 1 to 50 metrics"
-            ));
-        }
-        if report
-            .dimensions
-            .iter()
-            .any(|name| matches!(name.as_str(), "ga:date" | "ga:segment"))
-        {
-            return Some(format!(
-                "report {name}: leave out ga:date and ga:segment, they are asked for anyway"
-            ));
-        }
-        twice(report.dimensions.iter().chain(&report.metrics))
-            .map(|field| format!("report {name} has {field} twice"))
-    })
+    reports_complaint(&s.reports, |report| report.name, ga3_report_complaint)
+}
+
+fn ga3_report_complaint(report: &Ga3Report) -> Option<String> {
+    let name = report.name;
+    if report.views.is_empty() || report.segments.len() > 4 {
+        return Some(format!(
+            "report {name} must have a view, and at most 4 segments"
+        ));
+    }
+    if report.dimensions.len() > 7 || report.metrics.is_empty() || report.metrics.len() > 50 {
+        return Some(format!(
+            "report {name} must have at most 7 dimensions and 1 to 50 metrics"
+        ));
+    }
+    let mut dimensions = report.dimensions.iter();
+    if dimensions.any(|name| matches!(name.as_str(), "ga:date" | "ga:segment")) {
+        return Some(format!(
+            "report {name}: leave out ga:date and ga:segment, they are asked for anyway"
+        ));
+    }
+    twice(report.dimensions.iter().chain(&report.metrics))
+        .map(|field| format!("report {name} has {field} twice"))
 }
 
 fn twice<'a>(fields: impl Iterator<Item = &'a String>) -> Option<&'a String> {

@@ -13,7 +13,7 @@ use crate::console::{
     widgets::{
         grid::{self, Column},
         list::Cursor,
-        text::{Pen, rule},
+        text::{Pen, rule, width},
     },
 };
 
@@ -155,12 +155,33 @@ const COLUMNS: [Column; 6] = [
     Column::growing("the same as a command", 24, 3, 5),
 ];
 
+/// The calls to AWS behind all this, the most frequent first, as many as fit: people share the account's quotas.
+fn spent(state: &State, room: usize) -> String {
+    let calls = &state.connection.calls;
+    if calls.is_empty() {
+        return String::new();
+    }
+    let mut by_count: Vec<(&String, &u64)> = calls.iter().collect();
+    by_count.sort_by(|left, right| right.1.cmp(left.1));
+    let mut text = format!(" {} calls to AWS ", count(calls.values().sum()));
+    for (name, times) in by_count {
+        let more = format!("· {name} {} ", count(*times));
+        if width(&text) + width(&more) > room {
+            break;
+        }
+        text.push_str(&more);
+    }
+    text
+}
+
 /// Draws the calls.
 pub(crate) fn view(state: &State, buffer: &mut Buffer) {
     let (theme, body, area) = (&state.theme, state.body(), rows(state));
     rule(buffer, body.x, body.y, body.width, theme.rule);
     let title = format!(" Activity {} ", count(state.activity.calls.len() as u64));
-    Pen::new(buffer, body, 0).gap(1).put(&title, theme.heading);
+    let pen = Pen::new(buffer, body, 0).gap(1).put(&title, theme.heading);
+    let spent = spent(state, usize::from(pen.left()).saturating_sub(4));
+    pen.right(&spent, theme.muted);
     let widths = grid::widths(&COLUMNS, area.width);
     grid::titles(
         buffer,

@@ -152,6 +152,7 @@ fn the_runner_refuses_changes_of_a_read_only_profile_whatever_the_screens_did() 
             request,
             stamp: 1,
             confirmed: None,
+            anew: false,
         }));
         let error = answers.try_recv().unwrap().answer.error().cloned().unwrap();
         assert_eq!(error.kind, crate::ops::OpsErrorKind::ReadOnly);
@@ -160,6 +161,7 @@ fn the_runner_refuses_changes_of_a_read_only_profile_whatever_the_screens_did() 
         request: Request::Board,
         stamp: 2,
         confirmed: None,
+        anew: false,
     }));
     assert!(answers.try_recv().unwrap().answer.error().is_none());
     assert_eq!(operations.calls(), ["board"]);

@@ -144,7 +144,7 @@ fn done(state: &mut State, request: &Request, answer: &Answer, effects: &mut Vec
         Request::SignIn(_) => {
             state.connection.signed_out = None;
             super::ask_who(state, effects);
-            super::refresh_all(state, effects);
+            super::anew(state, effects, super::refresh_all);
         }
         Request::Copy(text) => {
             let text = format!(

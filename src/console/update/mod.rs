@@ -161,8 +161,8 @@ fn everywhere(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) {
         ActionId::StartNew => start::open(state),
         ActionId::Sample => dialogs::offer_sample(state),
         ActionId::Copy => dialogs::choose_copy(state),
-        ActionId::Refresh => refresh(state, effects),
-        ActionId::RefreshAll => refresh_all(state, effects),
+        ActionId::Refresh => anew(state, effects, refresh),
+        ActionId::RefreshAll => anew(state, effects, refresh_all),
         ActionId::ToggleMouse => {
             state.mouse = !state.mouse;
             state.toast(
@@ -296,6 +296,13 @@ fn refresh(state: &mut State, effects: &mut Vec<Effect>) {
         }
         Screen::Activity => {}
     }
+}
+
+/// Reads something past everything that is kept for a while.
+fn anew(state: &mut State, effects: &mut Vec<Effect>, read: fn(&mut State, &mut Vec<Effect>)) {
+    state.anew = true;
+    read(state, effects);
+    state.anew = false;
 }
 
 fn refresh_all(state: &mut State, effects: &mut Vec<Effect>) {

@@ -15,6 +15,9 @@ use crate::{
 /// How much slower things are read while another window has the keyboard.
 const UNFOCUSED: i32 = 6;
 
+/// The shortest time between two readings of a screen whose data are not on this machine.
+const DISTANT: SignedDuration = SignedDuration::from_secs(4);
+
 /// A spinner appears for what takes longer than this, and turns this often.
 const SPINNER_AFTER: SignedDuration = SignedDuration::from_millis(400);
 const SPINNER_STEP: SignedDuration = SignedDuration::from_millis(200);
@@ -24,6 +27,7 @@ pub(super) fn tick(state: &mut State, effects: &mut Vec<Effect>) {
     let now = state.now;
     state.toasts.retain(|toast| toast.until > now);
     if poll_due(state).is_some_and(|due| due <= now) {
+        state.polled_at = Some(now);
         match state.screen {
             Screen::Board => board::refresh(state, effects),
             Screen::Run => run::refresh(state, effects),
@@ -62,6 +66,11 @@ fn poll_due(state: &State) -> Option<Timestamp> {
         Screen::Credentials => state.credentials.due(),
         Screen::Table | Screen::Activity => None,
     }?;
+    let due = match (state.connection.login_command.is_some(), state.polled_at) {
+        // Each look at something distant is a call of a quota that others need.
+        (true, Some(at)) => due.max(at.checked_add(DISTANT).ok()?),
+        _ => due,
+    };
     if state.focused {
         return Some(due);
     }

@@ -202,15 +202,14 @@ pub(super) fn storage(error: StoreError) -> JobError {
     JobError::new(ErrorType::StorageError, error.to_string())
 }
 
-#[cfg(all(test, feature = "local"))]
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::local::lake::LocalStore;
+    use crate::pipeline::ports::memory::MemoryStore;
 
     #[tokio::test]
     async fn files_hold_the_rows_line_by_line_and_never_replace_one_another() {
-        let folder = tempfile::tempdir().unwrap();
-        let store: Arc<dyn ObjectStore> = Arc::new(LocalStore::open(folder.path()).unwrap());
+        let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
         let day = jiff::civil::date(2026, 1, 31);
         let make =
             |files| BronzeWriter::new(Arc::clone(&store), Stream::AffiseClicks, day, "c1", files);

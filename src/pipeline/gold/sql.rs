@@ -58,6 +58,13 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "marketing_datamart/checks/5_other_share.sql",
     "marketing_datamart/checks/6_activities_without_lead.sql",
     "marketing_datamart/checks/7_both_sides_are_there.sql",
+    "shared/rows_against_trailing_mean.sql",
+    "shared/ga_other_share.sql",
+    "ga_report/checks/1_duplicate_keys.sql",
+    "ga_report/checks/2_freshness.sql",
+    "ga_report/checks/3_null_share.sql",
+    "ga_report/checks/4_rows_against_trailing_mean.sql",
+    "ga_report/checks/5_other_share.sql",
     "ga_day_quality/checks/1_duplicate_keys.sql",
     "ga_day_quality/checks/2_other_share.sql",
     "ga_day_quality/checks/3_incomplete_days.sql",
@@ -88,6 +95,10 @@ enum Kind {
     Date,
     Instant,
     Name,
+    /// Columns after each other: `a, b`.
+    Names,
+    /// Columns in one value that is null as soon as one of them is: `a || b`, `a + b`.
+    Together,
     Text,
 }
 
@@ -98,7 +109,12 @@ impl Kind {
             "now" => Some(Self::Instant),
             "staging" | "table" | "ga_table" | "ga_source" | "ga_medium" | "ga_campaign"
             | "ga_sessions" | "ga_users" | "ga_conversions" => Some(Self::Name),
-            "execution" | "location" | "zone" | "business_unit" => Some(Self::Text),
+            "day" | "baseline" => Some(Self::Name),
+            "keys" => Some(Self::Names),
+            "dimensions_together" | "metrics_together" => Some(Self::Together),
+            "execution" | "location" | "zone" | "business_unit" | "report" | "source" => {
+                Some(Self::Text)
+            }
             _ => None,
         }
     }
@@ -108,7 +124,7 @@ impl Kind {
         match self {
             Self::Date => ("date '", "'"),
             Self::Instant => ("timestamp '", "'"),
-            Self::Name => ("", ""),
+            Self::Name | Self::Names | Self::Together => ("", ""),
             Self::Text => ("'", "'"),
         }
     }
@@ -129,6 +145,17 @@ impl Kind {
                 .map_err(|_| refused("it is not an instant (YYYY-MM-DD HH:MM:SS)")),
             Self::Name if is_name(value) => Ok(value.to_owned()),
             Self::Name => Err(refused("it is not a table's name (a-z, 0-9 and _)")),
+            Self::Names if value.split(", ").all(is_name) => Ok(value.to_owned()),
+            Self::Names => Err(refused("it is no list of columns (a, b)")),
+            Self::Together
+                if value
+                    .split(" || ")
+                    .flat_map(|part| part.split(" + "))
+                    .all(is_name) =>
+            {
+                Ok(value.to_owned())
+            }
+            Self::Together => Err(refused("it is no columns taken together (a || b, a + b)")),
             Self::Text => Ok(value.replace('\'', "''")),
         }
     }
@@ -242,8 +269,12 @@ impl SqlFiles {
         let mut statement = String::with_capacity(text.len());
         for line in text.lines() {
             if let Some(included) = line.trim().strip_prefix("-- include ") {
+                let included = included.trim();
+                // From the top, or beside the file.
+                let from_top = included.strip_prefix('/').map(str::to_owned);
                 let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-                statement.push_str(&self.statement(&format!("{folder}/{}", included.trim()))?);
+                let included = from_top.unwrap_or_else(|| format!("{folder}/{included}"));
+                statement.push_str(&self.statement(&included)?);
             } else if !line.trim_start().starts_with("--") {
                 statement.push_str(line.trim_end());
                 statement.push('\n');

@@ -144,12 +144,12 @@ fn parse_threshold(text: &str) -> Option<Threshold> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::{gold::SqlFiles, quality::checked_tables};
+    use crate::pipeline::gold::SqlFiles;
 
     #[test]
     fn every_check_that_ships_has_a_head() {
         let files = SqlFiles::embedded();
-        let tables = checked_tables();
+        let tables = files.tables_with_checks();
         assert!(tables.contains(&"daily_report_sub5".to_owned()));
         assert!(tables.contains(&"affise_clicks".to_owned()));
         for table in tables {

@@ -19,9 +19,14 @@
 //! - Parameters: `:table` (for a gold table its staging table while it is built), `:from` and `:to` (the window),
 //!   `:today` (in the profile's time zone), `:now` (UTC).
 //!
-//! What a check found is kept in the lake's state, one object a table and execution.
+//! - `:baseline` is the table itself also while its staging table is checked, `:day` its column of the day.
+//! - A line `-- include /shared/<file>.sql` stands for the statement of that file.
+//! - Reports of Google Analytics share the checks of `ga_report/checks/`; their columns are parameters.
+//!
+//! What a check found is kept in the lake's state, one object a table and execution, the newest hundred of a table.
 
 mod file;
+mod reports;
 mod store;
 #[cfg(all(test, feature = "local"))]
 mod tests;
@@ -35,11 +40,14 @@ pub use file::{Comparison, Limit, Threshold};
 pub use store::{newest_report, report_key, stored_report};
 
 use self::file::CheckFile;
-use crate::pipeline::{
-    dataset::GoldTable,
-    gold::{SqlFiles, datamart, query_error},
-    jobs::{ErrorType, JobContext, JobError, Level},
-    window::Window,
+use crate::{
+    config::Profile,
+    pipeline::{
+        dataset::{GoldTable, SilverTable, silver_tables},
+        gold::{SqlFiles, datamart, query_error},
+        jobs::{ErrorType, JobContext, JobError, Level},
+        window::Window,
+    },
 };
 
 /// Rows of a failed check that are kept.
@@ -111,10 +119,17 @@ impl QualityReport {
     }
 }
 
-/// Every table that has checks, in order.
+/// Every table of a profile that has checks, in order: those with checks of their own, and the reports of Google
+/// Analytics, which share one set.
 #[must_use]
-pub fn checked_tables() -> Vec<String> {
-    SqlFiles::embedded().tables_with_checks()
+pub fn checked_tables(profile: &Profile) -> Vec<String> {
+    let mut tables = SqlFiles::embedded().tables_with_checks();
+    tables.retain(|table| table != reports::CHECKS);
+    let reports = silver_tables(profile)
+        .into_iter()
+        .filter(reports::is_report);
+    tables.extend(reports.map(SilverTable::sql_name));
+    tables
 }
 
 /// Runs the checks of a gold table on `staging`, and those of the silver tables it is made from, for the days
@@ -152,7 +167,7 @@ pub async fn check_table(
     table: &str,
     window: Window,
 ) -> Result<QualityReport, JobError> {
-    let known = checked_tables();
+    let known = checked_tables(&ctx.profile);
     if !known.iter().any(|one| one == table) {
         let message = format!(
             "there are no checks for '{table}'; tables with checks: {}",
@@ -172,17 +187,20 @@ async fn measure(
 ) -> Result<QualityReport, JobError> {
     let files = SqlFiles::embedded();
     let gold: Option<GoldTable> = table.parse().ok();
+    let report = SilverTable::from_sql_name(table)
+        .filter(|silver| gold.is_none() && reports::is_report(silver));
     let run = Run {
         ctx,
         files: &files,
         window,
-        further: match gold {
-            Some(GoldTable::MarketingDatamart) => datamart::plan(ctx).await?.parameters(),
+        further: match (gold, report) {
+            (Some(GoldTable::MarketingDatamart), _) => datamart::plan(ctx).await?.parameters(),
+            (_, Some(report)) => reports::parameters(ctx, report).await?,
             _ => Vec::new(),
         },
     };
     let mut checks = Vec::new();
-    for path in files.checks(table)? {
+    for path in files.checks(report.map_or(table, |_| reports::CHECKS))? {
         checks.push(run.check(&path, table, subject).await?);
     }
     for source in gold.map_or(&[][..], GoldTable::reads) {
@@ -222,6 +240,14 @@ fn described(check: &CheckResult) -> String {
     )
 }
 
+/// The column with the day of a table's rows.
+fn day_column(table: &str) -> &'static str {
+    match table.parse::<GoldTable>() {
+        Ok(_) => "datestamp",
+        Err(_) => "date",
+    }
+}
+
 /// What all checks of a run share.
 struct Run<'a> {
     ctx: &'a JobContext,
@@ -236,7 +262,7 @@ impl Run<'_> {
         let ctx = self.ctx;
         let file = CheckFile::parse(path, &self.files.text(path)?)
             .map_err(|why| JobError::new(ErrorType::InvalidInput, why))?;
-        let sql = self.files.render(path, &self.parameters(subject))?;
+        let sql = self.files.render(path, &self.parameters(table, subject))?;
         let failed = |error| {
             query_error(
                 &format!("could not run the check {} of {table}", file.name),
@@ -257,7 +283,7 @@ impl Run<'_> {
         Ok(judged(file, table, found))
     }
 
-    fn parameters(&self, subject: &str) -> Vec<(&'static str, String)> {
+    fn parameters(&self, table: &str, subject: &str) -> Vec<(&'static str, String)> {
         let now = self.ctx.clock.now();
         let today = now.to_zoned(self.ctx.profile.time_zone.clone()).date();
         let mut parameters = vec![
@@ -267,8 +293,16 @@ impl Run<'_> {
             ("now", now.strftime("%Y-%m-%d %H:%M:%S").to_string()),
             ("table", subject.to_owned()),
             ("staging", subject.to_owned()),
+            ("baseline", table.to_owned()),
+            ("day", day_column(table).to_owned()),
         ];
         parameters.extend(self.further.iter().cloned());
+        // Of every report, unless it is one's own check.
+        for name in ["report", "source"] {
+            if !parameters.iter().any(|(known, _)| *known == name) {
+                parameters.push((name, String::new()));
+            }
+        }
         parameters
     }
 }

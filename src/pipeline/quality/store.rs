@@ -11,6 +11,9 @@ use crate::pipeline::{
     state::{STATE_PREFIX, StateError},
 };
 
+/// Reports of a table that are kept: two builds a day for weeks.
+const KEPT: usize = 100;
+
 fn prefix(table: &str) -> String {
     format!("{STATE_PREFIX}quality/{table}/")
 }
@@ -39,7 +42,24 @@ pub(super) async fn store(
     let bytes = serde_json::to_vec_pretty(report).map_err(|error| failed(error.to_string()))?;
     let key = report_key(&report.table, &report.execution);
     let written = store.put(&key, bytes.into(), PutCondition::Always).await;
-    written.map(drop).map_err(|error| failed(error.to_string()))
+    written.map_err(|error| failed(error.to_string()))?;
+    let tidied = forget_old(store, &report.table).await;
+    tidied.map_err(|error| failed(error.to_string()))
+}
+
+/// Deletes the oldest reports of a table beyond [`KEPT`].
+async fn forget_old(store: &Arc<dyn ObjectStore>, table: &str) -> Result<(), StoreError> {
+    let listing = store.list(&prefix(table)).await?;
+    let mut all: Vec<_> = listing
+        .map_ok(|object| (object.modified, object.key))
+        .try_collect()
+        .await?;
+    all.sort();
+    let too_many = all.len().saturating_sub(KEPT);
+    for (_, key) in all.into_iter().take(too_many) {
+        store.delete(&key).await?;
+    }
+    Ok(())
 }
 
 /// What the checks of a table found in an execution.

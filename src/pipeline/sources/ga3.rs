@@ -185,6 +185,20 @@ impl Ga3 {
             let round = self.read_day(unit, day, progress).await?;
             let young = is_young(day, zone, now);
             let (rows, reading) = self.reading(unit, day, young, &round, known);
+            if let Some(known) = known.filter(|known| known.definition == self.definition)
+                && reading.is_worse_than(known)
+            {
+                let line = format!(
+                    "{} of view {}, {day}: the new answer was computed from a smaller sample ({}); the earlier one stays",
+                    self.report.name,
+                    unit.view,
+                    reading.provisional.join(", ")
+                );
+                self.client.log().line(Level::Warn, &line);
+                progress.note(line);
+                progress.skip(&unit.view);
+                continue;
+            }
             reading.tell(self.client.log());
             progress.widen(&round.types);
             progress.days.push(reading);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     MissingPart, PageSink, Passes, Source, SourceError, SourceOutcome, SourceRequest,
     google::{
-        broken_state,
+        broken_state, compatibility,
         days::{self, DayReading, age, is_young},
         login::ServiceAccount,
         parts::{Parts, note_days},
@@ -254,7 +254,10 @@ impl Ga4 {
         for number in 1..=MOST_PAGES {
             self.respect(quota, what)?;
             let what = format!("{what}, page {number}");
-            let page = self.page(unit, day, offset, &what).await?;
+            let page = match self.page(unit, day, offset, &what).await {
+                Err(error) => return Err(self.explained(error, unit).await),
+                Ok(page) => page,
+            };
             quota::take(quota, &page.property_quota, self.clock.now());
             let rows = page.rows.len() as u64;
             // Without rows and without a count nothing is there.
@@ -272,6 +275,24 @@ impl Ga4 {
             why: format!("after {MOST_PAGES} pages there are still more"),
             advice: "leave out a dimension, or raise page_limit",
         })
+    }
+
+    /// A refused report, with the fields that are to blame by name.
+    async fn explained(&self, error: SourceError, unit: &Ga4Property) -> SourceError {
+        match error {
+            SourceError::Refused { what, why, advice } if why.starts_with("HTTP 400") => {
+                let asked = compatibility::complaints(&self.client, &unit.property, &self.report);
+                let why = match asked.await {
+                    Ok(complaints) if !complaints.is_empty() => {
+                        format!("{} ({why})", complaints.join("; "))
+                    }
+                    // The first refusal says more than a second one.
+                    Ok(_) | Err(_) => why,
+                };
+                SourceError::Refused { what, why, advice }
+            }
+            other => other,
+        }
     }
 
     /// Stops before a quota is used up.

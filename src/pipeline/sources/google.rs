@@ -1,6 +1,7 @@
 //! What the two Google Analytics APIs have in common: the service account's login, how Google says
 //! no, and what is known of a day that may still change.
 
+pub(in crate::pipeline::sources) mod compatibility;
 pub mod days;
 pub(in crate::pipeline) mod login;
 pub(in crate::pipeline) mod parts;

@@ -27,6 +27,9 @@ pub struct KnownDay {
     /// Whether the source says that it changes no more.
     #[serde(default)]
     pub golden: bool,
+    /// What the last reading that counts was computed from, when it was sampled: sessions read, sessions there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<(u64, u64)>,
     /// Whether there were doubts about the last reading.
     #[serde(default)]
     pub provisional: bool,

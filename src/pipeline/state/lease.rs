@@ -242,24 +242,22 @@ fn end(now: Timestamp, time_to_live: Duration) -> Timestamp {
     now.checked_add(length).unwrap_or(Timestamp::MAX)
 }
 
-#[cfg(all(test, feature = "local"))]
+#[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::platform::local::lake::LocalStore;
+    use crate::pipeline::ports::memory::MemoryStore;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn store() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Arc::new(LocalStore::open(folder.path()).unwrap());
-        (folder, store)
+    fn store() -> Store {
+        Arc::new(MemoryStore::new())
     }
 
     #[tokio::test]
     async fn one_owner_at_a_time_until_the_time_is_over() {
-        let (_folder, store) = store();
+        let store = store();
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let mut first = Lease::acquire_at(&store, "gold/t", "one", MINUTE, start)
             .await
@@ -303,7 +301,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_redrive_takes_its_own_lease_again_and_fences_the_attempt_before() {
-        let (_folder, store) = store();
+        let store = store();
         let mut before = Lease::acquire(&store, "gold/t", "one", MINUTE)
             .await
             .unwrap();
@@ -316,7 +314,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_held_lease_renews_itself_and_tells_when_it_is_lost() {
-        let (_folder, store) = store();
+        let store = store();
         let short = Duration::from_millis(60);
         let held = Lease::acquire(&store, "gold/t", "one", short)
             .await

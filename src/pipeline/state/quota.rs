@@ -126,17 +126,16 @@ impl QuotaState {
     }
 }
 
-#[cfg(all(test, feature = "local"))]
+#[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::platform::local::lake::LocalStore;
+    use crate::pipeline::ports::memory::MemoryStore;
 
     #[tokio::test]
     async fn readings_are_kept_by_source_and_account() {
-        let folder = tempfile::tempdir().unwrap();
-        let store: Store = Arc::new(LocalStore::open(folder.path()).unwrap());
+        let store: Store = Arc::new(MemoryStore::new());
         let now: Timestamp = "2026-01-31T12:00:00Z".parse().unwrap();
         let later: Timestamp = "2026-02-01T08:00:00Z".parse().unwrap();
         let mut state = QuotaState::new("ga4", "123", now);

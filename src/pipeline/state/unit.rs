@@ -268,17 +268,16 @@ pub async fn list_units(
     Ok(records)
 }
 
-#[cfg(all(test, feature = "local"))]
+#[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::platform::local::lake::LocalStore;
+    use crate::pipeline::ports::memory::MemoryStore;
 
     #[tokio::test]
     async fn a_new_attempt_locks_the_old_one_out_and_goes_on_where_it_was() {
-        let folder = tempfile::tempdir().unwrap();
-        let store: Store = Arc::new(LocalStore::open(folder.path()).unwrap());
+        let store: Store = Arc::new(MemoryStore::new());
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let key = UnitKey {
             stage: "collect",
@@ -319,8 +318,7 @@ mod tests {
 
     #[tokio::test]
     async fn two_first_attempts_have_one_winner() {
-        let folder = tempfile::tempdir().unwrap();
-        let store: Store = Arc::new(LocalStore::open(folder.path()).unwrap());
+        let store: Store = Arc::new(MemoryStore::new());
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let key = UnitKey {
             stage: "collect",

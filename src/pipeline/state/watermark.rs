@@ -106,12 +106,12 @@ impl Watermark {
     }
 }
 
-#[cfg(all(test, feature = "local"))]
+#[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::platform::local::lake::LocalStore;
+    use crate::pipeline::ports::memory::MemoryStore;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -119,8 +119,7 @@ mod tests {
 
     #[tokio::test]
     async fn moves_forward_only_unless_rewound() {
-        let folder = tempfile::tempdir().unwrap();
-        let store: Store = Arc::new(LocalStore::open(folder.path()).unwrap());
+        let store: Store = Arc::new(MemoryStore::new());
         let stream = Stream::AffiseConversions;
         assert_eq!(Watermark::load(&store, stream).await.unwrap(), None);
         let now = at("2026-02-01T00:00:00Z");
@@ -154,8 +153,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn the_largest_of_many_writers_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let store: Store = Arc::new(LocalStore::open(folder.path()).unwrap());
+        let store: Store = Arc::new(MemoryStore::new());
         let stream = Stream::AffiseConversions;
         let start = at("2026-01-01T00:00:00Z");
         let writers = [5_i64, 2, 7, 3, 6, 1, 4].map(|hours| {

@@ -20,6 +20,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Functions {
     profile: Arc<Profile>,
+    clients: Clients,
     lake: Lake,
     parameters: Arc<Parameters>,
     engine: Arc<AthenaEngine>,
@@ -70,6 +71,7 @@ impl Functions {
             parameters: Arc::new(Parameters::new(&clients, &profile.aws)),
             engine: Arc::new(AthenaEngine::new(&clients, &profile)),
             clock: Arc::new(SystemClock),
+            clients,
             profile,
         })
     }
@@ -92,6 +94,12 @@ impl Functions {
             cancel,
             execution,
         }
+    }
+
+    /// The clients behind the ports.
+    #[cfg(feature = "lambda")]
+    pub(super) fn clients(&self) -> &Clients {
+        &self.clients
     }
 
     /// The profile.

@@ -1,45 +1,240 @@
-//! Gold tables on Athena.
+//! Gold tables on AWS: Iceberg tables that Athena keeps.
+//!
+//! Athena has no statement that goes back to a snapshot, so going back is a commit more: the days that differ are
+//! replaced by those of the older snapshot, in the one MERGE that a build uses, too.
 
+use std::{collections::HashMap, sync::Arc};
+
+use arrow::{
+    array::{Array, RecordBatch},
+    util::display::{ArrayFormatter, FormatOptions},
+};
 use async_trait::async_trait;
+use futures::TryStreamExt;
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::functions::Functions;
 use crate::{
-    ops::{datamart::Snapshot, ports::Gold},
+    ops::{Snapshot, ports::Gold},
     pipeline::{
         dataset::GoldTable,
-        gold::datamart::DatamartPlan,
+        gold::datamart::{self, DatamartPlan},
         jobs::JobError,
         ports::{QueryEngine, QueryError, QueryRows},
     },
+    platform::sign_in::Silent,
 };
 
-/// Stand-in until the data ports bring theirs.
-#[derive(Debug)]
-pub(super) struct AwsGold {
+/// Days that one statement replaces: a statement may write a hundred partitions.
+const DAYS: usize = 90;
+
+/// What of a snapshot's summary is told, under the names of the columns asked for.
+const SUMMARY: [(&str, &str); 6] = [
+    ("rows_added", "added-records"),
+    ("rows_removed", "deleted-records"),
+    ("files_added", "added-data-files"),
+    ("files_removed", "deleted-data-files"),
+    ("total_rows", "total-records"),
+    ("total_bytes", "total-files-size"),
+];
+
+/// The gold tables of a profile on AWS.
+#[derive(Debug, Clone)]
+pub struct AwsGold {
     functions: Functions,
 }
 
 impl AwsGold {
-    pub(super) fn new(functions: Functions) -> Self {
+    /// Those that the jobs of this profile build.
+    #[must_use]
+    pub fn new(functions: Functions) -> Self {
         Self { functions }
     }
+
+    async fn rows(&self, sql: &str) -> Result<Vec<HashMap<String, String>>, QueryError> {
+        let rows = self.query(sql).await?;
+        let batches: Vec<RecordBatch> = rows.batches.try_collect().await?;
+        let mut all = Vec::new();
+        for batch in &batches {
+            all.append(&mut rows_of(batch)?);
+        }
+        Ok(all)
+    }
+
+    /// Names of the columns that a statement gives.
+    async fn columns(&self, from: &str) -> Result<Vec<String>, QueryError> {
+        let rows = self.query(&format!("SELECT * FROM {from} LIMIT 0")).await?;
+        Ok(rows
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect())
+    }
+
+    async fn restore_rows(&self, table: &str, version: u64) -> Result<(), QueryError> {
+        let old = format!("\"{table}\" FOR VERSION AS OF {version}");
+        let before = self.columns(&old).await?;
+        let mut now = self.columns(table).await?;
+        now.retain(|column| before.contains(column));
+        let columns: Vec<String> = now.iter().map(|column| format!("\"{column}\"")).collect();
+        let days = self.rows(&differing_days(table, &old, &columns)).await?;
+        let days: Vec<String> = days
+            .into_iter()
+            .filter_map(|mut row| row.remove("day"))
+            .collect();
+        if days.is_empty() {
+            return Err(not_possible(
+                table,
+                version,
+                "it holds the same rows as the current one",
+            ));
+        }
+        let cancel = CancellationToken::new();
+        for days in days.chunks(DAYS) {
+            let sql = merge(table, &old, &columns, days);
+            self.functions.engine().execute(&sql, &cancel).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The days whose rows are not the same in both.
+fn differing_days(table: &str, old: &str, columns: &[String]) -> String {
+    let columns = columns.join(", ");
+    let (then, now) = (
+        format!("SELECT {columns} FROM {old}"),
+        format!("SELECT {columns} FROM {table}"),
+    );
+    format!(
+        "SELECT DISTINCT CAST(datestamp AS varchar) AS day FROM (\n  (({then}) EXCEPT ({now}))\n  UNION ALL\n  (({now}) EXCEPT ({then}))\n) AS d\nWHERE datestamp IS NOT NULL\nORDER BY day"
+    )
+}
+
+/// Replaces days by those of the older snapshot, in one commit: the day's own rows go by a tombstone.
+fn merge(table: &str, old: &str, columns: &[String], days: &[String]) -> String {
+    let days: Vec<String> = days.iter().map(|day| format!("DATE '{day}'")).collect();
+    let days = days.join(", ");
+    let nothing = vec!["NULL"; columns.len()].join(", ");
+    let values: Vec<String> = columns.iter().map(|column| format!("s.{column}")).collect();
+    let (columns, values) = (columns.join(", "), values.join(", "));
+    format!(
+        "MERGE INTO {table} AS t\nUSING (\n  SELECT CAST(NULL AS date) AS replaced_day, {columns} FROM {old} WHERE datestamp IN ({days})\n  \
+         UNION ALL\n  SELECT DISTINCT datestamp, {nothing} FROM {table} WHERE datestamp IN ({days})\n) AS s\n\
+         ON t.datestamp = s.replaced_day AND t.datestamp IN ({days})\nWHEN MATCHED THEN DELETE\n\
+         WHEN NOT MATCHED AND s.replaced_day IS NULL THEN INSERT ({columns}) VALUES ({values})"
+    )
+}
+
+fn not_possible(table: &str, version: u64, why: &str) -> QueryError {
+    QueryError::Refused {
+        code: "INVALID_SNAPSHOT",
+        message: format!("'{table}' cannot go back to snapshot {version}: {why}"),
+    }
+}
+
+/// Rows by the names of their columns; what is null is left out.
+fn rows_of(batch: &RecordBatch) -> Result<Vec<HashMap<String, String>>, QueryError> {
+    let failed = |error: arrow::error::ArrowError| QueryError::Failed {
+        message: error.to_string(),
+        transient: false,
+    };
+    let options = FormatOptions::new();
+    let mut rows = vec![HashMap::new(); batch.num_rows()];
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let cells = ArrayFormatter::try_new(column, &options).map_err(failed)?;
+        for (index, row) in rows
+            .iter_mut()
+            .enumerate()
+            .filter(|(index, _)| column.is_valid(*index))
+        {
+            row.insert(field.name().clone(), cells.value(index).to_string());
+        }
+    }
+    Ok(rows)
+}
+
+fn snapshot(row: &HashMap<String, String>, current: bool) -> Option<Snapshot> {
+    let number = |name: &str| row.get(name).and_then(|text| text.parse::<u64>().ok());
+    let (added, removed) = (number("rows_added"), number("rows_removed"));
+    Some(Snapshot {
+        version: number("snapshot_id")?,
+        at: Timestamp::from_millisecond(row.get("committed_ms")?.parse().ok()?).ok()?,
+        operation: row
+            .get("operation")
+            .map(|text| text.to_uppercase())
+            .unwrap_or_default(),
+        // A summary leaves out what is nought.
+        rows_added: added.or(Some(0)),
+        rows_removed: removed.or(Some(0)),
+        files_added: number("files_added").unwrap_or(0),
+        files_removed: number("files_removed").unwrap_or(0),
+        rows: number("total_rows"),
+        bytes: number("total_bytes"),
+        current,
+        // What VACUUM expired is not listed any more.
+        restorable: true,
+    })
 }
 
 #[async_trait]
 impl Gold for AwsGold {
-    async fn snapshots(&self, _: GoldTable) -> Result<Vec<Snapshot>, QueryError> {
-        Ok(Vec::new())
+    async fn snapshots(&self, table: GoldTable) -> Result<Vec<Snapshot>, QueryError> {
+        let summary: Vec<String> = SUMMARY
+            .iter()
+            .map(|(name, key)| format!("element_at(summary, '{key}') AS {name}"))
+            .collect();
+        let sql = format!(
+            "SELECT snapshot_id, CAST(to_unixtime(committed_at) * 1000 AS bigint) AS committed_ms, operation, {} FROM \"{}$snapshots\" ORDER BY committed_at DESC",
+            summary.join(", "),
+            table.name()
+        );
+        let rows = self.rows(&sql).await?;
+        // Every change is a commit more, a way back also, so the newest is what readers see.
+        let snapshots = rows.iter().enumerate().map(|(index, row)| {
+            snapshot(row, index == 0).ok_or_else(|| QueryError::Failed {
+                message: format!(
+                    "the snapshots of {} are not what Iceberg keeps",
+                    table.name()
+                ),
+                transient: false,
+            })
+        });
+        snapshots.collect()
     }
-    async fn restore(&self, _: GoldTable, _: u64) -> Result<Snapshot, QueryError> {
-        Err(QueryError::Cancelled)
+
+    async fn restore(&self, table: GoldTable, version: u64) -> Result<Snapshot, QueryError> {
+        let snapshots = self.snapshots(table).await?;
+        match snapshots.iter().find(|one| one.version == version) {
+            None => {
+                return Err(not_possible(
+                    table.name(),
+                    version,
+                    "there is no such snapshot; VACUUM may have expired it",
+                ));
+            }
+            Some(one) if one.current => {
+                return Err(not_possible(table.name(), version, "it is the current one"));
+            }
+            Some(_) => self.restore_rows(table.name(), version).await?,
+        }
+        let newest = self.snapshots(table).await?.into_iter().next();
+        newest.ok_or_else(|| QueryError::Failed {
+            message: format!("'{}' has no snapshot after it went back", table.name()),
+            transient: false,
+        })
     }
+
     async fn plan_datamart(&self) -> Result<DatamartPlan, JobError> {
-        Err(JobError::new(
-            crate::pipeline::jobs::ErrorType::InvalidInput,
-            "not there yet",
-        ))
+        let context = self.functions.context(
+            "plan".to_owned(),
+            Arc::new(Silent),
+            CancellationToken::new(),
+        );
+        datamart::plan(&context).await
     }
+
     async fn query(&self, sql: &str) -> Result<QueryRows, QueryError> {
         self.functions
             .engine()

@@ -106,6 +106,9 @@ impl CloudWatchLogs {
     ) -> OpsResult<Vec<Line>> {
         if let Some(id) = &call.request_id {
             let found = self.filter(call, Some(id), None).await?;
+            if found.iter().any(|line| line.stream.is_empty()) {
+                return Ok(found);
+            }
             if found.iter().any(|line| line.request.as_ref() == Some(id)) {
                 return Ok(found);
             }
@@ -113,20 +116,18 @@ impl CloudWatchLogs {
             let stream = found.first().map(|line| line.stream.clone());
             if let Some(stream) = stream {
                 let all = self.filter(call, None, Some(stream)).await?;
-                return Ok(lines::of_request(all, |request| request == id));
+                return Ok(lines::of_requests(all, |request| request.id == Some(id)));
             }
         }
+        // Nothing tells the request: it is one that began while the call was under way, and is of no other call.
         let all = self.filter(call, None, None).await?;
-        let ours = |line: &Line| line.execution.as_ref().is_some_and(|own| names(arn, own));
-        if all.iter().any(|line| line.execution.is_some()) {
-            let stage = call.state();
-            let own =
-                |line: &Line| ours(line) && line.stage.as_deref().is_none_or(|own| own == stage);
-            return Ok(all.into_iter().filter(own).collect());
-        }
-        let not_of_others =
-            |request: &str| call.request_id.as_deref() == Some(request) || !known.contains(request);
-        Ok(lines::of_request(all, not_of_others))
+        let began_in_time = |logged: Timestamp| call.to.is_none_or(|to| logged <= to);
+        let of_another =
+            |request: &str| known.contains(request) && call.request_id.as_deref() != Some(request);
+        Ok(lines::of_requests(all, |request| {
+            let ours = request.execution.is_none_or(|own| names(arn, own));
+            ours && began_in_time(request.first) && !request.id.is_some_and(of_another)
+        }))
     }
 
     /// What a function's log group holds of a call's time.
@@ -214,6 +215,7 @@ impl Line {
         Self {
             id: format!("{group} is missing"),
             at: call.from,
+            logged: call.from,
             level: Level::Warn,
             message: format!(
                 "the log group {group} does not exist: {} never wrote to it, or it was removed",
@@ -222,7 +224,6 @@ impl Line {
             stream: String::new(),
             request: None,
             execution: None,
-            stage: None,
         }
     }
 }

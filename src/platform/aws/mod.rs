@@ -8,8 +8,10 @@ mod call;
 pub mod credentials;
 pub mod functions;
 mod glue;
-mod gold;
+pub mod gold;
 mod identity;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 mod logs;
 mod platform;
 pub mod s3;

@@ -167,7 +167,7 @@ mod tests {
 
     fn platform(folder: &Path, base_url: &str) -> Platform {
         let source = |name| format!("[profiles.local.{name}]\nbase_url = '{base_url}'\n");
-        let text = ["affise", "marketo", "ga4"].map(source).concat();
+        let text = ["affise", "marketo", "ga4", "ga3"].map(source).concat();
         let config = Config::parse(&text, &Home::below(folder)).unwrap();
         Platform::open(Arc::new(config.profile(None).unwrap().clone())).unwrap()
     }
@@ -267,6 +267,41 @@ mod tests {
             "{}",
             refused.message
         );
+    }
+
+    #[tokio::test]
+    async fn a_shared_key_is_tried_with_every_source_that_uses_it() {
+        let simulator = simulated().await;
+        let folder = tempfile::tempdir().unwrap();
+        let platform = platform(folder.path(), &simulator.base_url());
+        let operations = platform.operations();
+        let path = "/google/ServiceAccountKey";
+        let key = simulator.service_account_key();
+        let set = operations.set_credential(path, key.clone(), true).await;
+        let told = |results: &[SignInResult]| -> Vec<(String, SignInVerdict)> {
+            let told = results
+                .iter()
+                .map(|result| (result.source.clone(), result.verdict));
+            told.collect()
+        };
+        assert_eq!(
+            told(&set.unwrap().sign_ins),
+            [
+                ("ga4".to_owned(), SignInVerdict::Accepted),
+                ("ga3".to_owned(), SignInVerdict::Accepted)
+            ]
+        );
+        let other = key
+            .expose_secret()
+            .replacen("lakehand@simulated", "nobody@simulated", 1);
+        assert_ne!(other, key.expose_secret());
+        let error = operations.set_credential(path, other.into(), true).await;
+        let error = error.unwrap_err().message;
+        assert!(
+            error.starts_with("nothing was stored: ga4: ") && error.contains("; ga3: "),
+            "{error}"
+        );
+        assert_eq!(operations.credential_history(path).await.unwrap().len(), 1);
     }
 
     #[tokio::test]

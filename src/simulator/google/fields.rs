@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use jiff::civil::Date;
 
+use super::errors::Refusal;
 use super::world::Cell;
 
 /// A dimension that is played.
@@ -78,6 +79,22 @@ const DIMENSIONS: [(Dimension, &[&str], &str); 14] = [
     ),
     (Dimension::Visitor, &["newVsReturning"], "ga:userType"),
 ];
+
+/// Fields of the user who came first, and what belongs to a page that somebody landed on: in this world they are
+/// counted apart, and no report can have both.
+const OF_USERS: &str = "firstUser";
+const OF_PAGES: [&str; 2] = ["landingPage", "landingPagePlusQueryString"];
+
+/// Whether fields go together in a report; if not, as Google says it.
+pub(super) fn go_together(names: &[&str]) -> Result<(), Refusal> {
+    let of_users = names.iter().any(|name| name.starts_with(OF_USERS));
+    match names.iter().find(|name| OF_PAGES.contains(name)) {
+        Some(page) if of_users => Err(Refusal::Bad(format!(
+            "Please remove {page} to make the request compatible. The request's dimensions & metrics are incompatible. To learn more, see https://ga-dev-tools.google/ga4/dimensions-metrics-explorer/"
+        ))),
+        _ => Ok(()),
+    }
+}
 
 impl Dimension {
     /// By its name in the Data API.

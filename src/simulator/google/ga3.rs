@@ -34,10 +34,12 @@ struct Asked {
     page_size: u64,
     first: u64,
     sampled: bool,
+    /// Moves the figures of a day that never settles; a sampled one then comes from half the sample.
+    shake: u64,
 }
 
 /// Answers `reports:batchGet`.
-pub(super) fn batch_get(truth: &GoogleTruth, body: &Value) -> Result<Value, Refusal> {
+pub(super) fn batch_get(truth: &GoogleTruth, body: &Value, shake: u64) -> Result<Value, Refusal> {
     let Some(requests) = body["reportRequests"].as_array() else {
         return bad("The request must have reportRequests.");
     };
@@ -62,7 +64,7 @@ pub(super) fn batch_get(truth: &GoogleTruth, body: &Value) -> Result<Value, Refu
     }
     let reports = requests.iter().map(|request| {
         let asked = Asked::read(request, truth.now)?;
-        asked.report(truth)
+        Asked { shake, ..asked }.report(truth)
     });
     let mut answer = json!({ "reports": reports.collect::<Result<Vec<_>, _>>()? });
     if body["useResourceQuotas"] == true {
@@ -139,6 +141,7 @@ impl Asked {
             page_size,
             first,
             sampled: request["samplingLevel"] == "SMALL",
+            shake: 0,
         })
     }
 
@@ -148,7 +151,8 @@ impl Asked {
         for (number, (from, to)) in self.ranges.iter().enumerate() {
             for day in query::days(*from, *to, self.property, truth.now) {
                 golden &= truth.is_golden(self.property, day);
-                for cell in truth.cells(self.property, day) {
+                for mut cell in truth.cells(self.property, day) {
+                    cell.sessions += self.shake;
                     self.add(&cell, day, number, &mut groups)?;
                 }
             }
@@ -219,7 +223,8 @@ impl Asked {
             data["isDataGolden"] = json!(true);
         }
         if self.sampled {
-            data["samplesReadCounts"] = json!(vec!["499630"; self.ranges.len()]);
+            let read = if self.shake == 0 { "499630" } else { "249815" };
+            data["samplesReadCounts"] = json!(vec![read; self.ranges.len()]);
             data["samplingSpaceSizes"] = json!(vec!["15328013"; self.ranges.len()]);
         }
         let entries = self

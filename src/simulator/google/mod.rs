@@ -331,7 +331,7 @@ impl Server {
         }
         if call.path == "/v4/reports:batchGet" && call.method == Method::POST {
             let body = call.json()?;
-            return ga3::batch_get(&google.truth(self.now()), &body);
+            return ga3::batch_get(&google.truth(self.now()), &body, shake);
         }
         let (property, verb) = call.property().ok_or(Refusal::NotFound)?;
         if !google.may_read(property) {
@@ -339,7 +339,7 @@ impl Server {
         }
         match (verb, &call.method) {
             ("metadata", &Method::GET) => Ok(report::metadata(property)),
-            ("checkCompatibility", &Method::POST) => Ok(report::compatibility(&call.json()?)),
+            ("checkCompatibility", &Method::POST) => report::compatibility(&call.json()?),
             ("runReport", &Method::POST) => self.run_report(property, &call.json()?, shake),
             ("batchRunReports", &Method::POST) => self.batch_run_reports(property, &call.json()?),
             _ => Err(Refusal::NotFound),

@@ -330,24 +330,32 @@ type Fields = (Vec<Dimension>, Vec<(Metric, &'static str)>);
 
 /// Checks names against what the generated world knows.
 pub(super) fn known_fields(query: &Query) -> Result<Fields, Refusal> {
-    let dimensions = query.dimensions.iter().map(|name| {
-        Dimension::of_ga4(name).ok_or_else(|| {
-            Refusal::Bad(format!(
-                "Field {name} is not a valid dimension. For a list of valid dimensions and metrics, see https://developers.google.com/analytics/devguides/reporting/data/v1/api-schema"
-            ))
-        })
-    });
-    let metrics = query.metrics.iter().map(|name| {
-        Metric::of_ga4(name).ok_or_else(|| {
-            Refusal::Bad(format!(
-                "Field {name} is not a valid metric. For a list of valid dimensions and metrics, see https://developers.google.com/analytics/devguides/reporting/data/v1/api-schema"
-            ))
-        })
-    });
+    let dimensions = query.dimensions.iter().map(|name| known_dimension(name));
+    let metrics = query.metrics.iter().map(|name| known_metric(name));
+    let asked = query.dimensions.iter().chain(&query.metrics);
+    super::fields::go_together(&asked.map(String::as_str).collect::<Vec<_>>())?;
     Ok((
         dimensions.collect::<Result<_, _>>()?,
         metrics.collect::<Result<_, _>>()?,
     ))
+}
+
+/// A dimension by its name.
+pub(super) fn known_dimension(name: &str) -> Result<Dimension, Refusal> {
+    Dimension::of_ga4(name).ok_or_else(|| {
+        Refusal::Bad(format!(
+            "Field {name} is not a valid dimension. For a list of valid dimensions and metrics, see https://developers.google.com/analytics/devguides/reporting/data/v1/api-schema"
+        ))
+    })
+}
+
+/// A metric by its name, with its type.
+pub(super) fn known_metric(name: &str) -> Result<(Metric, &'static str), Refusal> {
+    Metric::of_ga4(name).ok_or_else(|| {
+        Refusal::Bad(format!(
+            "Field {name} is not a valid metric. For a list of valid dimensions and metrics, see https://developers.google.com/analytics/devguides/reporting/data/v1/api-schema"
+        ))
+    })
 }
 
 /// Whether a report's fields may be withheld for privacy.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     errors::Refusal,
-    fields::{Dimension, Metric, Sums},
+    fields::{self, Dimension, Metric, Sums},
     query::{self, Query, Row},
     world::{GoogleTruth, OTHER, Property},
 };
@@ -177,30 +177,40 @@ pub(super) fn metadata(property: &str) -> Value {
     })
 }
 
-/// `:checkCompatibility`: fields that are known go together here.
-pub(super) fn compatibility(body: &Value) -> Value {
-    let named = |list: &str| -> Vec<String> {
+/// `:checkCompatibility`: refuses fields that are unknown or do not go together, and says of all others whether
+/// they could be added.
+pub(super) fn compatibility(body: &Value) -> Result<Value, Refusal> {
+    let named = |list: &str| -> Vec<&str> {
         let items = body[list].as_array().into_iter().flatten();
-        items
-            .filter_map(|item| item["name"].as_str().map(str::to_owned))
-            .collect()
+        items.filter_map(|item| item["name"].as_str()).collect()
     };
-    let state = |known: bool| if known { "COMPATIBLE" } else { "INCOMPATIBLE" };
-    let dimensions: Value = named("dimensions")
-        .iter()
-        .map(|name| {
-            let known = Dimension::of_ga4(name).is_some();
-            json!({"dimensionMetadata": {"apiName": name}, "compatibility": state(known)})
-        })
+    let (dimensions, metrics) = (named("dimensions"), named("metrics"));
+    for name in &dimensions {
+        query::known_dimension(name)?;
+    }
+    for name in &metrics {
+        query::known_metric(name)?;
+    }
+    let asked: Vec<&str> = dimensions.into_iter().chain(metrics).collect();
+    fields::go_together(&asked)?;
+    let filter = body["compatibilityFilter"].as_str();
+    let state = |name: &str| {
+        let with: Vec<&str> = asked.iter().copied().chain([name]).collect();
+        match fields::go_together(&with) {
+            Ok(()) => "COMPATIBLE",
+            Err(_) => "INCOMPATIBLE",
+        }
+    };
+    let wanted = |state: &str| filter.is_none_or(|filter| filter == state);
+    let dimensions: Value = Dimension::ga4_names()
+        .filter(|name| wanted(state(name)))
+        .map(|name| json!({"dimensionMetadata": {"apiName": name}, "compatibility": state(name)}))
         .collect();
-    let metrics: Value = named("metrics")
-        .iter()
-        .map(|name| {
-            let known = Metric::of_ga4(name).is_some();
-            json!({"metricMetadata": {"apiName": name}, "compatibility": state(known)})
-        })
+    let metrics: Value = Metric::ga4_names()
+        .filter(|(name, _)| wanted(state(name)))
+        .map(|(name, _)| json!({"metricMetadata": {"apiName": name}, "compatibility": state(name)}))
         .collect();
-    json!({"dimensionCompatibilities": dimensions, "metricCompatibilities": metrics})
+    Ok(json!({"dimensionCompatibilities": dimensions, "metricCompatibilities": metrics}))
 }
 
 /// Whether a row is one that takes what is left over.

@@ -58,6 +58,13 @@ fn every_file_renders_alike_as_a_statement_and_as_an_intrinsic() {
             ("ga_conversions", "key_events"),
             ("zone", "Europe/Berlin"),
             ("business_unit", "shop"),
+            ("day", "date"),
+            ("baseline", "affise_clicks"),
+            ("keys", "property, session_source"),
+            ("dimensions_together", "session_source || session_medium"),
+            ("metrics_together", "sessions + total_users"),
+            ("report", "traffic"),
+            ("source", "ga4"),
         ];
         let bindings = [
             ("from", "$.window.from"),
@@ -75,6 +82,13 @@ fn every_file_renders_alike_as_a_statement_and_as_an_intrinsic() {
             ("ga_conversions", "$.plan.ga_conversions"),
             ("zone", "$.plan.zone"),
             ("business_unit", "$.plan.business_unit"),
+            ("day", "date"),
+            ("baseline", "affise_clicks"),
+            ("keys", "property, session_source"),
+            ("dimensions_together", "session_source || session_medium"),
+            ("metrics_together", "sessions + total_users"),
+            ("report", "traffic"),
+            ("source", "ga4"),
         ];
         let rendered = files.render(path, &parameters).unwrap();
         let intrinsic = files.states_format(path, &bindings).unwrap();

@@ -125,7 +125,24 @@ impl DayReading {
             same_since: same.map_or(self.read_at, |known| known.same_since),
             read_at: self.read_at,
             golden: self.is_golden == Some(true) && self.samples_read.is_none(),
+            sample: self.sample(),
             provisional: !self.provisional.is_empty(),
+        }
+    }
+
+    fn sample(&self) -> Option<(u64, u64)> {
+        self.samples_read.zip(self.sampling_space)
+    }
+
+    /// Whether a reading before was computed from a larger share of the sessions: then that one stays.
+    pub(in crate::pipeline) fn is_worse_than(&self, known: &KnownDay) -> bool {
+        match (self.sample(), known.sample) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some((read, space)), Some((known_read, known_space))) => {
+                u128::from(read) * u128::from(known_space)
+                    < u128::from(known_read) * u128::from(space)
+            }
         }
     }
 }
@@ -223,6 +240,7 @@ mod tests {
             same_since: at(same_since),
             read_at: at(read_at),
             golden: false,
+            sample: None,
             provisional: false,
         }
     }

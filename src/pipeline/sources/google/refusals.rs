@@ -57,7 +57,7 @@ struct Reason {
     reason: String,
 }
 
-const ADVICE_FIELDS: &str = "check dimensions, metrics and filters of the report in config.toml; the Data API's :checkCompatibility knows which go together";
+const ADVICE_FIELDS: &str = "mend dimensions, metrics and filters of the report in config.toml; `lakehand credentials test ga4` tells which fields go together";
 const ADVICE_RETIRED: &str = "collect the property with the GA4 Data API instead: `lakehand config migrate-ga3` turns the reports into GA4 ones; an archive can be read by setting base_url";
 
 impl Judge<'_> {

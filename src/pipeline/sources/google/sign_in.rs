@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use super::login::ServiceAccount;
+use super::{compatibility, login::ServiceAccount};
 use crate::{
-    config::{Ga3Settings, Ga4Settings},
+    config::{Ga3Settings, Ga4Report, Ga4Settings},
     pipeline::{
         jobs::JobContext,
         sources::{
@@ -29,6 +29,8 @@ pub(in crate::pipeline) struct GoogleSignIn {
     /// Properties of GA4, each with what it stands for; none for GA3, whose views nobody can be asked about any
     /// more.
     properties: Vec<(String, String)>,
+    /// The reports that are asked of them.
+    reports: Vec<Ga4Report>,
 }
 
 impl GoogleSignIn {
@@ -50,7 +52,8 @@ impl GoogleSignIn {
         properties.sort();
         properties.dedup_by(|one, other| one.0 == other.0);
         let timeout = settings.request_timeout_seconds;
-        Self::new(ctx, &settings.base_url, timeout, properties, key)
+        let reports = settings.reports.clone();
+        Self::new(ctx, &settings.base_url, timeout, (properties, reports), key)
     }
 
     /// For a stand-in of the Reporting API: the account alone.
@@ -63,14 +66,14 @@ impl GoogleSignIn {
         key: &SecretString,
     ) -> Result<Self, SourceError> {
         let timeout = settings.request_timeout_seconds;
-        Self::new(ctx, &settings.base_url, timeout, Vec::new(), key)
+        Self::new(ctx, &settings.base_url, timeout, <_>::default(), key)
     }
 
     fn new(
         ctx: &JobContext,
         base_url: &str,
         timeout_seconds: u64,
-        properties: Vec<(String, String)>,
+        (properties, reports): (Vec<(String, String)>, Vec<Ga4Report>),
         key: &SecretString,
     ) -> Result<Self, SourceError> {
         let account = ServiceAccount::read(key)?;
@@ -93,7 +96,26 @@ impl GoogleSignIn {
             email,
             address: base_url.to_owned(),
             properties,
+            reports,
         })
+    }
+
+    /// What the reports ask for that cannot be answered, each by the first of its properties that may be read.
+    async fn complaints(&self, denied: &[&str]) -> Result<Vec<String>, SourceError> {
+        let mut all = Vec::new();
+        for report in &self.reports {
+            let own = report.properties.iter().map(|unit| unit.property.as_str());
+            let Some(property) = own.clone().find(|property| !denied.contains(property)) else {
+                continue;
+            };
+            let complaints = compatibility::complaints(&self.client, property, report).await?;
+            all.extend(
+                complaints
+                    .into_iter()
+                    .map(|complaint| format!("the report {}: {complaint}", report.name)),
+            );
+        }
+        Ok(all)
     }
 
     /// Whether the account may read a property: its list of fields costs nothing of its quota.
@@ -116,15 +138,23 @@ impl SignIn for GoogleSignIn {
         let mut denied = Vec::new();
         for (property, unit) in &self.properties {
             if !self.may_read(property).await? {
-                denied.push(format!("{property} ({unit})"));
+                denied.push((property.as_str(), unit.as_str()));
             }
         }
-        let warning = (!denied.is_empty()).then(|| {
-            format!(
+        let ids: Vec<&str> = denied.iter().map(|(property, _)| *property).collect();
+        let mut warnings = Vec::new();
+        if !denied.is_empty() {
+            let named: Vec<String> = denied
+                .iter()
+                .map(|(property, unit)| format!("{property} ({unit})"))
+                .collect();
+            warnings.push(format!(
                 "it may not read {}; add it as a viewer in Google Analytics, and check the ids",
-                denied.join(", ")
-            )
-        });
+                named.join(", ")
+            ));
+        }
+        warnings.extend(self.complaints(&ids).await?);
+        let warning = (!warnings.is_empty()).then(|| warnings.join("; "));
         Ok(SignedIn {
             account: self.email.clone(),
             at: self.address.clone(),

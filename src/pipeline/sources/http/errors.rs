@@ -63,7 +63,7 @@ pub enum SourceError {
         advice: &'static str,
     },
     /// The source wants a pause that is longer than this collection may wait.
-    #[error("{what}: {why}, parked until {until}; redrive the execution after that")]
+    #[error("{what}: {why}, parked until {until}; the next collection after that reads it")]
     Quota {
         /// The request, without secrets.
         what: String,

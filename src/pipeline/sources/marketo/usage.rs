@@ -121,7 +121,7 @@ impl Marketo {
             return Ok(());
         };
         self.used_before.store(usage.total, Ordering::Relaxed);
-        let state = self.calls_state(Some(usage.total));
+        let state = self.calls_state(Some(usage.total)).await;
         self.keep(&state).await;
         if usage.total >= self.settings.daily_calls {
             return Err(SourceError::Quota {
@@ -136,9 +136,15 @@ impl Marketo {
         Ok(())
     }
 
-    fn calls_state(&self, used: Option<u64>) -> QuotaState {
+    /// A reading of the calls. That the instance is parked stays known, whichever of several collections says it.
+    async fn calls_state(&self, used: Option<u64>) -> QuotaState {
         let now = self.clock.now();
         let mut state = QuotaState::new("marketo", &self.account, now);
+        let before = self.quota(&self.account).await.ok().flatten();
+        if let Some(parked) = before.filter(|state| state.parked_at(now).is_some()) {
+            state.parked_until = parked.parked_until;
+            state.why = parked.why;
+        }
         let figure = QuotaFigure {
             used,
             left: used.map(|used| self.settings.daily_calls.saturating_sub(used)),
@@ -159,7 +165,7 @@ impl Marketo {
             UNKNOWN => None,
             before => Some(before + self.client.calls()),
         };
-        let mut state = self.calls_state(used);
+        let mut state = self.calls_state(used).await;
         if let Some(SourceError::Quota { what, why, until }) = ended
             && !what.starts_with("a bulk export")
         {

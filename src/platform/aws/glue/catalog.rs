@@ -6,7 +6,11 @@ use aws_sdk_glue::types as sdk;
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
-use super::super::{Clients, call::Api, instant, pages};
+use super::super::{
+    Clients,
+    call::{Api, CallFailure},
+    instant, pages,
+};
 use crate::{
     config::Profile,
     ops::{CataloguedTable, CrawlerError},
@@ -49,11 +53,13 @@ pub(super) async fn tables(
     };
     let page = |token: Option<String>| async move {
         let call = clients.glue.get_tables().database_name(database);
-        let answer = clients
-            .call(TABLES, database, call.set_next_token(token).send())
-            .await
-            .map_err(|error| CrawlerError::Platform(error.into()))?;
-        Ok::<_, CrawlerError>((answer.table_list.unwrap_or_default(), answer.next_token))
+        let sent = call.set_next_token(token).send();
+        match clients.call(TABLES, database, sent).await {
+            Ok(answer) => Ok((answer.table_list.unwrap_or_default(), answer.next_token)),
+            // The first crawl makes it.
+            Err(error) if error.failure == CallFailure::NotFound => Ok((Vec::new(), None)),
+            Err(error) => Err(CrawlerError::Platform(error.into())),
+        }
     };
     let all: Vec<sdk::Table> = pages(page).try_concat().await?;
     let targets = targets(crawler);

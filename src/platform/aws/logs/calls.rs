@@ -29,13 +29,6 @@ pub(super) struct Call {
     pub request_id: Option<String>,
 }
 
-impl Call {
-    /// The state's own name.
-    pub(super) fn state(&self) -> &str {
-        self.stage.rsplit(" / ").next().unwrap_or(&self.stage)
-    }
-}
-
 /// The calls of a history, in order.
 pub(super) fn calls_of(events: &[HistoryEvent]) -> Vec<Call> {
     let timeline = Timeline::of(events);

@@ -13,7 +13,10 @@ use crate::pipeline::jobs::Level;
 pub(super) struct Line {
     /// CloudWatch's id of it.
     pub id: String,
+    /// When it was written, as the line itself says where it does.
     pub at: Timestamp,
+    /// When, as CloudWatch has it.
+    pub logged: Timestamp,
     pub level: Level,
     pub message: String,
     pub stream: String,
@@ -21,8 +24,6 @@ pub(super) struct Line {
     pub request: Option<String>,
     /// The execution it names; only our own lines do.
     pub execution: Option<String>,
-    /// The state it names; only our own lines do.
-    pub stage: Option<String>,
 }
 
 /// A structured line: ours, or one of Lambda's own JSON format.
@@ -35,7 +36,6 @@ struct Structured {
     #[serde(alias = "requestId", alias = "AWSRequestId")]
     request_id: Option<String>,
     execution: Option<String>,
-    stage: Option<String>,
 }
 
 impl Line {
@@ -55,12 +55,12 @@ impl Line {
         let mut line = Self {
             id: event.event_id.unwrap_or_default(),
             at,
+            logged: at,
             level: level_of(text),
             message: text.to_owned(),
             stream: event.log_stream_name.unwrap_or_default(),
             request: None,
             execution: None,
-            stage: None,
         };
         if let Some(told) = structured {
             line.at = told.time.unwrap_or(at);
@@ -68,7 +68,6 @@ impl Line {
             line.message = told.message.unwrap_or_default();
             line.request = told.request_id;
             line.execution = told.execution;
-            line.stage = told.stage;
         }
         line
     }
@@ -104,25 +103,65 @@ fn level_of(text: &str) -> Level {
     Level::Info
 }
 
+/// A request as its lines tell of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request<'l> {
+    /// Its id; `None` for lines that no request can be found for.
+    pub id: Option<&'l str>,
+    /// The execution that its lines name, if they do.
+    pub execution: Option<&'l str>,
+    /// When its first line was written.
+    pub first: Timestamp,
+}
+
 /// The lines of the requests that `wanted` takes. In a stream, what stands between a request's START and the next one's
-/// belongs to it; what stands before any START is taken along, since nothing says whose it is.
-pub(super) fn of_request(lines: Vec<Line>, wanted: impl Fn(&str) -> bool) -> Vec<Line> {
-    let mut current: HashMap<String, String> = HashMap::new();
-    let mut kept = Vec::new();
-    for line in lines {
-        let begins = line
-            .message
-            .strip_prefix("START RequestId: ")
-            .and_then(|rest| rest.split_whitespace().next());
-        if let Some(request) = begins {
-            current.insert(line.stream.clone(), request.to_owned());
-        }
-        let request = line.request.as_ref().or_else(|| current.get(&line.stream));
-        if request.is_none_or(|request| wanted(request)) {
-            kept.push(line);
-        }
+/// belongs to it; each line that stands before any START and names no request is a request of its own.
+pub(super) fn of_requests(lines: Vec<Line>, wanted: impl Fn(Request<'_>) -> bool) -> Vec<Line> {
+    let owners = owners(&lines);
+    let mut requests: HashMap<&str, Request<'_>> = HashMap::new();
+    for (line, owner) in lines.iter().zip(&owners) {
+        let Some(id) = owner else { continue };
+        let request = requests.entry(id).or_insert(Request {
+            id: Some(id),
+            execution: None,
+            first: line.logged,
+        });
+        request.execution = request.execution.or(line.execution.as_deref());
+        request.first = request.first.min(line.logged);
     }
-    kept
+    let keeps = |(line, owner): (&Line, &Option<String>)| {
+        let own = owner.as_ref().and_then(|id| requests.get(id.as_str()));
+        wanted(own.copied().unwrap_or(Request {
+            id: None,
+            execution: line.execution.as_deref(),
+            first: line.logged,
+        }))
+    };
+    let keep: Vec<bool> = lines.iter().zip(&owners).map(keeps).collect();
+    let kept = lines.into_iter().zip(keep).filter(|(_, keep)| *keep);
+    kept.map(|(line, _)| line).collect()
+}
+
+/// The request of each line.
+fn owners(lines: &[Line]) -> Vec<Option<String>> {
+    let mut current: HashMap<&str, String> = HashMap::new();
+    let owner = |line: &'_ Line, current: &HashMap<&str, String>| {
+        let named = line.request.clone();
+        named.or_else(|| current.get(line.stream.as_str()).cloned())
+    };
+    lines
+        .iter()
+        .map(|line| {
+            let begins = line
+                .message
+                .strip_prefix("START RequestId: ")
+                .and_then(|rest| rest.split_whitespace().next());
+            if let Some(request) = begins {
+                current.insert(&line.stream, request.to_owned());
+            }
+            owner(line, &current)
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -143,13 +182,13 @@ mod tests {
     #[test]
     fn our_lines_are_taken_apart_and_others_stay_text() {
         let ours = line(
-            r#"{"time":"2026-01-31T09:00:00.5Z","level":"warn","stage":"Collect","attempt":2,"execution":"arn:x:y","request_id":"r-1","message":"slow\u001b[31m"}"#,
+            r#"{"timestamp":"2026-01-31T09:00:00.5Z","level":"WARN","stage":"collect","execution":"arn:x:y","requestId":"r-1","message":"slow"}"#,
             "s",
         );
         assert_eq!(ours.at.to_string(), "2026-01-31T09:00:00.5Z");
         assert_eq!(
-            (ours.level, ours.stage.as_deref()),
-            (Level::Warn, Some("Collect"))
+            (ours.level, ours.request.as_deref()),
+            (Level::Warn, Some("r-1"))
         );
         assert_eq!(ours.execution.as_deref(), Some("arn:x:y"));
         let other = line("[ERROR] KeyError: 'x'\n", "s");
@@ -159,6 +198,29 @@ mod tests {
         );
         assert_eq!(other.at.to_string(), "1970-01-01T00:00:01Z");
         assert_eq!(line(r#"{"rows": 7}"#, "s").message, r#"{"rows": 7}"#);
+    }
+
+    #[test]
+    fn a_request_of_another_execution_goes_with_all_its_lines() {
+        let named = |request: &str, execution: &str| {
+            line(
+                &format!(r#"{{"message":"m","requestId":"{request}","execution":"{execution}"}}"#),
+                "s",
+            )
+        };
+        let mut panicked = line("thread panicked", "s");
+        panicked.request = Some("r2".to_owned());
+        let lines = vec![
+            named("r1", "mine"),
+            panicked,
+            named("r2", "other"),
+            line("nobody's", "t"),
+        ];
+        let kept = of_requests(lines, |request| {
+            request.execution.is_none_or(|own| own == "mine")
+        });
+        let texts: Vec<&str> = kept.iter().map(|line| line.message.as_str()).collect();
+        assert_eq!(texts, ["m", "nobody's"]);
     }
 
     #[test]
@@ -172,7 +234,7 @@ mod tests {
             line("START RequestId: c Version: 1", "one"),
             line("of c", "one"),
         ];
-        let kept = of_request(lines, |request| request == "a");
+        let kept = of_requests(lines, |request| request.id == Some("a"));
         let texts: Vec<&str> = kept.iter().map(|line| line.message.as_str()).collect();
         assert_eq!(
             texts,

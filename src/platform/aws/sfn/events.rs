@@ -20,6 +20,10 @@ const WHOLE_PAGE: i32 = 1000;
 /// Events of a page when some are known.
 const NEWS_PAGE: i32 = 100;
 
+/// Looks at a history that lacks the end it must have, each a little later than the one before.
+const LOOKS: u32 = 4;
+const LAG: Duration = Duration::from_millis(300);
+
 /// Events of one execution.
 #[derive(Debug, Default)]
 struct Kept {
@@ -48,8 +52,7 @@ pub(super) struct Events {
 }
 
 impl Events {
-    /// Events with an id above `after`, oldest first. What was read less than `old` ago is not read again, and
-    /// neither is a history that has ended, unless [`Events::goes_on`] says that it was redriven.
+    /// Events with an id above `after`, oldest first.
     pub(super) async fn after(
         &self,
         clients: &Clients,
@@ -57,6 +60,22 @@ impl Events {
         after: u64,
         old: Duration,
     ) -> OpsResult<Vec<HistoryEvent>> {
+        let newer = |events: &[HistoryEvent]| {
+            let from = events.partition_point(|event| event.id <= after);
+            events[from..].to_vec()
+        };
+        self.look(clients, arn, old, newer).await
+    }
+
+    /// Looks at all events of an execution. What was read less than `old` ago is not read again, and neither is a
+    /// history that has ended, unless [`Events::goes_on`] says that it was redriven.
+    pub(super) async fn look<T>(
+        &self,
+        clients: &Clients,
+        arn: &str,
+        old: Duration,
+        look: impl FnOnce(&[HistoryEvent]) -> T,
+    ) -> OpsResult<T> {
         let slot = self.slot(arn);
         let mut kept = slot.lock().await;
         let recent = kept.read.is_some_and(|at| at.elapsed() < old);
@@ -65,8 +84,7 @@ impl Events {
             kept.events.extend(news);
             kept.read = Some(Instant::now());
         }
-        let from = kept.events.partition_point(|event| event.id <= after);
-        Ok(kept.events[from..].to_vec())
+        Ok(look(&kept.events))
     }
 
     /// The execution goes on although its history had ended.
@@ -74,6 +92,22 @@ impl Events {
         let slot = self.slot(arn);
         let mut kept = slot.lock().await;
         if kept.has_ended() {
+            let news = news(clients, arn, kept.last()).await?;
+            kept.events.extend(news);
+            kept.read = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// The execution has ended: what was read of it must reach its end. The history may lag behind a little.
+    pub(super) async fn reach_the_end(&self, clients: &Clients, arn: &str) -> OpsResult<()> {
+        let slot = self.slot(arn);
+        let mut kept = slot.lock().await;
+        for look in 0..LOOKS {
+            if kept.read.is_none() || kept.has_ended() {
+                break;
+            }
+            tokio::time::sleep(LAG * look).await;
             let news = news(clients, arn, kept.last()).await?;
             kept.events.extend(news);
             kept.read = Some(Instant::now());
@@ -129,7 +163,11 @@ async fn news(clients: &Clients, arn: &str, last: u64) -> OpsResult<Vec<HistoryE
                 reached = true;
                 break;
             }
-            news.push(event);
+            // What happened while the pages were read may have pushed events onto the next page again.
+            let known = |newest: &HistoryEvent| newest.id <= event.id;
+            if !news.last().is_some_and(known) {
+                news.push(event);
+            }
         }
         token = answer.next_token;
         if reached || token.is_none() {

@@ -237,6 +237,21 @@ impl Executions {
         *self.slot(machine).lock().await = None;
     }
 
+    /// What comes next is to be as it is then.
+    pub(super) fn forget_all(&self) {
+        self.described
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        let lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        for slot in lists.values() {
+            // A list that is being read at this moment is new.
+            if let Ok(mut list) = slot.try_lock() {
+                *list = None;
+            }
+        }
+    }
+
     fn slot(&self, machine: &str) -> Slot {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(lists.entry(machine.to_owned()).or_default())

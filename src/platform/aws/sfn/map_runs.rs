@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_sfn::types::MapRunItemCounts;
 use futures::{StreamExt, TryStreamExt};
 
 use super::super::{Clients, call::Api};
@@ -14,48 +15,56 @@ const DESCRIBE: Api = Api::paced("states", "DescribeMapRun", 50.0, 2.5);
 /// Map Runs of one execution that are asked for.
 const SHOWN: usize = 20;
 
-/// How far the newest Map Runs of an execution are, by stage.
-pub(super) async fn progress(
-    clients: &Clients,
-    events: &[HistoryEvent],
-) -> OpsResult<HashMap<String, String>> {
-    let runs: Vec<(u64, String)> = events
-        .iter()
-        .rev()
-        .filter(|event| event.event_type == EventType::MapRunStarted)
-        .filter_map(|event| Some((event.id, event.details.map_run_arn.clone()?)))
-        .take(SHOWN)
-        .collect();
+/// The newest Map Runs of a history, newest first: the stage, and the run's ARN.
+pub(super) fn of(events: &[HistoryEvent]) -> Vec<(String, String)> {
+    let started = |event: &&HistoryEvent| event.event_type == EventType::MapRunStarted;
+    let runs: Vec<&HistoryEvent> = events.iter().rev().filter(started).take(SHOWN).collect();
     if runs.is_empty() {
-        return Ok(HashMap::new());
+        return Vec::new();
     }
     let timeline = Timeline::of(events);
-    let mut progress: HashMap<String, String> = HashMap::new();
-    let told = futures::stream::iter(runs).map(|(event, arn)| async move {
+    let named = |event: &HistoryEvent| {
+        let stage = timeline.stage_of(event.id)?;
+        Some((
+            stage_name(&timeline, stage),
+            event.details.map_run_arn.clone()?,
+        ))
+    };
+    runs.into_iter().filter_map(named).collect()
+}
+
+/// How far these Map Runs are, by stage.
+pub(super) async fn progress(
+    clients: &Clients,
+    runs: Vec<(String, String)>,
+) -> OpsResult<HashMap<String, String>> {
+    let told = futures::stream::iter(runs).map(|(stage, arn)| async move {
         let call = clients.sfn.describe_map_run().map_run_arn(&arn);
         let answer = clients.call(DESCRIBE, &arn, call.send()).await?;
-        OpsResult::Ok((event, answer))
+        OpsResult::Ok((stage, answer.item_counts))
     });
     let told: Vec<_> = told.buffered(4).try_collect().await?;
-    for (event, answer) in told {
-        let (Some(stage), Some(items)) = (timeline.stage_of(event), answer.item_counts) else {
-            continue;
-        };
-        let also = [
-            ("failed", items.failed),
-            ("timed out", items.timed_out),
-            ("aborted", items.aborted),
-            ("running", items.running),
-        ];
-        let also: String = also
-            .iter()
-            .filter(|(_, count)| *count > 0)
-            .map(|(what, count)| format!(", {count} {what}"))
-            .collect();
+    let mut progress: HashMap<String, String> = HashMap::new();
+    for (stage, items) in told {
         // The newest comes first, and stays.
-        progress
-            .entry(stage_name(&timeline, stage))
-            .or_insert_with(|| format!("{} of {} done{also}", items.succeeded, items.total));
+        if let Some(items) = items {
+            progress.entry(stage).or_insert_with(|| words(&items));
+        }
     }
     Ok(progress)
+}
+
+fn words(items: &MapRunItemCounts) -> String {
+    let also = [
+        ("failed", items.failed),
+        ("timed out", items.timed_out),
+        ("aborted", items.aborted),
+        ("running", items.running),
+    ];
+    let also: String = also
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(what, count)| format!(", {count} {what}"))
+        .collect();
+    format!("{} of {} done{also}", items.succeeded, items.total)
 }

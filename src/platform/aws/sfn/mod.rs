@@ -173,24 +173,16 @@ impl StepFunctions {
         if known.is_some_and(|known| known < u64::from(described.redrives)) {
             self.events.goes_on(&self.clients, arn).await?;
         }
+        if described.status.is_ended() {
+            self.events.reach_the_end(&self.clients, arn).await?;
+        }
         Ok(described)
     }
 
     /// The stage an execution is in, or failed in.
     async fn current_stage(&self, arn: &str) -> OpsResult<Option<String>> {
-        let events = self.events.after(&self.clients, arn, 0, EVENTS_FOR).await?;
-        let timeline = Timeline::of(&events);
-        let open = |stage: &crate::workflow::history::Stage| {
-            matches!(stage.status, StageStatus::Running | StageStatus::Retrying)
-        };
-        let index = match timeline.head.status {
-            crate::workflow::history::ExecutionStatus::Running => {
-                timeline.stages.iter().rposition(open)
-            }
-            crate::workflow::history::ExecutionStatus::Succeeded => None,
-            _ => failed_stage(&timeline),
-        };
-        Ok(index.map(|index| stage_name(&timeline, index)))
+        let look = |events: &[HistoryEvent]| stage_in(&Timeline::of(events));
+        self.events.look(&self.clients, arn, EVENTS_FOR, look).await
     }
 
     async fn summary(&self, described: &Described) -> OpsResult<ExecutionSummary> {
@@ -312,6 +304,21 @@ impl StepFunctions {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The stage that runs, or the one in which it failed.
+fn stage_in(timeline: &Timeline) -> Option<String> {
+    use crate::workflow::history::ExecutionStatus::{Running, Succeeded};
+    let open = |status: StageStatus| matches!(status, StageStatus::Running | StageStatus::Retrying);
+    let index = match timeline.head.status {
+        Running => {
+            let mut stages = timeline.stages.iter();
+            stages.rposition(|stage| open(stage.status))
+        }
+        Succeeded => None,
+        _ => failed_stage(timeline),
+    };
+    index.map(|index| stage_name(timeline, index))
 }
 
 fn exists(machine: &Machine, name: &str, how: &str) -> OpsError {
@@ -478,13 +485,21 @@ impl Workflows for StepFunctions {
     }
 
     async fn progress(&self, id: &ExecutionId) -> OpsResult<HashMap<String, String>> {
-        let (_, events) = self.events_of(id).await?;
-        map_runs::progress(&self.clients, &events).await
+        let arn = self.arn(id).await?;
+        let runs = self
+            .events
+            .look(&self.clients, &arn, EVENTS_FOR, map_runs::of)
+            .await?;
+        map_runs::progress(&self.clients, runs).await
     }
 
     async fn not_redrivable(&self, id: &ExecutionId) -> OpsResult<Option<String>> {
         let described = self.described(&self.arn(id).await?, false).await?;
         Ok(described.not_redrivable.clone())
+    }
+
+    fn forget(&self) {
+        self.executions.forget_all();
     }
 
     async fn start(&self, request: StartRequest) -> OpsResult<ExecutionId> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{JobCall, JobRunner, TaskCall, TaskFailure, text_parameter};
-use crate::config::Profile;
+use crate::{config::Profile, workflow::fail_execution};
 
 /// `lambda:invoke`: `FunctionName` and `Payload` in, Lambda's answer out.
 pub(super) async fn invoke(
@@ -48,7 +48,7 @@ async fn run_job(
     jobs: &dyn JobRunner,
     call: TaskCall,
 ) -> Result<Value, TaskFailure> {
-    if job == "fail-execution" {
+    if job == fail_execution::NAME {
         return fail_execution(&payload);
     }
     let job_call = JobCall {
@@ -71,33 +71,10 @@ fn function_error(error_type: &str, message: &str) -> TaskFailure {
     )
 }
 
-/// Ends an execution as failed with the error that was caught before, so that it can be redriven.
-///
-/// A redrive of an execution that ended in a Fail state enters the Fail state again and fails again
-/// (AWS, "Redrive behavior of individual states"). This function fails once for each redrive count:
-/// `failed_in` and `now_in` are the context's `$$.Execution` at the failure and now. After a redrive the
-/// second has the higher `RedriveCount` (an execution that never was redriven has none), the function
-/// succeeds, and the work goes on.
+/// `fail-execution` with its failure as Step Functions reports it.
 pub(in super::super) fn fail_execution(input: &Value) -> Result<Value, TaskFailure> {
-    let count = |name: &str| {
-        input
-            .get(name)
-            .and_then(|run| run.get("RedriveCount"))
-            .and_then(Value::as_u64)
-            .unwrap_or(0)
-    };
-    if count("now_in") > count("failed_in") {
-        return Ok(json!({ "redriven": true }));
-    }
-    let text = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
-    let (error, cause) = (text("error"), text("cause"));
-    let wrapped_already = serde_json::from_str::<Value>(cause)
-        .is_ok_and(|inner| inner.get("errorType").and_then(Value::as_str) == Some(error));
-    if wrapped_already {
-        Err(TaskFailure::new(error, cause))
-    } else {
-        Err(function_error(error, cause))
-    }
+    fail_execution::fail_execution(input)
+        .map_err(|failure| function_error(&failure.error, &failure.message))
 }
 
 #[cfg(test)]

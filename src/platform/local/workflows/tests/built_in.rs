@@ -463,6 +463,49 @@ async fn a_stream_that_fails_beside_a_parked_one_fails_the_execution() {
 }
 
 #[tokio::test]
+async fn a_function_that_ran_out_of_time_is_called_again() {
+    let calls = Arc::new(AtomicU32::new(0));
+    let unfinished = |calls: &Arc<AtomicU32>| {
+        let calls = Arc::clone(calls);
+        move || calls.fetch_add(1, Ordering::SeqCst) < 2
+    };
+    let resources = {
+        let (again, dimensions) = (unfinished(&calls), unfinished(&Arc::default()));
+        jobs()
+            .says("collect", move |input, _| {
+                Ok(if input["stream"] == "affise.clicks" && again() {
+                    json!({ "finished": false })
+                } else {
+                    json!({ "rows": 1, "manifest_key": "a" })
+                })
+            })
+            .says("update-dimensions", move |_, _| {
+                Ok(if dimensions() {
+                    json!({ "finished": false })
+                } else {
+                    json!({})
+                })
+            })
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (workflows, resources) = built_in(folder.path(), resources);
+    let (_, summary) = finish(&workflows, "collect").await;
+    assert_eq!(summary.status, ExecutionStatus::Succeeded);
+    let times = |name: &str| {
+        let names = resources.names();
+        names.iter().filter(|own| *own == name).count()
+    };
+    assert_eq!(
+        (times("collect"), times("normalise")),
+        (5 + 2, 5),
+        "only what is collected to its end is normalised"
+    );
+    finish(&workflows, "daily-report").await;
+    assert_eq!(times("update-dimensions"), 3);
+    assert_eq!(times("extract-offer-caps"), 1);
+}
+
+#[tokio::test]
 async fn a_backfill_nests_its_chunks_and_repeats_only_the_failed_one() {
     let folder = tempfile::tempdir().unwrap();
     let failed = Arc::new(AtomicU32::new(0));

@@ -1,0 +1,5 @@
+-- severity: warn
+-- reason: a day has less than a quarter of the rows of a mean day of the four weeks before the window
+-- unit: share of the trailing mean
+-- threshold: >= 0.25
+-- include /shared/rows_against_trailing_mean.sql

@@ -1,0 +1,5 @@
+-- severity: warn
+-- reason: Google folded rows of a day into (other): what they were is not known
+-- unit: share of the day
+-- threshold: <= 0.01
+-- include /shared/ga_other_share.sql
