@@ -1,6 +1,6 @@
 //! `lakehand package`: the functions' zip from a built binary.
 
-use std::{fs, io::Write, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use clap::Args;
 

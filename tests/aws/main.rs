@@ -7,8 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod account;
-mod desk;
 mod deploy;
+mod desk;
 mod emulator;
 mod proxy;
 #[path = "../support/python.rs"]
