@@ -214,7 +214,7 @@ mod tests {
         let mut zip = ZipArchive::new(Cursor::new(&package.bytes)).unwrap();
         assert_eq!(zip.len(), 1);
         let file = zip.by_index(0).unwrap();
-        assert_eq!(file.name(), "bootstrap");
+        assert_eq!(file.name().unwrap(), "bootstrap");
         assert_eq!(file.unix_mode(), Some(0o100_755));
         drop(file);
         assert_eq!(Package::of_zip(package.bytes.clone()).unwrap(), package);
