@@ -1,4 +1,4 @@
-//! `lakehand deploy` and `lakehand destroy`: the stacks of a profile on AWS.
+//! `lakehand deploy`: the stacks of a profile on AWS.
 
 use std::{
     collections::BTreeMap,
@@ -52,26 +52,15 @@ pub struct DeployArgs {
     drift: bool,
 }
 
-/// `lakehand destroy`
-#[derive(Debug, Args)]
-pub struct DestroyArgs {
-    /// The profile's name, in place of typing it when asked.
-    #[arg(long, value_name = "PROFILE")]
-    confirm: Option<String>,
-    /// A bucket that is emptied and deleted too. Data goes only when all four buckets are named.
-    #[arg(long, value_name = "NAME")]
-    delete_bucket: Vec<String>,
+/// What this verb and `destroy` work with.
+pub(super) struct Site {
+    pub(super) profile: Profile,
+    pub(super) stacks: CloudFormation,
+    pub(super) account: String,
+    pub(super) region: String,
 }
 
-/// What both verbs work with.
-struct Site {
-    profile: Profile,
-    stacks: CloudFormation,
-    account: String,
-    region: String,
-}
-
-async fn site(profile: Profile) -> Result<Site, CliError> {
+pub(super) async fn site(profile: Profile) -> Result<Site, CliError> {
     let stacks = CloudFormation::open(&profile).await;
     let (account, region) = stacks.place().await?;
     if let Some(only) = profile
@@ -96,7 +85,7 @@ async fn site(profile: Profile) -> Result<Site, CliError> {
     })
 }
 
-fn profile(name: Option<&str>, changes: Option<&str>) -> Result<Profile, CliError> {
+pub(super) fn profile(name: Option<&str>, changes: Option<&str>) -> Result<Profile, CliError> {
     let config = Config::load(&Home::find()?)?;
     let profile = config.profile(name)?.clone();
     if profile.platform != PlatformKind::Aws {
@@ -121,7 +110,7 @@ fn profile(name: Option<&str>, changes: Option<&str>) -> Result<Profile, CliErro
 ///
 /// # Errors
 /// When a stack fails, somebody else deploys, or the answer is no.
-pub async fn deploy(args: &DeployArgs, name: Option<&str>, output: OutputFormat) -> VerbResult {
+pub async fn run(args: &DeployArgs, name: Option<&str>, output: OutputFormat) -> VerbResult {
     let looks = args.export.is_some() || args.drift;
     let profile = profile(name, (!looks).then_some("a deployment"))?;
     let package = args.package.as_deref().map(read_package).transpose()?;
@@ -290,7 +279,7 @@ fn agreed(args: &DeployArgs, profile: &Profile, plan: &Plan) -> Result<(), CliEr
 }
 
 /// Wants the profile's name, typed or given.
-fn typed(profile: &Profile, given: Option<&str>, why: &str) -> Result<(), CliError> {
+pub(super) fn typed(profile: &Profile, given: Option<&str>, why: &str) -> Result<(), CliError> {
     let advice = "give --confirm with the profile's name";
     let answer = match given {
         Some(name) => name.to_owned(),
@@ -324,7 +313,7 @@ fn ask(question: &str, advice: &str) -> Result<String, CliError> {
 }
 
 /// Progress goes to standard error.
-struct Told;
+pub(super) struct Told;
 
 impl Watcher for Told {
     fn part(&self, part: &str, what: &str) {
@@ -411,103 +400,4 @@ fn write_outputs(out: &mut dyn Write, outputs: &Outputs) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Takes a deployment away; data stays unless every bucket is named.
-///
-/// # Errors
-/// When the name is not typed, the buckets are not all named, or a stack fails.
-pub async fn destroy(args: &DestroyArgs, name: Option<&str>, output: OutputFormat) -> VerbResult {
-    let profile = profile(name, Some("destroying"))?;
-    let site = site(profile).await?;
-    let profile = &site.profile;
-    let buckets = buckets_of(&site).await?;
-    let with_data = !args.delete_bucket.is_empty();
-    if with_data && !same(&args.delete_bucket, &buckets) {
-        return Err(CliError::usage(
-            "data goes as a whole or not at all, and these are not the buckets of this deployment",
-            format!(
-                "to delete all data, name each: --delete-bucket {}",
-                buckets.join(" --delete-bucket ")
-            ),
-        ));
-    }
-    let what = if with_data {
-        format!(
-            "this deletes the stacks of {} and ALL DATA in {}",
-            profile.resource_name("*"),
-            buckets.join(", ")
-        )
-    } else {
-        format!(
-            "this deletes the functions, workflows, schedules and catalog of {}; data stays",
-            profile.resource_name("*")
-        )
-    };
-    typed(profile, args.confirm.as_deref(), &what)?;
-    let deployment = Deployment::new(profile, &site.account, &site.region, None, BTreeMap::new())?;
-    let deployer = Deployer::new(&site.stacks, &deployment);
-    let mut deleted = Vec::new();
-    for stack in Stack::ALL.into_iter().rev() {
-        if stack == Stack::DataStorage && !with_data {
-            continue;
-        }
-        let name = deployment.stack_name(stack);
-        deployer.delete_and_wait(stack.part(), &name, &Told).await?;
-        deleted.push(name);
-    }
-    let mut emptied = BTreeMap::new();
-    for bucket in buckets.iter().filter(|_| with_data) {
-        let versions = site.stacks.delete_bucket(bucket).await?;
-        Told.part(
-            "data-storage",
-            &format!("bucket {bucket} deleted with {versions} versions of objects"),
-        );
-        emptied.insert(bucket, versions);
-    }
-    let kept = if with_data {
-        Vec::new()
-    } else {
-        buckets.clone()
-    };
-    let value = serde_json::json!({ "deleted_stacks": deleted, "deleted_buckets": emptied, "kept_buckets": kept });
-    print_as(output, &value, |out| {
-        for name in &deleted {
-            writeln!(out, "deleted {name}")?;
-        }
-        for bucket in &kept {
-            writeln!(out, "kept s3://{bucket}")?;
-        }
-        writeln!(
-            out,
-            "kept: the data key (delete it in KMS once nothing needs it) and the credentials in the parameter store"
-        )
-    })?;
-    Ok(Ended::Well)
-}
-
-/// The buckets as the stack made them, or as the profile names them where it is gone.
-async fn buckets_of(site: &Site) -> Result<Vec<String>, CliError> {
-    let profile = &site.profile;
-    let name = profile.resource_name(Stack::DataStorage.part());
-    let outputs = site.stacks.state(&name).await?.unwrap_or_default().outputs;
-    let of = |output: &str, pattern: String| outputs.get(output).cloned().unwrap_or(pattern);
-    Ok(vec![
-        of("RawBucketName", profile.raw_bucket()),
-        of("StdBucketName", profile.std_bucket()),
-        of(
-            "ResultsBucketName",
-            profile.resource_name("results").to_lowercase(),
-        ),
-        of("ArtifactBucketName", profile.artifact_bucket()),
-    ])
-}
-
-fn same(given: &[String], all: &[String]) -> bool {
-    let sorted = |names: &[String]| {
-        let mut names = names.to_vec();
-        names.sort();
-        names
-    };
-    sorted(given) == sorted(all)
 }

@@ -37,6 +37,8 @@ mod datamart;
 mod demo;
 #[cfg(feature = "deploy")]
 mod deploy;
+#[cfg(feature = "deploy")]
+mod destroy;
 mod error;
 mod gold;
 mod import;
@@ -156,7 +158,7 @@ enum Verb {
     Deploy(deploy::DeployArgs),
     /// Take a deployment away; data stays unless every bucket is named.
     #[cfg(feature = "deploy")]
-    Destroy(deploy::DestroyArgs),
+    Destroy(destroy::DestroyArgs),
     /// Where the configuration lies, whether it is right, what is in force.
     #[command(subcommand)]
     Config(config::ConfigVerb),
@@ -300,11 +302,11 @@ async fn run_verb(cli: Cli) -> VerbResult {
         Some(Verb::Package(args)) => return package::run(args, output),
         #[cfg(feature = "deploy")]
         Some(Verb::Deploy(args)) => {
-            return deploy::deploy(args, cli.profile.as_deref(), output).await;
+            return deploy::run(args, cli.profile.as_deref(), output).await;
         }
         #[cfg(feature = "deploy")]
         Some(Verb::Destroy(args)) => {
-            return deploy::destroy(args, cli.profile.as_deref(), output).await;
+            return destroy::run(args, cli.profile.as_deref(), output).await;
         }
         _ => {}
     }

@@ -29,7 +29,7 @@ cfn.ChangeSet.apply = apply
 
 def diff(self):
     resources = self.stack.resource_map
-    names = resources.build_resource_diff(self.template_dict, self.parameters)
+    names = resources.build_resource_diff(self.template_dict, changed(self.stack, self.parameters))
     kind = lambda name: (self.template_dict["Resources"].get(name) or resources._resource_json_map[name])["Type"]
     return [cfn.Change(action=action, logical_resource_id=name, resource_type=kind(name)) for action, all in names.items() for name in dict.fromkeys(all)]
 
@@ -37,9 +37,14 @@ def diff(self):
 cfn.ChangeSet.diff = diff
 
 
+def changed(stack, others):
+    """The parameters whose values differ, whether they were given before or are the template's defaults."""
+    text = lambda value: ",".join(value) if isinstance(value, list) else str(value)
+    return {name: value for name, value in others.items() if text(stack.stack_parameters.get(name, "")) != text(value)}
+
+
 def has_parameters(self, others):
-    there = self.stack_parameters
-    return all(str(there.get(name, "")) == str(value) for name, value in others.items())
+    return not changed(self, others)
 
 
 cfn.Stack.has_parameters = has_parameters

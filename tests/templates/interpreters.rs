@@ -1,8 +1,9 @@
 //! Our interpreter against another one on the definitions that are deployed: `aws-local-stepfunctions` (npm).
 //!
 //! Both get the same rendered definition, input and answers of tasks, and must come to the same end with the same
-//! calls. In two things they differ, and in both AWS's documentation is on our side: see [`is_filter_without_match`] and
-//! [`EXECUTION`].
+//! calls. In two things they differ, and in both the documentation is on our side: [`is_filter_without_match`] and
+//! [`EXECUTION`]. A third one was `"IsPresent": false` of a path that leads nowhere, which the specification's words leave
+//! open (AWS and we say yes, the other one no): the definitions say `Not` and `"IsPresent": true` instead.
 
 use std::{
     collections::BTreeMap,
@@ -67,6 +68,7 @@ fn usual() -> BTreeMap<&'static str, Vec<Value>> {
         ("StartCrawler", vec![gives(json!({}))]),
         ("Notify", vec![gives(json!({ "MessageId": "m" }))]),
         ("NotifyFailure", vec![gives(json!({ "MessageId": "m" }))]),
+        ("NotifyParked", vec![gives(json!({ "MessageId": "m" }))]),
         ("AcquireLease", vec![done()]),
         ("UpdateDimensions", vec![done()]),
         ("ExtractOfferCaps", vec![done()]),
@@ -157,10 +159,10 @@ fn cases() -> Vec<Case> {
             one(),
             vec![(
                 "Collect",
-                vec![
-                    payload(json!({ "parked_until": "2026-01-01T00:00:00Z" })),
-                    payload(json!({ "rows": 1 })),
-                ],
+                vec![payload(json!({
+                    "rows": 3, "manifest_key": "k",
+                    "failure": { "error": "QuotaExhausted", "cause": "used up", "parked_until": "2026-01-02T00:00:00Z" },
+                }))],
             )],
         ),
         case(

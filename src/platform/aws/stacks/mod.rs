@@ -1,19 +1,18 @@
 //! CloudFormation: change sets, events, outputs, drift; and the bucket of what templates refer to.
 
+mod buckets;
+mod shape;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_cloudformation::types::{
-    Capability, Change as SdkChange, ChangeAction, ChangeSetStatus, ChangeSetType, Parameter,
-    PolicyAction, Replacement, ResourceChange, StackDriftDetectionStatus, StackResourceDriftStatus,
-    Tag,
+    Capability, ChangeSetStatus, ChangeSetType, Parameter, StackDriftDetectionStatus,
+    StackResourceDriftStatus, Tag,
 };
-use aws_sdk_s3::{
-    primitives::ByteStream,
-    types::{Delete, ObjectIdentifier},
-};
-use jiff::Timestamp;
+use aws_sdk_s3::primitives::ByteStream;
 
+use self::shape::{change_of, clean, event_of, holds_nothing};
 use super::{
     Clients,
     call::{Api, CallError, CallFailure},
@@ -22,7 +21,7 @@ use crate::{
     config::Profile,
     ops::{
         OpsError, OpsErrorKind, OpsResult,
-        deploy::{Action, Change, Drifted, Prepared, StackEvent, StackRequest, StackState},
+        deploy::{Change, Drifted, Prepared, StackEvent, StackRequest, StackState},
         ports::Stacks,
     },
     pipeline::text::for_terminal,
@@ -149,8 +148,7 @@ impl CloudFormation {
                     Some(ChangeSetStatus::CreateComplete) => {}
                     Some(ChangeSetStatus::Failed) => {
                         let why = answer.status_reason().unwrap_or_default();
-                        let nothing = ["didn't contain changes", "No updates are to be performed"];
-                        if nothing.iter().any(|text| why.contains(text)) {
+                        if holds_nothing(why) {
                             return Ok(None);
                         }
                         return Err(OpsError::new(
@@ -174,62 +172,6 @@ impl CloudFormation {
             format!("the change set of {stack} did not come"),
             "look at it in CloudFormation, then deploy again",
         ))
-    }
-
-    async fn versions_deleted(&self, bucket: &str) -> OpsResult<u64> {
-        let mut deleted = 0;
-        loop {
-            let call = self.clients.s3.list_object_versions().bucket(bucket);
-            let page = self
-                .clients
-                .call(s3("ListObjectVersions"), bucket, call.send())
-                .await?;
-            let versions = page
-                .versions()
-                .iter()
-                .map(|one| (one.key(), one.version_id()));
-            let markers = page
-                .delete_markers()
-                .iter()
-                .map(|one| (one.key(), one.version_id()));
-            let objects: Vec<_> = versions
-                .chain(markers)
-                .filter_map(|(key, version)| {
-                    ObjectIdentifier::builder()
-                        .key(key?)
-                        .set_version_id(version.map(str::to_owned))
-                        .build()
-                        .ok()
-                })
-                .collect();
-            if objects.is_empty() {
-                return Ok(deleted);
-            }
-            deleted += objects.len() as u64;
-            let all = Delete::builder()
-                .set_objects(Some(objects))
-                .quiet(true)
-                .build()
-                .map_err(|error| {
-                    OpsError::new(OpsErrorKind::Platform, error.to_string(), "report this")
-                })?;
-            let call = self.clients.s3.delete_objects().bucket(bucket).delete(all);
-            let answer = self
-                .clients
-                .call(s3("DeleteObjects"), bucket, call.send())
-                .await?;
-            if let Some(error) = answer.errors().first() {
-                return Err(OpsError::new(
-                    OpsErrorKind::Platform,
-                    format!(
-                        "could not delete {} of {bucket}: {}",
-                        for_terminal(error.key().unwrap_or_default()),
-                        for_terminal(error.message().unwrap_or("no reason was given"))
-                    ),
-                    "the role needs s3:DeleteObject and s3:DeleteObjectVersion on the bucket",
-                ));
-            }
-        }
     }
 }
 
@@ -304,11 +246,15 @@ impl Stacks for CloudFormation {
             .set_parameters(Some(Self::parameters(request, kept)))
             .set_tags(Some(tags.collect()))
             .capabilities(Capability::CapabilityNamedIam);
-        let answer = self
+        let made = self
             .clients
             .call(api("CreateChangeSet"), &request.name, call.send())
-            .await?;
-        let id = answer.id.unwrap_or(name);
+            .await;
+        let id = match made {
+            Ok(answer) => answer.id.unwrap_or(name),
+            Err(error) if holds_nothing(&error.message) => return Ok(Prepared::NoChange),
+            Err(error) => return Err(error.into()),
+        };
         match self.finished(&request.name, &id).await {
             Ok(Some(changes)) => Ok(Prepared::ChangeSet {
                 id,
@@ -510,59 +456,4 @@ impl CloudFormation {
             }
         }
     }
-}
-
-fn clean(text: &str) -> String {
-    for_terminal(text).into_owned()
-}
-
-fn change_of(change: &SdkChange) -> Option<Change> {
-    let change = change.resource_change()?;
-    let mut properties: Vec<String> = change
-        .details()
-        .iter()
-        .filter_map(|detail| {
-            let target = detail.target()?;
-            let attribute = target.attribute()?.as_str();
-            Some(target.name().map_or_else(|| attribute.to_owned(), clean))
-        })
-        .collect();
-    properties.sort();
-    properties.dedup();
-    Some(Change {
-        action: action_of(change),
-        logical_id: change.logical_resource_id().map(clean)?,
-        resource_type: change.resource_type().map(clean).unwrap_or_default(),
-        physical_id: change.physical_resource_id().map(clean),
-        properties,
-    })
-}
-
-fn action_of(change: &ResourceChange) -> Action {
-    let keeps = matches!(
-        change.policy_action(),
-        Some(PolicyAction::Retain | PolicyAction::ReplaceAndRetain)
-    );
-    match (change.action(), change.replacement()) {
-        (Some(ChangeAction::Add | ChangeAction::Import), _) => Action::Add,
-        (Some(ChangeAction::Remove), _) if keeps => Action::Keep,
-        (Some(ChangeAction::Remove), _) => Action::Delete,
-        (_, Some(Replacement::True)) => Action::Replace,
-        (Some(ChangeAction::Dynamic), _) | (_, Some(Replacement::Conditional)) => {
-            Action::MayReplace
-        }
-        _ => Action::Modify,
-    }
-}
-
-fn event_of(event: &aws_sdk_cloudformation::types::StackEvent) -> Option<StackEvent> {
-    let at = event.timestamp()?;
-    Some(StackEvent {
-        id: event.event_id()?.to_owned(),
-        at: Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()?,
-        logical_id: event.logical_resource_id().map(clean)?,
-        resource_type: event.resource_type().map(clean).unwrap_or_default(),
-        status: event.resource_status()?.as_str().to_owned(),
-        reason: event.resource_status_reason().map(clean),
-    })
 }
