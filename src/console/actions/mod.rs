@@ -169,11 +169,18 @@ pub(crate) fn scopes(screen: Screen) -> &'static [Scope] {
     }
 }
 
-/// The actions of a screen; the one for the terminal test only when it is asked for.
+/// The actions of a screen; the one for the terminal test only when it is asked for, signing in only where that is
+/// needed.
 pub(crate) fn of_screen(state: &State) -> impl Iterator<Item = &'static Action> {
     let (scopes, test) = (scopes(state.screen), state.test_panic);
+    let signs_in = state.connection.login_command.is_some();
     ACTIONS.iter().filter(move |action| {
-        scopes.contains(&action.scope) && (action.id != ActionId::TestPanic || test)
+        let is_there = match action.id {
+            ActionId::TestPanic => test,
+            ActionId::SignIn => signs_in,
+            _ => true,
+        };
+        scopes.contains(&action.scope) && is_there
     })
 }
 
