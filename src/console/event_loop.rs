@@ -217,7 +217,10 @@ impl Loop {
                     continue;
                 }
             };
-            let advice = "make the window larger or use the command line";
+            let advice = match &effect.request {
+                Request::SignIn(_) => "run it in another terminal, then press r",
+                _ => "make the window larger or use the command line",
+            };
             let answer =
                 Answer::Done(result.map_err(|error| {
                     OpsError::new(OpsErrorKind::Platform, error.to_string(), advice)

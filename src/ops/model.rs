@@ -40,7 +40,7 @@ text_type!(WorkflowName, ExecutionId, ReportName);
 pub struct Identity {
     /// Profile name.
     pub profile: String,
-    /// `local`, or the AWS account.
+    /// `local`; empty on AWS, where [`Connection`] tells it once it was asked for.
     pub account: String,
     /// `this machine`, or the AWS region.
     pub region: String,

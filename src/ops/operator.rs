@@ -77,12 +77,15 @@ pub struct OperatorParts {
     pub sample: Option<Arc<dyn SampleStarter>>,
 }
 
+/// What is known of the executions looked at last, the newest at the end.
+type Folds = VecDeque<(ExecutionId, Arc<Known>)>;
+
 /// The one implementation of [`Operations`].
 #[derive(Debug)]
 pub struct Operator {
     pub(super) parts: OperatorParts,
     pub(super) reports: Arc<ReportCache>,
-    folded: Arc<Mutex<VecDeque<(ExecutionId, Arc<Known>)>>>,
+    folded: Arc<Mutex<Folds>>,
     pub(super) listed: Arc<tokio::sync::Mutex<Option<(std::time::Instant, super::board::Listed)>>>,
     /// The name of the protected profile was typed.
     confirmed: bool,
@@ -133,7 +136,7 @@ impl Operator {
     }
 
     async fn known(&self, id: &ExecutionId) -> OpsResult<Arc<Known>> {
-        let kept = |kept: &VecDeque<(ExecutionId, Arc<Known>)>| {
+        let kept = |kept: &Folds| {
             kept.iter()
                 .find(|(kept, _)| kept == id)
                 .map(|(_, known)| Arc::clone(known))

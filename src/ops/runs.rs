@@ -285,7 +285,10 @@ pub fn redrive(folded: &Folded, summary: &ExecutionSummary, now: Timestamp) -> R
             "its history is full; start a new execution with the same window".to_owned(),
         );
     }
-    let stages = stages_to_run_again(&folded.timeline);
+    let mut stages = stages_to_run_again(&folded.timeline);
+    // A stage that was entered again by an earlier redrive is one stage.
+    let mut named = std::collections::HashSet::new();
+    stages.retain(|(name, _)| named.insert(name.clone()));
     let safety = stages
         .iter()
         .map(|(name, _)| safety_of(name))

@@ -91,7 +91,7 @@ async fn a_failed_run_is_found_explained_and_redriven_by_keys() {
             .see("Runs again")
             .see("Read");
         script.press("4711<enter>").wait(3_000);
-        script.wait(5_000).see("succeeded");
+        script.wait(5_000).see("✓ OK  daily-report");
         script.press("1").wait(12_000).not_see("ParameterNotFound");
     })
     .await;
@@ -103,7 +103,8 @@ async fn a_failed_run_is_found_explained_and_redriven_by_keys() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_screen_shows_what_the_account_holds() {
     let desk = furnished("co-all", "").await;
-    script(desk.operations(), |script| {
+    let proxy = desk.account.proxy.clone();
+    script(desk.operations(), move |script| {
         script
             .press("4")
             .wait(1_000)
@@ -111,8 +112,20 @@ async fn every_screen_shows_what_the_account_holds() {
             .see("affise.clicks");
         script.press("5").wait(1_000).not_see("cannot be read");
         script.press("6").wait(1_000).see("no report");
-        script.press("8").wait(1_000).see("missing");
+        script.press("8").wait(1_000).see("MISSING");
         script.press("!").see("lakehand status");
+        proxy.fault(
+            "ListExecutions",
+            1,
+            Fault::Refuse(400, "ThrottlingException"),
+        );
+        script.press("1").press("r").see("THROTTLED").see("STALE");
+        script.press("r").see("THROTTLED").not_see("STALE");
+        script.wait(60_000).not_see("THROTTLED");
+        script
+            .press("!")
+            .see("calls to AWS")
+            .see("states:DescribeExecution");
     })
     .await;
 }

@@ -5,10 +5,12 @@ use lakehand::{
     pipeline::{
         collect::list_manifests,
         dataset::{SilverTable, streams},
+        jobs::JobContext,
         quality::{self, CheckResult, QualityReport},
         state::DayBook,
         window::Window,
     },
+    platform::local::engine::{EngineSettings, LocalEngine},
     simulator::google::{GoogleOptions, PROPERTIES},
 };
 
@@ -213,6 +215,9 @@ async fn every_report_is_checked_by_one_set_of_files() {
     let house = House::new(GoogleOptions::default(), "").await;
     house.run(stream("sessions"), window(8), "run-1").await;
     let ctx = house.context("check").await;
+    let settings = EngineSettings::for_profile(&ctx.profile);
+    let engine = std::sync::Arc::new(LocalEngine::new(&settings).unwrap());
+    let ctx = JobContext { engine, ..ctx };
     let check = async || -> QualityReport {
         quality::check_table(&ctx, "ga_sessions", window(8))
             .await

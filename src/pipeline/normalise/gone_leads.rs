@@ -116,7 +116,7 @@ async fn all_activities(ctx: &JobContext) -> Result<Vec<String>, JobError> {
     let prefix = format!("{}/", SilverTable::MarketoActivities.prefix());
     let listing = ctx.lake.std.list(&prefix).await.map_err(store_failed)?;
     let keys = listing.map_ok(|meta| meta.key).try_collect::<Vec<_>>();
-    Ok(keys.await.map_err(store_failed)?)
+    keys.await.map_err(store_failed)
 }
 
 async fn off_thread<T: Send + 'static>(

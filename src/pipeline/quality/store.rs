@@ -111,7 +111,38 @@ async fn read(
 
 #[cfg(test)]
 mod tests {
-    use super::report_key;
+    use std::sync::Arc;
+
+    use jiff::civil::date;
+
+    use super::{KEPT, newest_report, report_key, store, stored_report};
+    use crate::pipeline::{
+        ports::{ObjectStore, memory::MemoryStore},
+        quality::QualityReport,
+        window::Window,
+    };
+
+    #[tokio::test]
+    async fn a_table_keeps_its_newest_reports() {
+        let lake: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
+        let day = date(2026, 1, 31);
+        for number in 0..KEPT + 3 {
+            let report = QualityReport {
+                table: "t".to_owned(),
+                execution: format!("run-{number:03}"),
+                window: Window::new(day, day).unwrap(),
+                checked_at: "2026-01-31T08:05:00Z".parse().unwrap(),
+                checks: Vec::new(),
+            };
+            store(&lake, &report).await.unwrap();
+        }
+        let forgotten = stored_report(&lake, "t", "run-002").await.unwrap();
+        assert_eq!(forgotten, None);
+        let oldest = stored_report(&lake, "t", "run-003").await.unwrap();
+        assert!(oldest.is_some());
+        let newest = newest_report(&lake, "t").await.unwrap().unwrap();
+        assert_eq!(newest.execution, format!("run-{}", KEPT + 2));
+    }
 
     #[test]
     fn an_execution_is_a_plain_name() {

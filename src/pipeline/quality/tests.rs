@@ -299,28 +299,3 @@ async fn a_table_without_checks_is_named_with_those_that_have_some() {
         0
     );
 }
-
-#[tokio::test]
-async fn a_table_keeps_its_newest_hundred_reports() {
-    let mut lake = TestLake::new("first");
-    plain_clicks(&lake, 30, 3);
-    for number in 0..103 {
-        lake.context.execution = format!("run-{number:03}");
-        checked(&lake, "affise_clicks", days(30, 30)).await;
-    }
-    let store = &lake.context.lake.std;
-    let listing = store.list("_state/quality/affise_clicks/").await.unwrap();
-    let kept: Vec<_> = futures::TryStreamExt::try_collect::<Vec<_>>(listing)
-        .await
-        .unwrap();
-    assert_eq!(kept.len(), 100);
-    let newest = newest_report(store, "affise_clicks")
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(newest.execution, "run-102");
-    let first = stored_report(store, "affise_clicks", "run-000")
-        .await
-        .unwrap();
-    assert_eq!(first, None);
-}

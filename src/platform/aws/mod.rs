@@ -48,6 +48,7 @@ struct Clients {
     glue: aws_sdk_glue::Client,
     sfn: aws_sdk_sfn::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
+    #[cfg(feature = "deploy")]
     cloudformation: aws_sdk_cloudformation::Client,
     sts: aws_sdk_sts::Client,
     region: String,
@@ -110,6 +111,7 @@ impl Clients {
                     .interceptor(watch())
                     .build(),
             ),
+            #[cfg(feature = "deploy")]
             cloudformation: aws_sdk_cloudformation::Client::from_conf(
                 aws_sdk_cloudformation::config::Builder::from(sdk)
                     .interceptor(watch())

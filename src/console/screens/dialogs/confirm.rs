@@ -199,12 +199,7 @@ fn ask(
     yes: &'static str,
     name: String,
 ) {
-    let identity = &state.identity;
-    let place = format!(
-        "{} · {} · {}",
-        identity.profile, identity.account, identity.region
-    );
-    facts.insert(1, ("Profile", place));
+    facts.insert(1, ("Profile", place(state)));
     facts.extend(request.cli().map(|line| ("Same as", line)));
     let name = (request.risk() == Risk::Danger).then(|| TypedName {
         name,
@@ -224,23 +219,27 @@ fn ask(
     }));
 }
 
+/// Where a change would happen: profile, account, region.
+fn place(state: &State) -> String {
+    let identity = &state.identity;
+    let account = match identity.account.as_str() {
+        "" => state.connection.account.as_deref(),
+        known => Some(known),
+    };
+    let account = account.unwrap_or("account not known yet");
+    format!("{} · {account} · {}", identity.profile, identity.region)
+}
+
 /// Asks for the name of a protected profile, before any change in it.
 pub(crate) fn ask_profile(state: &mut State, request: Request, requested: Option<Requested>) {
-    let identity = &state.identity;
-    let account = state.connection.account.as_deref();
-    let place = format!(
-        "{} · {} · {}",
-        identity.profile,
-        account.unwrap_or("account not known yet"),
-        identity.region
-    );
     let mut facts = vec![
-        ("Profile", format!("{place}: it is protected")),
+        ("Profile", format!("{}: it is protected", place(state))),
         ("Change", format!("{} {}", request.name(), request.target())),
     ];
-    facts.extend(request.cli().map(|line| ("Same as", line)));
+    let same = |line| format!("{line} --confirm {}", state.identity.profile);
+    facts.extend(request.cli().map(|line| ("Same as", same(line))));
     let name = TypedName {
-        name: identity.profile.clone(),
+        name: state.identity.profile.clone(),
         whole: true,
         input: Input::default(),
     };

@@ -96,7 +96,7 @@ impl AwsCrawlers {
                 break;
             }
         }
-        crawls.sort_by(|left, right| right.started.cmp(&left.started));
+        crawls.sort_by_key(|crawl| std::cmp::Reverse(crawl.started));
         crawls.truncate(limit);
         Ok(crawls)
     }

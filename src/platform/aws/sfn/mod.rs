@@ -9,6 +9,8 @@ mod history;
 mod machines;
 mod map_runs;
 mod shape;
+mod start;
+mod summaries;
 
 use std::{
     collections::HashMap,
@@ -19,37 +21,26 @@ use std::{
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use self::{
     events::Events,
-    executions::{Described, Executions, Listed},
+    executions::{Described, Executions},
     machines::{Machine, Machines},
+    summaries::Told,
 };
-use super::{
-    Clients,
-    call::{Api, CallFailure},
-};
+use super::{Clients, call::Api};
 use crate::{
     config::Profile,
     ops::{
         ExecutionId, ExecutionStatus, ExecutionSummary, OpsError, OpsErrorKind, OpsResult,
-        StartRequest, WorkflowName,
-        ports::Workflows,
-        stages::{failed_stage, stage_name},
-        start::{checked_name, input_with_window},
+        StartRequest, WorkflowName, ports::Workflows,
     },
-    pipeline::window::Window,
-    workflow::{
-        definition::Definition,
-        history::{HistoryEvent, StageStatus, Timeline},
-    },
+    workflow::{definition::Definition, history::HistoryEvent},
 };
 
 const DESCRIBE_MACHINE: Api = Api::paced("states", "DescribeStateMachine", 50.0, 5.0);
 const DESCRIBE_MACHINE_OF: Api =
     Api::paced("states", "DescribeStateMachineForExecution", 50.0, 2.5);
-const START: Api = Api::paced("states", "StartExecution", 200.0, 37.5);
 const STOP: Api = Api::paced("states", "StopExecution", 125.0, 6.25);
 const REDRIVE: Api = Api::paced("states", "RedriveExecution", 200.0, 37.5);
 
@@ -57,29 +48,14 @@ const REDRIVE: Api = Api::paced("states", "RedriveExecution", 200.0, 37.5);
 const DEFINED_FOR: Duration = Duration::from_secs(120);
 /// The newest success is asked for again after this long when the list does not show one.
 const SUCCESS_FOR: Duration = Duration::from_secs(120);
-/// Of a list so many executions are described at once that the list alone does not tell enough of; the others follow
-/// with the next read.
-const DESCRIBED_AT_ONCE: usize = 10;
 /// Calls at the same time.
 const ABREAST: usize = 4;
 /// Events read a moment ago serve whoever asks for them next.
 const EVENTS_FOR: Duration = Duration::from_millis(800);
-/// Executions whose window, error and stage are remembered.
-const TOLD: usize = 4000;
 /// Definitions of executions kept.
 const DEFINITIONS: usize = 64;
-/// Runs of the same workflow, window and input that get a name of ours.
-const REPEATS: u32 = 20;
 /// The error's name of an execution that an operator stopped.
 const STOPPED: &str = "Lakehand.Stopped";
-
-/// What an execution's own list entry does not tell. It does not change once the execution has ended.
-#[derive(Debug, Clone, Default)]
-struct Told {
-    window: Option<Window>,
-    error: Option<String>,
-    stage: Option<String>,
-}
 
 /// The [`Workflows`] of a profile on AWS.
 #[derive(Debug)]
@@ -178,190 +154,6 @@ impl StepFunctions {
         }
         Ok(described)
     }
-
-    /// The stage an execution is in, or failed in.
-    async fn current_stage(&self, arn: &str) -> OpsResult<Option<String>> {
-        let look = |events: &[HistoryEvent]| stage_in(&Timeline::of(events));
-        self.events.look(&self.clients, arn, EVENTS_FOR, look).await
-    }
-
-    async fn summary(&self, described: &Described) -> OpsResult<ExecutionSummary> {
-        let stage = match described.status {
-            ExecutionStatus::Succeeded => None,
-            _ => self.current_stage(&described.arn).await?,
-        };
-        let told = Told {
-            window: described.window,
-            error: described.error.clone(),
-            stage,
-        };
-        let machine = self.machine_of(&described.arn).await?;
-        if described.status.is_ended() {
-            self.remember(&described.arn, described.redrives, &told);
-        }
-        Ok(ExecutionSummary {
-            id: described.arn.as_str().into(),
-            name: described.name.clone(),
-            workflow: machine.shown,
-            status: described.status,
-            started: described.started,
-            ended: described.ended,
-            window: told.window,
-            redrives: described.redrives,
-            current_stage: told.stage,
-            error: told.error,
-            superseded: false,
-        })
-    }
-
-    fn remember(&self, arn: &str, redrives: u32, told: &Told) {
-        let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= TOLD {
-            all.clear();
-        }
-        all.insert((arn.to_owned(), redrives), told.clone());
-    }
-
-    fn told(&self, listed: &Listed) -> Option<Told> {
-        let all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(&(listed.arn.clone(), listed.redrives)).cloned()
-    }
-
-    /// The executions of one machine with what their list does not tell, as far as it is worth its calls.
-    async fn executions_of(
-        &self,
-        machine: &Machine,
-        limit: usize,
-    ) -> OpsResult<Vec<ExecutionSummary>> {
-        let listed = self.executions.list(&self.clients, machine, limit).await?;
-        let mut asks = DESCRIBED_AT_ONCE;
-        let planned: Vec<(Listed, Option<Told>, bool)> = listed
-            .into_iter()
-            .map(|item| {
-                let told = self.told(&item).filter(|_| item.status.is_ended());
-                let ask = told.is_none() && asks > 0;
-                asks -= usize::from(ask);
-                (item, told, ask)
-            })
-            .collect();
-        let summaries = futures::stream::iter(planned).map(|(item, told, ask)| async move {
-            if ask {
-                let described = self.described(&item.arn, false).await?;
-                return self.summary(&described).await;
-            }
-            Ok(listed_summary(item, told.unwrap_or_default(), machine))
-        });
-        let mut summaries: Vec<ExecutionSummary> =
-            summaries.buffered(ABREAST).try_collect().await?;
-        mark_superseded(&mut summaries);
-        Ok(summaries)
-    }
-
-    /// A name for this start that a repeated start would have too: workflow, window and input decide. The number of
-    /// earlier ones that have ended is put behind it, so that a window can be run again on purpose.
-    async fn derived_name(
-        &self,
-        machine: &Machine,
-        window: Option<Window>,
-        input: &str,
-    ) -> OpsResult<String> {
-        let digest = Sha256::digest(format!("{}\n{input}", machine.arn));
-        let short: String = digest[..6]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let base = match window {
-            Some(window) => format!(
-                "{}_{}-{short}",
-                window.from().strftime("%Y%m%d"),
-                window.to().strftime("%Y%m%d")
-            ),
-            None => short,
-        };
-        for repeat in 1..=REPEATS {
-            let name = match repeat {
-                1 => base.clone(),
-                _ => format!("{base}-{repeat}"),
-            };
-            match self.status_of(&machine.execution(&name)).await? {
-                None => return Ok(name),
-                Some(ExecutionStatus::Running) => return Err(exists(machine, &name, "it runs")),
-                Some(_) => {}
-            }
-        }
-        Err(exists(
-            machine,
-            &base,
-            "and so do those with a number behind it",
-        ))
-    }
-
-    /// How an execution stands, if there is one.
-    async fn status_of(&self, arn: &str) -> OpsResult<Option<ExecutionStatus>> {
-        match self.executions.describe_now(&self.clients, arn).await {
-            Ok(described) => Ok(Some(described.status)),
-            Err(error) if error.kind == OpsErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// The stage that runs, or the one in which it failed.
-fn stage_in(timeline: &Timeline) -> Option<String> {
-    use crate::workflow::history::ExecutionStatus::{Running, Succeeded};
-    let open = |status: StageStatus| matches!(status, StageStatus::Running | StageStatus::Retrying);
-    let index = match timeline.head.status {
-        Running => {
-            let mut stages = timeline.stages.iter();
-            stages.rposition(|stage| open(stage.status))
-        }
-        Succeeded => None,
-        _ => failed_stage(timeline),
-    };
-    index.map(|index| stage_name(timeline, index))
-}
-
-fn exists(machine: &Machine, name: &str, how: &str) -> OpsError {
-    OpsError::new(
-        OpsErrorKind::Conflict,
-        format!(
-            "an execution {name} of {} exists already: {how}",
-            machine.shown
-        ),
-        "nothing was started; redrive or watch that one, or give another name with `lakehand run … --name NAME`",
-    )
-}
-
-fn listed_summary(item: Listed, told: Told, machine: &Machine) -> ExecutionSummary {
-    ExecutionSummary {
-        id: item.arn.into(),
-        name: item.name,
-        workflow: machine.shown.clone(),
-        status: item.status,
-        started: item.started,
-        ended: item.ended,
-        window: told.window,
-        redrives: item.redrives,
-        current_stage: told.stage,
-        error: told.error,
-        superseded: false,
-    }
-}
-
-/// Marks what a later success over the same window has made good.
-fn mark_superseded(summaries: &mut [ExecutionSummary]) {
-    let good: Vec<(Window, Timestamp)> = summaries
-        .iter()
-        .filter(|one| one.status == ExecutionStatus::Succeeded)
-        .filter_map(|one| Some((one.window?, one.started)))
-        .collect();
-    for one in summaries {
-        let failed = one.status.is_ended() && one.status != ExecutionStatus::Succeeded;
-        one.superseded = failed
-            && good
-                .iter()
-                .any(|(window, at)| Some(*window) == one.window && *at > one.started);
-    }
 }
 
 #[async_trait]
@@ -418,7 +210,7 @@ impl Workflows for StepFunctions {
             .map(|machine| async move { self.executions_of(&machine, limit).await })
             .buffered(ABREAST);
         let mut all: Vec<ExecutionSummary> = lists.try_concat().await?;
-        all.sort_by(|left, right| right.started.cmp(&left.started));
+        all.sort_by_key(|one| std::cmp::Reverse(one.started));
         all.truncate(limit);
         Ok(all)
     }
@@ -503,38 +295,7 @@ impl Workflows for StepFunctions {
     }
 
     async fn start(&self, request: StartRequest) -> OpsResult<ExecutionId> {
-        let machine = self.machine(&request.workflow).await?;
-        let input = input_with_window(request.input, request.window)?.to_string();
-        let name = match request.name {
-            Some(name) => {
-                let name = checked_name(name)?;
-                // AWS answers a repeated start of what still runs as if it were the first one.
-                if self.status_of(&machine.execution(&name)).await?.is_some() {
-                    return Err(exists(&machine, &name, "a name is taken for 90 days"));
-                }
-                name
-            }
-            None => self.derived_name(&machine, request.window, &input).await?,
-        };
-        let call = self
-            .clients
-            .sfn
-            .start_execution()
-            .state_machine_arn(&machine.arn)
-            .name(&name)
-            .input(input);
-        let started = self.clients.call(START, &machine.arn, call.send()).await;
-        let answer = match started {
-            Ok(answer) => answer,
-            Err(error) if error.failure == CallFailure::Conflict => {
-                return Err(exists(&machine, &name, "somebody else has just started it"));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        self.executions
-            .forget(&machine.arn, &answer.execution_arn)
-            .await;
-        Ok(answer.execution_arn.into())
+        self.start_named(request).await
     }
 
     async fn stop(&self, id: &ExecutionId, reason: &str) -> OpsResult<()> {
