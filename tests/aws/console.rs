@@ -37,6 +37,18 @@ impl Script {
         self
     }
 
+    /// Reads anew until the text is there: the script's clock jumps, the emulator's work takes its time.
+    fn until(&mut self, text: &str) -> &mut Self {
+        for _ in 0..100 {
+            self.press("r").wait(500);
+            if self.0.screen().contains(text) {
+                return self;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        self.see(text)
+    }
+
     fn not_see(&mut self, text: &str) -> &mut Self {
         let screen = self.0.screen();
         assert!(
@@ -90,9 +102,8 @@ async fn a_failed_run_is_found_explained_and_redriven_by_keys() {
             .see("Redrive this execution?")
             .see("Runs again")
             .see("Read");
-        script.press("4711<enter>").wait(3_000);
-        script.wait(5_000).see("✓ OK  daily-report");
-        script.press("1").wait(12_000).not_see("ParameterNotFound");
+        script.press("4711<enter>").until("✓ OK  daily-report");
+        script.press("1").until("✓ OK").not_see("ParameterNotFound");
     })
     .await;
     let id = "daily-report:at-night-4711".into();
@@ -121,7 +132,6 @@ async fn every_screen_shows_what_the_account_holds() {
         );
         script.press("1").press("r").see("THROTTLED").see("STALE");
         script.press("r").see("THROTTLED").not_see("STALE");
-        script.wait(60_000).not_see("THROTTLED");
         script
             .press("!")
             .see("calls to AWS")

@@ -26,14 +26,14 @@ const PARTS: [&str; 5] = [
 ];
 
 /// A profile on the emulator, with a package to deploy.
-struct Site {
-    home: tempfile::TempDir,
-    emulator: std::sync::Arc<Emulator>,
+pub(super) struct Site {
+    pub(super) home: tempfile::TempDir,
+    pub(super) emulator: std::sync::Arc<Emulator>,
     env: String,
 }
 
 impl Site {
-    fn new(env: &str, settings: &str) -> Self {
+    pub(super) fn new(env: &str, settings: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let config = format!(
             "profile = \"cloud\"\n[profiles.cloud]\nplatform = \"aws\"\nproject = \"adverts\"\nenv = \"{env}\"\ntime_zone = \"Europe/Berlin\"\n{settings}"
@@ -61,7 +61,7 @@ impl Site {
         assert!(made.status.success(), "{made:?}");
     }
 
-    fn command(&self, program: &Path) -> Command {
+    pub(super) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.home.path()).envs(ENVIRONMENT);
         for name in [
@@ -79,13 +79,13 @@ impl Site {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(super) fn run(&self, arguments: &[&str]) -> Output {
         let binary = Path::new(env!("CARGO_BIN_EXE_lakehand"));
         self.command(binary).args(arguments).output().unwrap()
     }
 
     /// A verb that succeeds with JSON.
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(super) fn json(&self, arguments: &[&str]) -> Value {
         let output = self.run(&[arguments, &["--output", "json"]].concat());
         assert!(
             output.status.success(),
@@ -97,7 +97,7 @@ impl Site {
     }
 
     /// What a few lines of boto3 print, as JSON.
-    fn boto(&self, script: &str) -> Value {
+    pub(super) fn boto(&self, script: &str) -> Value {
         let script = format!(
             "import boto3, json\nfrom botocore.config import Config\nenv = '{}'\nregion = '{REGION}'\n\
              client = lambda name: boto3.client(name, config=Config(s3={{'addressing_style': 'path'}}))\n{script}",

@@ -22,6 +22,7 @@ mod identity;
 mod logs;
 mod program;
 mod s3;
+mod whole;
 mod workflows;
 
 use emulator::Emulator;

@@ -158,7 +158,7 @@ mod tests {
         );
         let graph = definition.graph();
         let names: Vec<&str> = graph.nodes.iter().map(|node| node.name.as_str()).collect();
-        assert_eq!(names, ["Each", "Call", "Enough", "Done", "Sorry"]);
+        assert_eq!(names, ["Each", "Enough", "Done", "Sorry", "Call"]);
         let edges: Vec<(&str, &str)> = graph
             .edges
             .iter()

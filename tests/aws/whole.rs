@@ -1,0 +1,239 @@
+//! The way of a first day, as processes: deploy, set credentials, collect, build, read the report. Then the same
+//! sources once more on the embedded platform, and both reports must be the same bytes.
+//!
+//! What this proves: the templates' functions, names and definitions fit each other and our binary; the Lambda binary
+//! does its jobs under Step Functions' calls; statements, crawlers, credentials and reports are found where the
+//! operator looks. The emulator's Step Functions are moto's, its SQL is DuckDB's; neither is AWS: rights, quotas,
+//! Iceberg and the scheduler are not in it (`emulated_stacks.py` says what is mended, `aws_emulator.py` what is not).
+
+#![cfg(all(feature = "simulator", feature = "local", feature = "lambda"))]
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use jiff::civil::date;
+use lakehand::simulator::{self, Options, RunningSimulator};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::{deploy::Site, python};
+
+const WINDOW: [&str; 4] = ["--from", "2026-01-24", "--to", "2026-01-31"];
+
+/// The settings of all four sources for a profile, led to the simulator.
+fn sources(profile: &str, url: &str) -> String {
+    format!(
+        r#"
+[profiles.{profile}.affise]
+base_url = "{url}"
+requests_per_second = 1000.0
+[profiles.{profile}.marketo]
+base_url = "{url}"
+lag_minutes = 0
+poll_seconds = 1
+lead_history_days = 93
+calls_per_20_seconds = 2000
+[profiles.{profile}.ga4]
+base_url = "{url}"
+requests_per_second = 1000.0
+[[profiles.{profile}.ga4.reports]]
+name = "traffic"
+properties = [{{ business_unit = "de", property = "310000001" }}]
+dimensions = ["sessionSource", "sessionMedium", "sessionCampaignName"]
+metrics = ["sessions", "totalUsers", "keyEvents"]
+"#
+    )
+}
+
+/// The functions' program as it is built for the tests, without what a debugger reads.
+fn program(site: &Site) -> PathBuf {
+    let stripped = site.home.path().join("lakehand-lambda");
+    let mut strip = Command::new("strip");
+    strip
+        .arg("-o")
+        .arg(&stripped)
+        .arg(env!("CARGO_BIN_EXE_lakehand-lambda"));
+    python::output(&mut strip, "strip, which comes with the linker");
+    stripped
+}
+
+fn set(site: &Site, profile: &str, path: &str, value: &SecretString) {
+    let binary = Path::new(env!("CARGO_BIN_EXE_lakehand"));
+    let mut child = site
+        .command(binary)
+        .args(["credentials", "set", path, "--profile", profile])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(value.expose_secret().as_bytes()).unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+fn set_all(site: &Site, profile: &str, simulator: &RunningSimulator) {
+    for (path, value) in [
+        ("/affise/ApiKey", simulator::DEMO_API_KEY.into()),
+        (
+            "/marketo/ClientId",
+            simulator::marketo::DEMO_CLIENT_ID.into(),
+        ),
+        (
+            "/marketo/ClientSecret",
+            simulator::marketo::DEMO_CLIENT_SECRET.into(),
+        ),
+        ("/google/ServiceAccountKey", simulator.service_account_key()),
+    ] {
+        set(site, profile, path, &value);
+    }
+}
+
+/// Runs a workflow to its end; what it came to.
+fn ran(site: &Site, profile: &str, workflow: &str) -> Value {
+    let arguments = [
+        &["run", workflow, "--wait", "--profile", profile],
+        &WINDOW[..],
+    ]
+    .concat();
+    let output = site.run(&[&arguments[..], &["--output", "json"]].concat());
+    let detail: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    assert!(
+        output.status.success(),
+        "{workflow} on {profile}: {}\n{}\n{}",
+        detail["root_cause"],
+        String::from_utf8_lossy(&output.stderr),
+        detail["summary"]
+    );
+    detail
+}
+
+fn report(site: &Site, profile: &str) -> String {
+    let output = site.run(&["reports", "get", "latest", "--profile", profile]);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Every row of a table in a stable order, as text.
+fn rows(site: &Site, profile: &str, sql: &str) -> String {
+    let output = site.run(&["query", sql, "--format", "csv", "--profile", profile]);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_day_ends_with_the_report_of_the_embedded_platform() {
+    let options = Options {
+        seed: 5,
+        scale: 1_500,
+        ..Options::new(date(2026, 1, 31))
+    };
+    let simulator = simulator::start(options).await.unwrap();
+    tokio::task::spawn_blocking(move || first_day(&simulator))
+        .await
+        .unwrap();
+}
+
+fn first_day(simulator: &RunningSimulator) {
+    let url = simulator.base_url();
+    let site = Site::new(
+        "firstday",
+        &(sources("cloud", &url) + &sources("local", &url)),
+    );
+    let binary = program(&site);
+    site.json(&[
+        "package",
+        "--binary",
+        binary.to_str().unwrap(),
+        "--architecture",
+        "x86_64",
+        "--out",
+        "functions.zip",
+    ]);
+
+    let deployed = site.json(&["deploy", "--yes", "--package", "functions.zip"]);
+    assert!(deployed["outputs"]["orchestration"]["DailyReportMachineArn"].is_string());
+
+    // Before the credentials are there, a collection says which are missing.
+    let early = site.run(
+        &[
+            &["collect", "affise.offers", "--output", "json"],
+            &WINDOW[..],
+        ]
+        .concat(),
+    );
+    assert_eq!(early.status.code(), Some(1), "{early:?}");
+    let early: Value = serde_json::from_slice(&early.stdout).unwrap();
+    assert_eq!(early["root_cause"]["error"], "BadCredentials", "{early}");
+    assert!(
+        early["root_cause"]["cause"]
+            .as_str()
+            .unwrap()
+            .contains("/affise/ApiKey"),
+        "{early}"
+    );
+    set_all(&site, "cloud", simulator);
+    let redriven = site.run(&["runs", "redrive", "latest", "--wait", "--output", "json"]);
+    assert!(redriven.status.success(), "{redriven:?}");
+
+    for workflow in ["collect", "daily-report", "datamart"] {
+        ran(&site, "cloud", workflow);
+    }
+    set_all(&site, "local", simulator);
+    for workflow in ["collect", "daily-report", "datamart"] {
+        ran(&site, "local", workflow);
+    }
+    let (theirs, ours) = (report(&site, "cloud"), report(&site, "local"));
+    assert!(ours.lines().count() > 20, "{ours}");
+    assert_eq!(
+        theirs, ours,
+        "the report of the deployed pipeline and that of the embedded one"
+    );
+    let datamart = "SELECT * FROM marketing_datamart ORDER BY datestamp, business_unit, source, medium, campaign";
+    assert_eq!(
+        rows(&site, "cloud", datamart),
+        rows(&site, "local", datamart)
+    );
+
+    looked_at(&site);
+}
+
+/// What an operator sees afterwards, by the command line.
+fn looked_at(site: &Site) {
+    let board = site.json(&["status"]);
+    let daily = board["workflows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|card| card["name"] == "daily-report")
+        .unwrap();
+    assert_eq!(daily["executions"][0]["status"], "SUCCEEDED", "{daily}");
+    assert!(
+        board["freshness"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|stream| stream["collected"].is_string()),
+        "{board}"
+    );
+    let crawlers = site.json(&["crawlers", "list"]);
+    assert!(
+        crawlers
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["name"] == "adverts-firstday-silver"),
+        "{crawlers}"
+    );
+    let reports = site.json(&["reports", "list"]);
+    assert_eq!(reports[0]["report"], "sub5", "{reports}");
+    let datamart = site.json(&["datamart", "show"]);
+    assert_eq!(datamart["table"], "marketing_datamart", "{datamart}");
+    let logs = site.run(&["runs", "logs", "latest"]);
+    assert!(logs.status.success(), "{logs:?}");
+}
