@@ -109,6 +109,19 @@ def get_execution_history(self):             # moto ignores paging and order
 sfn_http.StepFunctionResponse.get_execution_history = get_execution_history
 
 
+# The context object of a redriven execution says so: $$.Execution.RedriveCount and RedriveTime.
+import moto.stepfunctions.parser.backend.execution_worker as sfn_worker
+
+redriven = {}
+
+
+def execution_data(**fields):
+    return dict(fields, **redriven.get(fields["Id"], {}))
+
+
+sfn_worker.ExecutionData = execution_data
+
+
 class ExecutionNotRedrivable(AWSError):
     TYPE = "ExecutionNotRedrivable"
     STATUS = 400
@@ -131,6 +144,7 @@ def redrive_execution(self):                 # top level only: a failed Map or P
     date = datetime.datetime.now(tz=datetime.timezone.utc)
     again.earlier_events = events + [{"id": len(events) + 1, "previousEventId": len(events), "timestamp": date, "type": "ExecutionRedriven",
                                       "executionRedrivenEventDetails": {"redriveCount": again.redrive_count}}]
+    redriven[arn] = {"RedriveCount": again.redrive_count, "RedriveTime": date.isoformat()}
     owner = next(m for m in backend.state_machines if old in m.executions)
     owner.executions[owner.executions.index(old)] = again
     again.start()

@@ -135,7 +135,7 @@ async fn every_screen_shows_what_the_account_holds() {
         script
             .press("!")
             .see("calls to AWS")
-            .see("states:DescribeExecution");
+            .see("states:ListExecutions");
     })
     .await;
 }

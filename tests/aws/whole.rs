@@ -35,7 +35,7 @@ base_url = "{url}"
 lag_minutes = 0
 poll_seconds = 1
 lead_history_days = 93
-calls_per_20_seconds = 2000
+calls_per_20_seconds = 100
 [profiles.{profile}.ga4]
 base_url = "{url}"
 requests_per_second = 1000.0
@@ -178,7 +178,7 @@ fn first_day(simulator: &RunningSimulator) {
         "{early}"
     );
     set_all(&site, "cloud", simulator);
-    let redriven = site.run(&["runs", "redrive", "latest", "--wait", "--output", "json"]);
+    let redriven = site.run(&["runs", "redrive", "latest", "--output", "json"]);
     assert!(redriven.status.success(), "{redriven:?}");
 
     for workflow in ["collect", "daily-report", "datamart"] {

@@ -128,7 +128,11 @@ fn stage_in(timeline: &Timeline) -> Option<String> {
     index.map(|index| stage_name(timeline, index))
 }
 
-fn listed_summary(item: Listed, told: Told, machine: &Machine) -> ExecutionSummary {
+fn listed_summary(item: Listed, mut told: Told, machine: &Machine) -> ExecutionSummary {
+    if item.status == ExecutionStatus::Succeeded {
+        // What was remembered may be of the failure before a redrive.
+        (told.stage, told.error) = (None, None);
+    }
     ExecutionSummary {
         id: item.arn.into(),
         name: item.name,
