@@ -12,10 +12,11 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use jiff::civil::date;
-use lakehand::simulator::{self, Options, RunningSimulator};
+use lakehand::simulator::{self, Options, RunningSimulator, marketo::MarketoOptions};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -103,12 +104,19 @@ fn ran(site: &Site, profile: &str, workflow: &str) -> Value {
     .concat();
     let output = site.run(&[&arguments[..], &["--output", "json"]].concat());
     let detail: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    // What the workflow recorded before it ended as failed says more than its end.
+    let stages = detail["stages"].as_array().into_iter().flatten();
+    let inputs =
+        stages.filter_map(|stage| serde_json::from_str::<Value>(stage["input"].as_str()?).ok());
+    let failures: Vec<Value> = inputs
+        .map(|input| input["failure"].clone())
+        .filter(|failure| !failure.is_null())
+        .collect();
     assert!(
         output.status.success(),
-        "{workflow} on {profile}: {}\n{}\n{}",
+        "{workflow} on {profile}: {}\n{}\n{failures:?}",
         detail["root_cause"],
         String::from_utf8_lossy(&output.stderr),
-        detail["summary"]
     );
     detail
 }
@@ -131,6 +139,11 @@ async fn a_first_day_ends_with_the_report_of_the_embedded_platform() {
     let options = Options {
         seed: 5,
         scale: 1_500,
+        marketo: MarketoOptions {
+            status_refresh: Duration::ZERO,
+            export_time: Duration::from_millis(200),
+            ..MarketoOptions::default()
+        },
         ..Options::new(date(2026, 1, 31))
     };
     let simulator = simulator::start(options).await.unwrap();

@@ -333,7 +333,8 @@ impl SqlFiles {
     /// The intrinsic `States.Format('…', $.path, …)` that makes the statement of a file inside a workflow.
     ///
     /// A binding is a parameter and a JSONPath (`$.window.from`, `$$.Execution.Name`), or a constant. Values of
-    /// paths are put in as they are, so the definition has to take them from where nobody can put a quote.
+    /// paths are put in as they are, so the definition has to take them from where nobody can put a quote. It is one
+    /// line: readers of the States Language differ about line ends inside of a quoted text.
     ///
     /// # Errors
     /// [`GoldError`] for a file, a parameter or a constant that is not what it should be.
@@ -342,7 +343,7 @@ impl SqlFiles {
         path: &str,
         bindings: &[(&str, &str)],
     ) -> Result<String, GoldError> {
-        let statement = self.statement(path)?;
+        let statement = one_line(&self.statement(path)?);
         let mut template = String::with_capacity(statement.len() + 256);
         let mut arguments = String::new();
         for piece in pieces(&statement) {
@@ -376,6 +377,12 @@ impl SqlFiles {
         }
         Ok(format!("States.Format('{template}'{arguments})"))
     }
+}
+
+/// A statement without its line ends; no literal of ours goes over one.
+fn one_line(statement: &str) -> String {
+    let lines: Vec<&str> = statement.lines().map(str::trim).collect();
+    lines.join(" ")
 }
 
 /// Tables of a build lie below a folder of their own, all others below `gold/`; only a deployment names another.
