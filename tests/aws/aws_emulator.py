@@ -109,6 +109,33 @@ def get_execution_history(self):             # moto ignores paging and order
 sfn_http.StepFunctionResponse.get_execution_history = get_execution_history
 
 
+# Intrinsic functions: moto parses the text as it stands in the JSON file, escapes and all, and keeps a backslash
+# before a quote or a bracket; the States Language takes the JSON string, and the backslash away.
+import moto.stepfunctions.parser.asl.parse.preprocessor as asl_preprocessor
+from moto.stepfunctions.parser.asl.component.intrinsic.function.statesfunction.generic.string_format import StringFormat
+
+intrinsic_parser = asl_preprocessor.IntrinsicParser
+
+
+class JsonIntrinsicParser:
+    @staticmethod
+    def parse(text):
+        return intrinsic_parser.parse(json.loads(f'"{text}"'))
+
+
+asl_preprocessor.IntrinsicParser = JsonIntrinsicParser
+
+
+def states_format(self, env):
+    self.argument_list.eval(env=env)
+    template, *values = env.stack.pop()
+    values = iter([StringFormat._to_str_repr(value) for value in values])
+    pieces = re.findall(r"\\(.)|(\{\})|([^\\{]+|\{)", template, re.DOTALL)
+    env.stack.append("".join(escaped or (next(values) if hole else plain) for escaped, hole, plain in pieces))
+
+
+StringFormat._eval_body = states_format
+
 # The context object of a redriven execution says so: $$.Execution.RedriveCount and RedriveTime.
 import moto.stepfunctions.parser.backend.execution_worker as sfn_worker
 
