@@ -3,7 +3,7 @@
 Step Functions really run; Athena SQL really runs (DuckDB); Lambda runs the uploaded zip's `bootstrap`;
 queries, crawlers and functions can fail. Patches moto 5.2.5: pin that version.
 """
-import datetime, http.server, io, json, os, re, stat, subprocess, sys, tempfile, threading, time, uuid, zipfile
+import datetime, decimal, http.server, io, json, os, re, stat, subprocess, sys, tempfile, threading, time, uuid, zipfile
 
 PORT = int(sys.argv[1])
 os.environ["MOTO_PORT"] = str(PORT)          # Step Functions calls the other services at localhost:MOTO_PORT
@@ -261,6 +261,8 @@ def in_words(value):                         # as Athena writes a value in a res
     if isinstance(value, datetime.datetime):
         words = value.strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03}"
         return words + " UTC" if value.tzinfo else words
+    if isinstance(value, decimal.Decimal):
+        return f"{value:f}"                  # never 0E-18
     if isinstance(value, float) and value == int(value) and abs(value) < 1e7:
         return f"{value:.1f}"
     return str(value)
