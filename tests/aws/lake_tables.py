@@ -4,6 +4,7 @@ spelling, and gold tables of Delta Lake read by hand.  Used by the emulator and 
 import json, logging, os, urllib.parse
 
 import sqlglot
+from sqlglot import exp
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)     # table properties that DuckDB has no word for
 
@@ -32,7 +33,15 @@ def make_views(connection, files):
 
 def for_duckdb(statement):
     """A statement of ours in DuckDB's words."""
-    return sqlglot.transpile(statement, read="athena", write="duckdb")[0]
+    tree = sqlglot.parse_one(statement, read="athena").transform(in_a_zone)
+    return tree.sql(dialect="duckdb")
+
+
+def in_a_zone(node):
+    """`t AT TIME ZONE z`: Trino takes a timestamp without zone for UTC and says it in z; DuckDB takes it for one of z."""
+    if isinstance(node, exp.AtTimeZone) and not isinstance(node.this, exp.AtTimeZone):
+        return exp.AtTimeZone(this=exp.AtTimeZone(this=node.this, zone=exp.Literal.string("UTC")), zone=node.args["zone"])
+    return node
 
 
 def files_below(folder):

@@ -156,7 +156,9 @@ fn first_day(simulator: &RunningSimulator) {
     let url = simulator.base_url();
     let site = Site::new(
         "firstday",
-        &(sources("cloud", &url) + &sources("local", &url)),
+        &(sources("cloud", &url)
+            + "\n[profiles.local]\ntime_zone = \"Europe/Berlin\"\n"
+            + &sources("local", &url)),
     );
     let binary = program(&site);
     site.json(&[
