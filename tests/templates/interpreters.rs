@@ -1,10 +1,10 @@
 //! Our interpreter against another one on the definitions that are deployed: `aws-local-stepfunctions` (npm).
 //!
 //! Both get the same rendered definition, input and answers of tasks, and must come to the same end with the same
-//! calls. In two things they differ, and the documentation is on our side: [`WILDCARD_OVER_NOTHING`] and [`EXECUTION`]. Two more were a filter that
-//! finds nothing (an empty list for AWS and us, a path that leads nowhere for others: the definitions ask
-//! `States.ArrayContains` first) and `"IsPresent": false` of a path that leads nowhere, which the specification's words leave
-//! open (AWS and we say yes, the other one no): the definitions say `Not` and `"IsPresent": true` instead.
+//! calls. In two things they differ, and the documentation is on our side: [`WILDCARD_OVER_NOTHING`] and
+//! [`EXECUTION`]. Two more the definitions avoid: a filter that finds nothing (an empty list for AWS and us, a path
+//! that leads nowhere for others: they ask `States.ArrayContains` first), and `"IsPresent": false` of a path that leads
+//! nowhere (AWS and we say yes, the other one no: they say `Not` and `"IsPresent": true`).
 
 use std::{
     collections::BTreeMap,
