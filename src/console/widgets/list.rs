@@ -72,6 +72,40 @@ impl Cursor {
     }
 }
 
+/// How far a text without a selected line is scrolled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Scroll {
+    top: usize,
+}
+
+impl Scroll {
+    /// The first visible line.
+    pub(crate) fn top(self) -> usize {
+        self.top
+    }
+
+    /// Shows a line as the first one, as far as there are enough below it.
+    pub(crate) fn to(&mut self, line: usize, length: usize, height: usize) {
+        self.top = line.min(length.saturating_sub(height));
+    }
+
+    /// Does a moving action; `false` if it is none.
+    pub(crate) fn act(&mut self, action: ActionId, length: usize, height: usize) -> bool {
+        let page = height.saturating_sub(1);
+        let line = match action {
+            ActionId::Down => self.top + 1,
+            ActionId::Up => self.top.saturating_sub(1),
+            ActionId::PageDown => self.top + page,
+            ActionId::PageUp => self.top.saturating_sub(page),
+            ActionId::Top => 0,
+            ActionId::Bottom => length,
+            _ => return false,
+        };
+        self.to(line, length, height);
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

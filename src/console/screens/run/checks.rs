@@ -6,6 +6,7 @@ use crate::{
         format::{moment, plural},
         fresh::Fresh,
         state::State,
+        widgets::list::Scroll,
     },
     ops::OpsResult,
     pipeline::quality::{CheckResult, QualityReport, Severity},
@@ -33,7 +34,7 @@ pub(crate) enum LineKind {
 pub(crate) struct Checks {
     answer: Fresh<()>,
     lines: Vec<(LineKind, String)>,
-    top: usize,
+    scroll: Scroll,
 }
 
 impl Checks {
@@ -44,7 +45,7 @@ impl Checks {
 
     /// The first visible line.
     pub(crate) fn top(&self) -> usize {
-        self.top
+        self.scroll.top()
     }
 
     /// Whether they were asked for, with an answer or without.
@@ -63,23 +64,12 @@ impl Checks {
 
     /// Does a moving action.
     pub(super) fn act(&mut self, action: ActionId, height: usize) -> bool {
-        let last = self.lines.len().saturating_sub(height);
-        self.top = match action {
-            ActionId::Down => self.top + 1,
-            ActionId::Up => self.top.saturating_sub(1),
-            ActionId::PageDown => self.top + height.saturating_sub(1),
-            ActionId::PageUp => self.top.saturating_sub(height.saturating_sub(1)),
-            ActionId::Top => 0,
-            ActionId::Bottom => last,
-            _ => return false,
-        }
-        .min(last);
-        true
+        self.scroll.act(action, self.lines.len(), height)
     }
 
     /// Shows a line.
     pub(super) fn scroll_to(&mut self, line: usize, height: usize) {
-        self.top = line.min(self.lines.len().saturating_sub(height));
+        self.scroll.to(line, self.lines.len(), height);
     }
 }
 
@@ -88,13 +78,13 @@ pub(crate) fn answered(state: &mut State, answer: OpsResult<Vec<QualityReport>>)
     let now = state.now;
     match answer {
         Ok(reports) => {
-            let lines = reports
+            let lines: Vec<_> = reports
                 .iter()
                 .flat_map(|report| lines_of(state, report))
                 .collect();
             let checks = &mut state.run.checks;
+            checks.scroll.to(checks.scroll.top(), lines.len(), 1);
             checks.lines = lines;
-            checks.top = checks.top.min(checks.lines.len().saturating_sub(1));
             checks.answer.answered(now, Ok(()));
         }
         Err(error) => state.run.checks.answer.answered(now, Err(error)),

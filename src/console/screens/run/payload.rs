@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    console::actions::ActionId,
+    console::{actions::ActionId, widgets::list::Scroll},
     ops::{ExecutionDetail, Stage},
 };
 
@@ -21,7 +21,7 @@ pub(crate) enum LineKind {
 pub(crate) struct Payload {
     lines: Vec<(LineKind, String)>,
     sources: Vec<(String, Option<Arc<str>>)>,
-    top: usize,
+    scroll: Scroll,
     offset: usize,
 }
 
@@ -33,7 +33,7 @@ impl Payload {
 
     /// The first visible line.
     pub(crate) fn top(&self) -> usize {
-        self.top
+        self.scroll.top()
     }
 
     /// Columns scrolled away.
@@ -66,33 +66,18 @@ impl Payload {
             .collect();
         self.sources = sources;
         if other_stage {
-            self.top = 0;
+            self.scroll = Scroll::default();
         }
     }
 
     /// Does a moving action.
     pub(super) fn act(&mut self, action: ActionId, height: usize) -> bool {
-        let last = self.lines.len().saturating_sub(height);
-        self.top = match action {
-            ActionId::Down => self.top + 1,
-            ActionId::Up => self.top.saturating_sub(1),
-            ActionId::PageDown => self.top + height.saturating_sub(1),
-            ActionId::PageUp => self.top.saturating_sub(height.saturating_sub(1)),
-            ActionId::Top => 0,
-            ActionId::Bottom => last,
-            _ => return false,
-        }
-        .min(last);
-        true
+        self.scroll.act(action, self.lines.len(), height)
     }
 
     /// Shows a line.
     pub(super) fn scroll_to(&mut self, line: usize, height: usize) {
-        self.top = line.min(
-            self.lines
-                .len()
-                .saturating_sub(height.min(self.lines.len())),
-        );
+        self.scroll.to(line, self.lines.len(), height);
     }
 
     /// The texts as they are, for copying.

@@ -225,6 +225,11 @@ fn about_stream(state: &State, all: &Sources, stream: &Freshness) -> Vec<(String
         }
         (None, _) => ("It was never collected.".to_owned(), theme.text),
     }];
+    if let Some(rows) = stream.rows {
+        let newest = stream.newest_day.map(|day| format!(", newest day {day}"));
+        let text = format!("{}{}.", plural(rows, "row"), newest.unwrap_or_default());
+        lines.push((text, theme.text));
+    }
     lines.extend(stream.note.clone().map(|note| (note, theme.warn)));
     let source = source_of(&stream.stream);
     let quotas: Vec<&QuotaState> = all.quotas_of(&stream.stream).collect();
