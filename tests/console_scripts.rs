@@ -1,75 +1,15 @@
 //! What somebody does with the console, key by key, on scripted operations and a virtual clock.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/script.rs"]
+mod script;
+
 use lakehand::console::{
     StartScreen,
     scripted::{Driver, Scenario, ScriptedOperations},
 };
 
-/// A driver that checks what is on the screen.
-struct Script(Driver);
-
-impl Script {
-    fn open(scenario: Scenario) -> Self {
-        Self::on(ScriptedOperations::new(scenario, 60).unwrap())
-    }
-
-    fn on(operations: ScriptedOperations) -> Self {
-        let mut driver = Driver::open(operations, StartScreen::Board, (120, 40)).unwrap();
-        driver.wait(500);
-        Self(driver)
-    }
-
-    fn press(&mut self, keys: &str) -> &mut Self {
-        self.0.press(keys);
-        self
-    }
-
-    fn wait(&mut self, milliseconds: i64) -> &mut Self {
-        self.0.wait(milliseconds);
-        self
-    }
-
-    fn advance(&mut self) -> &mut Self {
-        self.0.advance().unwrap();
-        self
-    }
-
-    fn see(&mut self, text: &str) -> &mut Self {
-        let screen = self.0.screen();
-        assert!(screen.contains(text), "expected '{text}' on\n{screen}");
-        self
-    }
-
-    fn not_see(&mut self, text: &str) -> &mut Self {
-        let screen = self.0.screen();
-        assert!(
-            !screen.contains(text),
-            "did not expect '{text}' on\n{screen}"
-        );
-        self
-    }
-
-    /// Types the name that the dialog asks for, and Enter.
-    fn confirm(&mut self) -> &mut Self {
-        let screen = self.0.screen();
-        let (_, name) = screen
-            .split_once("Type the end of the name ")
-            .unwrap_or_else(|| panic!("no name is asked for on\n{screen}"));
-        let name = name.split_whitespace().next().unwrap();
-        let name = name.rsplit('-').next().unwrap().to_owned();
-        self.wait(400).press(&name).press("<enter>")
-    }
-
-    fn calls(&self, name: &str) -> usize {
-        self.0
-            .operations()
-            .calls()
-            .iter()
-            .filter(|call| call.split(' ').next() == Some(name))
-            .count()
-    }
-}
+use script::Script;
 
 #[test]
 fn a_failed_night_is_redriven() {
@@ -747,4 +687,71 @@ fn the_datamart_goes_back_to_a_snapshot_and_is_built() {
     script
         .press("T")
         .see("build: this platform has no workflow");
+}
+
+#[test]
+fn statements_are_listed_read_found_copied_and_stopped() {
+    let mut script = Script::open(Scenario::Calm);
+    script.press("5").see("Snapshots 3").see("Statements");
+    assert_eq!(script.calls("statements"), 0, "nobody looks at them yet");
+    script
+        .press("<tab>")
+        .see("Statements 4")
+        .see("● runs")
+        .see("COLUMN_NOT_FOUND: line 1:8")
+        .see("1.2 GB")
+        .see("$0.006020");
+    script
+        .press("B")
+        .see("roll back: no snapshot is selected")
+        .press("j<enter>")
+        .see("SELECT offer_titel FROM affise_offers")
+        .see("why      COLUMN_NOT_FOUND")
+        .press("<esc>");
+    script.press("X").see("stop: it has ended");
+    script
+        .press("/count(*)<enter>")
+        .press("y")
+        .see("SQL           SELECT count(*) FROM affise_clicks")
+        .see("lakehand statements show 8f3a61c2")
+        .press("<esc>");
+    script
+        .press("gX")
+        .see("Stop this statement?")
+        .see("MERGE INTO marketing_datamart AS t")
+        .confirm();
+    assert_eq!(script.calls("stop_statement"), 1);
+    script.see("■ stopped").not_see("● runs");
+    script
+        .press("<tab>")
+        .see("MERGE")
+        .not_see("COLUMN_NOT_FOUND");
+}
+
+#[test]
+fn a_glue_job_is_started_and_stopped_beside_the_crawlers() {
+    let operations = ScriptedOperations::new(Scenario::Calm, 60).unwrap();
+    let mut script = Script::on(operations.with_glue_job("by-hand-ga3"));
+    script
+        .press("4G")
+        .see("by-hand-ga3")
+        .see("A Glue job (glueetl)")
+        .see("It never ran.");
+    script.press("X").see("stop: it does not run");
+    script
+        .press("C")
+        .see("Start this Glue job?")
+        .see("lakehand jobs start by-hand-ga3")
+        .wait(400)
+        .press("<tab><enter>")
+        .see("● RUNNING")
+        .see("jr_4711");
+    assert_eq!(script.calls("start_glue_job"), 1);
+    script.press("C").see("crawl: it is running");
+    script
+        .press("X")
+        .see("Stop this run?")
+        .confirm()
+        .see("■ STOPPED");
+    assert_eq!(script.calls("stop_glue_job"), 1);
 }

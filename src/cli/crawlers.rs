@@ -4,7 +4,7 @@ use std::{
     io::{self, Write},
     os::unix::process::CommandExt as _,
     process::Stdio,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::{Args, Subcommand};
@@ -15,6 +15,8 @@ use crate::{
     pipeline::text::for_terminal,
 };
 
+/// How long a crawler that was started may be told as ready, with its crawl of before.
+const BEGINS_WITHIN: Duration = Duration::from_secs(10);
 /// How often a running crawler is looked at.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -60,8 +62,9 @@ pub async fn crawl(app: &App, args: &CrawlArgs) -> VerbResult {
     if !args.wait {
         return crawl_detached(app, &args.name).await;
     }
+    let before = operations.crawler(&args.name).await?.crawler.last_crawl;
     operations.crawl(&args.name).await?;
-    let crawler = ended(app, &args.name).await?;
+    let crawler = ended(app, &args.name, before.as_ref()).await?;
     app.print(&crawler, |out| write_crawler(out, &crawler))?;
     let well = crawler
         .last_crawl
@@ -69,12 +72,15 @@ pub async fn crawl(app: &App, args: &CrawlArgs) -> VerbResult {
     Ok(if well { Ended::Well } else { Ended::Failed })
 }
 
-async fn ended(app: &App, name: &str) -> Result<Crawler, CliError> {
+/// The crawler when the crawl after `before` has ended. Glue may say for a moment that it is ready still.
+async fn ended(app: &App, name: &str, before: Option<&Crawl>) -> Result<Crawler, CliError> {
     let mut waits = Waits::of(app.operations().as_ref());
+    let started = Instant::now();
     loop {
-        let detail = app.operations().crawler(name).await?;
-        if detail.crawler.state == CrawlerState::Ready {
-            return Ok(detail.crawler);
+        let crawler = app.operations().crawler(name).await?.crawler;
+        let is_new = crawler.last_crawl.as_ref() != before || started.elapsed() > BEGINS_WITHIN;
+        if crawler.state == CrawlerState::Ready && is_new {
+            return Ok(crawler);
         }
         tokio::time::sleep(waits.next().unwrap_or(POLL)).await;
     }

@@ -364,6 +364,9 @@ fn headline(stack: &PlannedStack) -> String {
             "its creation failed before; it is cleared away and made anew".to_owned()
         }
         Prepared::NoChange => "no change".to_owned(),
+        Prepared::Later { bucket } => format!(
+            "new; its template is larger than a call may be, and goes through {bucket} once that is made"
+        ),
         Prepared::ChangeSet { creates: true, .. } if stack.provisional => {
             format!(
                 "new, {count} resource{plural} (planned with stand-ins for names of stacks before it)"

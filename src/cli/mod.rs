@@ -58,6 +58,7 @@ mod scheduler;
 #[cfg(feature = "simulator")]
 mod simulate;
 mod sources;
+mod statements;
 mod status;
 mod workflow;
 
@@ -131,6 +132,9 @@ enum Verb {
     /// List, show, stop and redrive executions; read their logs.
     #[command(subcommand)]
     Runs(runs::RunsVerb),
+    /// List, show and stop SQL statements: what they read and cost, why they failed.
+    #[command(subcommand)]
+    Statements(statements::StatementsVerb),
     /// List, start and stop existing Glue jobs of an AWS profile.
     #[command(subcommand)]
     Jobs(jobs::JobsVerb),
@@ -401,6 +405,7 @@ async fn with_platform(app: &App, verb: Option<Verb>, ascii: bool) -> VerbResult
         Some(Verb::Check(args)) => check::run(app, &args).await,
         Some(Verb::Reports(verb)) => reports::run(app, &verb).await,
         Some(Verb::Runs(verb)) => runs::run(app, &verb).await,
+        Some(Verb::Statements(verb)) => statements::run(app, &verb).await,
         Some(Verb::Jobs(verb)) => jobs::run(app, &verb).await,
         Some(Verb::Scheduler(args)) => scheduler::run(app, &args).await,
         Some(Verb::Query(args)) => query::run(app, &args).await,

@@ -9,7 +9,7 @@ use crate::{
     ops::{
         Board, Credential, CredentialSet, CredentialVersion, Datamart, ExecutionDetail,
         ExecutionId, ExecutionSummary, LogLine, OpsError, OpsResult, ReportName, ReportSummary,
-        SignInResult, Snapshot, Sources, StartRequest,
+        SignInResult, Snapshot, Sources, StartRequest, Statement,
     },
     pipeline::{quality::QualityReport, window::Window},
 };
@@ -79,6 +79,10 @@ pub(crate) enum Request {
     Crawl(String),
     /// Stops a crawler.
     StopCrawler(String),
+    /// Starts a run of a Glue job.
+    StartJob(String),
+    /// Stops a run of a Glue job: the job, the run.
+    StopJob(String, String),
     /// What the checks found in an execution.
     Quality(ExecutionId),
     /// The datamart.
@@ -87,6 +91,10 @@ pub(crate) enum Request {
     Snapshots,
     /// Puts a snapshot's rows back.
     RollBack(u64),
+    /// The newest SQL statements.
+    Statements,
+    /// Stops a SQL statement.
+    StopStatement(String),
     /// Credentials.
     Credentials,
     /// The versions of a credential.
@@ -181,6 +189,8 @@ pub(crate) enum Answer {
     Datamart(OpsResult<Arc<Datamart>>),
     /// For [`Request::Snapshots`].
     Snapshots(OpsResult<Arc<Vec<Snapshot>>>),
+    /// For [`Request::Statements`].
+    Statements(OpsResult<Arc<Vec<Statement>>>),
     /// For [`Request::Credentials`].
     Credentials(OpsResult<Arc<Vec<Credential>>>),
     /// For [`Request::CredentialHistory`].
@@ -213,6 +223,7 @@ impl Answer {
             Self::Quality(result) => result.as_ref().err(),
             Self::Datamart(result) => result.as_ref().err(),
             Self::Snapshots(result) => result.as_ref().err(),
+            Self::Statements(result) => result.as_ref().err(),
             Self::Credentials(result) => result.as_ref().err(),
             Self::CredentialHistory(result) => result.as_ref().err(),
             Self::CredentialSet(result) => result.as_ref().err(),
@@ -245,6 +256,7 @@ impl Answer {
             Self::Quality(Ok(all)) => plural(all.len() as u64, "table"),
             Self::Datamart(Ok(datamart)) => plural(datamart.rows.unwrap_or(0), "row"),
             Self::Snapshots(Ok(all)) => plural(all.len() as u64, "snapshot"),
+            Self::Statements(Ok(all)) => plural(all.len() as u64, "statement"),
             Self::Credentials(Ok(all)) => plural(all.len() as u64, "credential"),
             Self::CredentialHistory(Ok(all)) => plural(all.len() as u64, "version"),
             Self::CredentialSet(Ok(set)) => format!("version {}", set.version),
@@ -272,7 +284,15 @@ impl RequestKey {
         matches!(
             self,
             Self::For(
-                "redrive" | "stop" | "start" | "set credential" | "crawl" | "stop crawler",
+                "redrive"
+                    | "stop"
+                    | "start"
+                    | "set credential"
+                    | "crawl"
+                    | "stop crawler"
+                    | "start job"
+                    | "stop job"
+                    | "stop statement",
                 _,
             ) | Self::Only("start the sample" | "roll back")
         )
@@ -283,12 +303,17 @@ impl Request {
     /// What this may do.
     pub(crate) fn risk(&self) -> Risk {
         match self {
-            Self::Start(_) | Self::StartSample | Self::SetCredential { .. } | Self::Crawl(_) => {
-                Risk::Write
-            }
-            Self::Redrive(_) | Self::Stop(..) | Self::StopCrawler(_) | Self::RollBack(_) => {
-                Risk::Danger
-            }
+            Self::Start(_)
+            | Self::StartSample
+            | Self::SetCredential { .. }
+            | Self::Crawl(_)
+            | Self::StartJob(_) => Risk::Write,
+            Self::Redrive(_)
+            | Self::Stop(..)
+            | Self::StopCrawler(_)
+            | Self::StopJob(..)
+            | Self::StopStatement(_)
+            | Self::RollBack(_) => Risk::Danger,
             _ => Risk::Read,
         }
     }
@@ -303,6 +328,9 @@ impl Request {
             Self::Start(request) => RequestKey::For("start", request.workflow.0.clone()),
             Self::Crawl(name) => RequestKey::For("crawl", name.as_str().into()),
             Self::StopCrawler(name) => RequestKey::For("stop crawler", name.as_str().into()),
+            Self::StartJob(name) => RequestKey::For("start job", name.as_str().into()),
+            Self::StopJob(name, _) => RequestKey::For("stop job", name.as_str().into()),
+            Self::StopStatement(id) => RequestKey::For("stop statement", id.as_str().into()),
             Self::SetCredential { path, .. } => {
                 RequestKey::For("set credential", path.as_str().into())
             }
@@ -336,10 +364,14 @@ impl Request {
             Self::Sources => "read sources",
             Self::Crawl(_) => "crawl",
             Self::StopCrawler(_) => "stop crawler",
+            Self::StartJob(_) => "start job",
+            Self::StopJob(..) => "stop job",
             Self::Quality(_) => "read checks",
             Self::Datamart => "read datamart",
             Self::Snapshots => "list snapshots",
             Self::RollBack(_) => "roll back",
+            Self::Statements => "list statements",
+            Self::StopStatement(_) => "stop statement",
             Self::Credentials => "list credentials",
             Self::CredentialHistory(_) => "read credential history",
             Self::SetCredential { .. } => "set credential",
@@ -368,7 +400,9 @@ impl Request {
             Self::RollBack(version) => format!("to snapshot {version}"),
             Self::OpenReport(name) => name.to_string(),
             Self::CredentialHistory(path) | Self::SetCredential { path, .. } => path.clone(),
-            Self::Crawl(name) | Self::StopCrawler(name) => name.clone(),
+            Self::Crawl(name) | Self::StopCrawler(name) | Self::StopStatement(name) => name.clone(),
+            Self::StartJob(name) => name.clone(),
+            Self::StopJob(name, run) => format!("{name} {run}"),
             Self::TestCredentials(source) => source.clone(),
             Self::Index(source)
             | Self::Arrange(source, ..)
@@ -400,9 +434,15 @@ impl Request {
             Self::Sources => "lakehand sources".to_owned(),
             Self::Crawl(name) => format!("lakehand crawl {}", quoted(name)),
             Self::StopCrawler(name) => format!("lakehand crawlers stop {}", quoted(name)),
+            Self::StartJob(name) => format!("lakehand jobs start {}", quoted(name)),
+            Self::StopJob(name, run) => {
+                format!("lakehand jobs stop {} {}", quoted(name), quoted(run))
+            }
             Self::Datamart => "lakehand datamart show".to_owned(),
             Self::Snapshots => "lakehand datamart history".to_owned(),
             Self::RollBack(version) => format!("lakehand datamart rollback {version}"),
+            Self::Statements => "lakehand statements list".to_owned(),
+            Self::StopStatement(id) => format!("lakehand statements stop {}", quoted(id)),
             Self::Credentials => "lakehand credentials list".to_owned(),
             Self::CredentialHistory(path) => {
                 format!("lakehand credentials history {}", quoted(path))

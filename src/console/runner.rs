@@ -2,7 +2,7 @@
 //! limit; work on files happens on blocking threads and can be given up.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     io,
     path::PathBuf,
     sync::{Arc, Mutex, atomic::Ordering},
@@ -15,7 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::{
     effect::{Answer, Effect, ExportRequest, Request, RequestKey, Risk},
     event::Answered,
-    screens::logs::LINES_PER_READ,
+    screens::{datamart::statements::NEWEST, logs::LINES_PER_READ},
     table::{self, Cancel, Index, Order, Source, find::find},
 };
 use crate::{
@@ -202,6 +202,13 @@ impl Runner {
             Request::Sources => Answer::Sources(operations.sources().await.map(Arc::new)),
             Request::Crawl(name) => Answer::Done(operations.crawl(&name).await),
             Request::StopCrawler(name) => Answer::Done(operations.stop_crawler(&name).await),
+            Request::StartJob(name) => {
+                let started = operations.start_glue_job(&name, BTreeMap::new()).await;
+                Answer::Done(started.map(drop))
+            }
+            Request::StopJob(name, run) => {
+                Answer::Done(operations.stop_glue_job(&name, &run).await)
+            }
             Request::Quality(id) => Answer::Quality(operations.quality(&id).await),
             Request::Datamart => Answer::Datamart(operations.datamart().await.map(Arc::new)),
             Request::Snapshots => {
@@ -212,6 +219,11 @@ impl Runner {
                 let table = GoldTable::MarketingDatamart;
                 Answer::Done(operations.rollback(table, version).await.map(drop))
             }
+            Request::Statements => {
+                let all = operations.statements(NEWEST).await;
+                Answer::Statements(all.map(Arc::new))
+            }
+            Request::StopStatement(id) => Answer::Done(operations.stop_statement(&id).await),
             Request::Credentials => {
                 Answer::Credentials(operations.credentials().await.map(Arc::new))
             }
@@ -398,6 +410,7 @@ fn refused(request: &Request, error: OpsError) -> Answer {
         Request::Quality(_) => Answer::Quality(Err(error)),
         Request::Datamart => Answer::Datamart(Err(error)),
         Request::Snapshots => Answer::Snapshots(Err(error)),
+        Request::Statements => Answer::Statements(Err(error)),
         Request::Credentials => Answer::Credentials(Err(error)),
         Request::CredentialHistory(_) => Answer::CredentialHistory(Err(error)),
         Request::SetCredential { .. } => Answer::CredentialSet(Err(error)),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{
     ExecutionId, ExecutionStatus, ExecutionSummary, Operator, OpsError, OpsErrorKind, OpsResult,
-    QualityBadge, StageStatus, WorkflowName,
+    QualityBadge, StageStatus, WorkflowName, statements::statement_of,
 };
 use crate::{
     config::DatamartMode,
@@ -317,12 +317,6 @@ impl Operator {
         released.map_err(|error| platform(error.to_string()))?;
         Ok(snapshot)
     }
-}
-
-/// The statement in a stage's parameters or input.
-fn statement_of(input: &str) -> Option<String> {
-    let input: serde_json::Value = serde_json::from_str(input).ok()?;
-    Some(input.get("QueryString")?.as_str()?.to_owned())
 }
 
 /// Bytes that the statements scanned, as a stage's output keeps them.

@@ -34,3 +34,11 @@ pub struct GlueJobRun {
     /// Why it failed.
     pub error: Option<String>,
 }
+
+impl GlueJobRun {
+    /// Whether it may still be stopped.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        ["STARTING", "RUNNING", "WAITING", "STOPPING"].contains(&self.state.as_str())
+    }
+}

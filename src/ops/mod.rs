@@ -18,6 +18,7 @@ pub mod schedule;
 pub mod sources;
 pub mod stages;
 pub mod start;
+pub mod statements;
 pub mod triage;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -42,6 +43,7 @@ pub use model::*;
 pub use operator::{Operator, OperatorParts, SampleStarter};
 pub use quality::QualityBadge;
 pub use sources::Sources;
+pub use statements::{Statement, StatementState};
 
 /// An operation that did not work: what was tried, on what, why, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -198,6 +200,21 @@ pub trait Operations: Send + Sync + std::fmt::Debug {
     async fn stop_crawler(&self, name: &str) -> OpsResult<()> {
         let _ = name;
         Err(unsupported("crawlers"))
+    }
+    /// The newest SQL statements, newest first.
+    async fn statements(&self, limit: usize) -> OpsResult<Vec<Statement>> {
+        let _ = limit;
+        Err(unsupported("list of statements"))
+    }
+    /// One SQL statement.
+    async fn statement(&self, id: &str) -> OpsResult<Statement> {
+        let _ = id;
+        Err(unsupported("list of statements"))
+    }
+    /// Stops a statement that is under way.
+    async fn stop_statement(&self, id: &str) -> OpsResult<()> {
+        let _ = id;
+        Err(unsupported("list of statements"))
     }
     /// Glue jobs of a deployment, each with its newest run.
     async fn glue_jobs(&self) -> OpsResult<Vec<GlueJob>> {

@@ -16,10 +16,11 @@ use serde::Deserialize;
 use super::{
     Board, Connection, Credential, CredentialSet, CredentialVersion, ExecutionDetail, ExecutionId,
     ExecutionSummary, GlueJob, GlueJobRun, Identity, LogLine, Operations, OpsError, OpsErrorKind,
-    OpsResult, Redrive, ReportName, ReportSummary, SignInResult, Stage, StartRequest, WorkflowName,
+    OpsResult, Redrive, ReportName, ReportSummary, SignInResult, Stage, StartRequest, Statement,
+    WorkflowName,
     crawlers::{Crawler, CrawlerDetail},
     datamart::{Datamart, Snapshot},
-    ports::{Account, Crawlers, Credentials, GlueJobs, Gold, Logs, Workflows},
+    ports::{Account, Crawlers, Credentials, GlueJobs, Gold, Logs, Statements, Workflows},
     reports::ReportCache,
     runs::{self, Folded},
     triage,
@@ -69,6 +70,8 @@ pub struct OperatorParts {
     pub account: Option<Arc<dyn Account>>,
     /// Glue jobs; `None` on this machine.
     pub glue_jobs: Option<Arc<dyn GlueJobs>>,
+    /// The engine's own list of statements; `None` where it keeps none.
+    pub statements: Option<Arc<dyn Statements>>,
     /// What signs in to the sources.
     pub credentials: Arc<dyn Credentials>,
     /// Time.
@@ -466,6 +469,20 @@ impl Operations for Operator {
         self.permit(&format!("a stop of the Glue job {job}"))
             .await?;
         self.glue_jobs_port()?.stop(job, run).await
+    }
+
+    async fn statements(&self, limit: usize) -> OpsResult<Vec<Statement>> {
+        self.list_statements(limit).await
+    }
+
+    async fn statement(&self, id: &str) -> OpsResult<Statement> {
+        self.show_statement(id).await
+    }
+
+    async fn stop_statement(&self, id: &str) -> OpsResult<()> {
+        self.permit(&format!("a stop of the statement {id}"))
+            .await?;
+        self.cancel_statement(id).await
     }
 
     async fn credentials(&self) -> OpsResult<Vec<Credential>> {

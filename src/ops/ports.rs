@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use super::{
     Connection, CredentialState, CredentialVersion, ExecutionId, ExecutionStatus, ExecutionSummary,
     GlueJob, GlueJobRun, LogLine, NeededCredential, OpsResult, SignInResult, StartRequest,
-    WorkflowName,
+    Statement, WorkflowName,
     crawlers::{Crawler, CrawlerDetail, CrawlerError},
     deploy::{Drifted, Prepared, StackEvent, StackRequest, StackState},
 };
@@ -129,6 +129,17 @@ pub trait GlueJobs: Send + Sync + std::fmt::Debug {
     async fn start(&self, job: &str, arguments: BTreeMap<String, String>) -> OpsResult<String>;
     /// Stops a run.
     async fn stop(&self, job: &str, run: &str) -> OpsResult<()>;
+}
+
+/// The statements of an engine that keeps a list of them.
+#[async_trait]
+pub trait Statements: Send + Sync + std::fmt::Debug {
+    /// The newest ones, newest first, at most `limit`.
+    async fn list(&self, limit: usize) -> OpsResult<Vec<Statement>>;
+    /// One statement by its id.
+    async fn show(&self, id: &str) -> OpsResult<Statement>;
+    /// Stops one; refused when it has ended.
+    async fn stop(&self, id: &str) -> OpsResult<()>;
 }
 
 /// The parameter store as an operator sees it: everything but values.

@@ -1,9 +1,10 @@
-//! Sources: every stream with its age against the promise, what is left of quotas, and the crawlers.
+//! Sources: every stream with its age against the promise, what is left of quotas, the crawlers, and Glue jobs that a
+//! deployment has beside them.
 
 use jiff::SignedDuration;
 use serde::Serialize;
 
-use super::{Crawler, Freshness, Operator, OpsError, OpsErrorKind, OpsResult, freshness};
+use super::{Crawler, Freshness, GlueJob, Operator, OpsError, OpsErrorKind, OpsResult, freshness};
 use crate::pipeline::state::{QuotaFigure, QuotaState};
 
 /// A stream is late when its last complete collection is older: a day, and two hours to run.
@@ -18,6 +19,8 @@ pub struct Sources {
     pub quotas: Vec<QuotaState>,
     /// Every crawler.
     pub crawlers: Vec<Crawler>,
+    /// Every Glue job of the profile; none on this machine.
+    pub jobs: Vec<GlueJob>,
 }
 
 impl Sources {
@@ -62,12 +65,19 @@ impl Operator {
                 )
             })
         };
-        let (streams, quotas, crawlers) =
-            futures::future::try_join3(streams, quotas, self.list_crawlers()).await?;
+        let jobs = async {
+            match &parts.glue_jobs {
+                Some(port) => port.list().await,
+                None => Ok(Vec::new()),
+            }
+        };
+        let (streams, quotas, crawlers, jobs) =
+            futures::future::try_join4(streams, quotas, self.list_crawlers(), jobs).await?;
         Ok(Sources {
             streams,
             quotas,
             crawlers,
+            jobs,
         })
     }
 }

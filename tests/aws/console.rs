@@ -1,63 +1,19 @@
 //! The console's screens on an AWS profile, driven by keys against the emulator. The clock is the script's, the calls are
 //! real ones.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
-use lakehand::{console::scripted::Driver, ops::Operations};
+use lakehand::ops::Operations;
 use serde_json::json;
 
 use super::{
     desk::{Desk, ROLE, reads_parameter, start},
     proxy::Fault,
+    script::Script,
 };
 
-struct Script(Driver);
-
-impl Script {
-    fn over(operations: Arc<dyn Operations>) -> Self {
-        let mut driver = Driver::over(operations, Timestamp::now(), (120, 40)).unwrap();
-        driver.wait(500);
-        Self(driver)
-    }
-
-    fn press(&mut self, keys: &str) -> &mut Self {
-        self.0.press(keys);
-        self
-    }
-
-    fn wait(&mut self, milliseconds: i64) -> &mut Self {
-        self.0.wait(milliseconds);
-        self
-    }
-
-    fn see(&mut self, text: &str) -> &mut Self {
-        let screen = self.0.screen();
-        assert!(screen.contains(text), "expected '{text}' on\n{screen}");
-        self
-    }
-
-    /// Reads anew until the text is there: the script's clock jumps, the emulator's work takes its time.
-    fn until(&mut self, text: &str) -> &mut Self {
-        for _ in 0..100 {
-            self.press("r").wait(500);
-            if self.0.screen().contains(text) {
-                return self;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
-        self.see(text)
-    }
-
-    fn not_see(&mut self, text: &str) -> &mut Self {
-        let screen = self.0.screen();
-        assert!(
-            !screen.contains(text),
-            "did not expect '{text}' on\n{screen}"
-        );
-        self
-    }
-}
+/// How long the emulator may take for what a script waits for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Something on every screen: a failed run, a crawler, a report, a workgroup.
 async fn furnished(name: &str, aws: &str) -> Desk {
@@ -102,8 +58,13 @@ async fn a_failed_run_is_found_explained_and_redriven_by_keys() {
             .see("Redrive this execution?")
             .see("Runs again")
             .see("Read");
-        script.press("4711<enter>").until("✓ OK  daily-report");
-        script.press("1").until("✓ OK").not_see("ParameterNotFound");
+        script
+            .press("4711<enter>")
+            .until("✓ OK  daily-report", PATIENCE);
+        script
+            .press("1")
+            .until("✓ OK", PATIENCE)
+            .not_see("ParameterNotFound");
     })
     .await;
     let id = "daily-report:at-night-4711".into();

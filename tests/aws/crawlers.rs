@@ -101,10 +101,12 @@ async fn crawls_tables_and_partitions_come_by_the_page() {
         json!({ "CrawlId": id, "State": state, "StartTime": start, "EndTime": start + 42.0,
             "Summary": r#"{"TABLE":"{\"ADD\":{\"Details\":\"{\\\"names\\\":[\\\"ga4_sessions\\\"]}\",\"Count\":1}}","PARTITION":"{\"ADD\":{\"Count\":8}}"}"# })
     };
-    // Asked for twice at once: for the newest crawl's summary, and for the list.
-    for _ in 0..2 {
-        proxy.fault("ListCrawls", 1, canned(json!({ "Crawls": [crawl("b", 2000.0, "RUNNING"), crawl("a", 1000.0, "COMPLETED")] })));
-    }
+    // Asked for twice at once: for the newest crawl's summary, and for the list. Two pages each.
+    let older =
+        json!({ "Crawls": [crawl("a", 1000.0, "COMPLETED"), crawl("0", 500.0, "STOPPED")] });
+    let newer = json!({ "Crawls": [crawl("b", 2000.0, "RUNNING")], "NextToken": "the-second" });
+    proxy.fault_of("ListCrawls", "the-second", 2, canned(older));
+    proxy.fault("ListCrawls", 2, canned(newer));
     proxy.fault("GetCrawlerMetrics", 1, canned(json!({ "CrawlerMetricsList": [{ "CrawlerName": "cr-pages-test-ga", "TimeLeftSeconds": 30.4, "StillEstimating": false }] })));
     let table = |name: &str, folder: &str, keys: Value| {
         json!({ "Name": name, "VersionId": "7", "UpdateTime": 1500.0, "PartitionKeys": keys, "Parameters": { "UPDATED_BY_CRAWLER": "cr-pages-test-ga", "recordCount": "5", "objectCount": "1", "sizeKey": "99" },
@@ -137,7 +139,13 @@ async fn crawls_tables_and_partitions_come_by_the_page() {
     let last = detail.crawler.last_crawl.unwrap();
     assert_eq!((last.duration_ms, last.partitions_added), (42_000, 8));
     assert_eq!(last.tables_created, ["ga4_sessions"]);
-    assert_eq!(detail.crawls.len(), 1, "the one that runs has not ended");
+    let crawls: Vec<CrawlStatus> = detail.crawls.iter().map(|crawl| crawl.status).collect();
+    assert_eq!(
+        crawls,
+        [CrawlStatus::Succeeded, CrawlStatus::Cancelled],
+        "the one that runs has not ended"
+    );
+    assert_eq!(proxy.seen("ListCrawls").len(), 4);
     let tables: Vec<(&str, usize, u64, u64, u64, u64)> = detail
         .tables
         .iter()

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::{
     emulator::{ENVIRONMENT, Emulator, REGION, interpreter},
+    proxy::{Fault, Proxy},
     python,
 };
 
@@ -317,4 +318,158 @@ fn a_protected_profile_wants_its_name() {
     let output = site.run(&["deploy", "--yes", "--package", "functions.zip"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(site.stacks().is_empty(), "{:?}", site.stacks());
+}
+
+/// Fifteen reports of Google Analytics make the template of `glue` larger than a call may be.
+#[test]
+fn a_large_template_goes_through_the_bucket_that_the_first_stack_makes() {
+    let reports: String = (1..=15)
+        .map(|number| {
+            format!(
+                "[[profiles.cloud.ga4.reports]]\nname = \"report_{number}\"\nproperties = [{{ business_unit = \"de\", property = \"1\" }}]\n\
+                 dimensions = [\"sessionSource\", \"sessionMedium\"]\nmetrics = [\"sessions\"]\n"
+            )
+        })
+        .collect();
+    let site = Site::new("large", &format!("[profiles.cloud.ga4]\n{reports}"));
+    let package = ["--package", "functions.zip"];
+    let plan = site.json(&["deploy", "--plan", package[0], package[1]]);
+    assert_eq!(
+        kinds(&plan),
+        [
+            "change_set",
+            "later",
+            "change_set",
+            "change_set",
+            "change_set"
+        ]
+    );
+    assert_eq!(
+        plan["stacks"][1]["prepared"]["bucket"],
+        "adverts-large-artifacts"
+    );
+    assert!(site.stacks().is_empty(), "{:?}", site.stacks());
+
+    let deployed = site.run(&["deploy", "--yes", package[0], package[1]]);
+    assert!(deployed.status.success(), "{deployed:?}");
+    let told = String::from_utf8(deployed.stdout).unwrap();
+    assert!(
+        told.contains("goes through adverts-large-artifacts"),
+        "{told}"
+    );
+    assert_eq!(kinds(&site.json(&["deploy", "--plan"])), ["no_change"; 5]);
+    let seen = site.boto(
+        r"
+keys = [o['Key'] for o in client('s3').list_objects_v2(Bucket='adverts-large-artifacts', Prefix='templates/')['Contents']]
+tables = [t['Name'] for t in client('glue').get_tables(DatabaseName='adverts_large')['TableList']]
+print(json.dumps({'templates': keys, 'reports': sorted(t for t in tables if t.startswith('ga_report_'))}))
+",
+    );
+    let templates = seen["templates"].as_array().unwrap();
+    assert!(
+        templates
+            .iter()
+            .all(|key| key.as_str().unwrap().ends_with("adverts-large-glue.yaml")),
+        "{seen}"
+    );
+    assert_eq!(seen["reports"].as_array().unwrap().len(), 15);
+}
+
+fn xml(operation: &str, result: &str) -> &'static str {
+    let text = format!(
+        "<{operation}Response xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><{operation}Result>{result}</{operation}Result></{operation}Response>"
+    );
+    Box::leak(text.into_boxed_str())
+}
+
+/// moto detects no drift: the answers are AWS's shapes, written by hand. Two stacks drifted, one could not be compared.
+#[test]
+fn drift_is_told_by_stack_and_resource() {
+    let site = Site::new("drift", "");
+    let deployed = site.run(&["deploy", "--yes", "--package", "functions.zip"]);
+    assert!(deployed.status.success(), "{deployed:?}");
+    let proxy = Proxy::before(&site.emulator.url);
+    let status = |status: &str, more: &str| {
+        let more = format!(
+            "<StackId>s</StackId><StackDriftDetectionId>d</StackDriftDetectionId><DetectionStatus>{status}</DetectionStatus>{more}<Timestamp>2026-01-31T03:00:00Z</Timestamp>"
+        );
+        Fault::Answer(200, xml("DescribeStackDriftDetectionStatus", &more))
+    };
+    let drift = |id: &str, kind: &str, status: &str, path: &str| {
+        format!(
+            "<member><StackId>s</StackId><LogicalResourceId>{id}</LogicalResourceId><ResourceType>{kind}</ResourceType>\
+             <StackResourceDriftStatus>{status}</StackResourceDriftStatus><PropertyDifferences>{path}</PropertyDifferences><Timestamp>2026-01-31T03:00:00Z</Timestamp></member>"
+        )
+    };
+    let path = "<member><PropertyPath>/Timeout</PropertyPath><ExpectedValue>900</ExpectedValue><ActualValue>3</ActualValue><DifferenceType>NOT_EQUAL</DifferenceType></member>";
+    let page = |drifts: &str, next: &str| {
+        let body = format!("<StackResourceDrifts>{drifts}</StackResourceDrifts>{next}");
+        Fault::Answer(200, xml("DescribeStackResourceDrifts", &body))
+    };
+    let detect = xml(
+        "DetectStackDrift",
+        "<StackDriftDetectionId>d</StackDriftDetectionId>",
+    );
+    proxy.fault("Action=DetectStackDrift&", 5, Fault::Answer(200, detect));
+    proxy.fault(
+        "Action=DescribeStackDriftDetectionStatus",
+        1,
+        status("DETECTION_IN_PROGRESS", ""),
+    );
+    proxy.fault(
+        "Action=DescribeStackDriftDetectionStatus",
+        4,
+        status("DETECTION_COMPLETE", ""),
+    );
+    let failed = "<DetectionStatusReason>Rate exceeded on [Machine]</DetectionStatusReason>";
+    proxy.fault(
+        "Action=DescribeStackDriftDetectionStatus",
+        1,
+        status("DETECTION_FAILED", failed),
+    );
+    let function = drift("CollectFunction", "AWS::Lambda::Function", "MODIFIED", path);
+    let bucket = drift("RawBucket", "AWS::S3::Bucket", "DELETED", "");
+    for stack in ["data-storage", "glue", "common-resources", "orchestration"] {
+        let none = if stack == "data-storage" {
+            bucket.as_str()
+        } else {
+            ""
+        };
+        proxy.fault_of(
+            "Action=DescribeStackResourceDrifts",
+            &format!("adverts-drift-{stack}"),
+            1,
+            page(none, ""),
+        );
+    }
+    proxy.fault_of(
+        "Action=DescribeStackResourceDrifts",
+        "NextToken",
+        1,
+        page(&function, ""),
+    );
+    proxy.fault(
+        "Action=DescribeStackResourceDrifts",
+        1,
+        page("", "<NextToken>2</NextToken>"),
+    );
+
+    let binary = Path::new(env!("CARGO_BIN_EXE_lakehand"));
+    let mut command = site.command(binary);
+    command.env("AWS_ENDPOINT_URL", &proxy.url);
+    let output = command
+        .args(["deploy", "--drift", "--output", "json"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |part: &str| &told[format!("adverts-drift-{part}")];
+    assert_eq!(of("data-storage")[0]["status"], "DELETED", "{told}");
+    assert_eq!(of("glue"), &serde_json::json!([]));
+    let function = &of("transformation-resources")[0];
+    assert_eq!(function["logical_id"], "CollectFunction");
+    assert_eq!(function["properties"], serde_json::json!(["/Timeout"]));
+    let unchecked = &of("orchestration")[0];
+    assert_eq!(unchecked["status"], "NOT_CHECKED", "{told}");
+    assert_eq!(unchecked["properties"][0], "Rate exceeded on [Machine]");
 }

@@ -153,3 +153,45 @@ async fn throttling_is_shown_although_the_sdk_gets_over_it() {
     assert!(operations.connection().throttled_seconds_ago.is_some());
     assert_eq!(desk.account.proxy.seen("DescribeStateMachine").len(), 2);
 }
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_corrected_where_aws_tells_the_time_and_named_where_it_does_not() {
+    const AHEAD: i64 = 20 * 60;
+    let desk = Desk::new("id-clock", "attempts = 3\n").await;
+    desk.machine("collect", &waits(0)).await;
+    let proxy = &desk.account.proxy;
+    let clock = |told| Fault::Clock { ahead: AHEAD, told };
+    for call in ["ListStateMachines", "GET /id-clock-test-std/here"] {
+        proxy.fault(call, 2, clock(true));
+    }
+    desk.operations().executions(None, 5).await.unwrap();
+    assert_eq!(
+        proxy.seen("ListStateMachines").len(),
+        2,
+        "refused, then signed for AWS's time"
+    );
+    desk.account
+        .put("id-clock-test-std", "here", b"x".to_vec())
+        .await;
+    let (bytes, _) = desk.account.lake().std.get("here").await.unwrap();
+    assert_eq!(&bytes[..], b"x");
+    assert_eq!(proxy.seen("GET /id-clock-test-std/here").len(), 2);
+
+    // Without a Date nobody knows by how much it is off.
+    proxy.clear();
+    proxy.fault("ListStateMachines", 3, clock(false));
+    let operations = desk.as_profile(|_| {}).await;
+    let error = refusal(operations.executions(None, 5).await);
+    assert_eq!(error.kind, OpsErrorKind::Platform);
+    assert!(error.message.contains("Signature expired"), "{error}");
+    assert!(
+        error.advice.contains("the clock of this machine is wrong"),
+        "{}",
+        error.advice
+    );
+    assert_eq!(
+        operations.connection().signed_out,
+        None,
+        "nobody has to sign in for that"
+    );
+}

@@ -2,7 +2,7 @@
 //! token has expired, cuts an answer in the middle, keeps silent.
 //!
 //! Each request is one line of text, `GET /bucket/key?list-type=2` or `POST / AmazonSSM.GetParameter`; a fault is
-//! for the next requests whose line contains a text. Everything else passes.
+//! for the next requests whose line contains a text, and whose body another one. Everything else passes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
 use std::{
@@ -12,6 +12,8 @@ use std::{
     thread,
     time::Duration,
 };
+
+use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 
 /// What happens to a request.
 #[derive(Debug, Clone)]
@@ -24,13 +26,32 @@ pub enum Fault {
     Cut(usize),
     /// The emulator answers, and the connection is silent for so long after so many bytes of the body, then ends.
     Stall(usize, Duration),
+    /// The emulator's clock is so many seconds ahead: a request signed for another time is refused, with the time in
+    /// the answer's `Date` where `told`.
+    Clock { ahead: i64, told: bool },
     /// The emulator does what was asked, and its answer is lost.
     LoseAnswer,
 }
 
+/// Which requests meet a fault, and how many of them still.
+#[derive(Debug)]
+struct Rule {
+    line: String,
+    body: String,
+    times: u32,
+    fault: Fault,
+}
+
+impl Rule {
+    fn fits(&self, request: &Request) -> bool {
+        let body = || String::from_utf8_lossy(&request.body).contains(&self.body);
+        self.times > 0 && request.line.contains(&self.line) && (self.body.is_empty() || body())
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
-    faults: Vec<(String, u32, Fault)>,
+    faults: Vec<Rule>,
     seen: Vec<(String, Vec<u8>)>,
 }
 
@@ -62,7 +83,18 @@ impl Proxy {
 
     /// The next `times` requests whose line contains `part` meet this fault.
     pub fn fault(&self, part: &str, times: u32, fault: Fault) {
-        self.lock().faults.push((part.to_owned(), times, fault));
+        self.fault_of(part, "", times, fault);
+    }
+
+    /// The next `times` requests whose line contains `line` and whose body contains `body` meet this fault.
+    pub fn fault_of(&self, line: &str, body: &str, times: u32, fault: Fault) {
+        let (line, body) = (line.to_owned(), body.to_owned());
+        self.lock().faults.push(Rule {
+            line,
+            body,
+            times,
+            fault,
+        });
     }
 
     /// No fault is left.
@@ -98,6 +130,8 @@ struct Request {
     body: Vec<u8>,
     /// Errors are JSON, where the service speaks JSON.
     json: bool,
+    /// When it was signed.
+    signed: Option<Timestamp>,
 }
 
 fn serve(mut client: TcpStream, upstream: &str, state: &Mutex<State>) -> io::Result<()> {
@@ -111,17 +145,23 @@ fn serve(mut client: TcpStream, upstream: &str, state: &Mutex<State>) -> io::Res
             Vec::new()
         };
         state.seen.push((request.line.clone(), kept));
-        let next = state
-            .faults
-            .iter_mut()
-            .find(|(part, times, _)| *times > 0 && request.line.contains(part.as_str()));
-        next.map(|(_, times, fault)| {
-            *times -= 1;
-            fault.clone()
+        let next = state.faults.iter_mut().find(|rule| rule.fits(&request));
+        next.map(|rule| {
+            rule.times -= 1;
+            rule.fault.clone()
         })
     };
     match fault {
-        Some(Fault::Refuse(status, code)) => return refuse(&mut client, &request, status, code),
+        Some(Fault::Refuse(status, code)) => {
+            let message = "injected by the test's proxy";
+            return refuse(&mut client, &request, status, (code, message), "");
+        }
+        Some(Fault::Clock { ahead, told }) => {
+            let now = Timestamp::now() + SignedDuration::from_secs(ahead);
+            if request.signed.is_none_or(|signed| too_far(signed, now)) {
+                return refuse_time(&mut client, &request, now, told);
+            }
+        }
         Some(Fault::Answer(status, body)) => return answer(&mut client, status, "", body),
         _ => {}
     }
@@ -218,6 +258,10 @@ fn read_request(client: &mut TcpStream) -> io::Result<Request> {
         line,
         body,
         json: target.is_some(),
+        signed: header_of(&text, "x-amz-date").and_then(|date| {
+            let civil = DateTime::strptime("%Y%m%dT%H%M%SZ", date).ok()?;
+            Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
+        }),
     })
 }
 
@@ -254,14 +298,47 @@ fn closing(head: &str) -> Vec<u8> {
     format!("{}\r\n\r\n", lines.join("\r\n")).into_bytes()
 }
 
-fn refuse(client: &mut TcpStream, request: &Request, status: u16, code: &str) -> io::Result<()> {
-    let message = "injected by the test's proxy";
+/// AWS takes signatures that are five minutes off.
+fn too_far(signed: Timestamp, now: Timestamp) -> bool {
+    signed.duration_since(now).abs() > SignedDuration::from_mins(5)
+}
+
+fn refuse_time(
+    client: &mut TcpStream,
+    request: &Request,
+    now: Timestamp,
+    told: bool,
+) -> io::Result<()> {
+    let date = now
+        .strftime("Date: %a, %d %b %Y %H:%M:%S GMT\r\n")
+        .to_string();
+    let refusal = match request.json {
+        true => (
+            "InvalidSignatureException",
+            "Signature expired: it is later here",
+        ),
+        false => (
+            "RequestTimeTooSkewed",
+            "The difference between the request time and the current time is too large.",
+        ),
+    };
+    let date = if told { date.as_str() } else { "" };
+    refuse(client, request, 403, refusal, date)
+}
+
+fn refuse(
+    client: &mut TcpStream,
+    request: &Request,
+    status: u16,
+    (code, message): (&str, &str),
+    headers: &str,
+) -> io::Result<()> {
     if request.json {
         let body = format!(r#"{{"__type":"{code}","message":"{message}"}}"#);
         return answer(
             client,
             status,
-            &format!("x-amzn-ErrorType: {code}\r\n"),
+            &format!("x-amzn-ErrorType: {code}\r\n{headers}"),
             &body,
         );
     }
@@ -275,7 +352,8 @@ fn refuse(client: &mut TcpStream, request: &Request, status: u16, code: &str) ->
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error>{error}<RequestId>r</RequestId></Error>"
         )
     };
-    answer(client, status, "Content-Type: application/xml\r\n", &body)
+    let headers = format!("Content-Type: application/xml\r\n{headers}");
+    answer(client, status, &headers, &body)
 }
 
 fn answer(client: &mut TcpStream, status: u16, headers: &str, body: &str) -> io::Result<()> {

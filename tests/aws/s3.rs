@@ -363,3 +363,50 @@ async fn refusals_say_what_to_do_and_whether_to_try_again() {
         "an answer without a body ends with its head: {silent:?}"
     );
 }
+
+/// The answer of a write is lost on the way, and the SDK sends it once more: it meets its own work. Somebody else's is
+/// still told apart.
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_is_not_taken_for_somebody_elses() {
+    let account = Account::new("s3-lost", "attempts = 3\n").await;
+    let store = &account.lake().std;
+    let lose = |part: &str| account.proxy.fault(part, 1, Fault::LoseAnswer);
+    lose("PUT /s3-lost-test-std/lease");
+    let first = store
+        .put("lease", "mine".into(), PutCondition::IfAbsent)
+        .await
+        .unwrap();
+    assert_eq!(account.proxy.seen("PUT /s3-lost-test-std/lease").len(), 2);
+    assert_eq!(
+        store.get("lease").await.unwrap(),
+        ("mine".into(), first.clone())
+    );
+    lose("PUT /s3-lost-test-std/lease");
+    let renewed = store
+        .put(
+            "lease",
+            "mine still".into(),
+            PutCondition::IfMatch(first.clone()),
+        )
+        .await
+        .unwrap();
+    assert_ne!(renewed, first);
+    for condition in [PutCondition::IfAbsent, PutCondition::IfMatch(first)] {
+        let theirs = store.put("lease", "theirs".into(), condition).await;
+        assert!(
+            matches!(theirs, Err(StoreError::Conflict { .. })),
+            "{theirs:?}"
+        );
+    }
+
+    // In parts: the upload is known no more once it is finished.
+    let file = account.functions.lake().std.staging().join("large");
+    std::fs::write(&file, noise(17 * 1024 * 1024)).unwrap();
+    lose("POST /s3-lost-test-std/large?uploadId");
+    let etag = store
+        .put_file("large", file, PutCondition::IfAbsent)
+        .await
+        .unwrap();
+    let (bytes, told) = store.get("large").await.unwrap();
+    assert_eq!((bytes.len(), told), (17 * 1024 * 1024, etag));
+}

@@ -295,3 +295,75 @@ async fn lists_are_read_page_by_page_and_rarely() {
         "what has ended is described once"
     );
 }
+
+#[tokio::test]
+async fn what_aws_tells_late_is_waited_for_and_what_never_was_is_not() {
+    let desk = Desk::new("wf-late", "").await;
+    desk.machine("daily-report", &reads_parameter("/wf-late/late"))
+        .await;
+    let (operations, proxy) = (desk.operations(), &desk.account.proxy);
+    let id = operations
+        .start(start("daily-report", Some("late")))
+        .await
+        .unwrap();
+    // DescribeExecution does not know yet what StartExecution has made.
+    let asked = || proxy.seen("DescribeExecution").len();
+    let before = asked();
+    proxy.fault(
+        "DescribeExecution",
+        3,
+        Fault::Refuse(400, "ExecutionDoesNotExist"),
+    );
+    operations.execution(&id, 0).await.unwrap();
+    assert!(asked() >= before + 4, "{} after {before}", asked());
+
+    // After a redrive it tells of the failure before.
+    let failed = desk.ended(&id).await;
+    assert_eq!(failed.summary.status, ExecutionStatus::Failed);
+    let old = desk
+        .states(
+            "DescribeExecution",
+            json!({ "executionArn": id.to_string() }),
+        )
+        .await;
+    desk.parameter("/wf-late/late").await;
+    operations.redrive(&id).await.unwrap();
+    proxy.fault("DescribeExecution", 3, canned(old));
+    let now = operations.execution(&id, 0).await.unwrap();
+    assert_ne!(
+        now.summary.status,
+        ExecutionStatus::Failed,
+        "the failure is of before the redrive"
+    );
+    assert_eq!(now.summary.redrives, 1);
+    assert_eq!(
+        desk.ended(&id).await.summary.status,
+        ExecutionStatus::Succeeded
+    );
+
+    // What nobody started is not there, at once.
+    let before = asked();
+    let nobody = refusal(operations.execution(&"daily-report:nobody".into(), 0).await);
+    assert_eq!((nobody.kind, asked() - before), (OpsErrorKind::NotFound, 1));
+}
+
+/// What it proves beside the words: a Map Run is found in the history and asked for. Its counts are moto's.
+#[tokio::test]
+async fn a_distributed_map_tells_how_many_items_are_done() {
+    let desk = Desk::new("wf-map", "").await;
+    let processor = json!({ "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" },
+        "StartAt": "One", "States": { "One": { "Type": "Pass", "End": true } } });
+    let definition = json!({ "StartAt": "Days", "States": { "Days": {
+        "Type": "Map", "ItemsPath": "$.days", "MaxConcurrency": 1, "ItemProcessor": processor, "End": true } } });
+    desk.machine("backfill", &definition).await;
+    let operations = desk.operations();
+    let mut request = start("backfill", Some("three-days"));
+    request.input = json!({ "days": [1, 2, 3] });
+    let id = operations.start(request).await.unwrap();
+    let detail = desk.ended(&id).await;
+    assert_eq!(detail.summary.status, ExecutionStatus::Succeeded);
+    let days = detail.stages.iter().find(|stage| stage.name == "Days");
+    let days = days.unwrap_or_else(|| panic!("{:?}", detail.stages));
+    assert_eq!(days.progress.as_deref(), Some("3 of 3 done"));
+    assert!(!desk.account.proxy.seen("DescribeMapRun").is_empty());
+}

@@ -17,7 +17,7 @@ const HELPS: Cli = Cli::Exempt("every command has --help");
 
 fn has_panes(state: &State) -> Result<(), Reason> {
     match state.screen {
-        Screen::Board | Screen::Run | Screen::Logs => Ok(()),
+        Screen::Board | Screen::Run | Screen::Logs | Screen::Datamart => Ok(()),
         _ => Err("this screen has one pane".to_owned()),
     }
 }
@@ -113,11 +113,12 @@ pub(crate) static ACTIONS: &[Action] = &[
     Action::new(A::PreviousColumns, S::Table, &[key('<')], "columns back", "Previous page of columns", MOVES),
 
     Action::new(A::Collect, S::Sources, &[key('T')], "collect", "Collect the stream: choose the window", twin("collect STREAM --from --to")).footer(2).when(Risk::Write, sources::can_collect),
-    Action::new(A::StartCrawler, S::Sources, &[key('C')], "crawl", "Start the crawler", twin("crawl NAME")).footer(3).when(Risk::Write, sources::can_crawl),
-    Action::new(A::StopCrawler, S::Sources, &[key('X')], "stop", "Stop the crawler", twin("crawlers stop NAME")).footer(4).when(Risk::Danger, sources::can_stop_crawler),
+    Action::new(A::StartCrawler, S::Sources, &[key('C')], "crawl", "Start the crawler or Glue job", twin("crawl NAME")).footer(3).when(Risk::Write, sources::can_crawl),
+    Action::new(A::StopCrawler, S::Sources, &[key('X')], "stop", "Stop the crawler or the Glue job's run", twin("crawlers stop NAME")).footer(4).when(Risk::Danger, sources::can_stop_crawler),
 
     Action::new(A::BuildDatamart, S::Datamart, &[key('T')], "build", "Build the datamart anew", twin("datamart build")).footer(2).when(Risk::Write, datamart::can_build),
     Action::new(A::RollBack, S::Datamart, &[key('B')], "roll back", "Roll the table back to the selected snapshot", twin("datamart rollback VERSION")).footer(3).when(Risk::Danger, datamart::can_roll_back),
+    Action::new(A::StopStatement, S::Datamart, &[key('X')], "stop", "Stop the selected SQL statement", twin("statements stop ID")).footer(4).when(Risk::Danger, datamart::can_stop_statement),
 
     Action::new(A::SetCredential, S::Credentials, &[key('S')], "set", "Set the credential: a new version", twin("credentials set PATH")).footer(2).when(Risk::Write, credentials::can_set),
     Action::new(A::TestCredential, S::Credentials, &[key('t')], "test", "Test the credential: sign in to its sources", twin("credentials test SOURCE")).footer(3).when(Risk::Read, credentials::can_test),
@@ -139,7 +140,7 @@ pub(crate) static ACTIONS: &[Action] = &[
     Action::new(A::GoRun, S::Global, &[key('2')], "run", "Run: the selected execution", twin("runs show EXECUTION")).when(Risk::Read, run::is_reachable),
     Action::new(A::GoLogs, S::Global, &[key('3')], "logs", "Logs of the selected stage", twin("runs logs EXECUTION")).footer(3).when(Risk::Read, run::is_reachable),
     Action::new(A::GoSources, S::Global, &[key('4')], "sources", "Sources: streams, quotas, crawlers", twin("sources")),
-    Action::new(A::GoDatamart, S::Global, &[key('5')], "datamart", "Datamart: plan, cost, snapshots", twin("datamart show")),
+    Action::new(A::GoDatamart, S::Global, &[key('5')], "datamart", "Datamart: plan, cost, snapshots, SQL statements", twin("datamart show")),
     Action::new(A::GoReports, S::Global, &[key('6')], "reports", "Reports", twin("reports list")),
     Action::new(A::GoCredentials, S::Global, &[key('8')], "credentials", "Credentials: present, old, accepted?", twin("credentials list")),
     Action::new(A::GoActivity, S::Global, &[key('!')], "activity", "Activity: every call made", Cli::Exempt("the record of this session")),

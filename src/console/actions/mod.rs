@@ -63,7 +63,7 @@ macro_rules! action_ids {
 }
 
 action_ids! {
-    GoBoard "go-board", GoRun "go-run", GoLogs "go-logs", GoReports "go-reports", GoSources "go-sources", GoDatamart "go-datamart", BuildDatamart "build-datamart", RollBack "roll-back", Collect "collect", StartCrawler "start-crawler", StopCrawler "stop-crawler",
+    GoBoard "go-board", GoRun "go-run", GoLogs "go-logs", GoReports "go-reports", GoSources "go-sources", GoDatamart "go-datamart", BuildDatamart "build-datamart", RollBack "roll-back", StopStatement "stop-statement", Collect "collect", StartCrawler "start-crawler", StopCrawler "stop-crawler",
     GoCredentials "go-credentials",
     SetCredential "set-credential", TestCredential "test-credential", GoActivity "go-activity",
     Help "help", Palette "palette", Back "back", HistoryBack "history-back", HistoryForward "history-forward",
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn command_twins_are_commands_that_exist() {
-        const VERBS: [&str; 13] = [
+        const VERBS: [&str; 14] = [
             "status",
             "run ",
             "runs ",
@@ -249,6 +249,7 @@ mod tests {
             "credentials ",
             "datamart ",
             "sources",
+            "statements ",
             "crawl ",
             "crawlers ",
         ];

@@ -67,6 +67,7 @@ pub(super) fn answered(state: &mut State, answered: Answered, effects: &mut Vec<
         (_, Answer::Quality(_)) => {}
         (_, Answer::Datamart(answer)) => datamart::answered(state, answer),
         (_, Answer::Snapshots(answer)) => datamart::answered_snapshots(state, answer),
+        (_, Answer::Statements(answer)) => datamart::statements::answered(state, answer),
         (_, Answer::Sources(answer)) => sources::answered(state, answer),
         (_, Answer::Credentials(answer)) => credentials::answered(state, answer, effects),
         (Request::CredentialHistory(path), Answer::CredentialHistory(answer)) => {
@@ -140,7 +141,14 @@ fn done(state: &mut State, request: &Request, answer: &Answer, effects: &mut Vec
             );
             datamart::refresh(state, effects);
         }
-        Request::Crawl(_) | Request::StopCrawler(_) => sources::refresh(state, effects),
+        Request::StopStatement(id) => {
+            state.toast(format!("asked {id} to stop"), Tone::Info);
+            datamart::refresh(state, effects);
+        }
+        Request::Crawl(_)
+        | Request::StopCrawler(_)
+        | Request::StartJob(_)
+        | Request::StopJob(..) => sources::refresh(state, effects),
         Request::SignIn(_) => {
             state.connection.signed_out = None;
             super::ask_who(state, effects);

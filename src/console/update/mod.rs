@@ -114,7 +114,7 @@ pub(crate) fn act(state: &mut State, action: &'static Action, effects: &mut Vec<
         Screen::Reports => reports::act(state, action.id, effects),
         Screen::Table => table::act(state, action.id, effects),
         Screen::Sources => sources::act(state, action.id),
-        Screen::Datamart => datamart::act(state, action.id),
+        Screen::Datamart => datamart::act(state, action.id, effects),
         Screen::Credentials => credentials::act(state, action.id, effects),
         Screen::Activity => activity::act(state, action.id),
     };

@@ -261,7 +261,8 @@ impl<'a> Deployer<'a> {
             self.delete_and_wait(part, stack, watcher).await?;
         }
         let request = self.parts.request(part, outputs)?;
-        let stale = planned.deleted_first || request.parameters != planned.parameters;
+        let unplanned = planned.deleted_first || matches!(planned.prepared, Prepared::Later { .. });
+        let stale = unplanned || request.parameters != planned.parameters;
         let prepared = if stale {
             if let Prepared::ChangeSet { id, creates, .. } = &planned.prepared {
                 self.stacks.discard(stack, id, *creates).await?;

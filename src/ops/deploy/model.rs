@@ -111,6 +111,12 @@ pub struct Change {
 pub enum Prepared {
     /// It is as it should be.
     NoChange,
+    /// A new stack whose template is too large for a call: it is planned when the stack before it has made the bucket
+    /// that the template goes through.
+    Later {
+        /// That bucket.
+        bucket: String,
+    },
     /// A change set that waits.
     ChangeSet {
         /// Its id.
@@ -127,7 +133,7 @@ impl Prepared {
     #[must_use]
     pub fn changes(&self) -> &[Change] {
         match self {
-            Self::NoChange => &[],
+            Self::NoChange | Self::Later { .. } => &[],
             Self::ChangeSet { changes, .. } => changes,
         }
     }
@@ -157,8 +163,8 @@ pub struct Drifted {
     pub logical_id: String,
     /// `AWS::S3::Bucket`.
     pub resource_type: String,
-    /// `MODIFIED` or `DELETED`.
+    /// `MODIFIED`, `DELETED`, or `NOT_CHECKED` of a stack that could not be compared as a whole.
     pub status: String,
-    /// Properties that differ.
+    /// Properties that differ, or why it was not checked.
     pub properties: Vec<String>,
 }

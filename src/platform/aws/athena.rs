@@ -7,6 +7,9 @@ mod cells;
 mod csv;
 mod errors;
 mod results;
+mod statements;
+
+pub(super) use statements::WorkgroupStatements;
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,6 +25,7 @@ use super::{
 };
 use crate::{
     config::Profile,
+    ops::statements::kind_of,
     pipeline::ports::{QueryEngine, QueryError, QueryRows, QuerySummary},
 };
 
@@ -222,14 +226,7 @@ fn unsigned(number: Option<i64>) -> u64 {
 fn kind(execution: &QueryExecution, sql: &str) -> String {
     match execution.substatement_type() {
         Some(kind) => kind.replace('_', " "),
-        None => {
-            let code = sql
-                .lines()
-                .map(str::trim)
-                .find(|line| !line.is_empty() && !line.starts_with("--"));
-            let word = code.and_then(|line| line.split_whitespace().next());
-            word.unwrap_or_default().to_uppercase()
-        }
+        None => kind_of(sql),
     }
 }
 

@@ -77,6 +77,8 @@ pub(super) enum CallFailure {
     Throttled,
     /// The operator's own credentials are missing, wrong or expired.
     Credentials,
+    /// The clock of this machine differs from AWS's by more than a signature may be old.
+    Clock,
     /// The operator may not do it.
     Denied,
     /// The request itself is wrong.
@@ -118,6 +120,9 @@ impl CallError {
             }
             CallFailure::Credentials => {
                 "sign in again: press L in the console, or run `aws sso login` for your profile"
+            }
+            CallFailure::Clock => {
+                "the clock of this machine is wrong; set it (`timedatectl status` shows how it stands), then try again"
             }
             CallFailure::Denied => {
                 "your role lacks this right; the README lists the operator's IAM policies"
@@ -226,7 +231,7 @@ fn chain(error: Option<&(dyn std::error::Error + 'static)>) -> String {
     }
 }
 
-const EXPIRED: [&str; 9] = [
+const EXPIRED: [&str; 8] = [
     "ExpiredToken",
     "ExpiredTokenException",
     "UnrecognizedClientException",
@@ -234,8 +239,14 @@ const EXPIRED: [&str; 9] = [
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
     "InvalidSignatureException",
-    "RequestTimeTooSkewed",
     "TokenRefreshRequired",
+];
+/// Words of a signature that is refused for its time. The SDK corrects a clock that is off where an answer says the
+/// time; this is for those that do not.
+const SKEWED: [&str; 3] = [
+    "signature expired",
+    "signature not yet current",
+    "time too skewed",
 ];
 const THROTTLED: [&str; 9] = [
     "Throttling",
@@ -254,6 +265,9 @@ fn failure_of<E, R>(code: &str, message: &str, error: &SdkError<E, R>) -> CallFa
     let without_credentials = lower.contains("credential")
         || lower.contains("sso")
         || lower.contains("token has expired");
+    if code == "RequestTimeTooSkewed" || SKEWED.iter().any(|words| lower.contains(words)) {
+        return CallFailure::Clock;
+    }
     if EXPIRED.contains(&code)
         || (!matches!(error, SdkError::ServiceError(_)) && without_credentials)
     {

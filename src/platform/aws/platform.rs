@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Clients,
+    athena::WorkgroupStatements,
     credentials::AwsCredentials,
     functions::Functions,
     glue::{AwsCrawlers, AwsJobs},
@@ -65,6 +66,7 @@ impl Platform {
         let logs = CloudWatchLogs::new(clients.clone(), Arc::clone(&workflows));
         let crawlers = AwsCrawlers::new(clients.clone(), Arc::clone(&profile));
         let jobs = AwsJobs::new(clients.clone(), Arc::clone(&profile));
+        let statements = WorkgroupStatements::new(clients.clone(), &profile);
         let operator = Operator::new(OperatorParts {
             identity: identity(&profile, &clients),
             workflows,
@@ -75,6 +77,7 @@ impl Platform {
             credentials: Arc::new(AwsCredentials::new(functions.clone())),
             account: Some(Arc::new(AwsAccount::new(clients, Arc::clone(&profile)))),
             glue_jobs: Some(Arc::new(jobs)),
+            statements: Some(Arc::new(statements)),
             clock: Arc::clone(functions.clock()),
             sample: None,
             profile,

@@ -32,6 +32,7 @@ use crate::{
 };
 
 const GET: Api = Api::free("s3", "GetObject");
+const HEAD: Api = Api::free("s3", "HeadObject");
 const PUT: Api = Api::free("s3", "PutObject");
 const LIST: Api = Api::free("s3", "ListObjectsV2");
 const DELETE: Api = Api::free("s3", "DeleteObject");
@@ -246,6 +247,17 @@ pub(super) fn instant(time: &DateTime) -> Option<Timestamp> {
     Timestamp::new(time.secs(), nanos).ok()
 }
 
+/// What an object's metadata tell of the write that made it.
+struct Mark(String);
+
+impl Mark {
+    const NAME: &str = "lakehand-write";
+
+    fn new() -> Self {
+        Self(uuid::Uuid::new_v4().simple().to_string())
+    }
+}
+
 /// Calls that carry a body have no limit in all, only one on silence: how long they take is up to the line.
 fn without_total_limit() -> aws_sdk_s3::config::Builder {
     let limits = TimeoutConfig::builder()
@@ -377,13 +389,48 @@ impl S3Store {
         let request = request
             .set_if_none_match(if_none_match)
             .set_if_match(if_match);
+        let mark = Mark::new();
+        let request = match condition {
+            PutCondition::Always => request,
+            _ => request.metadata(Mark::NAME, &mark.0),
+        };
         let sent = request
             .body(body)
             .customize()
             .config_override(without_total_limit())
             .send();
-        let answer = self.clients.call(PUT, &self.display(key), sent).await;
-        let answer = answer.map_err(|error| self.not_written(key, condition, &error))?;
-        Ok(ETag(answer.e_tag.unwrap_or_default()))
+        match self.clients.call(PUT, &self.display(key), sent).await {
+            Ok(answer) => Ok(ETag(answer.e_tag.unwrap_or_default())),
+            Err(error) => {
+                let failed = self.not_written(key, condition, &error);
+                self.unless_written(key, &mark, failed).await
+            }
+        }
+    }
+
+    /// A write that failed, unless the object is there by this very write: when an answer is lost, the SDK's repetition
+    /// meets its own work and is refused for it.
+    async fn unless_written(
+        &self,
+        key: &str,
+        mark: &Mark,
+        failed: StoreError,
+    ) -> Result<ETag, StoreError> {
+        let refused = matches!(failed, StoreError::Conflict { .. });
+        let there = match refused {
+            true => self.written(key, mark).await,
+            false => None,
+        };
+        there.ok_or(failed)
+    }
+
+    /// The object's entity tag, if it bears this mark.
+    async fn written(&self, key: &str, mark: &Mark) -> Option<ETag> {
+        let request = self.clients.s3.head_object();
+        let request = request.bucket(&*self.bucket).key(self.full(key));
+        let name = self.display(key);
+        let answer = self.clients.call(HEAD, &name, request.send()).await.ok()?;
+        let own = answer.metadata()?.get(Mark::NAME)? == &mark.0;
+        own.then(|| ETag(answer.e_tag.unwrap_or_default()))
     }
 }

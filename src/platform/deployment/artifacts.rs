@@ -45,12 +45,32 @@ fn refused(message: String, advice: &str) -> OpsError {
     OpsError::new(OpsErrorKind::InvalidInput, message, advice)
 }
 
+/// Functions and roles may have names of 64 characters; the templates begin each with project and env.
+fn check_names(profile: &Profile) -> OpsResult<()> {
+    const MOST: usize = 64;
+    let jobs = crate::pipeline::jobs::NAMES.iter();
+    let names = jobs.map(|job| profile.resource_name(job));
+    match names
+        .max_by_key(String::len)
+        .filter(|name| name.len() > MOST)
+    {
+        Some(name) => Err(refused(
+            format!(
+                "the function {name} would have a name of {} characters, and Lambda takes {MOST}",
+                name.len()
+            ),
+            "choose a shorter project or env in the profile",
+        )),
+        None => Ok(()),
+    }
+}
+
 impl Deployment {
     /// A deployment of a profile to an account. Without a package the functions keep the program they have. `own`
     /// are parameters that the operator gives, by name; they go before everything that is derived.
     ///
     /// # Errors
-    /// When a definition cannot be rendered, or `own` names what no stack has.
+    /// When the names would be too long, a definition cannot be rendered, or `own` names what no stack has.
     pub fn new(
         profile: &Profile,
         account: &str,
@@ -58,6 +78,7 @@ impl Deployment {
         package: Option<Package>,
         own: BTreeMap<String, String>,
     ) -> OpsResult<Self> {
+        check_names(profile)?;
         let target = Target::on_aws(profile, account, region);
         let definitions = definitions(&target)
             .map_err(|why| refused(why, "the definitions ship with the program; report this"))?;
@@ -468,6 +489,24 @@ mod tests {
             "x"
         );
         assert!(made(own("Timezone")).is_err());
+    }
+
+    #[test]
+    fn names_that_no_function_can_have_are_refused_before_anything_is_made() {
+        let with = |env: usize| {
+            let (project, env) = ("p".repeat(32), "e".repeat(env));
+            let text = format!(
+                "[profiles.x]\nplatform = \"aws\"\nproject = \"{project}\"\nenv = \"{env}\"\n"
+            );
+            let config =
+                Config::parse(&text, &Home::below(std::path::Path::new("/nowhere"))).unwrap();
+            let profile = config.profile(Some("x")).unwrap();
+            Deployment::new(profile, "210987654321", "eu-west-1", None, BTreeMap::new())
+        };
+        // 64 = 32, a hyphen, 12, and "-extract-offer-caps", which has 19.
+        assert!(with(12).is_ok());
+        let error = with(13).unwrap_err();
+        assert!(error.message.contains("65 characters"), "{error}");
     }
 
     #[test]

@@ -163,6 +163,7 @@ impl Platform {
             clock: Arc::clone(&clock),
             account: None,
             glue_jobs: None,
+            statements: None,
             sample: Some(Arc::new(Sample(Arc::clone(&stand_in)))),
         }));
         let console_open = Arc::default();

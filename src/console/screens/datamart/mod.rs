@@ -1,5 +1,7 @@
-//! Datamart: what it is made of, what a build costs, what runs now, its snapshots and the way back to one.
+//! Datamart: what it is made of, what a build costs, what runs now, its snapshots and the way back to one, and the
+//! statements of the engine.
 
+pub(crate) mod statements;
 mod view;
 
 use std::sync::Arc;
@@ -19,14 +21,28 @@ use crate::{
         state::State,
         widgets::list::Cursor,
     },
-    ops::{Datamart, OpsResult, Snapshot},
+    ops::{Datamart, OpsResult, Snapshot, Statement},
 };
+
+use statements::StatementList;
+
+/// What the lower half lists.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Pane {
+    /// Snapshots of the datamart.
+    #[default]
+    Snapshots,
+    /// Statements of the engine.
+    Statements,
+}
 
 /// State of the Datamart screen.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DatamartState {
     pub(super) answer: Fresh<Arc<Datamart>>,
     pub(super) snapshots: Fresh<Arc<Vec<Snapshot>>>,
+    pub(super) statements: StatementList,
+    pub(super) pane: Pane,
     pub(super) cursor: Cursor,
 }
 
@@ -42,7 +58,34 @@ impl DatamartState {
     }
 
     fn selected(&self) -> Option<&Snapshot> {
-        self.all().get(self.cursor.selected())
+        match self.pane {
+            Pane::Snapshots => self.all().get(self.cursor.selected()),
+            Pane::Statements => None,
+        }
+    }
+
+    /// The statement under the cursor, where statements are listed.
+    pub(crate) fn selected_statement(&self) -> Option<&Statement> {
+        match self.pane {
+            Pane::Snapshots => None,
+            Pane::Statements => self.statements.selected(),
+        }
+    }
+
+    /// Rows of the list in sight.
+    fn length(&self) -> usize {
+        match self.pane {
+            Pane::Snapshots => self.all().len(),
+            Pane::Statements => self.statements.all().len(),
+        }
+    }
+
+    /// The cursor of the list in sight.
+    fn cursor(&mut self) -> &mut Cursor {
+        match self.pane {
+            Pane::Snapshots => &mut self.cursor,
+            Pane::Statements => &mut self.statements.cursor,
+        }
     }
 
     /// When it was read.
@@ -52,13 +95,15 @@ impl DatamartState {
 
     /// Whether the last reading failed.
     pub(crate) fn is_failing(&self) -> bool {
-        self.answer.error().is_some() || self.snapshots.error().is_some()
+        let lists = self.snapshots.error().or(self.statements.answer.error());
+        self.answer.error().or(lists).is_some()
     }
 
-    /// Whether a build runs.
+    /// Whether a build runs, or a statement where they are listed.
     pub(crate) fn is_running(&self) -> bool {
-        self.datamart()
-            .is_some_and(|datamart| !datamart.in_flight.is_empty())
+        let builds = |datamart: &Datamart| !datamart.in_flight.is_empty();
+        let listed = self.pane == Pane::Statements && self.statements.is_running();
+        listed || self.datamart().is_some_and(builds)
     }
 
     /// When it is due to be read again: soon while a build runs.
@@ -82,7 +127,8 @@ pub(crate) fn can_build(state: &State) -> Result<(), Reason> {
 /// Whether the table can go back to the selected snapshot.
 pub(crate) fn can_roll_back(state: &State) -> Result<(), Reason> {
     state.may_change()?;
-    let snapshot = state.datamart.selected().ok_or("no snapshot is selected")?;
+    let snapshot = state.datamart.selected();
+    let snapshot = snapshot.ok_or("no snapshot is selected")?;
     if snapshot.current {
         Err("it is what readers see now".to_owned())
     } else if snapshot.restorable {
@@ -92,10 +138,16 @@ pub(crate) fn can_roll_back(state: &State) -> Result<(), Reason> {
     }
 }
 
+/// Whether the selected statement can be stopped.
+pub(crate) fn can_stop_statement(state: &State) -> Result<(), Reason> {
+    state.may_change()?;
+    statements::stoppable(state).map(drop)
+}
+
 /// The workflow that builds the datamart.
 const WORKFLOW: &str = crate::ops::datamart::WORKFLOW;
 
-/// Where the snapshots are; their titles are a row above.
+/// Where the list is; its titles are a row above.
 pub(super) fn list(state: &State) -> Rect {
     let body = state.body();
     let facts = u16::try_from(view::facts(state).len()).unwrap_or(u16::MAX);
@@ -120,6 +172,16 @@ pub(crate) fn refresh(state: &mut State, effects: &mut Vec<Effect>) {
     state.datamart.snapshots.asked(now);
     state.ask(Request::Datamart, effects);
     state.ask(Request::Snapshots, effects);
+    refresh_statements(state, effects);
+}
+
+/// Reads the statements, where they are in sight.
+fn refresh_statements(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.datamart.pane == Pane::Statements {
+        let now = state.now;
+        state.datamart.statements.answer.asked(now);
+        state.ask(Request::Statements, effects);
+    }
 }
 
 /// Takes it.
@@ -133,7 +195,9 @@ pub(crate) fn answered(state: &mut State, answer: OpsResult<Arc<Datamart>>) {
 /// Takes its snapshots; the one that was selected stays so.
 pub(crate) fn answered_snapshots(state: &mut State, answer: OpsResult<Arc<Vec<Snapshot>>>) {
     let now = state.now;
-    let selected = state.datamart.selected().map(|snapshot| snapshot.version);
+    let mart = &state.datamart;
+    let selected = mart.all().get(mart.cursor.selected());
+    let selected = selected.map(|snapshot| snapshot.version);
     let at_top = state.datamart.cursor.selected() == 0;
     state.datamart.snapshots.answered(now, answer);
     let all = state.datamart.all();
@@ -146,12 +210,25 @@ pub(crate) fn answered_snapshots(state: &mut State, answer: OpsResult<Arc<Vec<Sn
 }
 
 /// Does an action; `false` if it is none of this screen's.
-pub(crate) fn act(state: &mut State, action: ActionId) -> bool {
-    let (length, height) = (state.datamart.all().len(), height(state));
-    if state.datamart.cursor.act(action, length, height) {
+pub(crate) fn act(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) -> bool {
+    let (length, height) = (state.datamart.length(), height(state));
+    if state.datamart.cursor().act(action, length, height) {
         return true;
     }
     match action {
+        ActionId::NextPane | ActionId::PreviousPane => {
+            state.datamart.pane = match state.datamart.pane {
+                Pane::Snapshots => Pane::Statements,
+                Pane::Statements => Pane::Snapshots,
+            };
+            refresh_statements(state, effects);
+        }
+        ActionId::StopStatement => {
+            if let Ok(statement) = statements::stoppable(state).cloned() {
+                dialogs::ask_stop_statement(state, &statement);
+            }
+        }
+        ActionId::Open if state.datamart.pane == Pane::Statements => statements::show(state),
         ActionId::BuildDatamart => start::open_for(state, WORKFLOW),
         ActionId::RollBack => {
             let table = state.datamart.datamart().map(|mart| mart.table.clone());
@@ -186,23 +263,31 @@ fn show_plan(state: &mut State) {
     dialogs::show_text(state, title, text);
 }
 
-/// Looks for the next snapshot whose operation holds a text.
+/// Looks for the next snapshot whose operation holds a text, or the next statement that holds it anywhere.
 pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool) {
     let wanted = text.to_lowercase();
-    let all = state.datamart.all();
-    let holds = |position: usize| {
-        all.get(position).is_some_and(|snapshot| {
-            snapshot.operation.to_lowercase().contains(&wanted)
-                || snapshot.version.to_string() == wanted
-        })
+    let mart = &state.datamart;
+    let in_snapshot = |snapshot: &Snapshot| {
+        snapshot.operation.to_lowercase().contains(&wanted)
+            || snapshot.version.to_string() == wanted
     };
-    let from = state.datamart.cursor.selected();
-    match super::run::next(all.len(), from, forward, inclusive, holds) {
-        Some(position) => {
-            let (length, height) = (all.len(), height(state));
-            state.datamart.cursor.select(position, length, height);
-        }
-        None => state.problem(format!("no snapshot with '{text}'")),
+    let in_statement = |one: &Statement| statements::holds(one, &wanted);
+    let holds = |position: usize| match mart.pane {
+        Pane::Snapshots => mart.all().get(position).is_some_and(in_snapshot),
+        Pane::Statements => mart
+            .statements
+            .all()
+            .get(position)
+            .is_some_and(in_statement),
+    };
+    let (length, height) = (mart.length(), height(state));
+    let from = match mart.pane {
+        Pane::Snapshots => mart.cursor.selected(),
+        Pane::Statements => mart.statements.cursor.selected(),
+    };
+    match super::run::next(length, from, forward, inclusive, holds) {
+        Some(position) => state.datamart.cursor().select(position, length, height),
+        None => state.problem(format!("nothing here holds '{text}'")),
     }
 }
 
@@ -210,10 +295,10 @@ pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool
 pub(crate) fn click(state: &mut State, x: u16, y: u16) -> bool {
     let area = list(state);
     if area.contains((x, y).into()) {
-        let position = state.datamart.cursor.top() + usize::from(y - area.y);
-        let (length, height) = (state.datamart.all().len(), height(state));
+        let position = state.datamart.cursor().top() + usize::from(y - area.y);
+        let (length, height) = (state.datamart.length(), height(state));
         if position < length {
-            state.datamart.cursor.select(position, length, height);
+            state.datamart.cursor().select(position, length, height);
         }
     }
     false

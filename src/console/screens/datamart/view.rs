@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use super::list;
+use super::{Pane, list, statements};
 use crate::{
     config::DatamartMode,
     console::{
@@ -14,6 +14,7 @@ use crate::{
         widgets::{
             dialog::wrapped,
             grid::{self, Cell, Column},
+            list::Cursor,
             text::{Pen, rule},
         },
     },
@@ -45,35 +46,80 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
     }
     let line = area.y.saturating_sub(2);
     rule(buffer, body.x, line, body.width, theme.rule);
-    let all = state.datamart.all();
-    let title = format!(" Snapshots {} ", count(all.len() as u64));
-    Pen::new(
-        buffer,
-        Rect {
-            y: line,
-            height: 1,
-            ..body
-        },
-        0,
-    )
-    .gap(1)
-    .put(&title, theme.heading);
-    let widths = grid::widths(&COLUMNS, area.width);
+    let above = Rect {
+        y: line,
+        height: 1,
+        ..body
+    };
+    titles(state, buffer, above);
+    let mart = &state.datamart;
+    match mart.pane {
+        Pane::Snapshots => {
+            let rows = |position: usize| cells(state, &mart.all()[position]);
+            let list = (mart.all().len(), mart.cursor, empty(state));
+            rows_of(state, buffer, &COLUMNS, list, rows);
+        }
+        Pane::Statements => {
+            let all = mart.statements.all();
+            let rows = |position: usize| statements::cells(state, &all[position]);
+            let list = (all.len(), mart.statements.cursor, statements::empty(state));
+            rows_of(state, buffer, &statements::COLUMNS, list, rows);
+        }
+    }
+}
+
+/// ` Snapshots 4  Statements 50 `; what is in sight stands out.
+fn titles(state: &State, buffer: &mut Buffer, area: Rect) {
+    let (mart, theme) = (&state.datamart, &state.theme);
+    let titled = |name: &str, length: usize, known: bool| match known {
+        true => format!(" {name} {} ", count(length as u64)),
+        false => format!(" {name} "),
+    };
+    let style = |pane| match mart.pane == pane {
+        true => theme.heading,
+        false => theme.muted,
+    };
+    let statements = &mart.statements;
+    Pen::new(buffer, area, 0)
+        .gap(1)
+        .put(
+            &titled("Snapshots", mart.all().len(), true),
+            style(Pane::Snapshots),
+        )
+        .gap(1)
+        .put(
+            &titled(
+                "Statements",
+                statements.all().len(),
+                statements.answer.is_answered(),
+            ),
+            style(Pane::Statements),
+        );
+}
+
+/// The list in sight: titles of the columns, then its visible rows, or what is to be said of none.
+fn rows_of<'s, const N: usize>(
+    state: &State,
+    buffer: &mut Buffer,
+    columns: &[Column; N],
+    (length, cursor, empty): (usize, Cursor, String),
+    cells: impl Fn(usize) -> [Cell<'s>; N],
+) {
+    let (body, area, theme) = (state.body(), list(state), &state.theme);
+    let widths = grid::widths(columns, area.width);
     let titles = Rect {
-        y: line + 1,
+        y: area.y.saturating_sub(1),
         height: 1,
         ..area
     };
-    grid::titles(buffer, titles, &COLUMNS, &widths, theme);
-    if all.is_empty() {
-        Pen::new(buffer, area, 0).put(&empty(state), theme.muted);
+    grid::titles(buffer, titles, columns, &widths, theme);
+    if length == 0 {
+        Pen::new(buffer, area, 0).put(&empty, theme.muted);
     }
-    let visible = state.datamart.cursor.visible(all.len(), area.height.into());
-    for (line, position) in visible.enumerate() {
+    for (line, position) in cursor.visible(length, area.height.into()).enumerate() {
         let line = u16::try_from(line).unwrap_or(u16::MAX);
-        let cells = cells(state, &all[position]);
-        grid::row(buffer, area, line, &COLUMNS, &widths, &cells);
-        if position == state.datamart.cursor.selected() {
+        grid::row(buffer, area, line, columns, &widths, &cells(position));
+        if position == cursor.selected() {
             grid::select(buffer, body, area, line, theme);
         }
     }

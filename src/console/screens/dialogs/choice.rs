@@ -132,9 +132,18 @@ fn copyable(state: &State) -> Vec<(&'static str, String)> {
                     .map(|path| ("File", path)),
             );
         }
-        Screen::Datamart => {
-            items.push(("Command", "lakehand datamart show --plan".to_owned()));
-        }
+        Screen::Datamart => match state.datamart.selected_statement() {
+            Some(statement) => {
+                items.push(("Statement", statement.id.clone()));
+                items.push(("SQL", statement.sql.clone()));
+                items.extend(statement.reason.clone().map(|reason| ("Reason", reason)));
+                items.push((
+                    "Command",
+                    format!("lakehand statements show {}", statement.id),
+                ));
+            }
+            None => items.push(("Command", "lakehand datamart show --plan".to_owned())),
+        },
         Screen::Sources => items.extend(
             state
                 .sources

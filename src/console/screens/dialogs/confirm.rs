@@ -22,7 +22,7 @@ use crate::console::{
         text::{Pen, width},
     },
 };
-use crate::ops::Snapshot;
+use crate::ops::{Snapshot, Statement};
 
 /// Asks before something changes. The identifiers are in the request since the dialog opened: whatever happens
 /// to the list behind it, this is what will be sent.
@@ -178,6 +178,31 @@ pub(crate) fn ask_roll_back(state: &mut State, table: String, snapshot: &Snapsho
     );
 }
 
+/// Asks whether to stop a SQL statement. The end of its id is enough of a name.
+pub(crate) fn ask_stop_statement(state: &mut State, statement: &Statement) {
+    let facts = vec![
+        ("Statement", statement.id.clone()),
+        (
+            "It",
+            format!("{}: {}", statement.kind, statement.first_line()),
+        ),
+        (
+            "Afterwards",
+            "it commits nothing; the execution that waits for it fails there, and can be redriven"
+                .to_owned(),
+        ),
+    ];
+    let end = statement
+        .id
+        .char_indices()
+        .rev()
+        .nth(3)
+        .map_or(0, |(at, _)| at);
+    let request = (Request::StopStatement(statement.id.clone()), None);
+    let name = statement.id[end..].to_owned();
+    ask(state, "Stop this statement?", facts, request, "Stop", name);
+}
+
 /// Asks whether to stop a crawler.
 pub(crate) fn ask_stop_crawler(state: &mut State, name: String) {
     let facts = vec![
@@ -189,6 +214,33 @@ pub(crate) fn ask_stop_crawler(state: &mut State, name: String) {
     ];
     let request = (Request::StopCrawler(name.clone()), None);
     ask(state, "Stop this crawler?", facts, request, "Stop", name);
+}
+
+/// Asks whether to start a Glue job.
+pub(crate) fn ask_start_job(state: &mut State, name: String) {
+    let facts = vec![
+        ("Glue job", name.clone()),
+        (
+            "It",
+            "runs with its own default arguments; `lakehand jobs start` gives others".to_owned(),
+        ),
+    ];
+    let request = (Request::StartJob(name.clone()), None);
+    ask(state, "Start this Glue job?", facts, request, "Start", name);
+}
+
+/// Asks whether to stop a run of a Glue job.
+pub(crate) fn ask_stop_job(state: &mut State, name: String, run: String) {
+    let facts = vec![
+        ("Glue job", name.clone()),
+        ("Run", run.clone()),
+        (
+            "Afterwards",
+            "it ends as stopped; what it has written stays, for better or worse".to_owned(),
+        ),
+    ];
+    let request = (Request::StopJob(name.clone(), run), None);
+    ask(state, "Stop this run?", facts, request, "Stop", name);
 }
 
 fn ask(
@@ -319,7 +371,11 @@ fn opens(state: &State, key: Key) -> bool {
     let asks = |action: &Action| {
         matches!(
             action.id,
-            ActionId::Redrive | ActionId::Stop | ActionId::StopCrawler | ActionId::RollBack
+            ActionId::Redrive
+                | ActionId::Stop
+                | ActionId::StopCrawler
+                | ActionId::StopStatement
+                | ActionId::RollBack
         )
     };
     actions::for_key(state, key).is_some_and(asks)

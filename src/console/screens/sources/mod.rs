@@ -1,5 +1,6 @@
 //! Sources: is everything that should have come in there, what is left of quotas, what do the crawlers do?
 
+mod jobs;
 mod view;
 
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use ratatui::layout::Rect;
 
 pub(crate) use view::view;
 
-use super::{dialogs, start};
+use super::{dialogs, start as start_form};
 use crate::{
     console::{
         actions::{ActionId, Reason},
@@ -18,7 +19,7 @@ use crate::{
         state::State,
         widgets::list::Cursor,
     },
-    ops::{Crawler, CrawlerState, Freshness, OpsResult, Sources},
+    ops::{Crawler, CrawlerState, Freshness, GlueJob, GlueJobRun, OpsResult, Sources},
 };
 
 /// State of the Sources screen.
@@ -35,6 +36,8 @@ pub(super) enum Row<'s> {
     Stream(&'s Freshness),
     /// A crawler.
     Crawler(&'s Crawler),
+    /// A Glue job.
+    Job(&'s GlueJob),
 }
 
 impl Row<'_> {
@@ -42,6 +45,7 @@ impl Row<'_> {
         match self {
             Self::Stream(stream) => &stream.stream,
             Self::Crawler(crawler) => &crawler.name,
+            Self::Job(job) => &job.name,
         }
     }
 }
@@ -54,19 +58,21 @@ impl SourcesState {
 
     /// How many rows there are.
     pub(super) fn len(&self) -> usize {
-        self.sources()
-            .map_or(0, |all| all.streams.len() + all.crawlers.len())
+        self.sources().map_or(0, |all| {
+            all.streams.len() + all.crawlers.len() + all.jobs.len()
+        })
     }
 
-    /// A row: first the streams, then the crawlers.
+    /// A row: first the streams, then the crawlers, then the Glue jobs.
     pub(super) fn row(&self, position: usize) -> Option<Row<'_>> {
         let all = self.sources()?;
-        match all.streams.get(position) {
-            Some(stream) => Some(Row::Stream(stream)),
-            None => all
-                .crawlers
-                .get(position - all.streams.len())
-                .map(Row::Crawler),
+        if let Some(stream) = all.streams.get(position) {
+            return Some(Row::Stream(stream));
+        }
+        let position = position - all.streams.len();
+        match all.crawlers.get(position) {
+            Some(crawler) => Some(Row::Crawler(crawler)),
+            None => all.jobs.get(position - all.crawlers.len()).map(Row::Job),
         }
     }
 
@@ -75,18 +81,12 @@ impl SourcesState {
         self.row(self.cursor.selected())
     }
 
-    fn selected_crawler(&self) -> Result<&Crawler, Reason> {
-        match self.selected() {
-            Some(Row::Crawler(crawler)) => Ok(crawler),
-            _ => Err("no crawler is selected".to_owned()),
-        }
-    }
-
     /// What can be copied of the selected row: its name.
     pub(crate) fn selected_name(&self) -> Option<&str> {
         match self.selected()? {
             Row::Stream(stream) => Some(&stream.stream),
             Row::Crawler(crawler) => Some(&crawler.name),
+            Row::Job(job) => Some(&job.name),
         }
     }
 
@@ -103,9 +103,10 @@ impl SourcesState {
     /// When they are due to be read again: soon while a crawler runs.
     pub(crate) fn due(&self) -> Option<Timestamp> {
         let running = |crawler: &Crawler| crawler.state != CrawlerState::Ready;
+        let runs = |job: &GlueJob| job.last_run.as_ref().is_some_and(GlueJobRun::is_under_way);
         let busy = self
             .sources()
-            .is_some_and(|all| all.crawlers.iter().any(running));
+            .is_some_and(|all| all.crawlers.iter().any(running) || all.jobs.iter().any(runs));
         self.answer
             .due(SignedDuration::from_secs(if busy { 1 } else { 30 }))
     }
@@ -121,20 +122,33 @@ pub(crate) fn can_collect(state: &State) -> Result<(), Reason> {
     }
 }
 
-/// Whether the selected crawler can be started.
+/// How the selected crawler stands, or the newest run of the selected Glue job.
+fn crawling(state: &State) -> Result<CrawlerState, Reason> {
+    match state.sources.selected() {
+        Some(Row::Crawler(crawler)) => Ok(crawler.state),
+        Some(Row::Job(job)) => Ok(match &job.last_run {
+            Some(run) if run.state == "STOPPING" => CrawlerState::Stopping,
+            Some(run) if run.is_under_way() => CrawlerState::Running,
+            _ => CrawlerState::Ready,
+        }),
+        _ => Err("no crawler is selected".to_owned()),
+    }
+}
+
+/// Whether the selected crawler or Glue job can be started.
 pub(crate) fn can_crawl(state: &State) -> Result<(), Reason> {
     state.may_change()?;
-    match state.sources.selected_crawler()?.state {
+    match crawling(state)? {
         CrawlerState::Ready => Ok(()),
         CrawlerState::Running => Err("it is running".to_owned()),
         CrawlerState::Stopping => Err("it is stopping; wait until it is ready".to_owned()),
     }
 }
 
-/// Whether the selected crawler can be stopped.
+/// Whether the selected crawler or Glue job can be stopped.
 pub(crate) fn can_stop_crawler(state: &State) -> Result<(), Reason> {
     state.may_change()?;
-    match state.sources.selected_crawler()?.state {
+    match crawling(state)? {
         CrawlerState::Running => Ok(()),
         CrawlerState::Ready => Err("it does not run".to_owned()),
         CrawlerState::Stopping => Err("it is stopping already".to_owned()),
@@ -187,16 +201,8 @@ pub(crate) fn act(state: &mut State, action: ActionId) -> bool {
     }
     match action {
         ActionId::Collect => collect(state),
-        ActionId::StartCrawler => {
-            if let Some(name) = crawler_name(state) {
-                dialogs::ask_crawl(state, name);
-            }
-        }
-        ActionId::StopCrawler => {
-            if let Some(name) = crawler_name(state) {
-                dialogs::ask_stop_crawler(state, name);
-            }
-        }
+        ActionId::StartCrawler => start(state),
+        ActionId::StopCrawler => stop(state),
         // Everything there is to see of a row is on the screen already.
         ActionId::Open => {}
         _ => return false,
@@ -204,16 +210,43 @@ pub(crate) fn act(state: &mut State, action: ActionId) -> bool {
     true
 }
 
-fn crawler_name(state: &State) -> Option<String> {
-    let crawler = state.sources.selected_crawler().ok()?;
-    Some(crawler.name.clone())
+/// Asks whether to start the selected crawler or Glue job.
+fn start(state: &mut State) {
+    match state.sources.selected() {
+        Some(Row::Crawler(crawler)) => {
+            let name = crawler.name.clone();
+            dialogs::ask_crawl(state, name);
+        }
+        Some(Row::Job(job)) => {
+            let name = job.name.clone();
+            dialogs::ask_start_job(state, name);
+        }
+        _ => {}
+    }
+}
+
+/// Asks whether to stop the selected crawler or the run of the selected Glue job.
+fn stop(state: &mut State) {
+    match state.sources.selected() {
+        Some(Row::Crawler(crawler)) => {
+            let name = crawler.name.clone();
+            dialogs::ask_stop_crawler(state, name);
+        }
+        Some(Row::Job(job)) => {
+            if let Some(run) = &job.last_run {
+                let (name, run) = (job.name.clone(), run.id.clone());
+                dialogs::ask_stop_job(state, name, run);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Opens the form that starts a collection, of the selected stream only.
 fn collect(state: &mut State) {
     if let Some(Row::Stream(stream)) = state.sources.selected() {
         let stream = stream.stream.clone();
-        start::open_collection(state, &stream);
+        start_form::open_collection(state, &stream);
     }
 }
 
@@ -232,7 +265,7 @@ pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool
             let height = height(state);
             state.sources.cursor.select(position, length, height);
         }
-        None => state.problem(format!("no stream or crawler with '{text}'")),
+        None => state.problem(format!("nothing here is called like '{text}'")),
     }
 }
 

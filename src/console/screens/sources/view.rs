@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use super::{Row, list};
+use super::{Row, jobs, list};
 use crate::{
     console::{
         actions::ActionId,
@@ -60,6 +60,7 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
         let cells = match row {
             Row::Stream(stream) => stream_cells(state, stream),
             Row::Crawler(crawler) => crawler_cells(state, crawler),
+            Row::Job(job) => jobs::cells(state, job),
         };
         grid::row(buffer, area, line, &COLUMNS, &widths, &cells);
         if position == state.sources.cursor.selected() {
@@ -197,6 +198,7 @@ fn details(state: &State, buffer: &mut Buffer, area: Rect, all: &Sources, row: R
     let lines = match row {
         Row::Stream(stream) => about_stream(state, all, stream),
         Row::Crawler(crawler) => about_crawler(state, crawler),
+        Row::Job(job) => jobs::about(state, job),
     };
     let columns = area.width.saturating_sub(2);
     let lines = lines.iter().flat_map(|(text, style)| {

@@ -6,8 +6,9 @@ use super::World;
 use crate::{
     config::DatamartMode,
     ops::{
-        Datamart, QualityBadge, Snapshot,
+        Datamart, QualityBadge, Snapshot, Statement, StatementState,
         datamart::{CostEstimate, DatamartSource},
+        statements::kind_of,
     },
     pipeline::{
         quality::{CheckResult, QualityReport, Severity},
@@ -40,6 +41,65 @@ impl World {
             all.insert(0, snapshot(self.snapshot, "RESTORE to 2"));
         }
         all
+    }
+
+    /// The statements, newest first: one runs, one failed, two are done.
+    pub(super) fn statements(&self) -> Vec<Statement> {
+        let statement = |end: &str, minutes: i64, state, sql: &str, bytes: Option<u64>| {
+            let submitted = self.now - SignedDuration::from_mins(minutes);
+            let run_ms = bytes.map(|_| 1_204 * u64::try_from(minutes).unwrap_or(1));
+            let ended = run_ms.map(|_| submitted + SignedDuration::from_secs(2 * minutes));
+            let found = Statement {
+                id: format!("8f3a61c2-5d11-4a6b-9c1d-0000{end}"),
+                kind: kind_of(sql),
+                sql: sql.to_owned(),
+                state,
+                submitted: Some(submitted),
+                ended,
+                queued_ms: Some(130),
+                run_ms,
+                bytes_scanned: bytes,
+                dollars: None,
+                reason: None,
+            };
+            found.priced(false, 5.0)
+        };
+        let now = match self.statement_stopped {
+            true => StatementState::Cancelled,
+            false => StatementState::Running,
+        };
+        let merge = "-- one commit\nMERGE INTO marketing_datamart AS t\nUSING staged AS s ON t.datestamp = s.datestamp";
+        let failed = statement(
+            "9b01c2d3",
+            41,
+            StatementState::Failed,
+            "SELECT offer_titel FROM affise_offers",
+            Some(0),
+        );
+        vec![
+            statement("7c55a911", 1, now, merge, None),
+            Statement {
+                reason: Some(
+                    "COLUMN_NOT_FOUND: line 1:8: Column 'offer_titel' cannot be resolved"
+                        .to_owned(),
+                ),
+                ..failed
+            },
+            statement(
+                "11aa22bb",
+                62,
+                StatementState::Succeeded,
+                "SELECT count(*) FROM affise_clicks",
+                Some(1_204_000_000),
+            ),
+            statement(
+                "33cc44dd",
+                63,
+                StatementState::Succeeded,
+                "DROP TABLE IF EXISTS staged",
+                Some(0),
+            ),
+        ]
     }
 
     /// The datamart, whole.

@@ -18,7 +18,10 @@ use jiff::{Timestamp, civil::Date};
 
 use self::report::write_report;
 use crate::{
-    ops::{CredentialVersion, ExecutionSummary, OpsError, OpsErrorKind, OpsResult, ReportSummary},
+    ops::{
+        CredentialVersion, ExecutionSummary, GlueJob, OpsError, OpsErrorKind, OpsResult,
+        ReportSummary,
+    },
     pipeline::window::Window,
     workflow::definition::StateType,
 };
@@ -95,6 +98,10 @@ struct World {
     old_boards: Vec<crate::ops::Board>,
     snapshot: u64,
     crawling: Option<(String, Timestamp)>,
+    /// A Glue job of a deployment that is not ours.
+    job: Option<GlueJob>,
+    /// Whether the statement that runs was stopped.
+    statement_stopped: bool,
     versions: HashMap<String, Vec<CredentialVersion>>,
     broken: HashMap<String, usize>,
     read_only: bool,
@@ -128,6 +135,8 @@ impl ScriptedOperations {
             old_boards: Vec::new(),
             snapshot: 3,
             crawling: None,
+            job: None,
+            statement_stopped: false,
             versions: credentials::first(NIGHT),
             broken: HashMap::new(),
             read_only: false,
@@ -163,6 +172,18 @@ impl ScriptedOperations {
     #[must_use]
     pub fn with_log_lines(self, lines: usize) -> Self {
         self.lock().log_lines = lines;
+        self
+    }
+
+    /// The deployment has a Glue job that is not ours.
+    #[must_use]
+    pub fn with_glue_job(self, name: &str) -> Self {
+        self.lock().job = Some(GlueJob {
+            name: name.to_owned(),
+            kind: "glueetl".to_owned(),
+            description: "collects the old views".to_owned(),
+            last_run: None,
+        });
         self
     }
 

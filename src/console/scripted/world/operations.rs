@@ -1,6 +1,6 @@
 //! The world answers as a platform does.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -8,9 +8,9 @@ use secrecy::SecretString;
 use super::{ScriptedOperations, credentials, detail};
 use crate::ops::{
     Board, Credential, CredentialSet, CredentialVersion, Datamart, ExecutionDetail, ExecutionId,
-    ExecutionStatus, ExecutionSummary, Identity, LogLine, Operations, OpsError, OpsErrorKind,
-    OpsResult, ReportName, ReportSummary, SignInResult, Snapshot, Sources, StartRequest,
-    WorkflowName,
+    ExecutionStatus, ExecutionSummary, GlueJobRun, Identity, LogLine, Operations, OpsError,
+    OpsErrorKind, OpsResult, ReportName, ReportSummary, SignInResult, Snapshot, Sources,
+    StartRequest, Statement, WorkflowName,
 };
 use crate::pipeline::{dataset::GoldTable, quality::QualityReport};
 
@@ -163,6 +163,43 @@ impl Operations for ScriptedOperations {
                 "build it first",
             )
         })
+    }
+
+    async fn start_glue_job(&self, job: &str, _: BTreeMap<String, String>) -> OpsResult<String> {
+        let mut world = self.called("start_glue_job", job)?;
+        let started = Some(world.now);
+        let run = GlueJobRun {
+            id: "jr_4711".to_owned(),
+            job: job.to_owned(),
+            state: "RUNNING".to_owned(),
+            started,
+            ended: None,
+            seconds: 0,
+            error: None,
+        };
+        if let Some(known) = &mut world.job {
+            known.last_run = Some(run);
+        }
+        Ok("jr_4711".to_owned())
+    }
+
+    async fn stop_glue_job(&self, job: &str, run: &str) -> OpsResult<()> {
+        let mut world = self.called("stop_glue_job", &format!("{job} {run}"))?;
+        if let Some(run) = world.job.as_mut().and_then(|job| job.last_run.as_mut()) {
+            run.state = "STOPPED".to_owned();
+        }
+        Ok(())
+    }
+
+    async fn statements(&self, limit: usize) -> OpsResult<Vec<Statement>> {
+        let mut all = self.called("statements", "")?.statements();
+        all.truncate(limit);
+        Ok(all)
+    }
+
+    async fn stop_statement(&self, id: &str) -> OpsResult<()> {
+        self.called("stop_statement", id)?.statement_stopped = true;
+        Ok(())
     }
 
     async fn sources(&self) -> OpsResult<Sources> {

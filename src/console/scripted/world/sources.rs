@@ -30,6 +30,7 @@ impl World {
                 self.quota("ga4", "123", 100),
             ],
             crawlers: vec![affise, marketo],
+            jobs: self.job.iter().cloned().collect(),
         }
     }
 

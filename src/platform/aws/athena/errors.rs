@@ -118,7 +118,8 @@ pub(super) fn outcome(execution: QueryExecution) -> Result<QueryExecution, Query
     }
 }
 
-fn reason(status: &QueryExecutionStatus) -> Option<String> {
+/// Athena's own words on how a statement stands.
+pub(super) fn reason(status: &QueryExecutionStatus) -> Option<String> {
     let own = status.state_change_reason();
     let error = status
         .athena_error()

@@ -4,6 +4,9 @@
 //! more. That is remembered in a small object, `_state/crawlers/<name>.json` of the std bucket. Whoever wrote it waits
 //! for the crawler's end and starts it again; when its time is up before, the object stays, and the next event does
 //! it: another landing, or EventBridge's "Glue Crawler State Change", which this function takes, too.
+//!
+//! It calls Glue itself and not by the operator's port: that one finds crawlers by listing all of them, and this
+//! function's role may only start and read those that it is for.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -12,7 +12,7 @@ use aws_sdk_s3::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{S3Store, headers, said, without_total_limit};
+use super::{Mark, S3Store, headers, said, without_total_limit};
 use crate::{
     pipeline::ports::{ETag, ObjectStore, PutCondition, StoreError},
     platform::aws::call::Api,
@@ -84,6 +84,7 @@ struct Upload<'a> {
     key: &'a str,
     condition: &'a PutCondition,
     id: String,
+    mark: Mark,
     /// `s3://bucket/key`.
     name: String,
 }
@@ -96,6 +97,8 @@ impl<'a> Upload<'a> {
     ) -> Result<Self, StoreError> {
         let name = store.display(key);
         let request = store.clients.s3.create_multipart_upload();
+        let mark = Mark::new();
+        let request = request.metadata(Mark::NAME, &mark.0);
         let request = request.bucket(&*store.bucket).key(store.full(key));
         let answer = store.clients.call(CREATE, &name, request.send()).await;
         let answer = answer.map_err(|error| store.not_written(key, condition, &error))?;
@@ -104,6 +107,7 @@ impl<'a> Upload<'a> {
             key,
             condition,
             id: answer.upload_id.unwrap_or_default(),
+            mark,
             name,
         })
     }
@@ -173,9 +177,21 @@ impl<'a> Upload<'a> {
             .config_override(without_total_limit())
             .send();
         let answer = self.store.clients.call(COMPLETE, &self.name, sent).await;
-        let answer =
-            answer.map_err(|error| self.store.not_written(self.key, self.condition, &error))?;
-        Ok(ETag(answer.e_tag.unwrap_or_default()))
+        match answer {
+            Ok(answer) => Ok(ETag(answer.e_tag.unwrap_or_default())),
+            // An upload that is finished is not known any more.
+            Err(error) if error.code == "NoSuchUpload" => {
+                let failed = self.store.failed("write", self.key, &error);
+                let there = self.store.written(self.key, &self.mark).await;
+                there.ok_or(failed)
+            }
+            Err(error) => {
+                let failed = self.store.not_written(self.key, self.condition, &error);
+                self.store
+                    .unless_written(self.key, &self.mark, failed)
+                    .await
+            }
+        }
     }
 
     /// Gives the parts back. What cannot be aborted is removed by the bucket's lifecycle rule.

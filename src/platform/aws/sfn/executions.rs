@@ -17,7 +17,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    super::{Clients, call::Api, instant},
+    super::{
+        Clients,
+        call::{Api, CallError, CallFailure},
+        instant,
+    },
     machines::Machine,
 };
 use crate::{
@@ -33,6 +37,10 @@ const LISTED_FOR: Duration = Duration::from_secs(10);
 const ENDED_FOR: Duration = Duration::from_secs(15);
 /// Whoever asks for header and payloads of a running execution at once gets one call.
 const RUNNING_FOR: Duration = Duration::from_millis(500);
+/// How long AWS may take to tell what was changed a moment ago: its reads are eventually consistent.
+const CONVERGES_WITHIN: Duration = Duration::from_secs(10);
+/// First and longest wait before such a description is asked for again.
+const BEHIND: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// Descriptions kept, with their payloads.
 const KEPT: usize = 64;
 /// Executions on a page of the list; AWS gives at most so many.
@@ -144,6 +152,8 @@ type Slot = Arc<tokio::sync::Mutex<Option<List>>>;
 pub(super) struct Executions {
     lists: Mutex<HashMap<String, Slot>>,
     described: Mutex<HashMap<String, (Instant, Arc<Described>)>>,
+    /// Executions that we started or redrove: since when, and how many redrives a description must know of.
+    changed: Mutex<HashMap<String, (Instant, u32)>>,
 }
 
 impl Executions {
@@ -190,15 +200,22 @@ impl Executions {
         self.describe_now(clients, arn).await
     }
 
-    /// One execution, as it is at this moment.
+    /// One execution, as it is at this moment, with what we did to it.
     pub(super) async fn describe_now(
         &self,
         clients: &Clients,
         arn: &str,
     ) -> OpsResult<Arc<Described>> {
-        let call = clients.sfn.describe_execution().execution_arn(arn);
-        let answer = clients.call(DESCRIBE, arn, call.send()).await?;
-        let described = Arc::new(described(answer));
+        let mut wait = BEHIND.0;
+        let answer = loop {
+            let answer = ask(clients, arn).await;
+            if !self.is_behind(arn, &answer) {
+                break answer?;
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(BEHIND.1);
+        };
+        let described = Arc::new(answer);
         let mut all = self
             .described
             .lock()
@@ -211,6 +228,25 @@ impl Executions {
         }
         all.insert(arn.to_owned(), (Instant::now(), Arc::clone(&described)));
         Ok(described)
+    }
+
+    /// Whether an answer is from before the start or the redrive that we made.
+    fn is_behind(&self, arn: &str, answer: &Result<Described, CallError>) -> bool {
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((since, redrives)) = changed.get(arn).copied() else {
+            return false;
+        };
+        let behind = match answer {
+            Ok(described) => described.redrives < redrives,
+            Err(error) => error.failure == CallFailure::NotFound,
+        };
+        if behind && since.elapsed() < CONVERGES_WITHIN {
+            return true;
+        }
+        if !behind && answer.is_ok() {
+            changed.remove(arn);
+        }
+        false
     }
 
     /// What was described a moment ago.
@@ -226,6 +262,16 @@ impl Executions {
             RUNNING_FOR
         };
         (at.elapsed() < keeps).then(|| Arc::clone(described))
+    }
+
+    /// We started an execution, or redrove it: until AWS tells so, its answers are from before.
+    pub(super) async fn goes_on(&self, machine: &str, arn: &str, redrives: u32) {
+        {
+            let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+            changed.retain(|_, (since, _)| since.elapsed() < CONVERGES_WITHIN);
+            changed.insert(arn.to_owned(), (Instant::now(), redrives));
+        }
+        self.forget(machine, arn).await;
     }
 
     /// Something of this machine was started, stopped or redriven by us: what is known of it is old.
@@ -256,6 +302,12 @@ impl Executions {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(lists.entry(machine.to_owned()).or_default())
     }
+}
+
+async fn ask(clients: &Clients, arn: &str) -> Result<Described, CallError> {
+    let call = clients.sfn.describe_execution().execution_arn(arn);
+    let answer = clients.call(DESCRIBE, arn, call.send()).await?;
+    Ok(described(answer))
 }
 
 async fn read_list(

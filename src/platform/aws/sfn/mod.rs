@@ -352,7 +352,8 @@ impl Workflows for StepFunctions {
             Err(error) => return Err(error.into()),
         }
         let machine = self.machine_of(&arn).await?;
-        self.executions.forget(&machine.arn, &arn).await;
+        let redrives = described.redrives + 1;
+        self.executions.goes_on(&machine.arn, &arn, redrives).await;
         self.events.goes_on(&self.clients, &arn).await
     }
 }

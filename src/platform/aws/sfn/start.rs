@@ -51,7 +51,7 @@ impl StepFunctions {
             Err(error) => return Err(error.into()),
         };
         self.executions
-            .forget(&machine.arn, &answer.execution_arn)
+            .goes_on(&machine.arn, &answer.execution_arn, 0)
             .await;
         Ok(answer.execution_arn.into())
     }

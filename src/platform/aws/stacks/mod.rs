@@ -36,6 +36,11 @@ const LOOKS: usize = 400;
 /// Metadata of an object that says what is in it.
 const CONTENT_HASH: &str = "sha256";
 
+/// Whether a template does not fit into a call.
+fn is_large(request: &StackRequest) -> bool {
+    request.template.len() > INLINE_TEMPLATE
+}
+
 /// CloudFormation's share of an account is small: 2 calls a second in the long run.
 const fn api(operation: &'static str) -> Api {
     Api::paced("cloudformation", operation, 10.0, 2.0)
@@ -109,7 +114,7 @@ impl CloudFormation {
 
     /// The template's address, where it is too large to be sent along.
     async fn template_url(&self, request: &StackRequest) -> OpsResult<Option<String>> {
-        if request.template.len() <= INLINE_TEMPLATE {
+        if !is_large(request) {
             return Ok(None);
         }
         let hash = crate::platform::deployment::sha256(request.template.as_bytes());
@@ -126,6 +131,19 @@ impl CloudFormation {
             "amazonaws.com"
         };
         Ok(Some(format!("https://{bucket}.s3.{region}.{suffix}/{key}")))
+    }
+
+    async fn has_bucket(&self, bucket: &str) -> OpsResult<bool> {
+        let head = self.clients.s3.head_bucket().bucket(bucket);
+        match self
+            .clients
+            .call(s3("HeadBucket"), bucket, head.send())
+            .await
+        {
+            Ok(_) => Ok(true),
+            Err(error) if error.failure == CallFailure::NotFound => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Waits for a change set; `None` when it holds nothing.
@@ -223,6 +241,11 @@ impl Stacks for CloudFormation {
         };
         let creates = there.as_ref().is_none_or(new);
         let kept = there.as_ref().map_or(&[][..], |stack| stack.parameters());
+        if creates && is_large(request) && !self.has_bucket(&request.template_bucket).await? {
+            return Ok(Prepared::Later {
+                bucket: request.template_bucket.clone(),
+            });
+        }
         let url = self.template_url(request).await?;
         let body = url.is_none().then(|| request.template.clone());
         let tags = self
@@ -354,6 +377,7 @@ impl Stacks for CloudFormation {
             .await?
             .stack_drift_detection_id
             .unwrap_or_default();
+        let mut why = Some("it was not finished in time".to_owned());
         for _ in 0..LOOKS {
             let call = self
                 .clients
@@ -369,13 +393,25 @@ impl Stacks for CloudFormation {
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
                 Some(StackDriftDetectionStatus::DetectionFailed) => {
-                    // Some resources cannot be compared; those that can are told all the same.
+                    let reason = answer.detection_status_reason();
+                    why = Some(reason.map_or_else(|| "no reason was given".to_owned(), clean));
                     break;
                 }
-                _ => break,
+                _ => {
+                    why = None;
+                    break;
+                }
             }
         }
-        self.drifted(stack).await
+        // Some resources cannot be compared; those that can are told all the same.
+        let mut drifted = self.drifted(stack).await?;
+        drifted.extend(why.map(|why| Drifted {
+            logical_id: stack.to_owned(),
+            resource_type: "AWS::CloudFormation::Stack".to_owned(),
+            status: "NOT_CHECKED".to_owned(),
+            properties: vec![why],
+        }));
+        Ok(drifted)
     }
 
     async fn upload(

@@ -103,6 +103,7 @@ fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
         lake: lake.clone(),
         account: None,
         glue_jobs: None,
+        statements: None,
         sample: None,
     });
     Desk {

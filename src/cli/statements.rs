@@ -1,0 +1,105 @@
+//! `lakehand statements list|show|stop`: the SQL that ran, what it read and cost, why it failed.
+
+use std::io::{self, Write};
+
+use clap::Subcommand;
+
+use super::{App, Ended, VerbResult};
+use crate::{ops::statements::Statement, pipeline::text::for_terminal};
+
+/// Verbs on SQL statements.
+#[derive(Debug, Subcommand)]
+pub enum StatementsVerb {
+    /// The newest statements of the profile's workgroup, newest first.
+    List {
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// One statement whole: its text, times, bytes, cost and the reason of its failure.
+    Show {
+        /// Its id.
+        id: String,
+    },
+    /// Stop a statement that is under way.
+    Stop {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// When the platform refuses or output fails.
+pub async fn run(app: &App, verb: &StatementsVerb) -> VerbResult {
+    let operations = app.operations();
+    match verb {
+        StatementsVerb::List { limit } => {
+            let all = operations.statements(*limit).await?;
+            app.print(&all, |out| {
+                if all.is_empty() {
+                    return writeln!(out, "no statement was run yet");
+                }
+                all.iter().try_for_each(|one| write_line(out, one))
+            })?;
+        }
+        StatementsVerb::Show { id } => {
+            let one = operations.statement(id).await?;
+            app.print(&one, |out| write_whole(out, &one))?;
+        }
+        StatementsVerb::Stop { id } => {
+            operations.stop_statement(id).await?;
+            app.print(
+                &serde_json::json!({ "statement": id, "requested": "stop" }),
+                |out| writeln!(out, "asked {id} to stop"),
+            )?;
+        }
+    }
+    Ok(Ended::Well)
+}
+
+fn write_line(out: &mut dyn Write, statement: &Statement) -> io::Result<()> {
+    let submitted = statement
+        .submitted
+        .map_or_else(String::new, |at| format!("{at:.0}"));
+    writeln!(
+        out,
+        "{:<9} {:<20} {:<14} {}  {}\n          {}",
+        statement.state.name(),
+        submitted,
+        for_terminal(&statement.kind),
+        figures(statement),
+        for_terminal(&statement.id),
+        for_terminal(
+            statement
+                .reason
+                .as_deref()
+                .unwrap_or_else(|| statement.first_line())
+        ),
+    )
+}
+
+/// `1,204 ms, 10485760 bytes, $0.000050`; what is not known is left out.
+fn figures(statement: &Statement) -> String {
+    let known = [
+        statement.run_ms.map(|run| format!("{run} ms")),
+        statement
+            .bytes_scanned
+            .map(|bytes| format!("{bytes} bytes")),
+        statement.dollars.map(|dollars| format!("${dollars:.6}")),
+    ];
+    known.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn write_whole(out: &mut dyn Write, statement: &Statement) -> io::Result<()> {
+    write_line(out, statement)?;
+    if let Some(queued) = statement.queued_ms {
+        writeln!(out, "waited {queued} ms for room")?;
+    }
+    writeln!(out)?;
+    statement
+        .sql
+        .lines()
+        .try_for_each(|line| writeln!(out, "{}", for_terminal(line)))
+}
