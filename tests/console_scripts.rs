@@ -755,3 +755,15 @@ fn a_glue_job_is_started_and_stopped_beside_the_crawlers() {
         .see("■ STOPPED");
     assert_eq!(script.calls("stop_glue_job"), 1);
 }
+
+#[test]
+fn where_there_is_no_sample_nobody_is_offered_one() {
+    let operations = ScriptedOperations::new(Scenario::Empty, 0).unwrap();
+    let mut script = Script::on(operations.without_sample());
+    script
+        .not_see("Try it here")
+        .see("The lake is empty. 8 sets credentials, T starts a workflow.")
+        .press(":sample data<enter>")
+        .see("sample: this profile has no sample data");
+    assert_eq!(script.calls("start_sample"), 0);
+}

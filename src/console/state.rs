@@ -380,6 +380,17 @@ impl State {
         Ok(())
     }
 
+    /// Whether the sample can be started.
+    pub(crate) fn can_show_sample(&self) -> Result<(), Reason> {
+        self.may_change()?;
+        match self.identity.has_sample {
+            true => Ok(()),
+            false => {
+                Err("this profile has no sample data; the built-in one, local, has".to_owned())
+            }
+        }
+    }
+
     /// The execution that a key on this screen is about.
     pub(crate) fn target(&self) -> Option<&ExecutionSummary> {
         match self.screen {

@@ -52,6 +52,8 @@ pub struct Identity {
     pub read_only: bool,
     /// Whether each change needs the profile's name typed.
     pub protected: bool,
+    /// Whether it can show itself with sample data.
+    pub has_sample: bool,
 }
 
 /// How the way to the platform stands, as far as it is known without asking; nothing of it on this machine.

@@ -10,15 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::python;
-
-/// The launcher patches moto's inside: exactly these.
-const PACKAGES: [&str; 3] = ["moto[server]==5.2.5", "duckdb==1.5.6", "sqlglot==30.30.0"];
-
-/// The interpreter that has the emulator's packages.
-pub fn interpreter() -> std::path::PathBuf {
-    python::python("aws-emulator", &PACKAGES)
-}
+pub use super::python::emulator as interpreter;
 
 /// What every program that talks to an emulator must have in its environment, and must not.
 pub const ENVIRONMENT: [(&str, &str); 9] = [

@@ -63,3 +63,20 @@ pub fn environment(name: &str, packages: &[&str]) -> PathBuf {
 pub fn python(name: &str, packages: &[&str]) -> PathBuf {
     environment(name, packages).join("python")
 }
+
+/// What the emulator of AWS is made of, and readers of its lake that are not us. Our scripts patch moto's inside and use
+/// some of pyiceberg's: exactly these.
+const EMULATOR: [&str; 7] = [
+    "moto[server]==5.2.5",
+    "duckdb==1.5.6",
+    "sqlglot==30.30.0",
+    "pyarrow==25.0.1",
+    "pytz==2026.6",
+    "pyiceberg[glue,pyarrow,pyiceberg-core]==0.12.0",
+    "awswrangler==3.17.1",
+];
+
+/// The interpreter that has the emulator's packages.
+pub fn emulator() -> PathBuf {
+    python("aws-emulator", &EMULATOR)
+}

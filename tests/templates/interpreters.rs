@@ -1,15 +1,16 @@
-//! Our interpreter against another one on the definitions that are deployed: `aws-local-stepfunctions` (npm).
+//! Our interpreter against others on the definitions that are deployed: `aws-local-stepfunctions` (npm) and moto's, a
+//! fork of LocalStack's, with the mends that the emulator has too (`tests/aws/states_language.py`).
 //!
-//! Both get the same rendered definition, input and answers of tasks, and must come to the same end with the same
-//! calls. In two things they differ, and the documentation is on our side: [`WILDCARD_OVER_NOTHING`] and
-//! [`EXECUTION`]. Two more the definitions avoid: a filter that finds nothing (an empty list for AWS and us, a path
-//! that leads nowhere for others: they ask `States.ArrayContains` first), and `"IsPresent": false` of a path that leads
-//! nowhere (AWS and we say yes, the other one no: they say `Not` and `"IsPresent": true`).
+//! All get the same rendered definition, input and answers of tasks, and must come to the same end with the same
+//! calls. Where one differs, the documentation is on our side: [`DIFFERENCES`] and [`EXECUTION`]. Two things more the
+//! definitions avoid: a filter that finds nothing (an empty list for AWS and us, a path that leads nowhere for others:
+//! they ask `States.ArrayContains` first), and `"IsPresent": false` of a path that leads nowhere (AWS and we say yes,
+//! `aws-local-stepfunctions` no: they say `Not` and `"IsPresent": true`).
 
 use std::{
     collections::BTreeMap,
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -293,7 +294,8 @@ fn sorted(mut end: Value) -> Value {
     end
 }
 
-/// Shorter than 56 bytes: the other one's MD5 (`States.Hash`) is wrong for longer texts, where a second block begins.
+/// Shorter than 56 bytes: the MD5 (`States.Hash`) of `aws-local-stepfunctions` is wrong for longer texts, where a second
+/// block begins.
 const EXECUTION: &str = "arn:aws:states:eu-west-1:210987654321:execution:m:one";
 
 fn ours(case: &Case, text: &str) -> Value {
@@ -355,9 +357,33 @@ fn ours(case: &Case, text: &str) -> Value {
     }
 }
 
-fn theirs(cases: &[Case], texts: &BTreeMap<&str, String>) -> Vec<Value> {
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/templates")
+        .join(name)
+}
+
+const AWS_LOCAL_STEPFUNCTIONS: &str = "aws-local-stepfunctions";
+const MOTO: &str = "moto";
+
+fn aws_local_stepfunctions() -> Command {
     let bin = super::node::bin("asl", &super::ASL_PACKAGES);
-    let module = bin.parent().unwrap().join("aws-local-stepfunctions");
+    let mut command = Command::new("node");
+    command
+        .arg(script("other_interpreter.cjs"))
+        .arg(bin.parent().unwrap().join(AWS_LOCAL_STEPFUNCTIONS));
+    command
+}
+
+fn moto() -> Command {
+    let mut command = Command::new(super::python::emulator());
+    // It imports from tests/aws, where Python would leave its compiled files.
+    command.arg("-B").arg(script("moto_interpreter.py"));
+    command
+}
+
+/// What another interpreter makes of the cases, which it reads from its standard input.
+fn theirs(command: &mut Command, cases: &[Case], texts: &BTreeMap<&str, String>) -> Vec<Value> {
     let all: Vec<Value> = cases
         .iter()
         .map(|case| {
@@ -368,11 +394,7 @@ fn theirs(cases: &[Case], texts: &BTreeMap<&str, String>) -> Vec<Value> {
             })
         })
         .collect();
-    let script =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/templates/other_interpreter.cjs");
-    let mut child = Command::new("node")
-        .arg(script)
-        .arg(module)
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -380,34 +402,48 @@ fn theirs(cases: &[Case], texts: &BTreeMap<&str, String>) -> Vec<Value> {
         .unwrap();
     let mut input = child.stdin.take().unwrap();
     let text = serde_json::to_vec(&all).unwrap();
-    let writer = std::thread::spawn(move || input.write_all(&text).unwrap());
+    // One that gives up early says why on its standard error, so a closed pipe is not what fails.
+    let writer = std::thread::spawn(move || input.write_all(&text));
     let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
+    let written = writer.join().unwrap();
     assert!(
         output.status.success(),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    serde_json::from_slice(&output.stdout).unwrap()
+    written.unwrap();
+    let ends: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(ends.len(), cases.len());
+    ends
 }
 
-/// `$.results[*].status` over an empty list: an empty list for AWS, moto and us, a path that leads nowhere for the
-/// other one, which gives up there.
-const WILDCARD_OVER_NOTHING: &str = "no stream at all";
+/// Who leaves the documentation where: the interpreter, the case, and the error it ends with where AWS and we succeed.
+///
+/// `$.results[*].status` over an empty list is an empty list for AWS, moto and us, and a path that leads nowhere for
+/// `aws-local-stepfunctions`.
+const DIFFERENCES: [(&str, &str, &str); 1] = [(
+    AWS_LOCAL_STEPFUNCTIONS,
+    "no stream at all",
+    "States.Runtime",
+)];
 
-#[test]
-fn another_interpreter_comes_to_the_same_end_by_the_same_calls() {
+/// The error with which an interpreter is known to end a case that succeeds.
+fn known_difference(other: &str, case: &str) -> Option<&'static str> {
+    let mut known = DIFFERENCES.iter();
+    known.find_map(|(name, which, error)| (*name == other && *which == case).then_some(*error))
+}
+
+fn compare_with(other: &str, command: &mut Command) {
     let profile = super::profile();
     let target = Target::on_aws(&profile, "210987654321", "eu-central-1");
     let texts: BTreeMap<&str, String> = definitions(&target).unwrap().into_iter().collect();
     let cases = cases();
-    let theirs = theirs(&cases, &texts);
     let mut differences = Vec::new();
-    for (case, theirs) in cases.iter().zip(theirs) {
+    for (case, theirs) in cases.iter().zip(theirs(command, &cases, &texts)) {
         let (ours, theirs) = (sorted(ours(case, &texts[case.workflow])), sorted(theirs));
-        if case.name == WILDCARD_OVER_NOTHING {
+        if let Some(error) = known_difference(other, case.name) {
             assert_eq!(ours["status"], "SUCCEEDED", "{ours}");
-            assert_eq!(theirs["error"], "States.Runtime", "{theirs}");
+            assert_eq!(theirs["error"], error, "{theirs}");
         } else if ours != theirs {
             differences.push(format!(
                 "{} ({}):\n  ours   {ours}\n  theirs {theirs}",
@@ -415,5 +451,19 @@ fn another_interpreter_comes_to_the_same_end_by_the_same_calls() {
             ));
         }
     }
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert!(
+        differences.is_empty(),
+        "{other}:\n{}",
+        differences.join("\n")
+    );
+}
+
+#[test]
+fn aws_local_stepfunctions_comes_to_the_same_end_by_the_same_calls() {
+    compare_with(AWS_LOCAL_STEPFUNCTIONS, &mut aws_local_stepfunctions());
+}
+
+#[test]
+fn moto_comes_to_the_same_end_by_the_same_calls() {
+    compare_with(MOTO, &mut moto());
 }

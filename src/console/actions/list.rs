@@ -91,7 +91,7 @@ pub(crate) static ACTIONS: &[Action] = &[
     Action::new(A::Redrive, S::Execution, &[key('D')], "redrive", "Redrive: continue a failed execution from what did not finish", twin("runs redrive EXECUTION")).footer(2).when(Risk::Danger, can_redrive),
     Action::new(A::Stop, S::Execution, &[key('X')], "stop", "Stop a running execution", twin("runs stop EXECUTION")).footer(4).when(Risk::Danger, can_stop),
     Action::new(A::StartNew, S::Execution, &[key('T')], "start", "Start a workflow: choose it and its window", twin("run WORKFLOW --from --to")).footer(5).when(Risk::Write, can_start),
-    Action::new(A::Sample, S::Global, &[], "sample", "Try it here with sample data: collect and report against the built-in simulator", twin("demo")).when(Risk::Write, State::may_change),
+    Action::new(A::Sample, S::Global, &[], "sample", "Try it here with sample data: collect and report against the built-in simulator", twin("demo")).when(Risk::Write, State::can_show_sample),
 
     Action::new(A::NextPane, S::Moving, &[Key::TAB], "next pane", "Next pane or tab", MOVES).footer(6).when(Risk::Read, has_panes),
     Action::new(A::PreviousPane, S::Moving, &[BACK_TAB], "previous pane", "Previous pane or tab", MOVES).when(Risk::Read, has_panes),

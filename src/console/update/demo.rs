@@ -39,7 +39,7 @@ pub(super) fn offer(state: &mut State) {
                 .all(|card| card.executions.is_empty())
     });
     let free = state.screen == Screen::Board && state.overlay.is_none() && state.demo.is_none();
-    if empty && free && !state.sample_was_offered && state.may_change().is_ok() {
+    if empty && free && !state.sample_was_offered && state.can_show_sample().is_ok() {
         state.sample_was_offered = true;
         dialogs::offer_sample(state);
     }

@@ -144,5 +144,6 @@ fn identity(profile: &Profile, clients: &Clients) -> Identity {
         time_zone: profile.time_zone.iana_name().unwrap_or("UTC").to_owned(),
         read_only: profile.read_only,
         protected: profile.protected,
+        has_sample: false,
     }
 }

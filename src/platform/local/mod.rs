@@ -350,6 +350,7 @@ fn identity(profile: &Profile) -> Identity {
         time_zone: profile.time_zone.iana_name().unwrap_or("UTC").to_owned(),
         read_only: profile.read_only,
         protected: profile.protected,
+        has_sample: true,
     }
 }
 

@@ -42,15 +42,18 @@ pub(super) fn verdict(state: &State) -> (&'static str, String, Style) {
         return under_way(state, execution, theme);
     }
     if board.lake_is_empty {
-        return (
-            "·",
-            format!(
-                "The lake is empty: nothing was collected yet. {} starts a workflow, {} offers sample data.",
-                state.key(ActionId::StartNew),
-                state.key(ActionId::Palette)
-            ),
-            theme.strong,
-        );
+        let start = state.key(ActionId::StartNew);
+        let next = match state.identity.has_sample {
+            true => {
+                let offers = state.key(ActionId::Palette);
+                format!("{start} starts a workflow, {offers} offers sample data.")
+            }
+            false => {
+                let sets = state.key(ActionId::GoCredentials);
+                format!("{sets} sets credentials, {start} starts a workflow.")
+            }
+        };
+        return ("·", format!("The lake is empty. {next}"), theme.strong);
     }
     if !late.is_empty() {
         let streams = if late.len() == 1 {

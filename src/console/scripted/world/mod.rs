@@ -98,6 +98,8 @@ struct World {
     old_boards: Vec<crate::ops::Board>,
     snapshot: u64,
     crawling: Option<(String, Timestamp)>,
+    /// Whether the profile can show itself with sample data.
+    has_sample: bool,
     /// A Glue job of a deployment that is not ours.
     job: Option<GlueJob>,
     /// Whether the statement that runs was stopped.
@@ -135,6 +137,7 @@ impl ScriptedOperations {
             old_boards: Vec::new(),
             snapshot: 3,
             crawling: None,
+            has_sample: true,
             job: None,
             statement_stopped: false,
             versions: credentials::first(NIGHT),
@@ -172,6 +175,13 @@ impl ScriptedOperations {
     #[must_use]
     pub fn with_log_lines(self, lines: usize) -> Self {
         self.lock().log_lines = lines;
+        self
+    }
+
+    /// The profile has no sample data, as on AWS.
+    #[must_use]
+    pub fn without_sample(self) -> Self {
+        self.lock().has_sample = false;
         self
     }
 

@@ -17,14 +17,16 @@ use crate::pipeline::{dataset::GoldTable, quality::QualityReport};
 #[async_trait]
 impl Operations for ScriptedOperations {
     fn identity(&self) -> Identity {
+        let world = self.lock();
         Identity {
             profile: "local".to_owned(),
             account: "local".to_owned(),
             region: "this machine".to_owned(),
             lake: "~/lakehand".to_owned(),
             time_zone: "Europe/Berlin".to_owned(),
-            read_only: self.lock().read_only,
+            read_only: world.read_only,
             protected: false,
+            has_sample: world.has_sample,
         }
     }
 

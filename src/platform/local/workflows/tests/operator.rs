@@ -92,6 +92,7 @@ fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
             time_zone: "UTC".to_owned(),
             read_only: profile.read_only,
             protected: profile.protected,
+            has_sample: false,
         },
         crawlers: Arc::new(crawlers),
         gold: Arc::new(NoGold),
