@@ -26,6 +26,18 @@ pub const BUILT_IN: [(&str, &str); 4] = [
     ),
 ];
 
+/// Where a workflow stands on the Board: ours in their order, then others by name, and last what only starts ours.
+#[must_use]
+pub fn place_on_board(name: &str) -> (usize, &str) {
+    let ours = BUILT_IN.iter().position(|(own, _)| *own == name);
+    let place = match ours {
+        Some(place) => place,
+        None if name == "scheduled" => BUILT_IN.len() + 1,
+        None => BUILT_IN.len(),
+    };
+    (place, name)
+}
+
 /// Where a definition runs: what its placeholders stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {

@@ -10,8 +10,9 @@ use arrow::{
     util::display::{ArrayFormatter, FormatOptions},
 };
 use futures::TryStreamExt;
+use jiff::Timestamp;
 use lakehand::{
-    ops::ports::Gold,
+    ops::{Snapshot, ports::Gold},
     pipeline::{
         dataset::GoldTable,
         ports::{QueryError, QueryRows},
@@ -369,11 +370,29 @@ async fn a_statement_that_is_not_wanted_any_more_is_stopped_in_athena() {
     assert_eq!(account.proxy.seen("StartQueryExecution").len(), before);
 }
 
-/// The emulator has no Iceberg: `"table$snapshots"` and `"table@7"`, which stands for `FOR VERSION AS OF 7`, are tables
-/// that this test makes. What it proves is what the statements do, in an engine that is not ours.
+/// Bytes of the objects below a prefix of a bucket, as S3 lists them.
+async fn bytes_below(account: &Account, bucket: &str, prefix: &str) -> u64 {
+    let listed = account
+        .object(&format!("{bucket}?list-type=2&prefix={prefix}"))
+        .await
+        .unwrap();
+    let listed = String::from_utf8(listed).unwrap();
+    let sizes = listed
+        .split("<Size>")
+        .skip(1)
+        .map(|rest| rest.split('<').next().unwrap().parse::<u64>().unwrap());
+    sizes.sum()
+}
+
+/// The table is a real one of Iceberg (`iceberg_tables.py`): its history and its older states are read from what lies in
+/// S3. What it proves is what our statements do, in an engine that is not ours; Athena's own writer it does not prove.
 #[tokio::test]
 async fn a_gold_table_goes_back_to_a_snapshot_in_one_statement() {
     let account = account("athena-gold", "").await;
+    let database = json!({ "DatabaseInput": { "Name": account.profile.database() } });
+    account
+        .call("glue", "AWSGlue.CreateDatabase", database)
+        .await;
     let gold = AwsGold::new(account.functions.clone());
     let execute = async |sql: &str| {
         drop(
@@ -384,47 +403,39 @@ async fn a_gold_table_goes_back_to_a_snapshot_in_one_statement() {
                 .unwrap(),
         )
     };
-    let columns = "datestamp date, business_unit varchar, sessions bigint";
     let rows = async |table: &str| {
-        let rows = query(&account, &format!("SELECT * FROM {table} ORDER BY 1, 2, 3"))
-            .await
-            .unwrap();
-        texts(rows).await
+        let sql = format!("SELECT * FROM {table} ORDER BY datestamp, business_unit, sessions");
+        texts(query(&account, &sql).await.unwrap()).await
     };
+    let history = async || gold.snapshots(GoldTable::MarketingDatamart).await.unwrap();
+    let bucket = account.profile.std_bucket();
+    let began = Timestamp::now().as_millisecond();
     execute(&format!(
-        "CREATE TABLE marketing_datamart ({columns}, added_later bigint)"
-    ))
-    .await;
-    execute(&format!(
-        "CREATE TABLE \"marketing_datamart@7\" ({columns})"
+        "CREATE TABLE marketing_datamart (datestamp date, business_unit string, sessions bigint)
+         PARTITIONED BY (month(datestamp)) LOCATION 's3://{bucket}/gold/marketing_datamart/'
+         TBLPROPERTIES ('table_type'='ICEBERG', 'format'='parquet', 'write_compression'='zstd')"
     ))
     .await;
     execute(
-        "INSERT INTO \"marketing_datamart@7\" VALUES (DATE '2026-01-01', 'eu', 1), (DATE '2026-01-01', NULL, 2),
+        "INSERT INTO marketing_datamart VALUES (DATE '2026-01-01', 'eu', 1), (DATE '2026-01-01', NULL, 2),
          (DATE '2026-01-02', 'eu', 3), (DATE '2026-01-04', 'eu', 9)",
     )
     .await;
-    // The second day is the same, the first has another row, the third is new, the fourth is gone.
+    let bytes = bytes_below(&account, &bucket, "gold/marketing_datamart/data/").await;
+    assert!(bytes > 0, "its files lie where the statement said");
+    // The first day gets another row, the second stays the same, the third is new, the fourth goes.
+    execute("ALTER TABLE marketing_datamart ADD COLUMNS (added_later bigint)").await;
+    execute("DELETE FROM marketing_datamart WHERE sessions IN (1, 9)").await;
     execute(
-        "INSERT INTO marketing_datamart VALUES (DATE '2026-01-01', 'eu', 100, 5), (DATE '2026-01-01', NULL, 2, NULL),
-         (DATE '2026-01-02', 'eu', 3, NULL), (DATE '2026-01-03', 'eu', 7, 7)",
+        "INSERT INTO marketing_datamart VALUES (DATE '2026-01-01', 'eu', 100, 5), (DATE '2026-01-03', 'eu', 7, 7)",
     )
     .await;
-    execute(
-        "CREATE TABLE \"marketing_datamart$snapshots\" AS
-         SELECT CAST(7 AS bigint) AS snapshot_id, TIMESTAMP '2026-01-05 09:00:00' AS committed_at, 'append' AS operation,
-           MAP(ARRAY['added-records', 'total-records', 'total-files-size'], ARRAY['4', '4', '2048']) AS summary
-         UNION ALL
-         SELECT CAST(9 AS bigint), TIMESTAMP '2026-01-06 09:00:00', 'overwrite',
-           MAP(ARRAY['added-records', 'deleted-records', 'total-records'], ARRAY['3', '3', '4'])",
-    )
-    .await;
-    let snapshots = gold.snapshots(GoldTable::MarketingDatamart).await.unwrap();
+    let snapshots = history().await;
     let told: Vec<_> = snapshots
         .iter()
         .map(|one| {
             (
-                one.version,
+                one.operation.as_str(),
                 one.current,
                 one.rows_added,
                 one.rows_removed,
@@ -435,18 +446,30 @@ async fn a_gold_table_goes_back_to_a_snapshot_in_one_statement() {
     assert_eq!(
         told,
         [
-            (9, true, Some(3), Some(3), Some(4)),
-            (7, false, Some(4), Some(0), Some(4))
+            ("APPEND", true, Some(2), Some(0), Some(4)),
+            ("OVERWRITE", false, Some(2), Some(4), Some(2)),
+            ("APPEND", false, Some(4), Some(0), Some(4))
         ]
     );
-    assert_eq!(snapshots[1].at.to_string(), "2026-01-05T09:00:00Z");
-    assert_eq!(
-        (snapshots[1].operation.as_str(), snapshots[1].bytes),
-        ("APPEND", Some(2048))
+    let moments = snapshots.iter().rev().map(|one| one.at.as_millisecond());
+    let moments: Vec<i64> = [began].into_iter().chain(moments).collect();
+    let ended = Timestamp::now().as_millisecond();
+    assert!(
+        moments.is_sorted() && moments[3] <= ended,
+        "{moments:?} {ended}"
     );
+    let (newest, oldest) = (&snapshots[0], &snapshots[2]);
+    assert_eq!((oldest.files_added, oldest.bytes), (1, Some(bytes)));
+    assert_eq!(
+        (snapshots[1].files_added, snapshots[1].files_removed),
+        (1, 1)
+    );
+    let unknown = (1..)
+        .find(|version| snapshots.iter().all(|one| one.version != *version))
+        .unwrap();
     for (version, why) in [
-        (9, "it is the current one"),
-        (8, "there is no such snapshot"),
+        (newest.version, "it is the current one"),
+        (unknown, "there is no such snapshot"),
     ] {
         let refused = gold
             .restore(GoldTable::MarketingDatamart, version)
@@ -458,15 +481,27 @@ async fn a_gold_table_goes_back_to_a_snapshot_in_one_statement() {
         );
     }
     let started = account.proxy.seen("StartQueryExecution").len();
-    gold.restore(GoldTable::MarketingDatamart, 7).await.unwrap();
+    let restored = gold
+        .restore(GoldTable::MarketingDatamart, oldest.version)
+        .await
+        .unwrap();
     // Two looks at the snapshots, two at the columns, one at the days, and one statement that changes the table.
     assert_eq!(account.proxy.seen("StartQueryExecution").len() - started, 6);
-    let before =
-        rows("(SELECT *, CAST(NULL AS bigint) AS added_later FROM \"marketing_datamart@7\") AS t")
-            .await;
+    assert_eq!((restored.current, restored.rows), (true, Some(4)));
+    let before = rows(&format!(
+        "(SELECT *, CAST(NULL AS bigint) AS added_later FROM \"marketing_datamart\" FOR VERSION AS OF {}) AS t",
+        oldest.version
+    ))
+    .await;
+    assert_eq!(before.len(), 4);
     assert_eq!(rows("marketing_datamart").await, before);
+    // What was undone stays in the history.
+    let after = history().await;
+    assert_eq!((after.len(), &after[0]), (4, &restored));
+    let versions = |all: &[Snapshot]| all.iter().map(|one| one.version).collect::<Vec<_>>();
+    assert_eq!(versions(&after[1..]), versions(&snapshots));
     let same = gold
-        .restore(GoldTable::MarketingDatamart, 7)
+        .restore(GoldTable::MarketingDatamart, oldest.version)
         .await
         .unwrap_err();
     assert!(same.to_string().contains("the same rows"), "{same}");

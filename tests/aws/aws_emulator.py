@@ -109,32 +109,7 @@ def get_execution_history(self):             # moto ignores paging and order
 sfn_http.StepFunctionResponse.get_execution_history = get_execution_history
 
 
-# Intrinsic functions: moto parses the text as it stands in the JSON file, escapes and all, and keeps a backslash
-# before a quote or a bracket; the States Language takes the JSON string, and the backslash away.
-import moto.stepfunctions.parser.asl.parse.preprocessor as asl_preprocessor
-from moto.stepfunctions.parser.asl.component.intrinsic.function.statesfunction.generic.string_format import StringFormat
-
-intrinsic_parser = asl_preprocessor.IntrinsicParser
-
-
-class JsonIntrinsicParser:
-    @staticmethod
-    def parse(text):
-        return intrinsic_parser.parse(json.loads(f'"{text}"'))
-
-
-asl_preprocessor.IntrinsicParser = JsonIntrinsicParser
-
-
-def states_format(self, env):
-    self.argument_list.eval(env=env)
-    template, *values = env.stack.pop()
-    values = iter([StringFormat._to_str_repr(value) for value in values])
-    pieces = re.findall(r"\\(.)|(\{\})|([^\\{]+|\{)", template, re.DOTALL)
-    env.stack.append("".join(escaped or (next(values) if hole else plain) for escaped, hole, plain in pieces))
-
-
-StringFormat._eval_body = states_format
+import states_language  # noqa: F401  intrinsic functions and paths, beside this file
 
 # The context object of a redriven execution says so: $$.Execution.RedriveCount and RedriveTime.
 import moto.stepfunctions.parser.backend.execution_worker as sfn_worker
@@ -197,18 +172,28 @@ sfn_http.StepFunctionResponse.describe_execution = describe_execution
 
 # ------------------------------------------------------------------ Athena on DuckDB
 # A Glue database is a schema of DuckDB. Its silver tables are views over the Parquet files of its bucket, which is
-# found by name: database `lakehand_dev` reads the bucket `lakehand-dev-std`. Nothing has to be crawled.
+# found by name: database `lakehand_dev` reads the bucket `lakehand-dev-std`. Nothing has to be crawled. Gold tables are
+# tables of DuckDB, and Iceberg tables for whoever else reads the lake (iceberg_tables.py).
 import csv, duckdb, hashlib, re, sqlglot
-import lake_tables
+import iceberg_tables, lake_tables
 from moto.s3.models import s3_backends
 import moto.athena.models as athena_models, moto.athena.responses as athena_http
 
 database, database_lock = duckdb.connect(), threading.Lock()
+iceberg = iceberg_tables.IcebergTables(database, f"http://127.0.0.1:{PORT}")
 
 
 def query_reads(query):                      # a SELECT, whose result has a header row; comments may stand before it
     lines = [line for line in query.split("\n") if line.strip() and not line.strip().startswith("--")]
     return " ".join(lines).lstrip(" (").upper().startswith(("SELECT", "WITH", "VALUES", "SHOW", "DESCRIBE"))
+
+
+def in_duckdb(query):                        # SHOW TABLES 'begins_with_*' is Athena's own; it has no header row either
+    shown = re.fullmatch(r"\s*SHOW\s+TABLES\s+(?:LIKE\s+)?'([^']*)'\s*", query, re.IGNORECASE)
+    if not shown:
+        return lake_tables.for_duckdb(query)
+    pattern = re.sub(r"\.?\*", ".*", shown[1])
+    return f"SELECT table_name AS tab_name FROM duckdb_tables() WHERE schema_name = current_schema() AND regexp_full_match(table_name, '{pattern}')"
 
 
 moto_start_query = athena_models.AthenaBackend.start_query_execution
@@ -228,7 +213,6 @@ def fetched_path(key):                       # an object as a file, fetched once
 
 
 def use_database(name, account_id):
-    name = name or "default"
     database.execute(f'CREATE SCHEMA IF NOT EXISTS "{name}"')
     database.execute(f'USE "{name}"')
     bucket = s3_backends[account_id]["aws"].buckets.get(name.replace("_", "-") + "-std")
@@ -290,13 +274,13 @@ def start_query_execution(self, query, context, config, workgroup, execution_par
     execution = self.executions[query_id]
     execution.reason, began = None, time.time()
     try:
-        # A table's older snapshot is the table "name@snapshot", which a test makes; DuckDB has no time travel.
-        query_now = re.sub(r'"?(\w+)"? FOR VERSION AS OF (\d+)', r'"\1@\2"', query)
-        sql = lake_tables.for_duckdb(query_now)
-        with database_lock:
-            use_database((context or {}).get("Database"), self.account_id)
+        place = self.region_name, (context or {}).get("Database") or "default"
+        with database_lock:                  # S3 and Glue, which Iceberg asks over HTTP meanwhile, never take it
+            use_database(place[1], self.account_id)
+            sql = in_duckdb(iceberg.before(query, *place))
             cursor = database.execute(sql, [p.strip("'") for p in execution_parameters or []])
             columns, rows = cursor.description or [], cursor.fetchall()
+            iceberg.after(query, *place, rows)
         reads = query_reads(query)
         execution.update_count = None if reads or not rows or columns[0][0] != "Count" else rows[0][0]
         columns, rows = (columns, rows) if reads else ([], [])
@@ -304,7 +288,7 @@ def start_query_execution(self, query, context, config, workgroup, execution_par
         columns = [(f"_col{i}" if re.search(r"\W", c[0]) else c[0], *c[1:]) for i, c in enumerate(columns)]
         info = [column_info(c) for c in columns]
         cells = [[{} if v is None else {"VarCharValue": in_words(v)} for v in row] for row in rows]
-        header = [[{"VarCharValue": c[0]} for c in columns]] if reads else []
+        header = [[{"VarCharValue": c[0]} for c in columns]] if reads and not query.lstrip().upper().startswith("SHOW") else []
         self.query_results[query_id] = athena_models.QueryResults([{"Data": r} for r in header + cells], info)
         store_result(self, query_id)
     except sqlglot.errors.ParseError as e:

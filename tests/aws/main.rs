@@ -13,6 +13,8 @@ mod emulator;
 mod proxy;
 #[path = "../support/python.rs"]
 mod python;
+#[path = "../support/script.rs"]
+mod script;
 
 mod athena;
 mod console;
@@ -21,8 +23,10 @@ mod credentials;
 mod identity;
 mod logs;
 mod program;
+mod readers;
 mod s3;
 mod whole;
+mod whole_by_keys;
 mod workflows;
 
 use emulator::Emulator;

@@ -4,7 +4,8 @@
 //! What this proves: the templates' functions, names and definitions fit each other and our binary; the Lambda binary
 //! does its jobs under Step Functions' calls; statements, crawlers, credentials and reports are found where the
 //! operator looks. The emulator's Step Functions are moto's, its SQL is DuckDB's; neither is AWS: rights, quotas,
-//! Iceberg and the scheduler are not in it (`emulated_stacks.py` says what is mended, `aws_emulator.py` what is not).
+//! Athena's own Iceberg writer and the scheduler are not in it (`emulated_stacks.py` says what is mended,
+//! `aws_emulator.py` what is not). Readers that are not us come at the end (`readers.rs`).
 
 #![cfg(all(feature = "simulator", feature = "local", feature = "lambda"))]
 
@@ -20,12 +21,12 @@ use lakehand::simulator::{self, Options, RunningSimulator, marketo::MarketoOptio
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::{deploy::Site, python};
+use super::{deploy::Site, python, readers};
 
 const WINDOW: [&str; 4] = ["--from", "2026-01-24", "--to", "2026-01-31"];
 
-/// The settings of all four sources for a profile, led to the simulator.
-fn sources(profile: &str, url: &str) -> String {
+/// The settings of all sources for a profile, led to the simulator.
+pub(super) fn sources(profile: &str, url: &str) -> String {
     format!(
         r#"
 [profiles.{profile}.affise]
@@ -134,11 +135,11 @@ fn rows(site: &Site, profile: &str, sql: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_first_day_ends_with_the_report_of_the_embedded_platform() {
+/// The sources with so many clicks, Marketo's exports without its waits.
+pub(super) async fn simulated(scale: u64) -> RunningSimulator {
     let options = Options {
         seed: 5,
-        scale: 1_500,
+        scale,
         marketo: MarketoOptions {
             status_refresh: Duration::ZERO,
             export_time: Duration::from_millis(200),
@@ -146,7 +147,27 @@ async fn a_first_day_ends_with_the_report_of_the_embedded_platform() {
         },
         ..Options::new(date(2026, 1, 31))
     };
-    let simulator = simulator::start(options).await.unwrap();
+    simulator::start(options).await.unwrap()
+}
+
+/// Packages the functions' program and deploys the site; what the deployment says of itself.
+pub(super) fn deployed(site: &Site) -> Value {
+    let binary = program(site);
+    site.json(&[
+        "package",
+        "--binary",
+        binary.to_str().unwrap(),
+        "--architecture",
+        "x86_64",
+        "--out",
+        "functions.zip",
+    ]);
+    site.json(&["deploy", "--yes", "--package", "functions.zip"])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_day_ends_with_the_report_of_the_embedded_platform() {
+    let simulator = simulated(1_500).await;
     tokio::task::spawn_blocking(move || first_day(&simulator))
         .await
         .unwrap();
@@ -160,18 +181,7 @@ fn first_day(simulator: &RunningSimulator) {
             + "\n[profiles.local]\ntime_zone = \"Europe/Berlin\"\n"
             + &sources("local", &url)),
     );
-    let binary = program(&site);
-    site.json(&[
-        "package",
-        "--binary",
-        binary.to_str().unwrap(),
-        "--architecture",
-        "x86_64",
-        "--out",
-        "functions.zip",
-    ]);
-
-    let deployed = site.json(&["deploy", "--yes", "--package", "functions.zip"]);
+    let deployed = deployed(&site);
     assert!(deployed["outputs"]["orchestration"]["DailyReportMachineArn"].is_string());
 
     // Before the credentials are there, a collection says which are missing.
@@ -216,6 +226,7 @@ fn first_day(simulator: &RunningSimulator) {
     );
 
     looked_at(&site);
+    readers::read_by_others(&site, "adverts_firstday", WINDOW);
 }
 
 /// What an operator sees afterwards, by the command line.
@@ -249,6 +260,13 @@ fn looked_at(site: &Site) {
     assert_eq!(reports[0]["report"], "sub5", "{reports}");
     let datamart = site.json(&["datamart", "show"]);
     assert_eq!(datamart["table"], "marketing_datamart", "{datamart}");
+    let statements = site.json(&["statements", "list", "--limit", "100"]);
+    let statements = statements.as_array().unwrap();
+    assert!(statements.len() > 10, "{statements:?}");
+    let merges = statements.iter().filter(|one| one["kind"] == "MERGE");
+    assert_eq!(merges.count(), 2, "one for each gold table: {statements:?}");
+    let id = statements[0]["id"].as_str().unwrap();
+    assert_eq!(site.json(&["statements", "show", id]), statements[0]);
     let logs = site.run(&["runs", "logs", "latest"]);
     assert!(logs.status.success(), "{logs:?}");
 }

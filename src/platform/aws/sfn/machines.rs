@@ -9,6 +9,7 @@ use super::super::{Clients, call::Api, pages};
 use crate::{
     config::Profile,
     ops::{OpsError, OpsErrorKind, OpsResult, WorkflowName},
+    platform::definitions::place_on_board,
 };
 
 const LIST: Api = Api::paced("states", "ListStateMachines", 25.0, 1.25);
@@ -48,7 +49,7 @@ pub(super) struct Machines {
 }
 
 impl Machines {
-    /// All of them, by the name shown.
+    /// All of them, in the order of the Board.
     pub(super) async fn all(
         &self,
         clients: &Clients,
@@ -185,13 +186,52 @@ fn chosen(profile: &Profile, listed: &[(String, String)]) -> Vec<Machine> {
             });
         }
     }
-    machines.sort_by(|left, right| left.shown.cmp(&right.shown));
+    machines.sort_by(|left, right| {
+        place_on_board(left.shown.as_ref()).cmp(&place_on_board(right.shown.as_ref()))
+    });
     machines
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_matters_most_comes_first() {
+        let home = crate::config::Home::below(std::path::Path::new("/nowhere"));
+        let text = "[profiles.p]\nplatform = \"aws\"\nproject = \"a\"\nenv = \"b\"\n";
+        let config = crate::config::Config::parse(text, &home).unwrap();
+        let names = [
+            "backfill",
+            "scheduled",
+            "zeta",
+            "daily-report",
+            "alpha",
+            "datamart",
+            "collect",
+        ];
+        let listed: Vec<_> = names
+            .iter()
+            .map(|name| {
+                (
+                    format!("a-b-{name}"),
+                    format!("arn:aws:states:r:1:stateMachine:a-b-{name}"),
+                )
+            })
+            .collect();
+        let machines = chosen(config.profile(Some("p")).unwrap(), &listed);
+        let shown: Vec<&str> = machines.iter().map(|one| one.shown.as_ref()).collect();
+        let wanted = [
+            "collect",
+            "daily-report",
+            "datamart",
+            "backfill",
+            "alpha",
+            "zeta",
+            "scheduled",
+        ];
+        assert_eq!(shown, wanted);
+    }
 
     #[test]
     fn the_execution_of_a_machine_has_its_account_and_region() {
