@@ -157,6 +157,9 @@ fn write_datamart(out: &mut dyn Write, datamart: &Datamart, plan: bool) -> io::R
         "  a build scans at most {} bytes: ${:.6} at ${} per TB",
         datamart.estimate.bytes, datamart.estimate.dollars, datamart.estimate.price_per_tb
     )?;
+    if let Some(limit) = datamart.scan_limit {
+        writeln!(out, "  the workgroup stops a statement at {limit} bytes")?;
+    }
     for statement in &datamart.in_flight {
         writeln!(
             out,

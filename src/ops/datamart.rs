@@ -16,7 +16,7 @@ use crate::{
         dataset::GoldTable,
         gold::datamart::{DatamartPlan, source_prefix},
         jobs::JobError,
-        ports::{QueryError, QueryRows, StoreError},
+        ports::{QueryError, StoreError},
         quality::newest_report,
         state::Lease,
     },
@@ -149,6 +149,8 @@ pub struct Datamart {
     pub sources: Vec<DatamartSource>,
     /// What a build would cost at most: every byte of the sources read once.
     pub estimate: CostEstimate,
+    /// Bytes at which the engine stops a statement, where it has such a limit.
+    pub scan_limit: Option<u64>,
     /// What runs right now.
     pub in_flight: Vec<StatementInFlight>,
     /// The last build that ended well.
@@ -199,6 +201,7 @@ impl Operator {
             query_plan,
             sources,
             estimate: CostEstimate::of(bytes, BUILD_STATEMENTS, profile.datamart.price_per_tb),
+            scan_limit: self.scan_limit().await,
             in_flight: self.in_flight(&executions).await?,
             last_build: self.last_build(&executions).await?,
             newest: executions.into_iter().next(),
@@ -209,8 +212,8 @@ impl Operator {
 
     async fn explain(&self, plan: &DatamartPlan) -> OpsResult<Vec<String>> {
         let select = plan.select().map_err(from_job)?;
-        match self.parts.gold.query(&format!("EXPLAIN {select}")).await {
-            Ok(rows) => first_column(rows).await.map_err(from_query),
+        match self.parts.gold.explain(&select).await {
+            Ok(lines) => Ok(lines),
             // A source that was never collected has no plan; the rest of the screen is worth seeing.
             Err(QueryError::Refused { message, .. }) => Ok(vec![message]),
             Err(error) => Err(from_query(error)),
@@ -327,17 +330,6 @@ fn scanned_by(output: &str) -> Option<u64> {
         .filter_map(|name| output.get(name)?.get("bytes_scanned")?.as_u64());
     let scanned: Vec<u64> = scanned.collect();
     (!scanned.is_empty()).then(|| scanned.iter().sum())
-}
-
-async fn first_column(rows: QueryRows) -> Result<Vec<String>, QueryError> {
-    use arrow::array::AsArray;
-    let batches: Vec<_> = rows.batches.try_collect().await?;
-    let columns = batches
-        .iter()
-        .filter_map(|batch| batch.columns().first()?.as_string_opt::<i32>());
-    Ok(columns
-        .flat_map(|column| column.iter().flatten().map(str::to_owned))
-        .collect())
 }
 
 fn platform(why: String) -> OpsError {

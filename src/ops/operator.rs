@@ -239,6 +239,7 @@ impl Operations for Operator {
 
     fn forget(&self) {
         self.parts.workflows.forget();
+        self.parts.gold.forget();
         // Listings that are being read at this moment are new.
         if let Ok(mut listed) = self.listed.try_lock() {
             *listed = None;

@@ -22,7 +22,7 @@ use crate::{
         dataset::GoldTable,
         gold::datamart::DatamartPlan,
         jobs::JobError,
-        ports::{ParameterReference, QueryError, QueryRows},
+        ports::{ParameterReference, QueryError},
     },
     workflow::{definition::Definition, history::HistoryEvent},
 };
@@ -140,6 +140,8 @@ pub trait Statements: Send + Sync + std::fmt::Debug {
     async fn show(&self, id: &str) -> OpsResult<Statement>;
     /// Stops one; refused when it has ended.
     async fn stop(&self, id: &str) -> OpsResult<()>;
+    /// Bytes at which a statement is stopped by the engine itself.
+    async fn scan_limit(&self) -> OpsResult<Option<u64>>;
 }
 
 /// The parameter store as an operator sees it: everything but values.
@@ -164,7 +166,7 @@ pub trait Credentials: Send + Sync + std::fmt::Debug {
     ) -> OpsResult<SignInResult>;
 }
 
-/// Gold tables beyond what SQL files do: snapshots, plans, a look by SQL.
+/// Gold tables beyond what SQL files do: snapshots and plans.
 #[async_trait]
 pub trait Gold: Send + Sync + std::fmt::Debug {
     /// The snapshots of a table, newest first.
@@ -173,8 +175,10 @@ pub trait Gold: Send + Sync + std::fmt::Debug {
     async fn restore(&self, table: GoldTable, version: u64) -> Result<Snapshot, QueryError>;
     /// What a build of the datamart would work with.
     async fn plan_datamart(&self) -> Result<DatamartPlan, JobError>;
-    /// Runs one SELECT.
-    async fn query(&self, sql: &str) -> Result<QueryRows, QueryError>;
+    /// The engine's plan of a SELECT, line by line.
+    async fn explain(&self, select: &str) -> Result<Vec<String>, QueryError>;
+    /// What is asked next is to be as it is then, not as it was a moment ago.
+    fn forget(&self) {}
 }
 
 /// What a deployment is made with: CloudFormation, and a store for what its templates refer to.

@@ -165,6 +165,11 @@ impl Operator {
         }
     }
 
+    /// Bytes at which the engine stops a statement. Nothing else hangs on it, so not knowing is no failure.
+    pub(super) async fn scan_limit(&self) -> Option<u64> {
+        self.parts.statements.as_ref()?.scan_limit().await.ok()?
+    }
+
     /// One statement.
     pub(super) async fn show_statement(&self, id: &str) -> OpsResult<Statement> {
         match &self.parts.statements {

@@ -297,6 +297,27 @@ pub struct QueryRows {
     pub batches: Pin<Box<dyn Stream<Item = Result<RecordBatch, QueryError>> + Send>>,
 }
 
+impl QueryRows {
+    /// The texts of the first column, such as the lines of an `EXPLAIN`; null ones are left out.
+    ///
+    /// # Errors
+    /// When the rows end early.
+    pub async fn first_column(self) -> Result<Vec<String>, QueryError> {
+        use arrow::array::AsArray;
+        use futures::TryStreamExt;
+        let batches: Vec<RecordBatch> = self.batches.try_collect().await?;
+        let columns = batches
+            .iter()
+            .filter_map(|batch| batch.columns().first()?.as_string_opt::<i32>());
+        Ok(columns
+            .flat_map(|column| column.iter().flatten().map(str::to_owned))
+            .collect())
+    }
+}
+
+/// What an engine that has one schema calls it.
+pub const LAKE_SCHEMA: &str = "lake";
+
 /// Statements in Athena's (Trino's) spelling.
 #[async_trait]
 pub trait QueryEngine: Send + Sync + fmt::Debug {
@@ -308,6 +329,10 @@ pub trait QueryEngine: Send + Sync + fmt::Debug {
     ) -> Result<QuerySummary, QueryError>;
     /// Runs one SELECT and streams its rows.
     async fn query(&self, sql: &str, cancel: &CancellationToken) -> Result<QueryRows, QueryError>;
+    /// The schema of names that stand alone, as `information_schema` has it; an engine of one schema calls it `lake`.
+    fn schema(&self) -> &str {
+        LAKE_SCHEMA
+    }
 }
 
 /// Time, so that tests and the demo can stand still.

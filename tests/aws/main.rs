@@ -25,6 +25,7 @@ mod logs;
 mod program;
 mod readers;
 mod s3;
+mod statements;
 mod whole;
 mod whole_by_keys;
 mod workflows;

@@ -143,7 +143,10 @@ fn looked_at(script: &mut Script, site: &Site) {
 async fn a_first_day_by_keys_ends_with_a_report_on_the_screen() {
     let simulator = simulated(600).await;
     let by_keys = move || {
-        let site = Site::new("bykeys", &sources("cloud", &simulator.base_url()));
+        // Parameters of its own: another deployment's lie in the same account.
+        let own = "[profiles.cloud.aws]\nparameter_prefix = \"/bykeys\"\n";
+        let settings = sources("cloud", &simulator.base_url()) + own;
+        let site = Site::new("bykeys", &settings);
         deployed(&site);
         let mut script = Script::over(operations(&site));
         credentials(&mut script, &simulator);

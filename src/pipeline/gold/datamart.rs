@@ -255,8 +255,10 @@ async fn check_kind(
         DatamartMode::Table => "VIEW",
         DatamartMode::View => "BASE TABLE",
     };
+    // The catalog of an account holds the tables of every deployment in it.
     let sql = format!(
-        "SELECT table_name FROM information_schema.tables WHERE table_name = '{}' AND table_type = '{other}'",
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = '{}' AND table_name = '{}' AND table_type = '{other}'",
+        engine.schema(),
         TABLE.name()
     );
     let failed = |error: QueryError| query_error("could not look for the datamart", &error);

@@ -283,7 +283,7 @@ impl Build<'_> {
 
 /// Staging tables of builds that died. The lease makes sure that none of them is being written.
 async fn drop_leftovers(ctx: &JobContext, table: GoldTable) -> Result<(), JobError> {
-    let sql = format!("SHOW TABLES LIKE '{}_staging_*'", table.name());
+    let sql = format!("SHOW TABLES '{}_staging_*'", table.name());
     let failed = |error: QueryError| query_error("could not list staging tables", &error);
     let rows = ctx.engine.query(&sql, &ctx.cancel).await.map_err(failed)?;
     let batches: Vec<_> = rows.batches.try_collect().await.map_err(failed)?;

@@ -232,6 +232,10 @@ fn kind(execution: &QueryExecution, sql: &str) -> String {
 
 #[async_trait]
 impl QueryEngine for AthenaEngine {
+    fn schema(&self) -> &str {
+        &self.database
+    }
+
     async fn execute(
         &self,
         sql: &str,

@@ -3,7 +3,11 @@
 //! Athena has no statement that goes back to a snapshot, so going back is a commit more: the days that differ are
 //! replaced by those of the older snapshot, in the one MERGE that a build uses, too.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arrow::{
     array::{Array, RecordBatch},
@@ -30,26 +34,59 @@ use crate::{
 const DAYS: usize = 90;
 
 /// What of a snapshot's summary is told, under the names of the columns asked for.
-const SUMMARY: [(&str, &str); 6] = [
+///
+/// Athena deletes by position: a row that a MERGE takes away stays in its data file, and a delete file says so. What is
+/// there are the records less those positions.
+const SUMMARY: [(&str, &str); 8] = [
     ("rows_added", "added-records"),
     ("rows_removed", "deleted-records"),
+    ("positions_added", "added-position-deletes"),
+    ("total_positions", "total-position-deletes"),
     ("files_added", "added-data-files"),
     ("files_removed", "deleted-data-files"),
     ("total_rows", "total-records"),
     ("total_bytes", "total-files-size"),
 ];
 
+/// How long an answer serves whoever asks again: a console asks every few seconds while a build runs, and each of these
+/// is a statement in the workgroup that the build itself needs room in.
+const KEPT_FOR: Duration = Duration::from_secs(30);
+
+/// What was read a moment ago.
+#[derive(Debug, Default)]
+struct Kept {
+    plan: Option<(Instant, DatamartPlan)>,
+    explained: Option<(Instant, (String, Vec<String>))>,
+    snapshots: Option<(Instant, (GoldTable, Vec<Snapshot>))>,
+}
+
+/// An answer that is young enough.
+fn young<T>(kept: Option<&(Instant, T)>) -> Option<&T> {
+    let (at, answer) = kept?;
+    (at.elapsed() < KEPT_FOR).then_some(answer)
+}
+
 /// The gold tables of a profile on AWS.
 #[derive(Debug, Clone)]
 pub struct AwsGold {
     functions: Functions,
+    /// Held while Athena is asked: who asks the same meanwhile gets the same answer.
+    kept: Arc<tokio::sync::Mutex<Kept>>,
 }
 
 impl AwsGold {
     /// Those that the jobs of this profile build.
     #[must_use]
     pub fn new(functions: Functions) -> Self {
-        Self { functions }
+        Self {
+            functions,
+            kept: Arc::default(),
+        }
+    }
+
+    async fn query(&self, sql: &str) -> Result<QueryRows, QueryError> {
+        let engine = self.functions.engine();
+        engine.query(sql, &CancellationToken::new()).await
     }
 
     async fn rows(&self, sql: &str) -> Result<Vec<HashMap<String, String>>, QueryError> {
@@ -157,7 +194,9 @@ fn rows_of(batch: &RecordBatch) -> Result<Vec<HashMap<String, String>>, QueryErr
 
 fn snapshot(row: &HashMap<String, String>, current: bool) -> Option<Snapshot> {
     let number = |name: &str| row.get(name).and_then(|text| text.parse::<u64>().ok());
-    let (added, removed) = (number("rows_added"), number("rows_removed"));
+    let positions = |name: &str| number(name).unwrap_or(0);
+    let removed = number("rows_removed").unwrap_or(0) + positions("positions_added");
+    let rows = number("total_rows").map(|rows| rows.saturating_sub(positions("total_positions")));
     Some(Snapshot {
         version: number("snapshot_id")?,
         at: Timestamp::from_millisecond(row.get("committed_ms")?.parse().ok()?).ok()?,
@@ -166,11 +205,11 @@ fn snapshot(row: &HashMap<String, String>, current: bool) -> Option<Snapshot> {
             .map(|text| text.to_uppercase())
             .unwrap_or_default(),
         // A summary leaves out what is nought.
-        rows_added: added.or(Some(0)),
-        rows_removed: removed.or(Some(0)),
+        rows_added: number("rows_added").or(Some(0)),
+        rows_removed: Some(removed),
         files_added: number("files_added").unwrap_or(0),
         files_removed: number("files_removed").unwrap_or(0),
-        rows: number("total_rows"),
+        rows,
         bytes: number("total_bytes"),
         current,
         // What VACUUM expired is not listed any more.
@@ -178,9 +217,8 @@ fn snapshot(row: &HashMap<String, String>, current: bool) -> Option<Snapshot> {
     })
 }
 
-#[async_trait]
-impl Gold for AwsGold {
-    async fn snapshots(&self, table: GoldTable) -> Result<Vec<Snapshot>, QueryError> {
+impl AwsGold {
+    async fn read_snapshots(&self, table: GoldTable) -> Result<Vec<Snapshot>, QueryError> {
         let summary: Vec<String> = SUMMARY
             .iter()
             .map(|(name, key)| format!("element_at(summary, '{key}') AS {name}"))
@@ -204,8 +242,31 @@ impl Gold for AwsGold {
         snapshots.collect()
     }
 
+    async fn read_plan(&self) -> Result<DatamartPlan, JobError> {
+        let context = self.functions.context(
+            "plan".to_owned(),
+            Arc::new(Silent),
+            CancellationToken::new(),
+        );
+        datamart::plan(&context).await
+    }
+}
+
+#[async_trait]
+impl Gold for AwsGold {
+    async fn snapshots(&self, table: GoldTable) -> Result<Vec<Snapshot>, QueryError> {
+        let mut kept = self.kept.lock().await;
+        let known = young(kept.snapshots.as_ref()).filter(|(own, _)| *own == table);
+        if let Some((_, snapshots)) = known {
+            return Ok(snapshots.clone());
+        }
+        let snapshots = self.read_snapshots(table).await?;
+        kept.snapshots = Some((Instant::now(), (table, snapshots.clone())));
+        Ok(snapshots)
+    }
+
     async fn restore(&self, table: GoldTable, version: u64) -> Result<Snapshot, QueryError> {
-        let snapshots = self.snapshots(table).await?;
+        let snapshots = self.read_snapshots(table).await?;
         match snapshots.iter().find(|one| one.version == version) {
             None => {
                 return Err(not_possible(
@@ -219,7 +280,8 @@ impl Gold for AwsGold {
             }
             Some(_) => self.restore_rows(table.name(), version).await?,
         }
-        let newest = self.snapshots(table).await?.into_iter().next();
+        self.kept.lock().await.snapshots = None;
+        let newest = self.read_snapshots(table).await?.into_iter().next();
         newest.ok_or_else(|| QueryError::Failed {
             message: format!("'{}' has no snapshot after it went back", table.name()),
             transient: false,
@@ -227,18 +289,73 @@ impl Gold for AwsGold {
     }
 
     async fn plan_datamart(&self) -> Result<DatamartPlan, JobError> {
-        let context = self.functions.context(
-            "plan".to_owned(),
-            Arc::new(Silent),
-            CancellationToken::new(),
-        );
-        datamart::plan(&context).await
+        let mut kept = self.kept.lock().await;
+        if let Some(plan) = young(kept.plan.as_ref()) {
+            return Ok(plan.clone());
+        }
+        let plan = self.read_plan().await?;
+        kept.plan = Some((Instant::now(), plan.clone()));
+        Ok(plan)
     }
 
-    async fn query(&self, sql: &str) -> Result<QueryRows, QueryError> {
-        self.functions
-            .engine()
-            .query(sql, &CancellationToken::new())
-            .await
+    async fn explain(&self, select: &str) -> Result<Vec<String>, QueryError> {
+        let mut kept = self.kept.lock().await;
+        let known = young(kept.explained.as_ref()).filter(|(own, _)| own == select);
+        if let Some((_, lines)) = known {
+            return Ok(lines.clone());
+        }
+        let rows = self.query(&format!("EXPLAIN {select}")).await?;
+        let lines = rows.first_column().await?;
+        kept.explained = Some((Instant::now(), (select.to_owned(), lines.clone())));
+        Ok(lines)
+    }
+
+    fn forget(&self) {
+        // What is being read at this moment is new.
+        if let Ok(mut kept) = self.kept.try_lock() {
+            *kept = Kept::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A MERGE of Athena's: 40 rows come, 40 are marked as deleted in files that stay.
+    #[test]
+    fn rows_that_are_deleted_by_position_are_not_counted() {
+        let row = |cells: &[(&str, &str)]| {
+            let cells = cells
+                .iter()
+                .map(|(name, cell)| ((*name).to_owned(), (*cell).to_owned()));
+            let id = [
+                ("snapshot_id", "7"),
+                ("committed_ms", "1000"),
+                ("operation", "overwrite"),
+            ];
+            let id = id.map(|(name, cell)| (name.to_owned(), cell.to_owned()));
+            cells.chain(id).collect::<HashMap<_, _>>()
+        };
+        let merged = row(&[
+            ("rows_added", "40"),
+            ("positions_added", "40"),
+            ("total_rows", "1040"),
+            ("total_positions", "40"),
+        ]);
+        let told = snapshot(&merged, true).unwrap();
+        assert_eq!(
+            (told.rows_added, told.rows_removed, told.rows),
+            (Some(40), Some(40), Some(1_000))
+        );
+        // Whole files that went, and nothing deleted by position.
+        let replaced = row(&[
+            ("rows_added", "5"),
+            ("rows_removed", "3"),
+            ("total_rows", "12"),
+        ]);
+        let told = snapshot(&replaced, false).unwrap();
+        assert_eq!((told.rows_removed, told.rows), (Some(3), Some(12)));
+        assert!(snapshot(&HashMap::new(), true).is_none());
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         dataset::GoldTable,
         gold::datamart::{self, DatamartPlan},
         jobs::{ErrorType, JobError},
-        ports::{QueryEngine, QueryError, QueryRows},
+        ports::{QueryEngine, QueryError},
     },
 };
 
@@ -47,7 +47,9 @@ impl Gold for LocalGold {
         datamart::plan(&self.jobs.context(call).await?).await
     }
 
-    async fn query(&self, sql: &str) -> Result<QueryRows, QueryError> {
-        self.engine.query(sql, &CancellationToken::new()).await
+    async fn explain(&self, select: &str) -> Result<Vec<String>, QueryError> {
+        let sql = format!("EXPLAIN {select}");
+        let rows = self.engine.query(&sql, &CancellationToken::new()).await?;
+        rows.first_column().await
     }
 }

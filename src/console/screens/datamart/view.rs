@@ -199,13 +199,18 @@ pub(super) fn facts(state: &State) -> Vec<(String, Style)> {
         lines.push((text, theme.text));
     }
     let estimate = &datamart.estimate;
+    let limit = datamart.scan_limit;
+    let stopped =
+        limit.map(|limit| format!("; the workgroup stops a statement at {}", bytes(limit)));
     let text = format!(
-        "a build scans at most {}: ${:.6} at ${} a terabyte",
+        "a build scans at most {}: ${:.6} at ${} a terabyte{}",
         bytes(estimate.bytes),
         estimate.dollars,
-        estimate.price_per_tb
+        estimate.price_per_tb,
+        stopped.unwrap_or_default()
     );
-    lines.push((text, theme.muted));
+    let is_over = limit.is_some_and(|limit| estimate.bytes > limit);
+    lines.push((text, if is_over { theme.warn } else { theme.muted }));
     if let Some(build) = &datamart.last_build {
         let ended = build.execution.ended.unwrap_or(build.execution.started);
         let text = format!(

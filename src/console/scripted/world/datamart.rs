@@ -127,6 +127,7 @@ impl World {
                 source("marketo_leads", 1_900_000),
             ],
             estimate: CostEstimate::of(5_300_000, 1, 5.0),
+            scan_limit: None,
             in_flight: Vec::new(),
             last_build: None,
             newest: None,

@@ -19,6 +19,7 @@ use crate::{
 };
 
 const LIST: Api = Api::paced("athena", "ListQueryExecutions", 5.0, 1.0);
+const LIMIT: Api = Api::paced("athena", "GetWorkGroup", 5.0, 1.0);
 const READ: Api = Api::paced("athena", "BatchGetQueryExecution", 5.0, 1.0);
 /// What both calls take at most.
 const BATCH: usize = 50;
@@ -31,6 +32,8 @@ pub(in crate::platform::aws) struct WorkgroupStatements {
     clients: Clients,
     workgroup: String,
     price_per_tb: f64,
+    /// The workgroup's limit, once it was read: it changes by a deployment.
+    limit: tokio::sync::OnceCell<Option<u64>>,
 }
 
 impl WorkgroupStatements {
@@ -40,6 +43,7 @@ impl WorkgroupStatements {
             clients,
             workgroup: profile.workgroup(),
             price_per_tb: profile.datamart.price_per_tb,
+            limit: tokio::sync::OnceCell::new(),
         }
     }
 
@@ -111,6 +115,15 @@ impl WorkgroupStatements {
         .priced(is_free, self.price_per_tb)
     }
 
+    async fn read_limit(&self) -> OpsResult<Option<u64>> {
+        let call = self.clients.athena.get_work_group();
+        let sent = call.work_group(&self.workgroup).send();
+        let answer = self.clients.call(LIMIT, &self.workgroup, sent).await?;
+        let configuration = answer.work_group.and_then(|group| group.configuration);
+        let limit = configuration.and_then(|all| all.bytes_scanned_cutoff_per_query);
+        Ok(limit.and_then(|limit| u64::try_from(limit).ok()))
+    }
+
     fn not_found(&self, id: &str) -> OpsError {
         OpsError::new(
             OpsErrorKind::NotFound,
@@ -167,5 +180,12 @@ impl Statements for WorkgroupStatements {
             ));
         }
         Ok(stop(&self.clients, id).await?)
+    }
+
+    async fn scan_limit(&self) -> OpsResult<Option<u64>> {
+        self.limit
+            .get_or_try_init(|| self.read_limit())
+            .await
+            .copied()
     }
 }

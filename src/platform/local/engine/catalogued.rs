@@ -25,7 +25,7 @@ use super::{
     ddl::type_name,
 };
 use crate::{
-    pipeline::dataset::SilverTable,
+    pipeline::{dataset::SilverTable, ports::LAKE_SCHEMA},
     platform::local::catalog::{Catalog, CatalogColumn, CatalogTable, types::arrow_type},
 };
 
@@ -229,7 +229,7 @@ impl InformationSchema {
             };
             vec![
                 "awsdatacatalog".to_owned(),
-                "lake".to_owned(),
+                LAKE_SCHEMA.to_owned(),
                 name,
                 kind.to_owned(),
             ]
@@ -249,7 +249,7 @@ impl InformationSchema {
             for (place, field) in table.schema().fields().iter().enumerate() {
                 rows.push(vec![
                     "awsdatacatalog".to_owned(),
-                    "lake".to_owned(),
+                    LAKE_SCHEMA.to_owned(),
                     name.clone(),
                     field.name().clone(),
                     if field.is_nullable() { "YES" } else { "NO" }.to_owned(),

@@ -69,10 +69,14 @@ pub(super) fn freshness(state: &State, buffer: &mut Buffer, area: Rect) {
     for (line, badge) in board.quality.iter().enumerate() {
         let row = u16::try_from(board.freshness.len() + line).unwrap_or(u16::MAX);
         let (text, style) = checks(state, badge);
+        // The table goes before the reason, which is cut off where the pane is narrow.
+        let (mark, words) = text.split_once(' ').unwrap_or(("", &text));
         Pen::new(buffer, area, row)
-            .put(&text, style)
+            .put(mark, style)
             .gap(1)
-            .put(&badge.table, theme.muted);
+            .put(&badge.table, theme.muted)
+            .gap(1)
+            .put(words, style);
     }
     let row = u16::try_from(board.freshness.len() + board.quality.len()).unwrap_or(u16::MAX);
     if let Some(report) = &board.latest_report {

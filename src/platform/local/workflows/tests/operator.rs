@@ -17,7 +17,7 @@ use crate::{
         dataset::GoldTable,
         gold::datamart::DatamartPlan,
         jobs::{ErrorType, JobError},
-        ports::{Lake, ObjectStore, PutCondition, QueryError, QueryRows, SystemClock},
+        ports::{Lake, ObjectStore, PutCondition, QueryError, SystemClock},
     },
     platform::local::{
         LazyEngine, crawler::LocalCrawlers, credentials::LocalCredentials, engine::EngineSettings,
@@ -53,7 +53,7 @@ impl Gold for NoGold {
         ))
     }
 
-    async fn query(&self, _: &str) -> Result<QueryRows, QueryError> {
+    async fn explain(&self, _: &str) -> Result<Vec<String>, QueryError> {
         no_table()
     }
 }
