@@ -9,11 +9,11 @@ use crate::platform::deployment::{Architecture, Package, PackageError};
 
 /// Where the build leaves the functions' binary, newest target first.
 const BUILT: [&str; 5] = [
-    "target/aarch64-unknown-linux-musl/release/lakehand-lambda",
-    "target/aarch64-unknown-linux-gnu/release/lakehand-lambda",
-    "target/x86_64-unknown-linux-musl/release/lakehand-lambda",
-    "target/x86_64-unknown-linux-gnu/release/lakehand-lambda",
-    "target/release/lakehand-lambda",
+    "target/aarch64-unknown-linux-musl/lambda/lakehand-lambda",
+    "target/aarch64-unknown-linux-gnu/lambda/lakehand-lambda",
+    "target/x86_64-unknown-linux-musl/lambda/lakehand-lambda",
+    "target/x86_64-unknown-linux-gnu/lambda/lakehand-lambda",
+    "target/lambda/lakehand-lambda",
 ];
 
 /// `lakehand package`
@@ -39,7 +39,7 @@ pub fn run(args: &PackageArgs, output: OutputFormat) -> VerbResult {
     let binary = args.binary.clone().or_else(built).ok_or_else(|| {
         CliError::not_found(
             "there is no built lakehand-lambda below target/",
-            "build it: cargo build --release --no-default-features --features lambda --bin lakehand-lambda; or name it with --binary",
+            "build it: cargo build --profile lambda --no-default-features --features lambda --bin lakehand-lambda; or name it with --binary",
         )
     })?;
     let refused = |error: PackageError| {

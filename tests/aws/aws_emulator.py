@@ -344,6 +344,13 @@ def batch_get_query_execution(self):
     return json.dumps({"QueryExecutions": [q for q in found.values() if q], "UnprocessedQueryExecutionIds": missing})
 
 
+def list_query_executions(self):             # the newest first, by the page
+    ids = list(self.athena_backend.list_query_executions(self._get_param("WorkGroup")))[::-1]
+    start, size = int(self._get_param("NextToken") or 0), int(self._get_param("MaxResults") or 50)
+    page = {"QueryExecutionIds": ids[start:start + size]}
+    return json.dumps(dict(page, NextToken=str(start + size)) if len(ids) > start + size else page)
+
+
 def get_query_results(self):                 # pages as Athena has them, the header row being one of the first page's rows
     query_id, start = self._get_param("QueryExecutionId"), int(self._get_param("NextToken") or 0)
     end = start + int(self._get_param("MaxResults") or 1000)
@@ -356,6 +363,7 @@ def get_query_results(self):                 # pages as Athena has them, the hea
     return json.dumps(answer if count is None else dict(answer, UpdateCount=count))
 
 
+athena_http.AthenaResponse.list_query_executions = list_query_executions
 athena_http.AthenaResponse.get_query_results = get_query_results
 athena_http.AthenaResponse.get_query_execution = get_query_execution
 athena_http.AthenaResponse.batch_get_query_execution = batch_get_query_execution
