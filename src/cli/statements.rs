@@ -71,13 +71,22 @@ fn write_line(out: &mut dyn Write, statement: &Statement) -> io::Result<()> {
         for_terminal(&statement.kind),
         figures(statement),
         for_terminal(&statement.id),
-        for_terminal(
+        for_terminal(&shortened(
             statement
                 .reason
                 .as_deref()
                 .unwrap_or_else(|| statement.first_line())
-        ),
+        )),
     )
+}
+
+/// As much of a text as a line of a list bears.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 120;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// `1,204 ms, 10485760 bytes, $0.000050`; what is not known is left out.
@@ -94,6 +103,9 @@ fn figures(statement: &Statement) -> String {
 
 fn write_whole(out: &mut dyn Write, statement: &Statement) -> io::Result<()> {
     write_line(out, statement)?;
+    if let Some(reason) = &statement.reason {
+        writeln!(out, "why: {}", for_terminal(reason))?;
+    }
     if let Some(queued) = statement.queued_ms {
         writeln!(out, "waited {queued} ms for room")?;
     }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::{
     ExecutionId, ExecutionStatus, ExecutionSummary, Operator, OpsError, OpsErrorKind, OpsResult,
-    QualityBadge, StageStatus, WorkflowName, statements::statement_of,
+    QualityBadge, StageStatus, WorkflowName,
+    statements::{Statement, of_events},
 };
 use crate::{
     config::DatamartMode,
@@ -251,14 +252,19 @@ impl Operator {
             .filter(|execution| execution.status == ExecutionStatus::Running);
         let mut in_flight = Vec::new();
         for execution in running {
+            let events = self.parts.workflows.history(&execution.id, 0).await?;
+            let statements = of_events(execution, &events);
             for stage in self.stages_of(execution).await? {
                 if stage.status != StageStatus::Running {
                     continue;
                 }
+                let prefix = format!("{}/{}/", execution.id, stage.name);
+                let runs =
+                    |one: &&Statement| one.state.is_under_way() && one.id.starts_with(&prefix);
                 in_flight.push(StatementInFlight {
                     execution: execution.id.clone(),
                     started: stage.started,
-                    sql: stage.input.as_deref().and_then(statement_of),
+                    sql: statements.iter().find(runs).map(|one| one.sql.clone()),
                     progress: stage.progress,
                     stage: stage.name,
                 });

@@ -12,7 +12,7 @@ mod program;
 mod real_strings;
 mod trouble;
 
-use std::process::Stdio;
+use std::{path::Path, process::Stdio};
 
 use figures::assert_report_is_true;
 use program::{cells, demo, demo_arguments, lakehand, report, run};
@@ -53,6 +53,44 @@ fn the_demo_ends_in_a_report_whose_every_figure_is_true() {
             .unwrap();
     assert_eq!(list.as_array().unwrap().len(), 2);
     assert_eq!(list[0]["sha256"], list[1]["sha256"]);
+    statements_are_told(home.path());
+}
+
+/// Two builds ran the same statements, and each says what it read.
+fn statements_are_told(home: &Path) {
+    let listed = run(
+        home,
+        &["statements", "list", "--limit", "100", "--output", "json"],
+    );
+    let all: Vec<Value> = serde_json::from_slice(&listed.stdout).unwrap();
+    let merges: Vec<&Value> = all.iter().filter(|one| one["kind"] == "MERGE").collect();
+    assert_eq!(merges.len(), 2, "{all:?}");
+    for merge in merges {
+        assert_eq!(merge["state"], "SUCCEEDED", "{merge}");
+        assert!(
+            merge["id"].as_str().unwrap().contains("/ReplaceWindow/"),
+            "{merge}"
+        );
+        assert!(
+            merge["sql"]
+                .as_str()
+                .unwrap()
+                .contains("MERGE INTO daily_report_sub5"),
+            "{merge}"
+        );
+    }
+    let build = all
+        .iter()
+        .find(|one| one["id"].as_str().unwrap().contains("/BuildWindow/"));
+    let build = build.unwrap_or_else(|| panic!("{all:?}"));
+    assert!(build["bytes_scanned"].as_u64().unwrap() > 1_000, "{build}");
+    let id = build["id"].as_str().unwrap();
+    let shown = run(home, &["statements", "show", id]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.starts_with("SUCCEEDED"), "{shown}");
+    assert!(shown.contains("affise_clicks"), "{shown}");
+    let stopped = run(home, &["statements", "stop", id]);
+    assert_eq!(stopped.status.code(), Some(4), "{stopped:?}");
 }
 
 #[test]
