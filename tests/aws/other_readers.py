@@ -140,7 +140,8 @@ def commits(name):
     athena = boto3.client("athena")
     found = 0
     for group in athena.list_work_groups()["WorkGroups"]:
-        for query_id in athena.list_query_executions(WorkGroup=group["Name"])["QueryExecutionIds"]:
+        pages = athena.get_paginator("list_query_executions").paginate(WorkGroup=group["Name"])
+        for query_id in (one for page in pages for one in page["QueryExecutionIds"]):
             query = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
             there = query["QueryExecutionContext"].get("Database") == DATABASE and query["Status"]["State"] == "SUCCEEDED"
             found += there and bool(re.search(rf"^MERGE INTO {name} ", query["Query"], re.MULTILINE))

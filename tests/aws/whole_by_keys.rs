@@ -124,7 +124,7 @@ fn looked_at(script: &mut Script, site: &Site) {
         .see("✓ current");
     script.press("<tab>").wait(2_000).see("✓ done").see("MERGE");
     script
-        .press("/MERGE<enter><enter>")
+        .press("/MERGE INTO<enter><enter>")
         .see("MERGE INTO")
         .press("<esc>");
     let report = site.run(&["reports", "get", "latest"]);
