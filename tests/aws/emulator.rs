@@ -35,6 +35,8 @@ pub struct Emulator {
     /// `http://127.0.0.1:PORT`.
     pub url: String,
     port: u16,
+    /// Where it unpacks functions and keeps files; a killed process cleans nothing up.
+    _files: tempfile::TempDir,
 }
 
 impl Emulator {
@@ -60,9 +62,11 @@ impl Emulator {
             .join(format!("aws-emulator-{port}.log"));
         let file = std::fs::File::create(&log).unwrap();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/aws/aws_emulator.py");
+        let files = tempfile::tempdir().unwrap();
         let mut command = Command::new(interpreter());
         command
             .args([script, &port.to_string()])
+            .env("TMPDIR", files.path())
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file);
@@ -82,6 +86,7 @@ impl Emulator {
             child: Mutex::new(child),
             url: format!("http://127.0.0.1:{port}"),
             port,
+            _files: files,
         };
         let patience = Instant::now() + Duration::from_secs(60);
         while !emulator.answers() {
