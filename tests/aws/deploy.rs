@@ -54,6 +54,7 @@ impl Site {
         let mut program = b"\x7fELF\x02\x01\x01\x00".to_vec();
         program.resize(18, 0);
         program.extend([183, 0]);
+        program.resize(64, 0);
         program.extend(content.as_bytes());
         program.resize(4096, 0);
         let binary = self.home.path().join("program");

@@ -10,6 +10,9 @@ mod account;
 mod deploy;
 mod desk;
 mod emulator;
+#[cfg(feature = "lambda")]
+#[path = "../support/functions.rs"]
+mod functions;
 mod proxy;
 #[path = "../support/python.rs"]
 mod python;

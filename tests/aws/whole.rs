@@ -21,7 +21,7 @@ use lakehand::simulator::{self, Options, RunningSimulator, marketo::MarketoOptio
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::{deploy::Site, python, readers};
+use super::{deploy::Site, functions, python, readers};
 
 const WINDOW: [&str; 4] = ["--from", "2026-01-24", "--to", "2026-01-31"];
 
@@ -54,10 +54,7 @@ metrics = ["sessions", "totalUsers", "keyEvents"]
 fn program(site: &Site) -> PathBuf {
     let stripped = site.home.path().join("lakehand-lambda");
     let mut strip = Command::new("strip");
-    strip
-        .arg("-o")
-        .arg(&stripped)
-        .arg(env!("CARGO_BIN_EXE_lakehand-lambda"));
+    strip.arg("-o").arg(&stripped).arg(functions::program());
     python::output(&mut strip, "strip, which comes with the linker");
     stripped
 }
@@ -157,8 +154,7 @@ pub(super) fn deployed(site: &Site) -> Value {
         "package",
         "--binary",
         binary.to_str().unwrap(),
-        "--architecture",
-        "x86_64",
+        "--any-libc",
         "--out",
         "functions.zip",
     ]);

@@ -11,6 +11,8 @@
 mod account;
 #[path = "../aws/emulator.rs"]
 mod emulator;
+#[path = "../support/functions.rs"]
+mod functions;
 #[path = "../aws/proxy.rs"]
 mod proxy;
 #[path = "../support/python.rs"]

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::runtime_api::{Function, window};
+use super::{
+    functions,
+    runtime_api::{Function, window},
+};
 
 const TIME: Duration = Duration::from_secs(60);
 const CONFIG: (&str, &str) = (
@@ -153,7 +156,7 @@ fn sigterm_ends_an_idle_function_at_once() {
 
 #[test]
 fn outside_of_lambda_it_says_what_it_is() {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lakehand-lambda"));
+    let mut command = std::process::Command::new(functions::program());
     let output = command.env_clear().output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{emulator::ENVIRONMENT, proxy::read_http};
+use super::{emulator::ENVIRONMENT, functions, proxy::read_http};
 
 /// How long an answer may take before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -78,7 +78,7 @@ impl Function {
                 thread::spawn(move || serve(stream, &shared));
             }
         });
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lakehand-lambda"));
+        let mut command = Command::new(functions::program());
         command
             .env_clear()
             .envs(ENVIRONMENT)

@@ -210,7 +210,7 @@ impl Deployment {
             all.insert("FunctionPackageKey".to_owned(), package_key(package));
             all.insert(
                 "Architecture".to_owned(),
-                package.architecture.name().to_owned(),
+                package.program.architecture.name().to_owned(),
             );
         }
         all.extend(outputs.clone());

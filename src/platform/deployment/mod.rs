@@ -7,9 +7,11 @@ mod artifacts;
 pub mod export;
 mod package;
 mod parts;
+mod program;
 pub mod tables;
 mod templates;
 
 pub use artifacts::{Artifact, Deployment, declared};
-pub use package::{Architecture, Package, PackageError, sha256};
+pub use package::{Package, PackageError, Wanted, sha256};
+pub use program::{Architecture, GlibcVersion, Linkage, Program};
 pub use templates::Stack;

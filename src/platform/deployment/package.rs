@@ -7,39 +7,12 @@ use std::io::{Cursor, Read, Write};
 use sha2::{Digest, Sha256};
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
+use super::program::{Architecture, Linkage, Program};
+
 /// What Lambda starts.
 const BOOTSTRAP: &str = "bootstrap";
 /// Bytes Lambda unpacks at most.
 const LARGEST: u64 = 250 * 1024 * 1024;
-
-/// The processor a program is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Architecture {
-    /// AWS Graviton; the cheaper one.
-    Arm64,
-    /// Intel and AMD.
-    X86_64,
-}
-
-impl std::str::FromStr for Architecture {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = [Self::Arm64, Self::X86_64];
-        let found = known.into_iter().find(|known| known.name() == text);
-        found.ok_or_else(|| format!("'{text}' is no architecture; choose arm64 or x86_64"))
-    }
-}
-
-impl Architecture {
-    /// As Lambda's `Architectures` says it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Arm64 => "arm64",
-            Self::X86_64 => "x86_64",
-        }
-    }
-}
 
 /// Why there is no package.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +31,9 @@ pub enum PackageError {
         /// What was asked for.
         wanted: &'static str,
     },
+    /// The program would not start there.
+    #[error("it is linked to {0}, and Lambda's runtime has glibc 2.34: no function would start")]
+    NotOnLambda(Linkage),
     /// The program is too large.
     #[error("it unpacks to {bytes} bytes, and Lambda takes {LARGEST}")]
     TooLarge {
@@ -72,6 +48,40 @@ pub enum PackageError {
     Io(#[from] std::io::Error),
 }
 
+/// What a program has to be before it is packed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The processor; without it any that Lambda has.
+    pub architecture: Option<Architecture>,
+    /// Also what Lambda's runtime lacks the C library for: an emulator starts it with the machine's own.
+    pub any_libc: bool,
+}
+
+impl Wanted {
+    fn check(self, program: &Program) -> Result<(), PackageError> {
+        let found = program.architecture;
+        if let Some(wanted) = self.architecture.filter(|wanted| *wanted != found) {
+            return Err(PackageError::WrongArchitecture {
+                found: found.name(),
+                wanted: wanted.name(),
+            });
+        }
+        if !self.any_libc && !program.linkage.suits_lambda() {
+            return Err(PackageError::NotOnLambda(program.linkage.clone()));
+        }
+        Ok(())
+    }
+}
+
+/// A program that Lambda takes by its kind and size.
+fn fitting(bytes: &[u8]) -> Result<Program, PackageError> {
+    let size = bytes.len() as u64;
+    if size > LARGEST {
+        return Err(PackageError::TooLarge { bytes: size });
+    }
+    Program::of(bytes).map_err(|why| PackageError::NotAProgram { why })
+}
+
 /// A package and what is in it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Package {
@@ -79,13 +89,13 @@ pub struct Package {
     pub bytes: Vec<u8>,
     /// SHA-256 of the zip, hexadecimal.
     pub sha256: String,
-    /// What the program is for.
-    pub architecture: Architecture,
+    /// What the program is for, and what it is linked to.
+    pub program: Program,
 }
 
 impl std::fmt::Debug for Package {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (bytes, architecture) = (self.bytes.len(), self.architecture.name());
+        let (bytes, architecture) = (self.bytes.len(), self.program.architecture.name());
         write!(f, "Package({bytes} bytes, {architecture}, {})", self.sha256)
     }
 }
@@ -94,19 +104,10 @@ impl Package {
     /// Packs a program.
     ///
     /// # Errors
-    /// [`PackageError`] when it is no program for Lambda, or not for `wanted`.
-    pub fn of_program(program: &[u8], wanted: Option<Architecture>) -> Result<Self, PackageError> {
-        let architecture = architecture_of(program)?;
-        if let Some(wanted) = wanted.filter(|wanted| *wanted != architecture) {
-            return Err(PackageError::WrongArchitecture {
-                found: architecture.name(),
-                wanted: wanted.name(),
-            });
-        }
-        let bytes = program.len() as u64;
-        if bytes > LARGEST {
-            return Err(PackageError::TooLarge { bytes });
-        }
+    /// [`PackageError`] when it is not what is `wanted`.
+    pub fn of_program(bytes: &[u8], wanted: Wanted) -> Result<Self, PackageError> {
+        let program = fitting(bytes)?;
+        wanted.check(&program)?;
         // The time of nobody's clock: 1980-01-01, where the zip's own calendar begins.
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
@@ -115,12 +116,12 @@ impl Package {
             .unix_permissions(0o755);
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
         zip.start_file(BOOTSTRAP, options)?;
-        zip.write_all(program)?;
+        zip.write_all(bytes)?;
         let bytes = zip.finish()?.into_inner();
         Ok(Self {
             sha256: sha256(&bytes),
             bytes,
-            architecture,
+            program,
         })
     }
 
@@ -140,14 +141,14 @@ impl Package {
         if file.size() > LARGEST {
             return Err(PackageError::TooLarge { bytes: file.size() });
         }
-        let mut head = [0; 64];
-        file.read_exact(&mut head)?;
-        let architecture = architecture_of(&head)?;
+        let mut unpacked = Vec::new();
+        file.read_to_end(&mut unpacked)?;
         drop(file);
+        let program = fitting(&unpacked)?;
         Ok(Self {
             sha256: sha256(&bytes),
             bytes,
-            architecture,
+            program,
         })
     }
 }
@@ -164,53 +165,45 @@ pub fn sha256(bytes: &[u8]) -> String {
         })
 }
 
-/// Reads the head of an ELF file: class, byte order, operating system and machine (System V ABI, figure 4-3).
-fn architecture_of(program: &[u8]) -> Result<Architecture, PackageError> {
-    let not = |why: String| PackageError::NotAProgram { why };
-    let head = program
-        .get(..20)
-        .ok_or_else(|| not(format!("it has {} bytes", program.len())))?;
-    if !head.starts_with(b"\x7fELF") {
-        return Err(not("it does not begin like one".to_owned()));
-    }
-    if head[4] != 2 || head[5] != 1 {
-        return Err(not("it is not 64-bit little-endian".to_owned()));
-    }
-    match u16::from_le_bytes([head[18], head[19]]) {
-        62 => Ok(Architecture::X86_64),
-        183 => Ok(Architecture::Arm64),
-        other => Err(not(format!("its machine is number {other}"))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The head of a program, and something to pack.
-    pub(crate) fn program(machine: u8) -> Vec<u8> {
+    const ANY: Wanted = Wanted {
+        architecture: None,
+        any_libc: false,
+    };
+    const ARM64: Wanted = Wanted {
+        architecture: Some(Architecture::Arm64),
+        ..ANY
+    };
+
+    /// The head of a static program, and something to pack.
+    fn program(machine: u8) -> Vec<u8> {
         let mut program = b"\x7fELF\x02\x01\x01\x00".to_vec();
         program.resize(18, 0);
         program.extend([machine, 0]);
+        program.resize(64, 0);
         program.resize(100_000, 7);
         program
     }
 
     #[test]
     fn the_same_program_gives_the_same_bytes() {
-        let first = Package::of_program(&program(183), None).unwrap();
+        let first = Package::of_program(&program(183), ANY).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(5));
-        let again = Package::of_program(&program(183), Some(Architecture::Arm64)).unwrap();
+        let again = Package::of_program(&program(183), ARM64).unwrap();
         assert_eq!(first, again);
         assert!(first.bytes.len() < 2_000, "it is compressed");
-        let other = Package::of_program(&program(62), None).unwrap();
+        let other = Package::of_program(&program(62), ANY).unwrap();
         assert_ne!(first.sha256, other.sha256);
-        assert_eq!(other.architecture, Architecture::X86_64);
+        assert_eq!(other.program.architecture, Architecture::X86_64);
+        assert_eq!(other.program.linkage, Linkage::Static);
     }
 
     #[test]
     fn the_zip_holds_one_executable_bootstrap() {
-        let package = Package::of_program(&program(62), None).unwrap();
+        let package = Package::of_program(&program(62), ANY).unwrap();
         let mut zip = ZipArchive::new(Cursor::new(&package.bytes)).unwrap();
         assert_eq!(zip.len(), 1);
         let file = zip.by_index(0).unwrap();
@@ -224,13 +217,32 @@ mod tests {
     fn what_lambda_could_not_start_is_refused() {
         let refused =
             |bytes: &[u8], wanted| Package::of_program(bytes, wanted).unwrap_err().to_string();
-        assert!(refused(b"#!/bin/sh\nexec java -jar x.jar", None).contains("does not begin"));
-        assert!(refused(b"", None).contains("0 bytes"));
-        let wrong = refused(&program(62), Some(Architecture::Arm64));
+        assert!(refused(b"#!/bin/sh\nexec java -jar x.jar", ANY).contains("does not begin"));
+        assert!(refused(b"", ANY).contains("does not begin"));
+        let wrong = refused(&program(62), ARM64);
         assert!(wrong.contains("for x86_64, and arm64"), "{wrong}");
         let mut small = program(3);
         small[4] = 1;
-        assert!(refused(&small, None).contains("64-bit"));
+        assert!(refused(&small, ANY).contains("64-bit"));
+        assert!(refused(&program(62)[..40], ANY).contains("header"));
         assert!(Package::of_zip(b"PK".to_vec()).is_err());
+    }
+
+    #[test]
+    fn a_program_that_would_not_start_there_is_refused_unless_told() {
+        let program = Program {
+            architecture: Architecture::Arm64,
+            linkage: Linkage::Other("/lib/ld-musl-aarch64.so.1".to_owned()),
+        };
+        let why = ANY.check(&program).unwrap_err().to_string();
+        assert!(
+            why.contains("ld-musl-aarch64") && why.contains("2.34"),
+            "{why}"
+        );
+        let told = Wanted {
+            any_libc: true,
+            ..ANY
+        };
+        told.check(&program).unwrap();
     }
 }
