@@ -52,9 +52,8 @@ impl Site {
     /// A zip whose program is no program but looks like one: the emulator does not start it here.
     fn package(&self, content: &str) {
         let mut program = b"\x7fELF\x02\x01\x01\x00".to_vec();
-        program.resize(18, 0);
-        program.extend([183, 0]);
         program.resize(64, 0);
+        (program[16], program[18], program[24]) = (2, 183, 64);
         program.extend(content.as_bytes());
         program.resize(4096, 0);
         let binary = self.home.path().join("program");

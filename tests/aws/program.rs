@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     desk::{Desk, reads_parameter, waits},
     emulator::{ENVIRONMENT, REGION},
+    proxy::Fault,
 };
 
 /// A home whose only profile is the desk's, with more lines for the profile.
@@ -215,6 +216,31 @@ async fn every_other_verb_works_or_says_what_to_do_instead() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_crawler_that_is_told_as_ready_after_its_start_is_waited_for() {
+    let desk = Desk::new("pr-late", "").await;
+    let folder = format!("s3://{}/silver/affise/", desk.account.profile.std_bucket());
+    let own = json!({ "Name": "pr-late-test-affise", "Role": super::desk::ROLE, "DatabaseName": "x",
+        "Targets": { "S3Targets": [{ "Path": folder }] } });
+    desk.glue("CreateCrawler", own.clone()).await;
+    let program = Program::of(&desk, "");
+    // Before and after the start, Glue says the same: ready, and that the crawl of before has failed.
+    let mut stale = own;
+    stale["State"] = "READY".into();
+    stale["LastCrawl"] =
+        json!({ "Status": "FAILED", "StartTime": 1000.0, "ErrorMessage": "yesterday" });
+    let stale = json!({ "Crawlers": [stale] }).to_string();
+    let proxy = &desk.account.proxy;
+    proxy.fault("GetCrawlers", 5, Fault::Answer(200, stale.leak()));
+    let ended = program.answer(&["crawl", "affise", "--wait"], 0);
+    assert_eq!(ended["last_crawl"]["status"], "SUCCEEDED", "{ended}");
+    let mut seen = proxy.seen("Crawler");
+    seen.retain(|line| !line.contains("Metrics"));
+    let start = seen.iter().position(|line| line.contains("StartCrawler"));
+    let told_late = 5 - start.expect("a start");
+    assert!(told_late >= 2, "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_protected_profile_wants_its_name_for_every_change() {
     let desk = Desk::new("pr-guard", "").await;
     desk.machine("collect", &waits(0)).await;
@@ -243,7 +269,7 @@ async fn expired_credentials_and_a_dead_endpoint_are_told_apart() {
     desk.account.proxy.fault(
         "ListStateMachines",
         1,
-        super::proxy::Fault::Refuse(400, "ExpiredTokenException"),
+        Fault::Refuse(400, "ExpiredTokenException"),
     );
     assert!(
         program

@@ -181,9 +181,8 @@ mod tests {
     /// The head of a static program, and something to pack.
     fn program(machine: u8) -> Vec<u8> {
         let mut program = b"\x7fELF\x02\x01\x01\x00".to_vec();
-        program.resize(18, 0);
-        program.extend([machine, 0]);
         program.resize(64, 0);
+        (program[16], program[18], program[24]) = (2, machine, 64);
         program.resize(100_000, 7);
         program
     }
@@ -224,6 +223,12 @@ mod tests {
         let mut small = program(3);
         small[4] = 1;
         assert!(refused(&small, ANY).contains("64-bit"));
+        let mut object = program(62);
+        object[16] = 1;
+        assert!(refused(&object, ANY).contains("object file"));
+        let mut library = program(62);
+        library[24] = 0;
+        assert!(refused(&library, ANY).contains("library"));
         assert!(refused(&program(62)[..40], ANY).contains("header"));
         assert!(Package::of_zip(b"PK".to_vec()).is_err());
     }

@@ -125,11 +125,16 @@ impl Program {
             return Err("it is not 64-bit little-endian".to_owned());
         }
         let file = ElfFile64::<LittleEndian>::parse(bytes).map_err(|error| error.to_string())?;
-        let architecture = match file.elf_header().e_machine(LittleEndian) {
+        let header = file.elf_header();
+        let architecture = match header.e_machine(LittleEndian) {
             elf::EM_X86_64 => Architecture::X86_64,
             elf::EM_AARCH64 => Architecture::Arm64,
-            other => return Err(format!("its machine is number {}", other)),
+            other => return Err(format!("its machine is number {other}")),
         };
+        let starts = matches!(header.e_type(LittleEndian), elf::ET_EXEC | elf::ET_DYN);
+        if !starts || header.e_entry(LittleEndian) == 0 {
+            return Err("it is an object file or a library, with nothing to start".to_owned());
+        }
         let linkage = linkage(&file).map_err(|error| error.to_string())?;
         Ok(Self {
             architecture,
