@@ -730,7 +730,7 @@ impl ObjectStore for NoManifests {
                 key: key.to_owned(),
                 why,
                 advice,
-                transient: true,
+                transient: false,
             });
         }
         self.0.put(key, bytes, condition).await

@@ -767,3 +767,153 @@ fn where_there_is_no_sample_nobody_is_offered_one() {
         .see("sample: this profile has no sample data");
     assert_eq!(script.calls("start_sample"), 0);
 }
+
+const CUTS_OFF: &str =
+    "1 execution runs in this console; quitting cuts it off, and it can be redriven";
+
+/// A world in which an execution was started from this console.
+fn with_a_run(operations: ScriptedOperations) -> Script {
+    let mut script = Script::on(operations);
+    script
+        .press("T")
+        .wait(400)
+        .press("<tab><tab><tab><tab><enter>")
+        .press("1")
+        .wait(3_000);
+    assert_eq!(script.calls("start"), 1);
+    script.see("● RUNNING");
+    script
+}
+
+#[test]
+fn leaving_asks_where_it_cuts_off_what_runs_in_this_process() {
+    let calm = || ScriptedOperations::new(Scenario::Calm, 60).unwrap();
+    for keys in ["q", "<^c><^c>"] {
+        let mut script = with_a_run(calm());
+        script.press(keys).see(CUTS_OFF).see("▸ Stay").wait(400);
+        script.press("<enter>").not_see(CUTS_OFF);
+        assert!(script.0.terminal().is_empty(), "the default is to stay");
+        // The key that opened the question may be held.
+        script.0.press_fast("q").press_fast("qqqqqq");
+        assert!(script.0.terminal().is_empty());
+        script.see(CUTS_OFF).press("<esc>").not_see(CUTS_OFF);
+    }
+    for answer in ["q", "<^c>", "<right><enter>"] {
+        let mut script = with_a_run(calm());
+        script.press("q").wait(400).press(answer);
+        assert_eq!(script.0.terminal(), ["quit"], "after {answer}");
+    }
+    let mut script = with_a_run(calm());
+    script.advance().advance().advance().press("q");
+    assert_eq!(script.0.terminal(), ["quit"], "it has ended");
+    let mut script = with_a_run(calm().elsewhere());
+    script.press("q");
+    assert_eq!(script.0.terminal(), ["quit"], "it goes on without us");
+}
+
+#[test]
+fn control_c_twice_quits_whatever_lies_over_the_screen() {
+    for keys in ["T", "D", "?", ":", "/", "&", "y", "8S"] {
+        let mut script = Script::open(Scenario::Night);
+        script.press(keys).wait(400).press("<^c>");
+        script.see("^C again quits");
+        assert!(script.0.terminal().is_empty(), "after {keys} and one ^C");
+        script.press("<^c>");
+        assert_eq!(script.0.terminal(), ["quit"], "after {keys}");
+    }
+}
+
+#[test]
+fn a_configured_profile_is_not_led_into_sample_data() {
+    let operations = ScriptedOperations::new(Scenario::Empty, 0).unwrap();
+    let mut script = Script::on(operations.configured());
+    script
+        .not_see("Try it here")
+        .see("The lake is empty. 8 sets credentials, T starts a workflow.");
+    script
+        .press(":sample data<enter>")
+        .see("Try it here with sample data?")
+        .see("this profile is configured")
+        .see("▸ Not now")
+        .wait(400)
+        .press("<enter>");
+    assert_eq!(script.calls("start_sample"), 0);
+}
+
+#[test]
+fn a_lake_of_sample_data_says_so() {
+    let header = |script: &Script| script.0.screen().lines().next().unwrap().to_owned();
+    for columns in [80, 100, 120] {
+        let operations = ScriptedOperations::new(Scenario::Empty, 0).unwrap();
+        let mut script = Script::narrow(operations, columns);
+        assert!(!header(&script).contains("SAMPLE"), "{}", header(&script));
+        script.wait(400).press("<enter>").see("collect");
+        assert!(header(&script).contains("SAMPLE"), "{}", header(&script));
+    }
+}
+
+#[test]
+fn what_a_profile_forbids_and_its_name_are_there_at_every_width() {
+    for columns in [80, 100, 120, 200] {
+        let operations = ScriptedOperations::new(Scenario::Night, 60).unwrap();
+        let mut script = Script::narrow(operations.read_only().named("prod"), columns);
+        // Minutes later, too, when the age of what is shown asks for room.
+        script.0.operations().break_calls("board", 1_000);
+        for _ in 0..2 {
+            let screen = script.0.screen();
+            let header = screen.lines().next().unwrap();
+            assert!(header.contains("READ-ONLY"), "{columns}: {header}");
+            assert!(header.contains("prod"), "{columns}: {header}");
+            script.wait(5 * 60_000);
+        }
+    }
+}
+
+#[test]
+fn no_key_is_named_that_a_read_only_profile_refuses() {
+    let operations = ScriptedOperations::new(Scenario::Night, 60).unwrap();
+    Script::on(operations.read_only())
+        .see("redrive is safe (read-only here)")
+        .not_see("redrive is safe (D)");
+}
+
+#[test]
+fn where_nothing_is_deployed_the_board_says_what_deploys() {
+    let operations = ScriptedOperations::new(Scenario::Empty, 0).unwrap();
+    Script::on(operations.without_sample().undeployed())
+        .see("Nothing is deployed here: lakehand deploy")
+        .not_see("T starts a workflow");
+}
+
+#[test]
+fn everything_is_read_again_on_demand_and_after_signing_in() {
+    let everything = [
+        "board",
+        "executions",
+        "reports",
+        "sources",
+        "datamart",
+        "credentials",
+    ];
+    let operations = ScriptedOperations::new(Scenario::Calm, 60).unwrap();
+    let mut script = Script::on(operations.elsewhere());
+    for keys in ["R", "L"] {
+        let before = everything.map(|name| script.calls(name));
+        script.press(keys);
+        for (name, before) in everything.into_iter().zip(before) {
+            assert!(script.calls(name) > before, "{keys} reads no {name}");
+        }
+    }
+    assert_eq!(script.0.terminal(), ["run aws sso login"]);
+}
+
+#[test]
+fn a_board_that_cannot_be_read_says_why_and_what_to_do_in_whole_sentences() {
+    let operations = ScriptedOperations::new(Scenario::Night, 60).unwrap();
+    operations.break_calls("board", 1_000);
+    // Too narrow for one line.
+    Script::narrow(operations, 64)
+        .see("The board cannot be read")
+        .see("the platform does not answer")
+        .see("wait and try again");
+}

@@ -239,11 +239,34 @@ fn no_role_may_do_everything_and_nothing_is_granted_on_everything() {
                 assert!(!anything || own_key || logs_only, "{name}: {statement}");
             }
             if resource["Type"] == "AWS::S3::Bucket" {
-                assert_eq!(resource["DeletionPolicy"], "Retain", "{name}");
+                assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{name}");
                 assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{name}");
             }
         }
         assert!(stack.asset().len() < 51_200);
+    }
+}
+
+/// A rule's request names no account and no source to topic and key, so any condition refuses it
+/// (<https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services>).
+#[test]
+fn rules_may_publish_notices_without_a_condition() {
+    let template = parsed(Stack::CommonResources);
+    for (resource, policy) in [
+        ("NotificationKey", "KeyPolicy"),
+        ("NotificationsPolicy", "PolicyDocument"),
+    ] {
+        let mut all = Vec::new();
+        statements(
+            &template["Resources"][resource]["Properties"][policy],
+            &mut all,
+        );
+        let of_rules = |statement: &&Value| {
+            texts(&statement["Principal"]["Service"]).contains(&"events.amazonaws.com".to_owned())
+        };
+        let found: Vec<&Value> = all.iter().filter(of_rules).collect();
+        assert_eq!(found.len(), 1, "{resource}");
+        assert_eq!(found[0].get("Condition"), None, "{resource}");
     }
 }
 
@@ -386,6 +409,55 @@ fn every_function_that_a_workflow_calls_is_granted_to_its_role() {
             role.contains("QueriesPolicyArn"),
             "{workflow}"
         );
+    }
+}
+
+/// Every task of a definition that calls a function, those inside of a Map too.
+fn calls_of_functions<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+    if let Value::Object(map) = value {
+        let resource = map.get("Resource").and_then(Value::as_str);
+        if resource == Some("arn:aws:states:::lambda:invoke") {
+            found.push(value);
+        }
+        map.values()
+            .for_each(|value| calls_of_functions(value, found));
+    }
+}
+
+/// A function that hangs is ended by Lambda, with `Sandbox.Timedout`, which is retried, before its task is given up
+/// with `States.Timeout`, which is not.
+#[test]
+fn a_task_waits_longer_than_its_function_may_run() {
+    let template = parsed(Stack::TransformationResources);
+    let resources = template["Resources"].as_object().unwrap();
+    let limits: BTreeMap<&str, u64> = resources
+        .values()
+        .filter(|one| one["Type"] == "AWS::Lambda::Function")
+        .map(|function| {
+            let properties = &function["Properties"];
+            let name = properties["FunctionName"]["Fn::Sub"].as_str().unwrap();
+            (name, properties["Timeout"].as_u64().unwrap())
+        })
+        .collect();
+    for workflow in ["collect", "daily-report", "datamart", "backfill"] {
+        let file = format!(
+            "{}/assets/workflows/{workflow}.asl.json",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let text = std::fs::read_to_string(file).unwrap();
+        let definition: Value = serde_json::from_str(&text).unwrap();
+        let mut tasks = Vec::new();
+        calls_of_functions(&definition, &mut tasks);
+        assert!(!tasks.is_empty());
+        for task in tasks {
+            let function = task["Parameters"]["FunctionName"].as_str().unwrap();
+            let limit = limits[function];
+            let seconds = |field: &str| task[field].as_u64().unwrap();
+            assert!(
+                seconds("TimeoutSeconds") > limit && seconds("HeartbeatSeconds") >= limit,
+                "{workflow}: {function} may run {limit} s"
+            );
+        }
     }
 }
 

@@ -13,13 +13,13 @@ use super::{CliError, Ended, OutputFormat, VerbResult, print_as};
 use crate::{
     config::{Config, Home, PlatformKind, Profile},
     ops::{
-        deploy::{Change, Deployer, Plan, PlannedStack, Prepared, StackEvent, Watcher},
+        deploy::{Action, Change, Deployer, Plan, PlannedStack, Prepared, StackEvent, Watcher},
         ports::Stacks,
     },
     pipeline::text::for_terminal,
     platform::{
         aws::stacks::CloudFormation,
-        deployment::{Deployment, Package, Stack, export},
+        deployment::{Deployment, GA_REPORT, Package, Stack, export},
     },
 };
 
@@ -353,7 +353,22 @@ fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     } else if plan.is_empty() {
         writeln!(out, "no change")?;
     }
+    let mut changes = plan
+        .stacks
+        .iter()
+        .flat_map(|stack| stack.prepared.changes());
+    if changes.any(forgets_metrics) {
+        writeln!(
+            out,
+            "Google Analytics: what the crawler knows of the changed reports' metrics is forgotten; run `lakehand crawl ga` afterwards"
+        )?;
+    }
     Ok(())
+}
+
+/// A table's columns are replaced as a whole, and the template does not know which type a metric has.
+fn forgets_metrics(change: &Change) -> bool {
+    change.action == Action::Modify && change.logical_id.starts_with(GA_REPORT)
 }
 
 fn headline(stack: &PlannedStack) -> String {
@@ -403,4 +418,48 @@ fn write_outputs(out: &mut dyn Write, outputs: &Outputs) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(action: Action, logical_id: &str) -> String {
+        let change = Change {
+            action,
+            logical_id: logical_id.to_owned(),
+            resource_type: "AWS::Glue::Table".to_owned(),
+            physical_id: None,
+            properties: vec!["TableInput".to_owned()],
+        };
+        let prepared = Prepared::ChangeSet {
+            id: "one".to_owned(),
+            creates: false,
+            changes: vec![change],
+        };
+        let plan = Plan {
+            account: "123456789012".to_owned(),
+            region: "eu-central-1".to_owned(),
+            stacks: vec![PlannedStack {
+                part: "glue",
+                stack: "lakehand-prod-glue".to_owned(),
+                status: None,
+                deleted_first: false,
+                provisional: false,
+                prepared,
+                parameters: BTreeMap::new(),
+            }],
+        };
+        let mut out = Vec::new();
+        write_plan(&mut out, &plan).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_changed_report_wants_to_be_crawled_again() {
+        let told = |action, name| written(action, name).contains("lakehand crawl ga");
+        assert!(told(Action::Modify, "GaReporttraffic"));
+        assert!(!told(Action::Add, "GaReporttraffic"));
+        assert!(!told(Action::Modify, "AffiseClicks"));
+    }
 }

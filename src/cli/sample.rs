@@ -179,6 +179,11 @@ impl StandIn for SampleSource {
         }
     }
 
+    fn holds_sample(&self) -> bool {
+        let platform = self.platform.upgrade();
+        platform.is_ok_and(|platform| platform.profile().std_dir().join(MARK).exists())
+    }
+
     async fn start_sample(&self) -> OpsResult<ExecutionId> {
         let platform = self.platform.upgrade()?;
         let today = platform

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{App, Ended, VerbResult, progress::mark};
 use crate::{
-    ops::{Board, ExecutionStatus, ExecutionSummary, StageStatus},
+    ops::{Board, ExecutionStatus, ExecutionSummary, Identity, StageStatus},
     pipeline::text::for_terminal,
 };
 
@@ -19,8 +19,11 @@ pub struct StatusArgs {}
 /// # Errors
 /// When the platform cannot be asked or output fails.
 pub async fn run(app: &App, _args: &StatusArgs) -> VerbResult {
-    let board = app.operations().board().await?;
-    app.print(&board, |out| write_board(out, &board))?;
+    let operations = app.operations();
+    let board = operations.board().await?;
+    app.print(&board, |out| {
+        write_board(out, &board, &operations.identity())
+    })?;
     let failed = board.workflows.iter().any(|card| {
         card.executions
             .first()
@@ -39,12 +42,20 @@ fn needs_attention(status: ExecutionStatus) -> bool {
     )
 }
 
-fn write_board(out: &mut dyn Write, board: &Board) -> io::Result<()> {
-    if board.lake_is_empty {
-        writeln!(
-            out,
-            "The lake is empty. `lakehand demo` fills it with sample data; `lakehand run collect` collects your own.\n"
-        )?;
+/// What somebody who has nothing yet does first.
+fn first_step(board: &Board, identity: &Identity) -> Option<&'static str> {
+    if board.workflows.is_empty() {
+        return Some("Nothing is deployed here: `lakehand deploy` makes the workflows.");
+    }
+    board.lake_is_empty.then(|| match identity.offers_sample() {
+        true => "The lake is empty. `lakehand demo` fills it with sample data; `lakehand run collect` collects your own.",
+        false => "The lake is empty. `lakehand credentials set` sets credentials; `lakehand run collect` collects.",
+    })
+}
+
+fn write_board(out: &mut dyn Write, board: &Board, identity: &Identity) -> io::Result<()> {
+    if let Some(step) = first_step(board, identity) {
+        writeln!(out, "{step}\n")?;
     }
     for card in &board.workflows {
         let latest = card.executions.first();
@@ -108,5 +119,65 @@ pub fn word(execution: &ExecutionSummary) -> &'static str {
         ExecutionStatus::TimedOut => "TIMED OUT",
         ExecutionStatus::Aborted => "stopped",
         ExecutionStatus::Interrupted => "INTERRUPTED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(has_sample: bool, is_configured: bool, workflows: &[&str]) -> String {
+        let card = |name: &&str| crate::ops::WorkflowCard {
+            name: (*name).into(),
+            description: String::new(),
+            stages: Vec::new(),
+            executions: Vec::new(),
+            next_run: None,
+            last_success: None,
+        };
+        let board = Board {
+            as_of: jiff::Timestamp::UNIX_EPOCH,
+            today: jiff::civil::date(1970, 1, 1),
+            workflows: workflows.iter().map(card).collect(),
+            freshness: Vec::new(),
+            quality: Vec::new(),
+            latest_report: None,
+            lake_is_empty: true,
+        };
+        let identity = Identity {
+            profile: "prod".to_owned(),
+            account: String::new(),
+            region: "eu-west-1".to_owned(),
+            lake: String::new(),
+            time_zone: "UTC".to_owned(),
+            read_only: false,
+            protected: false,
+            has_sample,
+            is_configured,
+        };
+        let mut out = Vec::new();
+        write_board(&mut out, &board, &identity).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_demo_is_advised_only_where_it_is_possible_and_nothing_is_configured() {
+        let advises = |text: String| {
+            assert!(text.starts_with("The lake is empty."), "{text}");
+            text.contains("lakehand demo")
+        };
+        assert!(advises(told(true, false, &["collect"])));
+        assert!(!advises(told(true, true, &["collect"])));
+        assert!(!advises(told(false, true, &["collect"])));
+    }
+
+    #[test]
+    fn where_nothing_is_deployed_that_comes_first() {
+        let text = told(false, true, &[]);
+        assert!(
+            text.starts_with("Nothing is deployed here: `lakehand deploy`"),
+            "{text}"
+        );
+        assert!(!text.contains("The lake is empty"), "{text}");
     }
 }

@@ -431,7 +431,9 @@ impl State {
     /// The execution to stop, or why it cannot be.
     pub(crate) fn stop_target(&self) -> Result<&ExecutionSummary, Reason> {
         let execution = self.target().ok_or("no execution is selected")?;
-        if execution.status != ExecutionStatus::Running {
+        // One that was cut off may hold a lease still, which its stop frees.
+        let stoppable = [ExecutionStatus::Running, ExecutionStatus::Interrupted];
+        if !stoppable.contains(&execution.status) {
             return Err("it has ended".to_owned());
         }
         if self.requested.contains_key(&execution.id) {

@@ -108,6 +108,9 @@ const NAME: &str = " Lakehand  ";
 /// Columns kept for the clock and the spinner.
 const CLOCK: usize = 8;
 
+/// The profile that is there without a configuration; its name says nothing that must not be missed.
+const BUILT_IN: &str = "local";
+
 /// A tab as it is drawn: key, title (empty where there is no room), first column, columns.
 struct Tab {
     screen: Screen,
@@ -178,25 +181,55 @@ fn tabs(state: &State) -> (&'static str, Vec<Tab>) {
     (name, tabs)
 }
 
-/// Columns that the tabs leave to what must not be missed: where one is when that is not this machine, what the profile
-/// forbids, that a service asks for fewer calls.
+/// Columns that the tabs leave to what must not be missed: which profile this is, where it is when that is not this
+/// machine, what it forbids, what its lake holds, that a service asks for fewer calls.
 fn kept_for_status(state: &State) -> usize {
+    let [whole, ..] = places(state);
     let place = match state.identity.account.is_empty() {
-        true => width(&places(state)[0]),
-        false => 0,
+        true => width(&whole),
+        false => name_columns(state),
     };
-    let guard = if state.identity.protected { 10 } else { 0 };
-    let badge = throttled(state).map_or(0, |badge| width(&badge));
-    place + guard + badge
+    let kept = place + badge_columns(state) + throttled(state).map_or(0, |badge| width(&badge));
+    // What is last at the right end needs a column before it.
+    kept + usize::from(kept > 0)
 }
 
-/// Profile and place, with the account once it is known; then a shorter form.
-fn places(state: &State) -> [String; 2] {
+/// What the profile forbids and what its lake holds, from the right end.
+fn badges(state: &State) -> impl Iterator<Item = &'static str> {
+    let identity = &state.identity;
+    let all = [
+        (identity.read_only, "READ-ONLY "),
+        (identity.protected, "PROTECTED "),
+        (state.connection.holds_sample, "SAMPLE "),
+    ];
+    all.into_iter()
+        .filter_map(|(there, badge)| there.then_some(badge))
+}
+
+fn badge_columns(state: &State) -> usize {
+    badges(state).map(width).sum()
+}
+
+/// Columns of the profile's name where it must not be missed.
+fn name_columns(state: &State) -> usize {
+    let [.., name] = places(state);
+    match state.identity.profile == BUILT_IN {
+        true => 0,
+        false => width(&name),
+    }
+}
+
+/// Profile and place, with the account once it is known; then shorter forms, the last with the profile alone.
+fn places(state: &State) -> [String; 3] {
     let (profile, region) = (&state.identity.profile, &state.identity.region);
     let short = format!("{profile} · {region}  ");
     let account = state.connection.account.as_ref();
     let whole = account.map(|account| format!("{profile} · {region} · {account}  "));
-    [whole.unwrap_or_else(|| short.clone()), short]
+    [
+        whole.unwrap_or_else(|| short.clone()),
+        short,
+        format!("{profile}  "),
+    ]
 }
 
 /// The action of the tab at a column of the header.
@@ -285,25 +318,23 @@ fn status(state: &State, buffer: &mut Buffer, area: Rect) {
         pen = pen.right(&badge, theme.warn);
     }
     let (fetched, failed) = fetched(state);
-    match fetched {
-        Some(at) if failed => {
-            pen = pen.right(&format!("STALE {} ", age(at, state.now)), theme.warn)
-        }
+    let (label, style) = match fetched {
+        Some(at) if failed => (format!("STALE {} ", age(at, state.now)), theme.warn),
         Some(at) if age(at, state.now) != "now" => {
-            pen = pen.right(&format!("read {} ago ", age(at, state.now)), theme.muted)
+            (format!("read {} ago ", age(at, state.now)), theme.muted)
         }
-        _ => {}
+        _ => (String::new(), theme.muted),
+    };
+    if width(&label) + badge_columns(state) + name_columns(state) < usize::from(pen.left()) {
+        pen = pen.right(&label, style);
     }
-    if state.identity.read_only {
-        pen = pen.right("READ-ONLY ", theme.warn);
+    for badge in badges(state) {
+        pen = pen.right(badge, theme.warn);
     }
-    if state.identity.protected {
-        pen = pen.right("PROTECTED ", theme.warn);
-    }
-    let [whole, short] = places(state);
     let room = usize::from(pen.left());
-    let place = if width(&whole) < room { whole } else { short };
-    pen.right(&place, theme.muted);
+    if let Some(place) = places(state).iter().find(|place| width(place) < room) {
+        pen.right(place, theme.muted);
+    }
 }
 
 /// What the header says while a service asks for fewer calls.

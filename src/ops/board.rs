@@ -51,7 +51,8 @@ impl Operator {
 
     /// What the lake's listings tell. A distant lake is not listed at every look: that costs money and time.
     async fn listed(&self) -> OpsResult<Listed> {
-        if self.parts.account.is_none() {
+        let distant = self.parts.identity.account.is_empty();
+        if !distant {
             return self.list_lake().await;
         }
         let mut kept = self.listed.lock().await;

@@ -83,7 +83,7 @@ pub struct Crawl {
 pub struct Crawler {
     /// `lakehand-local-affise`.
     pub name: String,
-    /// What it crawls: `silver/affise/`.
+    /// What it crawls: `silver/affise/`, or tables that it names: `affise_offers, affise_clicks`.
     pub prefix: String,
     /// How it stands.
     pub state: CrawlerState,
@@ -133,7 +133,7 @@ pub struct CrawlerDetail {
     pub crawler: Crawler,
     /// Crawls that ended, newest first.
     pub crawls: Vec<Crawl>,
-    /// What the catalog knows below its prefix.
+    /// What the catalog knows of what it crawls.
     pub tables: Vec<CataloguedTable>,
 }
 

@@ -54,9 +54,19 @@ pub struct Identity {
     pub protected: bool,
     /// Whether it can show itself with sample data.
     pub has_sample: bool,
+    /// Whether it has a source or a credential of the user's own: its lake is meant for real data.
+    pub is_configured: bool,
 }
 
-/// How the way to the platform stands, as far as it is known without asking; nothing of it on this machine.
+impl Identity {
+    /// Whether sample data are worth an offer: they are there, and nothing of the user's own is.
+    #[must_use]
+    pub fn offers_sample(&self) -> bool {
+        self.has_sample && !self.is_configured
+    }
+}
+
+/// How the way to the platform stands, and what this process does there, as far as it is known without asking.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Connection {
     /// The account, once it is known.
@@ -71,6 +81,10 @@ pub struct Connection {
     pub login_command: Option<String>,
     /// Calls so far, by `service:Operation`.
     pub calls: BTreeMap<String, u64>,
+    /// Executions that run in this process and are cut off by its end; none where the platform is elsewhere.
+    pub running_here: Vec<ExecutionId>,
+    /// Whether the lake holds sample data.
+    pub holds_sample: bool,
 }
 
 /// How an execution stands.

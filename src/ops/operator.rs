@@ -29,7 +29,7 @@ use crate::{
     config::Profile,
     pipeline::{
         dataset::{GoldTable, Stream, streams},
-        ports::{Clock, Lake},
+        ports::{Clock, Lake, StoreError},
         quality::QualityReport,
         state::STATE_PREFIX,
         window::Window,
@@ -41,6 +41,9 @@ use crate::{
 const KEPT: usize = 24;
 /// How long a stop waits for another process to end the execution, before the leases stay as they are.
 const STOP_WAITS: u32 = 100;
+
+/// How many of a workflow's newest executions are looked through for one that came after another.
+const LATER: usize = 100;
 
 /// Starts the sample: the simulator, then the workflows against it.
 #[async_trait]
@@ -66,7 +69,7 @@ pub struct OperatorParts {
     pub gold: Arc<dyn Gold>,
     /// Data, reports, state.
     pub lake: Lake,
-    /// Whose account it is; `None` on this machine.
+    /// Who and what the platform says we are; see the port.
     pub account: Option<Arc<dyn Account>>,
     /// Glue jobs; `None` on this machine.
     pub glue_jobs: Option<Arc<dyn GlueJobs>>,
@@ -164,16 +167,23 @@ impl Operator {
         Ok(fresh)
     }
 
+    /// What is known of an execution, with what happened since.
+    async fn folded<'a>(
+        &self,
+        known: &'a Known,
+        id: &ExecutionId,
+    ) -> OpsResult<tokio::sync::MutexGuard<'a, Folded>> {
+        let mut folded = known.folded.lock().await;
+        let last = folded.timeline.head.last_event;
+        let new = self.parts.workflows.history(id, last).await?;
+        folded.extend(&new);
+        Ok(folded)
+    }
+
     /// Stages of an execution.
     pub(super) async fn stages_of(&self, summary: &ExecutionSummary) -> OpsResult<Vec<Stage>> {
         let known = self.known(&summary.id).await?;
-        let mut folded = known.folded.lock().await;
-        let new = self
-            .parts
-            .workflows
-            .history(&summary.id, folded.timeline.head.last_event)
-            .await?;
-        folded.extend(&new);
+        let folded = self.folded(&known, &summary.id).await?;
         let progress = self.progress_of(summary).await?;
         Ok(folded.stages(&known.definition, summary, &progress))
     }
@@ -190,37 +200,104 @@ impl Operator {
         if matches!(redrive, Redrive::NotPossible { .. }) {
             return Ok(redrive);
         }
-        let refused = self.parts.workflows.not_redrivable(&summary.id).await?;
+        let mut refused = self.parts.workflows.not_redrivable(&summary.id).await?;
+        if refused.is_none() && runs::commits_what_was_built_before(&redrive, summary.status) {
+            refused = self.built_since(summary).await?;
+        }
         Ok(refused.map_or(redrive, |reason| Redrive::NotPossible { reason }))
+    }
+
+    /// Who has worked on the same rows since an execution ended, as the reason not to put its older ones in place.
+    async fn built_since(&self, stopped: &ExecutionSummary) -> OpsResult<Option<String>> {
+        let workflow = Some(&stopped.workflow);
+        let newest = self.parts.workflows.executions(workflow, LATER).await?;
+        let later = newest.into_iter().find(|one| {
+            let since = one.ended.is_none_or(|ended| Some(ended) > stopped.ended);
+            one.id != stopped.id && since && same_rows(one, stopped)
+        });
+        Ok(later.map(|one| {
+            format!(
+                "{} has worked on the same days since it ended, and its own rows were built before; start a new execution with the same window",
+                one.name
+            )
+        }))
+    }
+
+    /// Nothing where a redrive brings no older rows back.
+    async fn refuse_older_rows(&self, id: &ExecutionId) -> OpsResult<()> {
+        let summary = self.parts.workflows.describe(id).await?;
+        let known = self.known(id).await?;
+        let folded = self.folded(&known, id).await?;
+        let redrive = runs::redrive(&folded, &summary, self.parts.clock.now());
+        if !runs::commits_what_was_built_before(&redrive, summary.status) {
+            return Ok(());
+        }
+        match self.built_since(&summary).await? {
+            None => Ok(()),
+            Some(reason) => Err(OpsError::new(
+                OpsErrorKind::NotPossible,
+                format!("{} cannot be redriven: {reason}", summary.name),
+                format!("lakehand run {}", summary.workflow),
+            )),
+        }
     }
 
     /// Frees what a stopped execution held, so that the next one does not wait for the lease's end.
     async fn free_leases(&self, id: &ExecutionId) -> OpsResult<()> {
+        let free = async {
+            let held = self.leases().await?.into_iter();
+            for (key, _) in held.filter(|(_, owner)| owner == id) {
+                self.parts.lake.std.delete(&key).await?;
+            }
+            Ok(())
+        };
+        free.await.map_err(|error: StoreError| {
+            OpsError::new(
+                OpsErrorKind::Platform,
+                format!("{id} was stopped, but what it held could not be freed: {error}"),
+                "the lease ends by itself; until then other executions on the table wait",
+            )
+        })
+    }
+
+    /// Frees what executions hold that have ended: cut off, or stopped by other means than ours. Where that fails, the
+    /// lease ends by itself.
+    async fn free_leases_of_the_ended(&self) {
+        for (key, owner) in self.leases().await.unwrap_or_default() {
+            let holder = self.parts.workflows.describe(&owner).await;
+            if holder.is_ok_and(|summary| summary.status.is_ended()) {
+                let _ = self.parts.lake.std.delete(&key).await;
+            }
+        }
+    }
+
+    /// Every lease, by its key, with the execution that holds it.
+    async fn leases(&self) -> Result<Vec<(String, ExecutionId)>, StoreError> {
         #[derive(Deserialize)]
         struct Held {
             owner: String,
         }
         let store = &self.parts.lake.std;
-        let free = async {
-            let mut listing = store.list(&format!("{STATE_PREFIX}leases/")).await?;
-            while let Some(object) = listing.try_next().await? {
-                let (bytes, _) = store.get(&object.key).await?;
-                if serde_json::from_slice::<Held>(&bytes)
-                    .is_ok_and(|held| held.owner == id.as_ref())
-                {
-                    store.delete(&object.key).await?;
-                }
+        let mut found = Vec::new();
+        let mut listing = store.list(&format!("{STATE_PREFIX}leases/")).await?;
+        while let Some(object) = listing.try_next().await? {
+            let (bytes, _) = store.get(&object.key).await?;
+            if let Ok(held) = serde_json::from_slice::<Held>(&bytes) {
+                found.push((object.key, held.owner.as_str().into()));
             }
-            Ok(())
-        };
-        free.await
-            .map_err(|error: crate::pipeline::ports::StoreError| {
-                OpsError::new(
-                    OpsErrorKind::Platform,
-                    format!("{id} was stopped, but what it held could not be freed: {error}"),
-                    "the lease ends by itself; until then other executions on the table wait",
-                )
-            })
+        }
+        Ok(found)
+    }
+}
+
+/// Whether two executions of a workflow write the same rows. The datamart is always rebuilt whole, and so is what names
+/// no window.
+fn same_rows(one: &ExecutionSummary, other: &ExecutionSummary) -> bool {
+    match (one.window, other.window) {
+        (Some(one_days), Some(days)) if other.workflow.as_ref() != "datamart" => {
+            one_days.from() <= days.to() && days.from() <= one_days.to()
+        }
+        _ => true,
     }
 }
 
@@ -377,6 +454,7 @@ impl Operations for Operator {
             request.window = Some(window);
         }
         self.name_streams(&mut request);
+        self.free_leases_of_the_ended().await;
         self.parts.workflows.start(request).await
     }
 
@@ -384,8 +462,10 @@ impl Operations for Operator {
         self.permit(&format!("a stop of {id}")).await?;
         self.parts.workflows.stop(id, reason).await?;
         for _ in 0..STOP_WAITS {
-            if self.parts.workflows.describe(id).await?.status.is_ended() {
-                return self.free_leases(id).await;
+            let summary = self.parts.workflows.describe(id).await?;
+            if summary.status.is_ended() {
+                // The id as leases know it, which a person may have typed shorter.
+                return self.free_leases(&summary.id).await;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -395,6 +475,7 @@ impl Operations for Operator {
 
     async fn redrive(&self, id: &ExecutionId) -> OpsResult<()> {
         self.permit(&format!("a redrive of {id}")).await?;
+        self.refuse_older_rows(id).await?;
         self.parts.workflows.redrive(id).await
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     ExecutionStatus, ExecutionSummary, Redrive, Stage, StageStatus,
-    stages::{failed_stage, reported_failures, stage_depth, stage_name},
+    stages::{failed_stage, of_older_visits, reported_failures, stage_depth, stage_name},
 };
 use crate::workflow::{
     definition::{Definition, Retrier, StateKind, WaitUntil},
@@ -47,7 +47,7 @@ impl Folded {
     }
 
     /// Stages in the order of their first entry, then the top-level ones not reached. A state that was
-    /// entered again (a loop, a redrive) stands once, as its newest visit.
+    /// entered again (a loop, a redrive) stands once, as its newest visit, and so does what is inside it.
     #[must_use]
     pub fn stages(
         &self,
@@ -56,17 +56,19 @@ impl Folded {
         progress: &HashMap<String, String>,
     ) -> Vec<Stage> {
         let mut places: HashMap<String, usize> = HashMap::new();
-        let mut stages: Vec<Stage> = Vec::new();
-        for index in 0..self.timeline.stages.len() {
+        let mut told: Vec<(Stage, bool)> = Vec::new();
+        for (index, is_older) in of_older_visits(&self.timeline).into_iter().enumerate() {
             let stage = self.stage(index, definition, summary, progress);
             match places.get(&stage.name) {
-                Some(place) => stages[*place] = stage,
+                Some(place) => told[*place] = (stage, is_older),
                 None => {
-                    places.insert(stage.name.clone(), stages.len());
-                    stages.push(stage);
+                    places.insert(stage.name.clone(), told.len());
+                    told.push((stage, is_older));
                 }
             }
         }
+        let newest = told.into_iter().filter(|(_, is_older)| !is_older);
+        let mut stages: Vec<Stage> = newest.map(|(stage, _)| stage).collect();
         let unreached = definition
             .root()
             .states
@@ -110,7 +112,7 @@ impl Folded {
             ended: visit.exited,
             attempts: visit.attempts.max(1),
             progress: why
-                .or_else(|| progress.get(&name).cloned())
+                .or_else(|| progress_of(visit, progress.get(&name)?))
                 .or_else(|| map_progress(visit)),
             error: visit
                 .failure
@@ -194,6 +196,15 @@ fn parked(visit: &history::Stage, output: Option<&str>) -> Option<(Timestamp, Op
     let until = said.get("parked_until")?.as_str()?.parse().ok()?;
     let why = said.get("cause").and_then(Value::as_str);
     Some((until, why.map(str::to_owned)))
+}
+
+/// How a task's progress begins that waits for a child execution.
+const WAITS: &str = "waits for ";
+
+/// The last a stage said of its progress; what ended waits for nothing more.
+fn progress_of(visit: &history::Stage, said: &str) -> Option<String> {
+    let still_true = visit.exited.is_none() || !said.starts_with(WAITS);
+    still_true.then(|| said.to_owned())
 }
 
 fn map_progress(visit: &history::Stage) -> Option<String> {
@@ -305,6 +316,25 @@ pub fn redrive(folded: &Folded, summary: &ExecutionSummary, now: Timestamp) -> R
     }
 }
 
+/// States behind a build and before its commit.
+const BEFORE_THE_COMMIT: [&str; 3] = ["CheckQuality", "ReplaceWindow", "ReplaceDatamart"];
+
+/// Whether a redrive would put rows in place that were built before the execution ended. One that failed builds them
+/// anew, behind its lease; one that was stopped or ran out of time goes on in the middle, and holds no lease there.
+#[must_use]
+pub fn commits_what_was_built_before(redrive: &Redrive, status: ExecutionStatus) -> bool {
+    let Redrive::Possible { stages, .. } = redrive else {
+        return false;
+    };
+    let state = |stage: &str| BEFORE_THE_COMMIT.contains(&state_of(stage));
+    status != ExecutionStatus::Failed && stages.iter().any(|stage| state(stage))
+}
+
+/// The state's own name, of a stage named with what is around it.
+fn state_of(stage: &str) -> &str {
+    stage.rsplit(" / ").next().unwrap_or(stage)
+}
+
 /// Stages that did not finish, or whose caught failure ended the execution.
 fn stages_to_run_again(timeline: &Timeline) -> Vec<(String, usize)> {
     use history::StageStatus::{Aborted, Caught, Failed, Retrying, Running};
@@ -352,7 +382,7 @@ fn stages_to_run_again(timeline: &Timeline) -> Vec<(String, usize)> {
 
 /// Why a stage of ours may run twice.
 fn safety_of(stage: &str) -> String {
-    let state = stage.rsplit(" / ").next().unwrap_or(stage);
+    let state = state_of(stage);
     match state {
         "Collect" => {
             "Collect goes on behind the last page stored, and what is read twice is merged by key"
@@ -385,5 +415,179 @@ fn safety_of(stage: &str) -> String {
             format!("{state} may send its notice a second time")
         }
         other => format!("make sure that {other} may run twice"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::workflow::interpreter::{Command, Execution, ExecutionContext, Signal, Step};
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    /// What a redrive is about of `assets/workflows/collect.asl.json`: behind its end the Map takes what failed only.
+    fn collect() -> Definition {
+        let task = |name: &str, payload: Value, next: Value| {
+            let mut state = json!({
+                "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "ResultPath": null,
+                "Parameters": { "FunctionName": name, "Payload": payload },
+            });
+            let fields = state.as_object_mut().unwrap();
+            fields.extend(next.as_object().unwrap().clone());
+            state
+        };
+        let caught = json!({
+            "Catch": [{ "ErrorEquals": ["States.ALL"], "Next": "StreamFailed" }], "End": true,
+        });
+        let item = json!({ "StartAt": "Collect", "States": {
+            "Collect": task("collect", json!({ "stream.$": "$" }), caught),
+            "StreamFailed": { "Type": "Pass", "End": true },
+        }});
+        let states = json!({
+            "Streams": {
+                "Type": "Map", "ItemsPath": "$.streams", "MaxConcurrency": 2, "ItemProcessor": item,
+                "ResultPath": null, "Next": "KeepFailedStreams",
+            },
+            "KeepFailedStreams": {
+                "Type": "Pass", "Result": ["clicks"], "ResultPath": "$.streams", "Next": "EndAsFailed",
+            },
+            "EndAsFailed": task("fail-execution", json!({}), json!({ "Next": "Streams" })),
+        });
+        let text = json!({ "StartAt": "Streams", "States": states }).to_string();
+        Definition::parse(&text).unwrap()
+    }
+
+    /// A collection whose clicks are refused every time, redriven so often.
+    fn redriven(times: u32) -> (Folded, ExecutionSummary) {
+        let definition = collect();
+        let context = ExecutionContext {
+            id: "arn:aws:states:eu-west-1:1:execution:collect:x".to_owned(),
+            name: "x".to_owned(),
+            role_arn: "role".to_owned(),
+            start_time: NOW,
+            state_machine_id: "arn:aws:states:eu-west-1:1:stateMachine:collect".to_owned(),
+            state_machine_name: "collect".to_owned(),
+        };
+        let streams = json!({ "streams": ["offers", "affiliates", "advertisers", "clicks"] });
+        let mut execution = Execution::new(streams, context);
+        let mut folded = Folded::default();
+        for redrive in 0..=times {
+            let mut step: Step = match redrive {
+                0 => execution.handle(&definition, Signal::Start, NOW, &mut || 0.5),
+                _ => execution.redrive(&definition, NOW, &mut || 0.5).unwrap(),
+            };
+            // As the function does that ends an execution as failed: once for each redrive it lets the work go on.
+            let mut goes_on = redrive > 0;
+            let mut tasks = VecDeque::new();
+            loop {
+                folded.extend(&step.events);
+                for command in step.commands {
+                    if let Command::ScheduleTask(call) = command {
+                        tasks.push_back(call);
+                    }
+                }
+                let Some(call) = tasks.pop_front() else {
+                    break;
+                };
+                let works = match call.state.as_str() {
+                    "EndAsFailed" => std::mem::take(&mut goes_on),
+                    _ => call.parameters["Payload"]["stream"] != json!("clicks"),
+                };
+                let (task, output) = (call.task, json!({}));
+                let signal = match works {
+                    true => Signal::TaskSucceeded { task, output },
+                    false => Signal::TaskFailed {
+                        task,
+                        error: "BadCredentials".to_owned(),
+                        cause: Some("403".to_owned()),
+                    },
+                };
+                step = execution.handle(&definition, signal, NOW, &mut || 0.5);
+            }
+        }
+        let summary = ExecutionSummary {
+            id: super::super::ExecutionId("x".into()),
+            name: "x".to_owned(),
+            workflow: super::super::WorkflowName("collect".into()),
+            status: ExecutionStatus::Failed,
+            started: NOW,
+            ended: Some(NOW),
+            window: None,
+            redrives: times,
+            current_stage: None,
+            error: Some("BadCredentials".to_owned()),
+            superseded: false,
+        };
+        (folded, summary)
+    }
+
+    #[test]
+    fn of_a_map_that_was_entered_again_the_newest_visit_counts() {
+        for (times, item, inside) in [(0, 3, 5), (1, 0, 2), (2, 0, 2)] {
+            let (folded, summary) = redriven(times);
+            assert_eq!(folded.timeline.head.redrives, u64::from(times));
+            let collected = format!("Streams[{item}] / Collect");
+            let cause = super::super::triage::root_cause(&folded.timeline).unwrap();
+            assert_eq!(cause.stage, collected, "{times}");
+            let Redrive::Possible { stages, .. } = redrive(&folded, &summary, NOW) else {
+                panic!("it failed and can be redriven")
+            };
+            assert_eq!(stages, [collected.as_str()], "{times}");
+            let stages = folded.stages(&collect(), &summary, &HashMap::new());
+            let mut of_items: Vec<&Stage> = stages.iter().filter(|one| one.depth > 0).collect();
+            assert_eq!(of_items.len(), inside, "{times}");
+            of_items.retain(|one| one.status == StageStatus::Caught);
+            let caught: Vec<&str> = of_items.iter().map(|one| one.name.as_str()).collect();
+            assert_eq!(caught, [collected.as_str()], "{times}");
+        }
+    }
+
+    #[test]
+    fn what_has_ended_waits_for_nothing() {
+        let (folded, summary) = redriven(0);
+        let told = |said: &str| {
+            let name = "Streams[0] / Collect".to_owned();
+            let progress = HashMap::from([(name.clone(), said.to_owned())]);
+            let stages = folded.stages(&collect(), &summary, &progress);
+            let stage = stages.into_iter().find(|stage| stage.name == name);
+            stage.unwrap().progress
+        };
+        assert_eq!(told("12,500 rows").as_deref(), Some("12,500 rows"));
+        assert_eq!(told("waits for collect:20260131"), None);
+        let ended = folded
+            .timeline
+            .stages
+            .iter()
+            .find(|stage| stage.name == "Collect");
+        let running = history::Stage {
+            exited: None,
+            ..ended.unwrap().clone()
+        };
+        let waits = progress_of(&running, "waits for collect:20260131");
+        assert_eq!(waits.as_deref(), Some("waits for collect:20260131"));
+    }
+
+    #[test]
+    fn only_a_build_cut_off_behind_its_staging_table_brings_older_rows() {
+        let kept = |stage: &str, status| {
+            let stages = vec!["DropStaging".to_owned(), stage.to_owned()];
+            let safety = String::new();
+            commits_what_was_built_before(&Redrive::Possible { stages, safety }, status)
+        };
+        assert!(kept("ReplaceWindow", ExecutionStatus::Aborted));
+        assert!(kept("Inner / CheckQuality", ExecutionStatus::TimedOut));
+        assert!(kept("ReplaceDatamart", ExecutionStatus::Interrupted));
+        assert!(!kept("ReplaceWindow", ExecutionStatus::Failed));
+        assert!(!kept("BuildWindow", ExecutionStatus::Aborted));
+        let reason = "it is running".to_owned();
+        let not = Redrive::NotPossible { reason };
+        assert!(!commits_what_was_built_before(
+            &not,
+            ExecutionStatus::Aborted
+        ));
     }
 }

@@ -1,5 +1,7 @@
 //! Stages of an execution, named and folded for people.
 
+use std::collections::HashMap;
+
 use crate::workflow::history::{StageStatus, Timeline, unwrap_cause};
 
 /// A stage's name with the Map or Parallel states around it: `Streams[3] / Collect`.
@@ -30,6 +32,29 @@ pub fn stage_depth(timeline: &Timeline, index: usize) -> u16 {
         at = timeline.stages.get(parent).and_then(|stage| stage.parent);
     }
     depth
+}
+
+/// For every stage, whether it is inside a Map or Parallel state that was entered again since, as our workflows do on a
+/// redrive: the newest visit has other items, whatever their numbers say.
+#[must_use]
+pub fn of_older_visits(timeline: &Timeline) -> Vec<bool> {
+    let stages = &timeline.stages;
+    let place = |index: usize| {
+        let stage = &stages[index];
+        (stage.parent, stage.map_index, stage.name.as_str())
+    };
+    let newest: HashMap<_, usize> = (0..stages.len())
+        .map(|index| (place(index), index))
+        .collect();
+    let mut older: Vec<bool> = Vec::with_capacity(stages.len());
+    for stage in stages {
+        // What is around a stage was entered before it.
+        let is_older = stage
+            .parent
+            .is_some_and(|around| older[around] || newest.get(&place(around)) != Some(&around));
+        older.push(is_older);
+    }
+    older
 }
 
 /// The stage an operator wants to see first: the deepest one in which the failure began.
@@ -73,7 +98,7 @@ const REPORTS_THE_FAILURE: &str = "EndAsFailed";
 const KEEPS_A_PARTS_FAILURE: &str = "PartsFailed";
 
 /// The tasks of Map items whose failures `last` reports, in the order of the items: those that failed and were
-/// caught, and those of which a part failed while the rest was stored.
+/// caught, and those of which a part failed while the rest was stored. What failed before a redrive was reported then.
 #[must_use]
 pub fn reported_failures(timeline: &Timeline, last: usize) -> Vec<usize> {
     let stages = &timeline.stages;
@@ -83,9 +108,10 @@ pub fn reported_failures(timeline: &Timeline, last: usize) -> Vec<usize> {
     if !reports {
         return Vec::new();
     }
+    let older = of_older_visits(timeline);
     let is_of_an_item = |index: &usize| {
         let stage = &stages[*index];
-        stage.map_index.is_some() && !stage.replaced
+        stage.map_index.is_some() && !stage.replaced && !older[*index]
     };
     let began = |index: usize| match (stages[index].status, stages[index].name.as_str()) {
         (StageStatus::Caught, _) => Some(index),

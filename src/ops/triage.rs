@@ -139,6 +139,14 @@ pub fn innermost(error: &str, cause: &str) -> (String, String) {
     (error, message)
 }
 
+/// Whether trying again at once is in vain, and later is not: what the table says of the row that a cause shows.
+#[must_use]
+pub fn is_better_later(cause: &RootCause) -> bool {
+    let shown = |row: &&Remedy| cause.remedy.as_ref() == Some(&row.remedy);
+    let row = remedies().iter().find(shown);
+    row.is_some_and(|row| row.retry == Retry::Later)
+}
+
 /// Why the execution ended as it did; `None` while it runs and after a success.
 #[must_use]
 pub fn root_cause(timeline: &Timeline) -> Option<RootCause> {
@@ -205,6 +213,26 @@ mod tests {
             .chain((1..=15).map(|n| format!("S{n}")));
         for id in sheet {
             assert!(ids.contains(&id.as_str()), "{id} is missing");
+        }
+    }
+
+    #[test]
+    fn a_cause_tells_by_its_remedy_whether_later_is_better() {
+        for row in remedies() {
+            let cause = RootCause {
+                stage: "Collect".to_owned(),
+                error: "E".to_owned(),
+                cause: String::new(),
+                meaning: Some(row.cause.clone()),
+                remedy: Some(row.remedy.clone()),
+                retry_helps: row.retry.helps(),
+            };
+            assert_eq!(
+                is_better_later(&cause),
+                row.retry == Retry::Later,
+                "{}: two rows with one remedy differ",
+                row.id
+            );
         }
     }
 
@@ -347,6 +375,11 @@ mod tests {
                 "TransientSourceError",
                 "Affise answered 502 to GET /3.0/stats/clicks five times",
                 "H10",
+            ),
+            (
+                "TransientPlatformError",
+                "could not write s3://b/x: PutObject on s3://b/x failed: ServiceUnavailable: busy",
+                "H14",
             ),
             (
                 "TransientSourceError",

@@ -18,7 +18,7 @@ use super::{
     dataset::Stream,
     jobs::{ErrorType, JobContext, JobError, Level},
     sources::{MissingPart, SignedIn, Source, SourceOutcome, SourceRequest, affise::KeyOwner},
-    state::{StateError, Unit, UnitKey, UnitStatus, Watermark},
+    state::{Unit, UnitKey, UnitStatus, Watermark},
     window::Window,
 };
 
@@ -206,15 +206,13 @@ pub async fn collect(
     let store = ctx.lake.std.clone();
     let key = request.unit_key(&collection);
     let now = ctx.clock.now();
-    let mut unit = Unit::open(&store, &key, request.unit_window(), &ctx.execution, now)
-        .await
-        .map_err(state)?;
+    let mut unit = Unit::open(&store, &key, request.unit_window(), &ctx.execution, now).await?;
     if unit.record.status == UnitStatus::Done
         && let Some(summary) = summary_of_done(ctx, request, &collection, &unit).await?
     {
         return Ok(summary);
     }
-    unit.begin(&ctx.execution, now).await.map_err(state)?;
+    unit.begin(&ctx.execution, now).await?;
     let ended = run(ctx, request, &collection, &mut unit).await;
     let status = match &ended {
         Ok(summary) => summary
@@ -224,9 +222,12 @@ pub async fn collect(
         Err(error) if error.error_type == ErrorType::Cancelled => UnitStatus::Cancelled,
         Err(error) => CollectFailure::whole(error).status(),
     };
-    let recorded = unit.set(status, ctx.clock.now()).await.map_err(state);
+    let recorded = unit.set(status, ctx.clock.now()).await;
     match ended {
-        Ok(summary) => recorded.map(|()| summary),
+        Ok(summary) => {
+            recorded?;
+            Ok(summary)
+        }
         Err(error) => {
             if let Err(also) = recorded {
                 ctx.log.line(
@@ -246,8 +247,7 @@ async fn run(
     unit: &mut Unit,
 ) -> Result<CollectSummary, JobError> {
     let stored = unit
-        .cursor::<StoredCursor>()
-        .map_err(state)?
+        .cursor::<StoredCursor>()?
         .unwrap_or_else(|| StoredCursor {
             received_at: ctx.clock.now(),
             files: Vec::new(),
@@ -288,9 +288,7 @@ async fn finish(
         files,
     };
     let key = manifest_key(request.stream, sink.received_at, collection);
-    write_manifest(&ctx.lake, &key, &manifest)
-        .await
-        .map_err(manifest_failed)?;
+    write_manifest(&ctx.lake, &key, &manifest).await?;
     source.stored(&outcome).await?;
     let failure = CollectFailure::of(outcome.incomplete);
     // What was not read must not be taken for read.
@@ -329,9 +327,9 @@ async fn move_watermark(
         Some(position) => {
             let moved =
                 Watermark::advance(store, stream, position, &ctx.execution, ctx.clock.now()).await;
-            Some(moved.map_err(state)?)
+            Some(moved?)
         }
-        None => Watermark::load(store, stream).await.map_err(state)?,
+        None => Watermark::load(store, stream).await?,
     };
     Ok(watermark.map(|watermark| watermark.position))
 }
@@ -343,14 +341,14 @@ async fn summary_of_done(
     collection: &str,
     unit: &Unit,
 ) -> Result<Option<CollectSummary>, JobError> {
-    let Some(stored) = unit.cursor::<StoredCursor>().map_err(state)? else {
+    let Some(stored) = unit.cursor::<StoredCursor>()? else {
         return Ok(None);
     };
     let key = manifest_key(request.stream, stored.received_at, collection);
     let manifest = match read_manifest(&ctx.lake, &key).await {
         Ok(manifest) => manifest,
         Err(ManifestError::Store(super::ports::StoreError::NotFound { .. })) => return Ok(None),
-        Err(error) => return Err(manifest_failed(error)),
+        Err(error) => return Err(error.into()),
     };
     let watermark = move_watermark(ctx, request.stream, None).await?;
     ctx.log.line(
@@ -406,9 +404,7 @@ async fn source_request(
     };
     let overlap = overlap.max(LEAST_OVERLAP_HOURS);
     let overlap = SignedDuration::from_hours(i64::from(overlap));
-    let watermark = Watermark::load(&ctx.lake.std, request.stream)
-        .await
-        .map_err(state)?;
+    let watermark = Watermark::load(&ctx.lake.std, request.stream).await?;
     Ok(SourceRequest {
         stream: request.stream,
         window: request.window,
@@ -434,16 +430,4 @@ pub async fn check_key(ctx: &JobContext) -> Result<KeyOwner, JobError> {
 /// have the source.
 pub async fn sign_in(ctx: &JobContext, source: &str) -> Result<SignedIn, JobError> {
     Ok(source::signing_in(ctx, source).await?.sign_in().await?)
-}
-
-fn state(error: StateError) -> JobError {
-    let error_type = match error {
-        StateError::TakenOver { .. } | StateError::Contended { .. } => ErrorType::LeaseHeld,
-        StateError::Store(_) | StateError::Damaged { .. } => ErrorType::StorageError,
-    };
-    JobError::new(error_type, error.to_string())
-}
-
-fn manifest_failed(error: ManifestError) -> JobError {
-    JobError::new(ErrorType::StorageError, error.to_string())
 }

@@ -1,5 +1,6 @@
 //! Job name and JSON input in, JSON output or a named error out: what a Lambda or a local task calls.
 
+mod failures;
 mod in_time;
 mod run;
 mod scheduled;
@@ -24,6 +25,9 @@ pub use scheduled::scheduled_name;
 pub enum ErrorType {
     /// The source failed in a way that may pass: 429, 5xx, connection, cut body, not JSON.
     TransientSourceError,
+    /// What the pipeline itself stands on failed in a way that may pass: throttled, not reached, overtaken by
+    /// another writer.
+    TransientPlatformError,
     /// The source refused: a bad parameter, a window it will not serve.
     SourceRefused,
     /// The service behind the source has ended for good.
@@ -54,6 +58,7 @@ impl ErrorType {
     pub fn name(self) -> &'static str {
         match self {
             Self::TransientSourceError => "TransientSourceError",
+            Self::TransientPlatformError => "TransientPlatformError",
             Self::SourceRefused => "SourceRefused",
             Self::SourceRetired => "SourceRetired",
             Self::QuotaExhausted => "QuotaExhausted",

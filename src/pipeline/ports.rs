@@ -153,6 +153,8 @@ pub enum ParameterError {
         path: String,
         /// The cause; never the value.
         why: String,
+        /// Whether the same call may succeed later.
+        transient: bool,
     },
 }
 
@@ -274,6 +276,21 @@ pub enum QueryError {
     /// Stopped by the operator or a time limit.
     #[error("the statement was stopped before it ended; nothing was committed")]
     Cancelled,
+}
+
+impl QueryError {
+    /// Whether the same statement may succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Conflict { .. }
+                | Self::Failed {
+                    transient: true,
+                    ..
+                }
+        )
+    }
 }
 
 /// What a finished statement did.

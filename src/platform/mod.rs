@@ -50,6 +50,10 @@ pub trait StandIn: Send + Sync + fmt::Debug {
     async fn plays(&self) -> Vec<&'static str> {
         Vec::new()
     }
+    /// Whether the lake holds sample data; asked for with every answer, so it costs no more than a look.
+    fn holds_sample(&self) -> bool {
+        false
+    }
     /// Makes the lake a sample lake, collects into it and builds the report; returns the first execution.
     async fn start_sample(&self) -> crate::ops::OpsResult<crate::ops::ExecutionId>;
 }

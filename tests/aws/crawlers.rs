@@ -169,6 +169,63 @@ async fn crawls_tables_and_partitions_come_by_the_page() {
     );
 }
 
+/// Crawlers as our stacks make them name tables and no folder. The emulator keeps these targets as they are given; so
+/// this proves that we read them, and not what Glue crawls.
+#[tokio::test]
+async fn a_crawler_of_tables_shows_those_that_it_names() {
+    let desk = Desk::new("cr-tables", "").await;
+    let (own, other) = (desk.account.profile.database(), "cr_tables_other");
+    let bucket = desk.account.profile.std_bucket();
+    for (database, names) in [
+        (own.as_str(), ["affise_offers", "affise_caps", "ga_days"]),
+        (other, ["affise_offers", "affise_caps", "old_clicks"]),
+    ] {
+        let input = json!({ "DatabaseInput": { "Name": database } });
+        desk.glue("CreateDatabase", input).await;
+        for name in names {
+            let location = format!("s3://{bucket}/silver/{database}/{name}/");
+            let table = json!({ "Name": name, "Parameters": { "recordCount": "5" },
+                "StorageDescriptor": { "Location": location, "Columns": [{ "Name": "id", "Type": "bigint" }] } });
+            let input = json!({ "DatabaseName": database, "TableInput": table });
+            desk.glue("CreateTable", input).await;
+        }
+    }
+    let targets = json!([
+        { "DatabaseName": own, "Tables": ["affise_offers", "affise_caps"] },
+        { "DatabaseName": other, "Tables": ["old_clicks", "not_made_yet"] },
+    ]);
+    desk.glue(
+        "CreateCrawler",
+        json!({ "Name": "cr-tables-test-affise", "Role": ROLE, "DatabaseName": own,
+            "Targets": { "CatalogTargets": targets } }),
+    )
+    .await;
+    let detail = desk.operations().crawler("affise").await.unwrap();
+    assert_eq!(
+        detail.crawler.prefix,
+        "affise_offers, affise_caps, cr_tables_other.old_clicks, cr_tables_other.not_made_yet"
+    );
+    let mut tables: Vec<(&str, u64)> = detail
+        .tables
+        .iter()
+        .map(|table| (table.location.as_str(), table.rows))
+        .collect();
+    tables.sort_unstable();
+    let [caps, offers, clicks] = [
+        format!("s3://{bucket}/silver/{own}/affise_caps/"),
+        format!("s3://{bucket}/silver/{own}/affise_offers/"),
+        format!("s3://{bucket}/silver/{other}/old_clicks/"),
+    ];
+    assert_eq!(
+        tables,
+        [
+            (clicks.as_str(), 5),
+            (caps.as_str(), 5),
+            (offers.as_str(), 5)
+        ]
+    );
+}
+
 #[tokio::test]
 async fn glue_jobs_are_listed_started_and_stopped() {
     let desk = Desk::new("cr-jobs", "").await;

@@ -193,7 +193,13 @@ async fn what_aws_says_of_a_refused_value_is_not_repeated() {
     );
     let denied = account.parameters().get("/refused/Key").await.unwrap_err();
     assert!(
-        matches!(denied, ParameterError::Failed { .. }),
+        matches!(
+            denied,
+            ParameterError::Failed {
+                transient: false,
+                ..
+            }
+        ),
         "denied is not missing: {denied}"
     );
     assert!(denied.to_string().contains("IAM"), "{denied}");
@@ -203,6 +209,16 @@ async fn what_aws_says_of_a_refused_value_is_not_repeated() {
     let throttled = account.parameters().get("/refused/Key").await.unwrap_err();
     assert!(
         throttled.to_string().contains("ThrottlingException"),
+        "{throttled}"
+    );
+    assert!(
+        matches!(
+            throttled,
+            ParameterError::Failed {
+                transient: true,
+                ..
+            }
+        ),
         "{throttled}"
     );
     account.proxy.fault(

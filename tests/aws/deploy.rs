@@ -81,8 +81,15 @@ impl Site {
     }
 
     pub(super) fn run(&self, arguments: &[&str]) -> Output {
+        self.run_at(&self.emulator.url, arguments)
+    }
+
+    /// A verb whose calls go to `url`.
+    fn run_at(&self, url: &str, arguments: &[&str]) -> Output {
         let binary = Path::new(env!("CARGO_BIN_EXE_lakehand"));
-        self.command(binary).args(arguments).output().unwrap()
+        let mut command = self.command(binary);
+        command.env("AWS_ENDPOINT_URL", url);
+        command.args(arguments).output().unwrap()
     }
 
     /// A verb that succeeds with JSON.
@@ -220,6 +227,72 @@ fn a_deployment_is_planned_made_repeated_changed_and_taken_away() {
     assert!(site.stacks().is_empty());
     let left = site.boto("print(json.dumps([b['Name'] for b in client('s3').list_buckets()['Buckets'] if f'-{env}-' in b['Name']]))");
     assert_eq!(left, serde_json::json!([]));
+
+    // Whoever was interrupted says it once more: what is gone already counts as deleted.
+    let again = site.json(&all);
+    for bucket in &buckets {
+        assert_eq!(again["deleted_buckets"][bucket], 0, "{again}");
+    }
+}
+
+/// A stack that only a change set would have made may name parameters of it, and none of them was ever used.
+#[test]
+fn a_stack_that_was_only_planned_keeps_no_values() {
+    let site = Site::new("planned", "");
+    let proxy = Proxy::before(&site.emulator.url);
+    let stack = "adverts-planned-common-resources";
+    let planned = xml(
+        "DescribeStacks",
+        "<Stacks><member><StackName>adverts-planned-common-resources</StackName><StackStatus>REVIEW_IN_PROGRESS</StackStatus>\
+         <CreationTime>2026-01-31T03:00:00Z</CreationTime><Parameters><member><ParameterKey>NotificationEmail</ParameterKey>\
+         <ParameterValue>on-call@example.com</ParameterValue></member></Parameters></member></Stacks>",
+    );
+    let planned = Fault::Answer(200, planned);
+    proxy.fault_of("Action=DescribeStacks&", stack, 2, planned);
+    let plan = ["deploy", "--plan", "--package", "functions.zip"];
+    let output = site.run_at(&proxy.url, &plan);
+    assert!(output.status.success(), "{output:?}");
+    let named = format!("StackName={stack}&");
+    let mut asked = proxy.seen("Action=CreateChangeSet&");
+    asked.retain(|call| call.contains(&named));
+    assert_eq!(asked.len(), 1);
+    assert!(asked[0].contains("ChangeSetType=CREATE"), "{}", asked[0]);
+    assert!(!asked[0].contains("UsePreviousValue"), "{}", asked[0]);
+}
+
+/// HEAD is answered without a body, so only its status tells what is wrong.
+#[test]
+fn an_uploader_who_may_not_look_puts_all_the_same() {
+    let site = Site::new("blind", "");
+    let proxy = Proxy::before(&site.emulator.url);
+    let deploy = ["deploy", "--yes", "--package", "functions.zip"];
+    let (head, slow) = ("HEAD /adverts-blind-", Fault::Refuse(503, "SlowDown"));
+    proxy.fault(head, 1, slow);
+    let output = site.run_at(&proxy.url, &deploy);
+    assert!(!output.status.success(), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("AWS limits calls"), "{told}");
+
+    proxy.fault(head, 100, Fault::Refuse(403, "AccessDenied"));
+    let output = site.run_at(&proxy.url, &deploy);
+    assert!(output.status.success(), "{output:?}");
+    looks_as_uploaded(&site, &proxy);
+}
+
+/// Objects lie in both buckets, and each was looked for before it was put.
+fn looks_as_uploaded(site: &Site, proxy: &Proxy) {
+    let heads = proxy.seen("HEAD /adverts-blind-");
+    let there = site.boto(
+        r"
+s3 = client('s3')
+print(json.dumps([f'HEAD /adverts-{env}-{bucket}/' + o['Key'] for bucket in ['artifacts', 'std'] for o in s3.list_objects_v2(Bucket=f'adverts-{env}-{bucket}')['Contents']]))
+",
+    );
+    let there: Vec<String> = serde_json::from_value(there).unwrap();
+    assert!(!there.is_empty());
+    for object in &there {
+        assert!(heads.contains(object), "{object}: {heads:?}");
+    }
 }
 
 /// What moto does make, as another client sees it.
@@ -454,13 +527,7 @@ fn drift_is_told_by_stack_and_resource() {
         page("", "<NextToken>2</NextToken>"),
     );
 
-    let binary = Path::new(env!("CARGO_BIN_EXE_lakehand"));
-    let mut command = site.command(binary);
-    command.env("AWS_ENDPOINT_URL", &proxy.url);
-    let output = command
-        .args(["deploy", "--drift", "--output", "json"])
-        .output()
-        .unwrap();
+    let output = site.run_at(&proxy.url, &["deploy", "--drift", "--output", "json"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     let of = |part: &str| &told[format!("adverts-drift-{part}")];

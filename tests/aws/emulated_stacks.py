@@ -2,6 +2,7 @@
 
 - Stacks that a change set makes have outputs, and know their template and parameters afterwards.
 - A change set sees changed parameters, and is empty when only defaults are spelled out.
+- A stack that is in review takes another change set; moto would make a second stack of the same name.
 - State machines land where executions run, with the definition that lies in S3.
 - Databases, tables and crawlers of Glue, and workgroups of Athena, are made at all.
 """
@@ -35,6 +36,19 @@ def diff(self):
 
 
 cfn.ChangeSet.diff = diff
+
+
+moto_create_change_set = cfn.CloudFormationBackend.create_change_set
+
+
+def create_change_set(self, stack_name, **given):
+    if given["change_set_type"] == "CREATE":
+        for stack in [stack for stack in self.stacks.values() if (stack.name, stack.status) == (stack_name, "REVIEW_IN_PROGRESS")]:
+            del self.stacks[stack.stack_id]
+    return moto_create_change_set(self, stack_name=stack_name, **given)
+
+
+cfn.CloudFormationBackend.create_change_set = create_change_set
 
 
 def changed(stack, others):

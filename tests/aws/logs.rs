@@ -2,10 +2,10 @@
 //! events; moto writes no START and END around them, and its own request ids are not those of the invocations.
 
 use lakehand::{
-    ops::{ExecutionStatus, OpsErrorKind},
+    ops::{ExecutionId, ExecutionStatus, OpsErrorKind},
     pipeline::jobs::Level,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     desk::{Desk, refusal, start},
@@ -22,7 +22,7 @@ if event["fail"]:
 answer = {"rows": 7}
 "#;
 
-fn calls(function: &str, stage: &str, fail: bool) -> serde_json::Value {
+fn calls(function: &str, stage: &str, fail: bool) -> Value {
     let payload = json!({ "execution.$": "$$.Execution.Id", "stage": stage, "fail": fail });
     json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
         "Parameters": { "FunctionName": function, "Payload": payload }, "ResultPath": null })
@@ -96,6 +96,23 @@ async fn the_lines_of_a_failed_function_are_found_from_the_history() {
     assert_eq!(operations.logs(&id, None, 0, 1).await.unwrap().len(), 1);
 }
 
+fn event(id: &str, text: &str) -> Value {
+    json!({ "eventId": id, "logStreamName": "s", "timestamp": 1000, "message": text })
+}
+
+/// A canned answer that lives as long as the tests.
+fn canned(body: &Value) -> Fault {
+    Fault::Answer(200, Box::leak(body.to_string().into_boxed_str()))
+}
+
+fn page(events: &Value, token: Option<&str>) -> Fault {
+    let mut body = json!({ "events": events });
+    if let Some(token) = token {
+        body["nextToken"] = json!(token);
+    }
+    canned(&body)
+}
+
 #[tokio::test]
 async fn lines_come_by_the_page_and_a_missing_group_is_said() {
     let desk = Desk::new("lg-pages", "").await;
@@ -129,27 +146,23 @@ async fn lines_come_by_the_page_and_a_missing_group_is_said() {
         "{}",
         lines[0].message
     );
-    let event = |id: &str, text: &str| json!({ "eventId": id, "logStreamName": "s", "timestamp": 1000, "message": text });
-    let page = |events: serde_json::Value, token: Option<&str>| {
-        let mut body = json!({ "events": events });
-        if let Some(token) = token {
-            body["nextToken"] = json!(token);
-        }
-        Fault::Answer(200, Box::leak(body.to_string().into_boxed_str()))
-    };
     // By request id nothing is found, then the call's time is read, in two pages.
     let by_id = proxy.seen("FilterLogEvents").len();
     proxy.clear();
     let fresh = desk.as_profile(|_| {}).await;
     if by_id > 1 {
-        proxy.fault("FilterLogEvents", 1, page(json!([]), None));
+        proxy.fault("FilterLogEvents", 1, page(&json!([]), None));
     }
     proxy.fault(
         "FilterLogEvents",
         1,
-        page(json!([event("1", "one")]), Some("2")),
+        page(&json!([event("1", "one")]), Some("2")),
     );
-    proxy.fault("FilterLogEvents", 1, page(json!([event("2", "two")]), None));
+    proxy.fault(
+        "FilterLogEvents",
+        1,
+        page(&json!([event("2", "two")]), None),
+    );
     let lines = fresh.logs(&id, None, 0, 100).await.unwrap();
     let texts: Vec<&str> = lines.iter().map(|line| line.message.as_str()).collect();
     assert_eq!(texts, ["one", "two"]);
@@ -163,4 +176,43 @@ async fn lines_come_by_the_page_and_a_missing_group_is_said() {
         refusal(fresh.logs(&id, None, 0, 100).await).kind,
         OpsErrorKind::Platform
     );
+}
+
+/// History and log are AWS's shapes, written by hand: of a call that ended months ago, so that what is read of its log
+/// counts as whole at once. A question reads twenty pages, and many of a search's pages are empty.
+#[tokio::test]
+async fn a_long_log_is_read_on_where_the_last_question_stopped() {
+    let desk = Desk::new("lg-long", "").await;
+    let at = |second: u32| 1_769_850_000.0 + f64::from(second);
+    let history = json!({ "events": [
+        { "id": 5, "previousEventId": 4, "timestamp": at(9), "type": "ExecutionFailed",
+            "executionFailedEventDetails": { "error": "Sandbox.Timedout" } },
+        { "id": 4, "previousEventId": 3, "timestamp": at(9), "type": "LambdaFunctionFailed",
+            "lambdaFunctionFailedEventDetails": { "error": "Sandbox.Timedout" } },
+        { "id": 3, "previousEventId": 2, "timestamp": at(1), "type": "LambdaFunctionScheduled",
+            "lambdaFunctionScheduledEventDetails": { "resource": "arn:aws:lambda:eu-west-1:123456789012:function:long" } },
+        { "id": 2, "previousEventId": 1, "timestamp": at(1), "type": "TaskStateEntered",
+            "stateEnteredEventDetails": { "name": "Long", "input": "{}" } },
+        { "id": 1, "previousEventId": 0, "timestamp": at(0), "type": "ExecutionStarted",
+            "executionStartedEventDetails": { "input": "{}" } },
+    ] });
+    let proxy = &desk.account.proxy;
+    proxy.fault("GetExecutionHistory", 1, canned(&history));
+    let first = page(&json!([event("1", "one")]), Some("next"));
+    proxy.fault("FilterLogEvents", 1, first);
+    proxy.fault("FilterLogEvents", 18, page(&json!([]), Some("next")));
+    proxy.fault("FilterLogEvents", 1, page(&json!([]), Some("twentieth")));
+    let last = page(&json!([event("2", "[ERROR] the end")]), None);
+    proxy.fault("FilterLogEvents", 1, last);
+
+    let arn = "arn:aws:states:eu-west-1:123456789012:execution:lg-long-test-collect:long";
+    let (id, operations) = (ExecutionId::from(arn), desk.operations());
+    for (after, wanted) in [(0, vec!["one"]), (1, vec!["[ERROR] the end"]), (2, vec![])] {
+        let lines = operations.logs(&id, None, after, 100).await.unwrap();
+        let texts: Vec<&str> = lines.iter().map(|line| line.message.as_str()).collect();
+        assert_eq!(texts, wanted);
+    }
+    let asked = proxy.bodies("FilterLogEvents");
+    assert_eq!(asked.len(), 21, "and once it is whole, nobody asks");
+    assert!(asked[20].contains("twentieth"), "{}", asked[20]);
 }

@@ -1,13 +1,19 @@
 //! The lake's store on S3. The emulator keeps objects, conditions, versions of listings and the rules of multipart
 //! uploads as S3 does; it accepts any checksum and any signature, so these tests prove our calls and our reactions.
 
-use std::time::Duration;
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use lakehand::pipeline::ports::{ObjectMeta, ObjectStore, PutCondition, StoreError};
+use lakehand::{
+    pipeline::ports::{ObjectMeta, ObjectStore, PutCondition, StoreError},
+    platform::aws::functions::Functions,
+};
 
-use super::{account::Account, proxy::Fault};
+use super::{
+    account::{Account, sdk},
+    proxy::Fault,
+};
 
 async fn listed(store: &dyn ObjectStore, prefix: &str) -> Vec<ObjectMeta> {
     store
@@ -409,4 +415,31 @@ async fn a_write_whose_answer_was_lost_is_not_taken_for_somebody_elses() {
         .unwrap();
     let (bytes, told) = store.get("large").await.unwrap();
     assert_eq!((bytes.len(), told), (17 * 1024 * 1024, etag));
+}
+
+/// A listener that takes what is sent and says nothing: even the proxy answers with a head. A minute is far more than
+/// the settings allow, and far less than for ever.
+#[tokio::test]
+async fn a_write_that_is_never_answered_is_given_up() {
+    let limits = "attempt_timeout_seconds = 1\noperation_timeout_seconds = 2\n";
+    let account = Account::new("s3-silent", limits).await;
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut profile = account.profile.as_ref().clone();
+    profile.aws.endpoint_url = Some(format!("http://{}", silent.local_addr().unwrap()));
+    let functions = Functions::open_with(Arc::new(profile), sdk())
+        .await
+        .unwrap();
+    let store = &functions.lake().std;
+    let put = store.put("lease", "mine".into(), PutCondition::IfAbsent);
+    let ended = tokio::time::timeout(Duration::from_secs(60), put).await;
+    assert!(
+        matches!(
+            ended,
+            Ok(Err(StoreError::Failed {
+                transient: true,
+                ..
+            }))
+        ),
+        "{ended:?}"
+    );
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use lakehand::{
     ops::{ExecutionStatus, OpsErrorKind, Redrive, StageStatus},
+    pipeline::window::Window,
     workflow::history::EventType,
 };
 use serde_json::{Value, json};
@@ -170,7 +171,7 @@ async fn a_failure_is_explained_and_redriven_from_where_it_failed() {
         "redriveStatus": "NOT_REDRIVABLE", "redriveStatusReason": "Execution is older than 14 days" });
     desk.account
         .proxy
-        .fault("DescribeExecution", 1, canned(described));
+        .fault("DescribeExecution", 2, canned(described));
     let error = refusal(operations.redrive(&id).await);
     assert_eq!(error.kind, OpsErrorKind::NotPossible);
     assert!(error.message.contains("older than 14 days"), "{error}");
@@ -190,6 +191,78 @@ async fn a_failure_is_explained_and_redriven_from_where_it_failed() {
         refusal(operations.redrive(&id).await).kind,
         OpsErrorKind::NotPossible
     );
+}
+
+#[tokio::test]
+async fn what_a_stopped_build_had_ready_is_not_put_over_a_later_one() {
+    let desk = Desk::new("wf-stale", "").await;
+    let commits = json!({ "StartAt": "ReplaceWindow", "States": {
+        "ReplaceWindow": { "Type": "Wait", "Seconds": 600, "End": true } } });
+    desk.machine("daily-report", &commits).await;
+    let operations = desk.operations();
+    let begin = async |name: &str, from: &str, to: &str| {
+        let mut request = start("daily-report", Some(name));
+        request.window = Some(Window::parse(from, to).unwrap());
+        operations.start(request).await.unwrap()
+    };
+    let stopped = begin("stopped", "2026-01-24", "2026-01-31").await;
+    operations.stop(&stopped, "by a test").await.unwrap();
+    let possible = desk.ended(&stopped).await.redrive;
+    assert!(
+        matches!(&possible, Redrive::Possible { stages, .. } if stages == &["ReplaceWindow"]),
+        "{possible:?}"
+    );
+    let elsewhere = begin("other-days", "2026-01-01", "2026-01-23").await;
+    let still = operations.execution(&stopped, 0).await.unwrap().redrive;
+    assert_eq!(still, possible, "other days are no concern of it");
+    operations.stop(&elsewhere, "by a test").await.unwrap();
+    let later = begin("one-day-of-it", "2026-01-31", "2026-02-02").await;
+    let now = operations.execution(&stopped, 0).await.unwrap().redrive;
+    let Redrive::NotPossible { reason } = now else {
+        panic!("{now:?}")
+    };
+    assert!(reason.contains("one-day-of-it"), "{reason}");
+    let refused = refusal(operations.redrive(&stopped).await);
+    assert_eq!(refused.kind, OpsErrorKind::NotPossible);
+    assert!(refused.message.contains("built before"), "{refused}");
+    assert_eq!(desk.account.proxy.seen("RedriveExecution").len(), 0);
+    operations.stop(&later, "by a test").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stop_frees_the_lease_by_whatever_name_the_execution_is_called() {
+    let desk = Desk::new("wf-lease", "").await;
+    desk.machine("daily-report", &waits(600)).await;
+    let operations = desk.operations();
+    let arn = operations
+        .start(start("daily-report", Some("holds-it")))
+        .await
+        .unwrap();
+    let held = json!({ "owner": arn.to_string(), "until": "2026-01-31T12:00:00Z" }).to_string();
+    let bucket = desk.account.profile.std_bucket();
+    let key = "_state/leases/daily_report_sub5.json";
+    desk.account.put(&bucket, key, held.into_bytes()).await;
+    let path = format!("{bucket}/{key}");
+    let other = operations
+        .start(start("daily-report", Some("waits-for-it")))
+        .await
+        .unwrap();
+    assert!(desk.account.object(&path).await.is_some(), "it is running");
+    let short = "daily-report:holds-it".into();
+    operations.stop(&short, "by a test").await.unwrap();
+    assert_eq!(desk.account.object(&path).await, None);
+    // Stopped in AWS's own console: the next start sees that nobody is behind the lease any more.
+    let held = json!({ "owner": other.to_string() }).to_string();
+    desk.account.put(&bucket, key, held.into_bytes()).await;
+    let stop = json!({ "executionArn": other.to_string() });
+    desk.states("StopExecution", stop).await;
+    desk.ended(&other).await;
+    let next = operations
+        .start(start("daily-report", Some("next")))
+        .await
+        .unwrap();
+    assert_eq!(desk.account.object(&path).await, None);
+    operations.stop(&next, "by a test").await.unwrap();
 }
 
 #[tokio::test]

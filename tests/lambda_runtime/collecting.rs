@@ -14,9 +14,12 @@ use serde_json::{Value, json};
 
 use super::{
     account::Account,
+    proxy::Fault,
     runtime_api::{Function, window},
 };
 
+/// How often the SDK tries a call; one that is refused as often fails.
+const TRIES: u32 = 2;
 const KEY: &str = "_config/profile.toml";
 
 async fn simulator() -> RunningSimulator {
@@ -48,10 +51,12 @@ async fn account(name: &str, simulator: &RunningSimulator, pace: &str) -> Accoun
 
 fn function(account: &Account, handler: &str) -> Function {
     let uri = format!("s3://{}/{KEY}", account.profile.std_bucket());
+    let tries = TRIES.to_string();
     let environment = [
         ("LAKEHAND_CONFIG_URI", uri.as_str()),
         ("LAKEHAND_PROFILE", account.profile.name.as_str()),
-        ("AWS_ENDPOINT_URL", account.emulator.url.as_str()),
+        ("AWS_ENDPOINT_URL", account.proxy.url.as_str()),
+        ("AWS_MAX_ATTEMPTS", tries.as_str()),
     ];
     Function::start(handler, &environment)
 }
@@ -265,4 +270,47 @@ async fn failures_of_a_source_have_the_names_that_workflows_match() {
             .iter()
             .all(|line| !line.contains("no-such-key-5bd1"))
     );
+}
+
+/// The proxy refuses as S3, Parameter Store and Athena do when they are overloaded; the emulator never would.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_platform_that_refuses_for_a_while_has_a_name_that_is_repeated() {
+    let simulator = simulator().await;
+    let pace = "requests_per_second = 1000.0\n";
+    let account = account("lambda-refused", &simulator, pace).await;
+    let time = Duration::from_secs(60);
+    let event = event(&simulator, "arn:refused");
+    let mut function = function(&account, "collect");
+    let denied = Fault::Refuse(403, "AccessDenied");
+    account.proxy.fault(KEY, 1, denied);
+    let (name, message) = function.invoke(&event, time).failure();
+    assert_eq!(name, "InvalidInput", "no wait gives a right: {message}");
+    // The settings, the key and the rows, in the order in which a collection comes to them.
+    for (call, fault) in [
+        (KEY, Fault::Refuse(503, "SlowDown")),
+        (
+            "AmazonSSM.GetParameter",
+            Fault::Refuse(400, "ThrottlingException"),
+        ),
+        ("/bronze/affise", Fault::Refuse(503, "ServiceUnavailable")),
+    ] {
+        let before = account.proxy.seen(call).len();
+        account.proxy.fault(call, TRIES, fault);
+        let (name, message) = function.invoke(&event, time).failure();
+        assert_eq!(name, "TransientPlatformError", "{call}: {message}");
+        let tries = account.proxy.seen(call).len() - before;
+        assert_eq!(tries, TRIES as usize, "{call}: {message}");
+    }
+    // And the repetition does the work.
+    let output = function.invoke(&event, time).output();
+    let rows = collected(&account).await;
+    assert_eq!(output["rows"], rows.len());
+    assert_eq!(rows.into_iter().collect::<BTreeSet<_>>(), truth(&simulator));
+    let mut checks = self::function(&account, "check-quality");
+    let quota = Fault::Refuse(400, "TooManyRequestsException");
+    account.proxy.fault("StartQueryExecution", TRIES, quota);
+    let input = json!({ "table": "daily_report_sub5", "staging": "staging", "execution": "arn:refused",
+                        "window": window("2026-01-01", "2026-01-02") });
+    let (name, message) = checks.invoke(&input, time).failure();
+    assert_eq!(name, "TransientPlatformError", "{message}");
 }

@@ -1,6 +1,6 @@
 //! How the function meets its runtime: several events, failures by name, batches, its start and its end.
 
-use std::time::Duration;
+use std::{net::TcpListener, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -138,6 +138,19 @@ fn settings_that_cannot_be_used_are_a_failure_with_a_name() {
             assert!(message.contains(words), "{message}");
         }
     }
+}
+
+#[test]
+fn settings_that_cannot_be_reached_are_worth_a_repetition() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let url = format!("http://{}", closed.unwrap());
+    let environment = [
+        ("LAKEHAND_CONFIG_URI", "s3://bucket/key"),
+        ("AWS_ENDPOINT_URL", url.as_str()),
+    ];
+    let mut function = Function::start("plan-backfill", &environment);
+    let (name, message) = function.invoke(&json!({}), TIME).failure();
+    assert_eq!(name, "TransientPlatformError", "{message}");
 }
 
 #[test]

@@ -306,6 +306,23 @@ async fn a_crash_after_an_order_goes_on_with_the_same_job() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_whose_file_could_not_be_stored_are_read_again() {
+    let house = House::new(quick(), "").await.mode(MarketoMode::Bulk);
+    // Where the files of bronze belong, something else lies.
+    let in_the_way = house.path().join("raw/bronze/marketo");
+    std::fs::create_dir_all(in_the_way.parent().unwrap()).unwrap();
+    std::fs::write(&in_the_way, "").unwrap();
+    let error = house
+        .collect(ACTIVITIES, period(), "one")
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("bronze/marketo"), "{error}");
+    std::fs::remove_file(&in_the_way).unwrap();
+    house.run(ACTIVITIES, period(), "one").await;
+    check_activities(&house, period());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_three_meanings_of_1029_are_told_apart() {
     // Requests to /bulk: create, status, enqueue.
     let house = survives("marketo@/bulk/*#3:1029-queued").await;

@@ -32,6 +32,11 @@ impl Script {
         Self::of(Driver::open(operations, StartScreen::Board, SIZE).unwrap())
     }
 
+    /// On a prepared world, in a window of another width.
+    pub fn narrow(operations: ScriptedOperations, columns: u16) -> Self {
+        Self::of(Driver::open(operations, StartScreen::Board, (columns, 40)).unwrap())
+    }
+
     /// On a platform; the script's clock begins now.
     pub fn over(operations: Arc<dyn Operations>) -> Self {
         Self::of(Driver::over(operations, Timestamp::now(), SIZE).unwrap())

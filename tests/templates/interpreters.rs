@@ -49,6 +49,13 @@ fn query() -> Value {
     )
 }
 
+/// Athena's answer to a table over files that a build left behind.
+fn not_empty() -> Value {
+    let reason = "ICEBERG_FILESYSTEM_ERROR: Cannot create a table on a non-empty location: s3://std/staging/a/1";
+    let cause = json!({ "Status": { "State": "FAILED", "StateChangeReason": reason } });
+    throws("States.TaskFailed", &cause.to_string())
+}
+
 fn window() -> Value {
     json!({ "window": { "from": "2026-01-01", "to": "2026-01-03" } })
 }
@@ -205,6 +212,12 @@ fn cases() -> Vec<Case> {
             )],
         ),
         case(
+            "files that no table names",
+            "daily-report",
+            window(),
+            vec![("BuildWindow", vec![not_empty(), not_empty(), query()])],
+        ),
+        case(
             "a check that fails",
             "daily-report",
             window(),
@@ -245,7 +258,40 @@ fn cases() -> Vec<Case> {
                 }))],
             )],
         ),
+        case(
+            "files that no table of the datamart names",
+            "datamart",
+            window(),
+            vec![("BuildDatamart", vec![not_empty(), query()])],
+        ),
+        case(
+            "no folder that is empty",
+            "datamart",
+            window(),
+            vec![("BuildDatamart", vec![not_empty()])],
+        ),
         case("every chunk", "backfill", window(), vec![]),
+        case(
+            "children that tell their errors, and one that has none",
+            "backfill",
+            window(),
+            vec![
+                (
+                    "CollectChunk",
+                    vec![
+                        throws(
+                            "States.TaskFailed",
+                            r#"{"Status":"FAILED","Error":"SourceRetired","Cause":"gone"}"#,
+                        ),
+                        gives(json!({ "ExecutionArn": "arn:c" })),
+                    ],
+                ),
+                (
+                    "BuildChunk",
+                    vec![throws("States.TaskFailed", r#"{"Status":"ABORTED"}"#)],
+                ),
+            ],
+        ),
         case(
             "a chunk that fails",
             "backfill",

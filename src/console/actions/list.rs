@@ -22,6 +22,13 @@ fn has_panes(state: &State) -> Result<(), Reason> {
     }
 }
 
+fn can_open(state: &State) -> Result<(), Reason> {
+    match state.screen {
+        Screen::Sources => Err("all there is to see of it is on the screen".to_owned()),
+        _ => Ok(()),
+    }
+}
+
 fn has_filter(state: &State) -> Result<(), Reason> {
     match state.screen {
         Screen::Run
@@ -86,7 +93,7 @@ const fn twin(words: &'static str) -> Cli {
 /// Every action.
 #[rustfmt::skip]
 pub(crate) static ACTIONS: &[Action] = &[
-    Action::new(A::Open, S::Moving, &[Key::ENTER], "open", "Open what is selected", MOVES).footer(1),
+    Action::new(A::Open, S::Moving, &[Key::ENTER], "open", "Open what is selected", MOVES).footer(1).when(Risk::Read, can_open),
 
     Action::new(A::Redrive, S::Execution, &[key('D')], "redrive", "Redrive: continue a failed execution from what did not finish", twin("runs redrive EXECUTION")).footer(2).when(Risk::Danger, can_redrive),
     Action::new(A::Stop, S::Execution, &[key('X')], "stop", "Stop a running execution", twin("runs stop EXECUTION")).footer(4).when(Risk::Danger, can_stop),
@@ -126,7 +133,7 @@ pub(crate) static ACTIONS: &[Action] = &[
     Action::new(A::Find, S::Moving, &[key('/')], "find", "Find", LOOKS).footer(7),
     Action::new(A::NextMatch, S::Moving, &[key('n')], "next", "Next match", LOOKS),
     Action::new(A::PreviousMatch, S::Moving, &[key('N')], "previous", "Previous match", LOOKS),
-    Action::new(A::Filter, S::Moving, &[key('&')], "filter", "Filter: words, !not, column:word", LOOKS).footer(7).when(Risk::Read, has_filter),
+    Action::new(A::Filter, S::Moving, &[key('&')], "filter", "Filter: words, !not; in a report column:word", LOOKS).footer(7).when(Risk::Read, has_filter),
     Action::new(A::Down, S::Moving, &[key('j'), DOWN], "down", "Down", MOVES),
     Action::new(A::Up, S::Moving, &[key('k'), UP], "up", "Up", MOVES),
     Action::new(A::Top, S::Moving, &[key('g'), HOME], "top", "First", MOVES),

@@ -5,6 +5,7 @@ use std::{borrow::Cow, collections::VecDeque, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use ratatui::{buffer::Buffer, layout::Rect};
 
+use super::dialogs;
 use crate::console::{
     actions::ActionId,
     effect::{Answer, Request, Risk},
@@ -31,6 +32,17 @@ pub(crate) enum Outcome {
     Failed(String),
     /// Its answer came after a newer question and was dropped.
     Late,
+}
+
+impl Outcome {
+    /// What came of the call.
+    fn text(&self) -> &str {
+        match self {
+            Self::Pending => "…",
+            Self::Done(text) | Self::Failed(text) => text,
+            Self::Late => "came late, dropped",
+        }
+    }
 }
 
 /// One call.
@@ -115,11 +127,31 @@ fn rows(state: &State) -> Rect {
 
 /// Does an action; `false` if it is none of this screen's.
 pub(crate) fn act(state: &mut State, action: ActionId) -> bool {
+    if action == ActionId::Open {
+        show(state);
+        return true;
+    }
     let (length, height) = (
         state.activity.calls.len(),
         usize::from(rows(state).height).max(1),
     );
     state.activity.cursor.act(action, length, height)
+}
+
+/// Shows the selected call whole: target, result, command.
+fn show(state: &mut State) {
+    let Some(call) = state.activity.selected() else {
+        return;
+    };
+    let title = format!("{} · {}", call.name, clock(call.at, &state.zone));
+    let parts = [
+        Some(call.target.as_str()),
+        Some(call.outcome.text()),
+        call.cli.as_deref(),
+    ];
+    let parts = parts.into_iter().flatten().filter(|part| !part.is_empty());
+    let text = parts.collect::<Vec<_>>().join("\n\n");
+    dialogs::show_text(state, title, text);
 }
 
 /// Looks for the next call that holds a text.
@@ -203,11 +235,11 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
         let Some(call) = state.activity.calls.get(position) else {
             continue;
         };
-        let (result, style) = match &call.outcome {
-            Outcome::Pending => (Cow::Borrowed("…"), theme.running),
-            Outcome::Done(text) => (Cow::Borrowed(text.as_str()), theme.text),
-            Outcome::Failed(text) => (Cow::Borrowed(text.as_str()), theme.bad),
-            Outcome::Late => (Cow::Borrowed("came late, dropped"), theme.muted),
+        let style = match &call.outcome {
+            Outcome::Pending => theme.running,
+            Outcome::Done(_) => theme.text,
+            Outcome::Failed(_) => theme.bad,
+            Outcome::Late => theme.muted,
         };
         let times = if call.times > 1 {
             format!("{} ×{}", call.name, count(call.times))
@@ -236,7 +268,7 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
             ),
             (Cow::Borrowed(call.target.as_str()), theme.text),
             (Cow::Owned(took.unwrap_or_default()), theme.muted),
-            (result, style),
+            (Cow::Borrowed(call.outcome.text()), style),
             (
                 Cow::Borrowed(call.cli.as_deref().unwrap_or_default()),
                 theme.muted,
@@ -247,5 +279,30 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
         if position == state.activity.cursor.selected() {
             grid::select(buffer, body, area, line, theme);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::console::{
+        StartScreen,
+        scripted::{Driver, Scenario, ScriptedOperations},
+    };
+
+    #[test]
+    fn a_call_is_shown_whole() {
+        let operations = ScriptedOperations::new(Scenario::Calm, 20).unwrap();
+        operations.break_calls("sources", 1);
+        let mut driver = Driver::open(operations, StartScreen::Board, (80, 24)).unwrap();
+        driver.press("4");
+        let sources = driver.screen();
+        let list = driver.press("!").screen();
+        let whole = "sources: the platform does not answer";
+        assert!(!list.contains(whole), "{list}");
+        let shown = driver.press("<enter>").screen();
+        assert!(shown.contains(whole), "{shown}");
+        // Where nothing opens, nothing is promised.
+        assert!(list.contains("Enter open"), "{list}");
+        assert!(!sources.contains("Enter open"), "{sources}");
     }
 }

@@ -10,7 +10,7 @@ use super::overlay::Overlay;
 use crate::console::{
     effect::Effect,
     keymap::Key,
-    state::State,
+    state::{Screen, State},
     update,
     widgets::{
         input::Input,
@@ -78,7 +78,10 @@ pub(super) fn view(state: &State, prompt: &Prompt, buffer: &mut Buffer) -> Posit
     }
     let (label, hint) = match prompt.purpose {
         Purpose::Find => (" / ", "Enter finds, n and N go on, Esc leaves "),
-        Purpose::Filter => (" & ", "words, !not, column:word; empty shows all "),
+        Purpose::Filter if state.screen == Screen::Table => {
+            (" & ", "words, !not, column:word; empty shows all ")
+        }
+        Purpose::Filter => (" & ", "words, !not; empty shows all "),
     };
     let pen = Pen::new(buffer, area, 0)
         .right(hint, theme.muted)
@@ -89,4 +92,23 @@ pub(super) fn view(state: &State, prompt: &Prompt, buffer: &mut Buffer) -> Posit
         .draw(buffer, x, area.y, left.min(60), theme.strong);
     tint(buffer, 0, area.y, 3, theme.strong);
     caret
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::console::{
+        StartScreen,
+        scripted::{Driver, Scenario, ScriptedOperations},
+    };
+
+    #[test]
+    fn columns_are_promised_where_the_filter_knows_them() {
+        for (keys, promised) in [("&", false), ("6&", false), ("6<enter>&", true)] {
+            let operations = ScriptedOperations::new(Scenario::Calm, 20).unwrap();
+            let mut driver = Driver::open(operations, StartScreen::Board, (80, 24)).unwrap();
+            let screen = driver.wait(500).press(keys).screen();
+            assert!(screen.contains("words, !not"), "{keys}: {screen}");
+            assert_eq!(screen.contains("column:word"), promised, "{keys}: {screen}");
+        }
+    }
 }

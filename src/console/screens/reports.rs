@@ -5,7 +5,10 @@ use std::{borrow::Cow, sync::Arc};
 use jiff::SignedDuration;
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::table;
+use super::{
+    run::{put_wrapped, unread},
+    table,
+};
 use crate::{
     console::{
         actions::ActionId,
@@ -233,7 +236,7 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
     };
     grid::titles(buffer, titles, &COLUMNS, &widths, theme);
     if state.reports.shown.is_empty() {
-        Pen::new(buffer, area, 0).put(&empty(state), theme.muted);
+        put_wrapped(buffer, area, &empty(state), theme.muted);
     }
     for (line, position) in state
         .reports
@@ -273,7 +276,7 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
 
 fn empty(state: &State) -> String {
     match (state.reports.error(), state.reports.answer.is_answered()) {
-        (Some(error), _) => format!("cannot be read: {error}. {}", error.advice),
+        (Some(error), _) => unread(error),
         (None, false) => "reading …".to_owned(),
         (None, true) => format!(
             "no report yet: {} on the Board starts daily-report",

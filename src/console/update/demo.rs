@@ -29,7 +29,8 @@ pub(crate) fn demo_started(state: &mut State) {
     state.toast("starting the built-in simulator …", Tone::Info);
 }
 
-/// The first time the lake is seen empty, the sample is offered.
+/// The first time the lake is seen empty, the sample is offered; not where a source of the user's own is waiting to be
+/// collected.
 pub(super) fn offer(state: &mut State) {
     let empty = state.board.board().is_some_and(|board| {
         board.lake_is_empty
@@ -39,7 +40,8 @@ pub(super) fn offer(state: &mut State) {
                 .all(|card| card.executions.is_empty())
     });
     let free = state.screen == Screen::Board && state.overlay.is_none() && state.demo.is_none();
-    if empty && free && !state.sample_was_offered && state.can_show_sample().is_ok() {
+    let wanted = state.identity.offers_sample() && !state.sample_was_offered;
+    if empty && free && wanted && state.can_show_sample().is_ok() {
         state.sample_was_offered = true;
         dialogs::offer_sample(state);
     }

@@ -91,7 +91,13 @@ fn pressed(state: &mut State, event: KeyEvent, effects: &mut Vec<Effect>) {
     {
         act(state, action, effects);
     } else if state.overlay.is_some() {
+        // Twice quits whatever is open; the question whether to quit takes its own ^C.
+        let interrupt = action
+            .filter(|action| action.id == ActionId::Interrupt && !dialogs::asks_to_quit(state));
         overlay::key(state, event, effects);
+        if let Some(interrupt) = interrupt {
+            act(state, interrupt, effects);
+        }
     } else if let Some(action) = action {
         act(state, action, effects);
     }
@@ -237,7 +243,16 @@ fn quit(state: &mut State, effects: &mut Vec<Effect>) {
         state.problem("a change has no answer yet; ^C twice quits all the same");
         return;
     }
-    state.tell(Request::Quit, effects);
+    leave(state, effects);
+}
+
+/// Leaves, and asks first where that cuts executions off.
+fn leave(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.connection.running_here.is_empty() {
+        state.tell(Request::Quit, effects);
+    } else {
+        dialogs::ask_quit(state);
+    }
 }
 
 /// Once: cancels what is being read. Twice: leaves.
@@ -246,7 +261,7 @@ fn interrupt(state: &mut State, effects: &mut Vec<Effect>) {
         .interrupted_at
         .is_some_and(|at| state.now.duration_since(at) < SignedDuration::from_secs(3));
     if again {
-        state.tell(Request::Quit, effects);
+        leave(state, effects);
         return;
     }
     let cancelled = state.forget_reads();
@@ -312,6 +327,7 @@ fn refresh_all(state: &mut State, effects: &mut Vec<Effect>) {
     logs::refresh(state, effects);
     reports::refresh(state, effects);
     sources::refresh(state, effects);
+    datamart::refresh(state, effects);
     credentials::refresh(state, effects);
 }
 

@@ -20,6 +20,8 @@ use super::{OpsError, OpsErrorKind, OpsResult, ports::Stacks};
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 /// Longest time for one stack; a key or a crawler takes minutes.
 const PATIENCE: Duration = Duration::from_secs(45 * 60);
+/// Longest wait for a deletion that is in a plan's way; that of a stack that was only planned takes seconds.
+const DELETION: Duration = Duration::from_secs(5 * 60);
 
 /// The parts of a deployment in their order. What they are is the platform's business.
 pub trait Parts: Send + Sync {
@@ -164,7 +166,10 @@ impl<'a> Deployer<'a> {
         complete: bool,
     ) -> OpsResult<PlannedStack> {
         let mut request = self.parts.request(part, outputs)?;
-        let state = self.stacks.state(&request.name).await?;
+        // A plan or a deployment that was just taken away may still be going.
+        let state = self
+            .state_after(&request.name, |state| state.status == "DELETE_IN_PROGRESS")
+            .await?;
         let deleted_first = state
             .as_ref()
             .is_some_and(StackState::must_be_deleted_first);
@@ -203,17 +208,53 @@ impl<'a> Deployer<'a> {
         })
     }
 
-    /// Takes the change sets of a plan away again.
+    /// Takes the change sets of a plan away again, and waits until the stacks that only they would have made are gone:
+    /// before that CloudFormation makes none of the same name.
     ///
     /// # Errors
-    /// When a call fails.
+    /// When a call fails, or a stack stays.
     pub async fn forget(&self, plan: &Plan) -> OpsResult<()> {
+        let mut going = Vec::new();
         for planned in &plan.stacks {
             if let Prepared::ChangeSet { id, creates, .. } = &planned.prepared {
                 self.stacks.discard(&planned.stack, id, *creates).await?;
+                going.extend(creates.then_some(planned.stack.as_str()));
+            }
+        }
+        for stack in going {
+            let left = self
+                .state_after(stack, |state| state.status.ends_with("_IN_PROGRESS"))
+                .await?;
+            if let Some(state) = left {
+                return Err(OpsError::new(
+                    OpsErrorKind::Platform,
+                    format!("{stack} was only planned, and is {} still", state.status),
+                    "look at its events in CloudFormation, then deploy again",
+                ));
             }
         }
         Ok(())
+    }
+
+    /// A stack's state once `going` holds no more, or as it is when that takes longer than [`DELETION`].
+    async fn state_after(
+        &self,
+        stack: &str,
+        going: fn(&StackState) -> bool,
+    ) -> OpsResult<Option<StackState>> {
+        for _ in 0..self.looks(DELETION) {
+            let state = self.stacks.state(stack).await?;
+            if !state.as_ref().is_some_and(going) {
+                return Ok(state);
+            }
+            tokio::time::sleep(self.look_again).await;
+        }
+        self.stacks.state(stack).await
+    }
+
+    /// Looks at a stack that fit into a time.
+    fn looks(&self, time: Duration) -> u128 {
+        time.as_millis() / self.look_again.as_millis().max(1)
     }
 
     /// Does what was planned, stack by stack, and puts the objects that they refer to in between.
@@ -264,8 +305,9 @@ impl<'a> Deployer<'a> {
         let unplanned = planned.deleted_first || matches!(planned.prepared, Prepared::Later { .. });
         let stale = unplanned || request.parameters != planned.parameters;
         let prepared = if stale {
-            if let Prepared::ChangeSet { id, creates, .. } = &planned.prepared {
-                self.stacks.discard(stack, id, *creates).await?;
+            if let Prepared::ChangeSet { id, .. } = &planned.prepared {
+                // A stack that is not made yet stays and takes the next change set: deleting it would take time.
+                self.stacks.discard(stack, id, false).await?;
             }
             let prepared = self.stacks.prepare(&request).await?;
             self.refuse_unannounced(planned, &prepared).await?;
@@ -337,10 +379,9 @@ impl<'a> Deployer<'a> {
         mut seen: Option<String>,
         watcher: &dyn Watcher,
     ) -> OpsResult<Option<StackState>> {
-        let rounds = PATIENCE.as_millis() / self.look_again.as_millis().max(1);
         // The status may still be the old one when the work was only just accepted: the stack's own event tells.
         let mut ended = false;
-        for _ in 0..rounds {
+        for _ in 0..self.looks(PATIENCE) {
             let state = self.stacks.state(stack).await?;
             if state.is_some() {
                 for event in self.stacks.events(stack, seen.as_deref()).await? {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::*;
 
-/// Stacks that do what they are told at once, and remember what they were told.
+/// Stacks that do what they are told at once, and remember what they were told. Only a deletion takes its time.
 #[derive(Debug, Default)]
 struct Scripted {
     stacks: Mutex<BTreeMap<String, StackState>>,
@@ -14,6 +14,8 @@ struct Scripted {
     /// What the next change sets of a stack hold, first one first.
     changes: Mutex<BTreeMap<String, Vec<Vec<Change>>>>,
     fails: Mutex<Option<String>>,
+    /// Looks at a stack whose deletion was asked for until it is gone.
+    going: Mutex<BTreeMap<String, u32>>,
 }
 
 fn change(action: Action, logical_id: &str) -> Change {
@@ -73,26 +75,48 @@ impl Stacks for Scripted {
     }
 
     async fn state(&self, stack: &str) -> OpsResult<Option<StackState>> {
-        Ok(self.stacks.lock().unwrap().get(stack).cloned())
+        let (mut stacks, mut going) = (self.stacks.lock().unwrap(), self.going.lock().unwrap());
+        if let Some(looks) = going.get_mut(stack) {
+            *looks -= 1;
+            if *looks == 0 {
+                going.remove(stack);
+                stacks.remove(stack);
+            }
+        }
+        Ok(stacks.get(stack).cloned())
     }
 
     async fn prepare(&self, request: &StackRequest) -> OpsResult<Prepared> {
         let given = request.parameters.get("Key").cloned().unwrap_or_default();
         self.called(format!("prepare {} {given}", request.name));
+        if self.going.lock().unwrap().contains_key(&request.name) {
+            return Err(OpsError::new(
+                OpsErrorKind::InvalidInput,
+                format!("{} is being deleted", request.name),
+                "",
+            ));
+        }
         let mut all = self.changes.lock().unwrap();
         let Some(sets) = all.get_mut(&request.name).filter(|sets| !sets.is_empty()) else {
             return Ok(Prepared::NoChange);
         };
-        let creates = !self.stacks.lock().unwrap().contains_key(&request.name);
+        let mut stacks = self.stacks.lock().unwrap();
+        let state = stacks.entry(request.name.clone()).or_default();
+        if state.status.is_empty() {
+            state.status = "REVIEW_IN_PROGRESS".to_owned();
+        }
         Ok(Prepared::ChangeSet {
             id: format!("set-{}", request.name),
-            creates,
+            creates: state.status == "REVIEW_IN_PROGRESS",
             changes: sets.remove(0),
         })
     }
 
-    async fn discard(&self, stack: &str, _: &str, _: bool) -> OpsResult<()> {
+    async fn discard(&self, stack: &str, _: &str, creates: bool) -> OpsResult<()> {
         self.called(format!("discard {stack}"));
+        if creates {
+            self.delete(stack).await?;
+        }
         Ok(())
     }
 
@@ -113,7 +137,10 @@ impl Stacks for Scripted {
 
     async fn delete(&self, stack: &str) -> OpsResult<()> {
         self.called(format!("delete {stack}"));
-        self.stacks.lock().unwrap().remove(stack);
+        if let Some(state) = self.stacks.lock().unwrap().get_mut(stack) {
+            state.status = "DELETE_IN_PROGRESS".to_owned();
+            self.going.lock().unwrap().insert(stack.to_owned(), 3);
+        }
         Ok(())
     }
 
@@ -234,6 +261,26 @@ async fn a_first_deployment_is_planned_with_stand_ins_and_made_with_real_values(
         told.contains(&"two: two CREATE_COMPLETE".to_owned()),
         "{told:?}"
     );
+}
+
+/// A deletion goes on after it was asked for, and until its end CloudFormation makes no stack of that name.
+#[tokio::test]
+async fn what_is_deleted_is_waited_for() {
+    let adds = [change(Action::Add, "Bucket")];
+    let stacks = Scripted::default().changing("one", &[&adds, &adds]);
+    let plan = deployer(&stacks).plan().await.unwrap();
+    deployer(&stacks).forget(&plan).await.unwrap();
+    assert!(stacks.stacks.lock().unwrap().is_empty());
+    assert!(stacks.going.lock().unwrap().is_empty());
+    // Also when it was somebody else's.
+    let stacks = stacks.with("one", "CREATE_COMPLETE", &[]);
+    stacks.delete("one").await.unwrap();
+    let plan = deployer(&stacks).plan().await.unwrap();
+    assert_eq!(plan.stacks[0].status, None);
+    assert!(matches!(
+        plan.stacks[0].prepared,
+        Prepared::ChangeSet { creates: true, .. }
+    ));
 }
 
 #[tokio::test]

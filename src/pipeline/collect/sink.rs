@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{BronzeWriter, StoredCursor, state};
+use super::{BronzeWriter, StoredCursor};
 use crate::pipeline::{
     dataset::Stream,
     jobs::{JobContext, JobError},
@@ -52,7 +52,12 @@ impl<'a> Sink<'a> {
 
     /// Makes everything handed over durable and records how far it is.
     pub(super) async fn flush(&mut self) -> Result<(), JobError> {
-        self.writer.roll().await?;
+        if let Err(error) = self.writer.roll().await {
+            // Its rows are gone: whatever is recorded after this, a redrive reads them again.
+            let stored = self.unit.cursor::<StoredCursor>()?;
+            self.source_cursor = stored.and_then(|stored| stored.source);
+            return Err(error);
+        }
         let files = self.writer.files();
         let record = &mut self.unit.record;
         record.rows = self.writer.durable_rows();
@@ -67,8 +72,8 @@ impl<'a> Sink<'a> {
             files: files.to_vec(),
             source: self.source_cursor.clone(),
         };
-        self.unit.set_cursor(&cursor).map_err(state)?;
-        self.unit.save(self.ctx.clock.now()).await.map_err(state)
+        self.unit.set_cursor(&cursor)?;
+        Ok(self.unit.save(self.ctx.clock.now()).await?)
     }
 }
 

@@ -5,7 +5,6 @@ use secrecy::SecretString;
 use crate::pipeline::{
     dataset::Stream,
     jobs::{ErrorType, JobContext, JobError},
-    ports::ParameterError,
     sources::{
         SignIn, Source,
         affise::Affise,
@@ -96,15 +95,10 @@ pub(super) async fn signing_in(
 /// A credential of the profile.
 ///
 /// # Errors
-/// `BadCredentials` when it was never set, `StorageError` when it cannot be read.
+/// `BadCredentials` when it was never set, `StorageError` when it cannot be read, `TransientPlatformError` when it
+/// cannot be read for now.
 pub(super) async fn credential(ctx: &JobContext, path: &str) -> Result<SecretString, JobError> {
-    ctx.parameters.get(path).await.map_err(|error| {
-        let error_type = match error {
-            ParameterError::Missing { .. } => ErrorType::BadCredentials,
-            ParameterError::Failed { .. } => ErrorType::StorageError,
-        };
-        JobError::new(error_type, error.to_string())
-    })
+    Ok(ctx.parameters.get(path).await?)
 }
 
 /// Affise as the profile has it, with the key from the parameter store.

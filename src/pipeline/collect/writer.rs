@@ -102,7 +102,7 @@ impl BronzeWriter {
     /// Makes the open file durable, if it holds anything; says whether it did.
     ///
     /// # Errors
-    /// `StorageError` when the store fails.
+    /// `StorageError` or `TransientPlatformError` when the store fails.
     pub async fn roll(&mut self) -> Result<bool, JobError> {
         let Some(file) = self.open.take() else {
             return Ok(false);
@@ -123,7 +123,7 @@ impl BronzeWriter {
             {
                 // An attempt that died between the file and its record; nothing names that file.
                 Err(StoreError::Conflict { .. }) => {}
-                stored => break stored.map(|_| key).map_err(storage)?,
+                stored => break stored.map(|_| key)?,
             }
         };
         self.files.push(ManifestFile {
@@ -138,14 +138,14 @@ impl BronzeWriter {
     /// The durable rows from number `position` on.
     ///
     /// # Errors
-    /// `StorageError` when a file cannot be read back.
+    /// `StorageError` or `TransientPlatformError` when a file cannot be read back.
     pub async fn recall(&self, position: u64) -> Result<Vec<bytes::Bytes>, JobError> {
         let mut rows = Vec::new();
         let mut first = 0;
         for file in &self.files {
             let after = first + file.rows;
             if after > position {
-                let (stored, _) = self.store.get(&file.key).await.map_err(storage)?;
+                let (stored, _) = self.store.get(&file.key).await?;
                 let text = bytes::Bytes::from(zstd::decode_all(&*stored).map_err(broken)?);
                 let skip = usize::try_from(position.saturating_sub(first)).unwrap_or(usize::MAX);
                 let lines = text
@@ -196,10 +196,6 @@ fn broken(error: std::io::Error) -> JobError {
     let message =
         format!("rows could not be compressed or read back: {error}; redrive the execution");
     JobError::new(ErrorType::StorageError, message)
-}
-
-pub(super) fn storage(error: StoreError) -> JobError {
-    JobError::new(ErrorType::StorageError, error.to_string())
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ struct Claim {
 /// Exports a report of the window's days. Called again by the same execution, it gives the same report.
 ///
 /// # Errors
-/// `QueryFailed`, `StorageError`, `Cancelled`; nothing is published then.
+/// `QueryFailed`, `StorageError`, `TransientPlatformError`, `Cancelled`; nothing is published then.
 pub async fn export(
     ctx: &JobContext,
     report: Report,
@@ -260,8 +260,7 @@ async fn publish(
     ctx.lake
         .std
         .put_file(key, path, PutCondition::Always)
-        .await
-        .map_err(|error| store_error(&error))?;
+        .await?;
     let sums = sums.lock().unwrap_or_else(PoisonError::into_inner).shown();
     Ok((stats, sums))
 }
@@ -315,10 +314,6 @@ async fn claim_name(ctx: &JobContext, report: Report, window: Window) -> Result<
     Err(JobError::new(ErrorType::StorageError, message))
 }
 
-fn store_error(error: &StoreError) -> JobError {
-    JobError::new(ErrorType::StorageError, error.to_string())
-}
-
 async fn read<T: DeserializeOwned>(ctx: &JobContext, key: &str) -> Result<Option<T>, JobError> {
     match ctx.lake.std.get(key).await {
         Ok((bytes, _)) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
@@ -328,7 +323,7 @@ async fn read<T: DeserializeOwned>(ctx: &JobContext, key: &str) -> Result<Option
             )
         }),
         Err(StoreError::NotFound { .. }) => Ok(None),
-        Err(error) => Err(store_error(&error)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -365,7 +360,7 @@ async fn write<T: Serialize + Sync>(
     match ctx.lake.std.put(key, Bytes::from(bytes), condition).await {
         Ok(_) => Ok(()),
         Err(StoreError::Conflict { .. }) => Err(Written::Conflict),
-        Err(error) => Err(Written::Failed(store_error(&error))),
+        Err(error) => Err(Written::Failed(error.into())),
     }
 }
 

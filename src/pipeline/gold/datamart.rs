@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    BuildSummary, SqlFiles, drop_leftovers, drop_table, lease_error, query_error, staging_name,
-};
+use super::{BuildSummary, SqlFiles, drop_leftovers, drop_table, query_error, staging_name};
 use crate::{
     config::DatamartMode,
     pipeline::{
@@ -285,8 +283,7 @@ async fn check_kind(
 pub(super) async fn build(ctx: &JobContext, window: Window) -> Result<BuildSummary, JobError> {
     let plan = plan(ctx).await?;
     let lease = Lease::acquire(&ctx.lake.std, &TABLE.prefix(), &ctx.execution, super::LEASE)
-        .await
-        .map_err(lease_error)?
+        .await?
         .hold();
     let build = DatamartBuild {
         ctx,
@@ -302,14 +299,14 @@ pub(super) async fn build(ctx: &JobContext, window: Window) -> Result<BuildSumma
     };
     let outcome = tokio::select! {
         biased;
-        () = lease.lost().cancelled() => Err(lease_error(LeaseError::Lost { name: TABLE.prefix() })),
+        () = lease.lost().cancelled() => Err(JobError::from(LeaseError::Lost { name: TABLE.prefix() })),
         outcome = work => outcome,
     };
     if outcome.is_err() {
         // The failure that counts is the first one.
         let _ = drop_table(ctx, TABLE, &build.staging).await;
     }
-    let released = lease.release().await.map_err(lease_error);
+    let released = lease.release().await;
     let summary = outcome?;
     released?;
     Ok(summary)

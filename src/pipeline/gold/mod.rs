@@ -123,7 +123,7 @@ pub fn staging_name(table: GoldTable, execution: &str) -> String {
 ///
 /// # Errors
 /// `LeaseHeld` while another execution builds the table, `QualityCheckFailed` when a check of severity `error`
-/// finds something, `QueryFailed`, `Cancelled`; the table then has its old rows.
+/// finds something, `QueryFailed`, `TransientPlatformError`, `Cancelled`; the table then has its old rows.
 pub async fn build(
     ctx: &JobContext,
     table: GoldTable,
@@ -133,8 +133,7 @@ pub async fn build(
         return datamart::build(ctx, window).await;
     }
     let lease = Lease::acquire(&ctx.lake.std, &table.prefix(), &ctx.execution, LEASE)
-        .await
-        .map_err(lease_error)?
+        .await?
         .hold();
     let build = Build {
         ctx,
@@ -145,35 +144,22 @@ pub async fn build(
     };
     let outcome = tokio::select! {
         biased;
-        () = lease.lost().cancelled() => Err(lease_error(LeaseError::Lost { name: table.prefix() })),
+        () = lease.lost().cancelled() => Err(JobError::from(LeaseError::Lost { name: table.prefix() })),
         outcome = build.run() => outcome,
     };
     if outcome.is_err() {
         // What is left is dropped by the next build; the failure that counts is the first one.
         let _ = drop_table(ctx, table, &build.staging).await;
     }
-    let released = lease.release().await.map_err(lease_error);
+    let released = lease.release().await;
     let summary = outcome?;
     released?;
     Ok(summary)
 }
 
-fn lease_error(error: LeaseError) -> JobError {
-    let error_type = match error {
-        LeaseError::HeldBy { .. } | LeaseError::Lost { .. } => ErrorType::LeaseHeld,
-        LeaseError::State(_) => ErrorType::StorageError,
-    };
-    JobError::new(error_type, error.to_string())
-}
-
 /// A failed statement as a failed job.
 pub(crate) fn query_error(what: &str, error: &QueryError) -> JobError {
-    let error_type = if matches!(error, QueryError::Cancelled) {
-        ErrorType::Cancelled
-    } else {
-        ErrorType::QueryFailed
-    };
-    JobError::new(error_type, format!("{what}: {error}"))
+    JobError::new(error.into(), format!("{what}: {error}"))
 }
 
 /// Drops a staging table. Also after a cancel: a table that nobody reads again should not stay.

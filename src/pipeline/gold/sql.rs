@@ -385,25 +385,25 @@ fn one_line(statement: &str) -> String {
     lines.join(" ")
 }
 
-/// Tables of a build lie below a folder of their own, all others below `gold/`; only a deployment names another.
+/// Tables of a build lie below a folder of their own, one for each `place` that a build was tried in; all others
+/// below `gold/`. Only a deployment names another location.
 fn default_location(path: &str, name: &str, parameters: &[(&str, &str)]) -> Option<String> {
     if name != "location" {
         return None;
     }
-    let staging = parameters
-        .iter()
-        .find(|(known, _)| *known == "staging")
-        .map(|(_, value)| *value);
-    Some(match staging {
-        Some(staging) => format!("{DEPLOYED_BUCKET}/staging/{staging}/"),
-        None => format!(
-            "{DEPLOYED_BUCKET}/gold/{}/",
-            path.split('/').next().unwrap_or(path)
-        ),
-    })
+    let given = |wanted: &str| {
+        let mut parameters = parameters.iter();
+        parameters.find_map(|(known, value)| (*known == wanted).then_some(*value))
+    };
+    let folder = match (given("staging"), given("place")) {
+        (Some(staging), Some(place)) => format!("staging/{staging}/{place}"),
+        (Some(staging), None) => format!("staging/{staging}"),
+        (None, _) => format!("gold/{}", path.split('/').next().unwrap_or(path)),
+    };
+    Some(format!("{DEPLOYED_BUCKET}/{folder}/"))
 }
 
-/// A location may hold one JSONPath as a part of its own: `s3://bucket/staging/$.run.staging/`.
+/// A location may hold JSONPaths, each as a part of its own: `s3://bucket/staging/$.run.staging/$.run.place/`.
 fn location_into(location: &str, template: &mut String, arguments: &mut String) {
     let mut parts = location.split('/').peekable();
     while let Some(part) = parts.next() {

@@ -14,7 +14,7 @@ use crate::pipeline::{
     gold::datamart,
     normalise::{self, NormaliseRequest},
     quality,
-    state::{Lease, LeaseError, StateError},
+    state::{Lease, LeaseError},
     window::Window,
 };
 
@@ -257,23 +257,6 @@ fn plan_backfill(input: &BackfillInput) -> Result<Value, JobError> {
             Ok(day) if first > input.window.from() => last = day,
             _ => return Ok(json!({ "chunks": chunks })),
         }
-    }
-}
-
-impl From<LeaseError> for JobError {
-    fn from(error: LeaseError) -> Self {
-        let error_type = if matches!(error, LeaseError::HeldBy { .. }) {
-            ErrorType::LeaseHeld
-        } else {
-            ErrorType::StorageError
-        };
-        Self::new(error_type, error.to_string())
-    }
-}
-
-impl From<StateError> for JobError {
-    fn from(error: StateError) -> Self {
-        Self::new(ErrorType::StorageError, error.to_string())
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     json::{Cursor, Seen},
     part::{self, Layout, PartWriter, broken},
     plan::Plan,
-    publish::{existing, store_failed},
+    publish::existing,
     rows::Rows,
 };
 use crate::pipeline::{
@@ -70,8 +70,7 @@ pub(super) async fn rebuild(
     for (table, file) in CHILDREN.into_iter().zip(made) {
         store
             .put_file(&table.part_key(None), file, PutCondition::Always)
-            .await
-            .map_err(store_failed)?;
+            .await?;
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ use super::{
     contract::{COLLECTED_AT, SOURCE},
     merge::push_filtered,
     part::{self, Layout, PartWriter, broken},
-    publish::{existing, store_failed},
+    publish::existing,
 };
 use crate::pipeline::{
     dataset::SilverTable,
@@ -106,7 +106,7 @@ async fn keep_book(
         match store.put_file(&key, target, condition).await {
             Ok(_) => return Ok(Arc::new(book)),
             Err(StoreError::Conflict { .. }) => {}
-            Err(error) => return Err(store_failed(error)),
+            Err(error) => return Err(error.into()),
         }
     }
     Err(contended(&key))
@@ -114,9 +114,9 @@ async fn keep_book(
 
 async fn all_activities(ctx: &JobContext) -> Result<Vec<String>, JobError> {
     let prefix = format!("{}/", SilverTable::MarketoActivities.prefix());
-    let listing = ctx.lake.std.list(&prefix).await.map_err(store_failed)?;
+    let listing = ctx.lake.std.list(&prefix).await?;
     let keys = listing.map_ok(|meta| meta.key).try_collect::<Vec<_>>();
-    keys.await.map_err(store_failed)
+    Ok(keys.await?)
 }
 
 async fn off_thread<T: Send + 'static>(
@@ -341,7 +341,7 @@ async fn drop_leads(ctx: &JobContext, gone: Arc<Book>, folder: &Path) -> Result<
         {
             Ok(_) => return Ok(dropped),
             Err(StoreError::Conflict { .. }) => {}
-            Err(error) => return Err(store_failed(error)),
+            Err(error) => return Err(error.into()),
         }
     }
     Err(contended(&key))

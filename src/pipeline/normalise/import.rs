@@ -89,9 +89,7 @@ pub async fn import(
         manifest.files.push(stored);
     }
     let key = Manifest::key(stream, day, &manifest.collection);
-    write_manifest(&ctx.lake, &key, &manifest)
-        .await
-        .map_err(|why| JobError::new(ErrorType::StorageError, why.to_string()))?;
+    write_manifest(&ctx.lake, &key, &manifest).await?;
     publish::publish_judged(ctx, staged, quarantine_files).await
 }
 
@@ -208,8 +206,7 @@ async fn store(
     ctx.lake
         .raw
         .put_file(&key, copy, PutCondition::Always)
-        .await
-        .map_err(publish::store_failed)?;
+        .await?;
     Ok(ManifestFile {
         key,
         rows: counts.rows,

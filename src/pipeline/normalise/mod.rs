@@ -65,25 +65,19 @@ struct Collection {
 ///
 /// # Errors
 /// `DataContractError` when more rows than the profile allows cannot be typed, `StorageError`,
-/// `InvalidInput` for a damaged manifest or file, `Cancelled`.
+/// `TransientPlatformError`, `InvalidInput` for a damaged manifest or file, `Cancelled`.
 pub async fn normalise(
     ctx: &JobContext,
     request: &NormaliseRequest,
 ) -> Result<NormaliseSummary, JobError> {
-    let failed =
-        |why: &dyn std::fmt::Display| JobError::new(ErrorType::StorageError, why.to_string());
     let keys = if request.manifests.is_empty() {
-        manifest::list_manifests(&ctx.lake, request.stream)
-            .await
-            .map_err(|why| failed(&why))?
+        manifest::list_manifests(&ctx.lake, request.stream).await?
     } else {
         request.manifests.clone()
     };
     let mut manifests = Vec::with_capacity(keys.len());
     for key in &keys {
-        let read = manifest::read_manifest(&ctx.lake, key)
-            .await
-            .map_err(|why| failed(&why))?;
+        let read = manifest::read_manifest(&ctx.lake, key).await?;
         if read.stream != request.stream {
             let message = format!(
                 "the manifest {key} is of {}, not of {}; give manifests of one stream",

@@ -28,15 +28,6 @@ use crate::pipeline::{
 /// How often a partition is merged anew when somebody else replaced it in the meantime.
 const ATTEMPTS: usize = 8;
 
-/// A store's failure as a job's.
-pub(super) fn store_failed(error: StoreError) -> JobError {
-    let error_type = match error {
-        StoreError::Conflict { .. } => ErrorType::LeaseHeld,
-        _ => ErrorType::StorageError,
-    };
-    JobError::new(error_type, error.to_string())
-}
-
 /// Stores the quarantine files and judges the share of bad lines: the last moment at which a run can fail
 /// without having changed silver.
 ///
@@ -56,11 +47,10 @@ pub(super) async fn judge(ctx: &JobContext, staged: &mut Staged) -> Result<Vec<S
                 ctx.lake
                     .std
                     .put_file(&key, file, PutCondition::Always)
-                    .await
-                    .map_err(store_failed)?;
+                    .await?;
                 stored.push(key);
             }
-            None => ctx.lake.std.delete(&key).await.map_err(store_failed)?,
+            None => ctx.lake.std.delete(&key).await?,
         }
     }
     if let Some(error) = vanished(staged) {
@@ -273,8 +263,8 @@ pub(super) async fn existing(
     key: &str,
     copy: PathBuf,
 ) -> Result<Option<(PathBuf, ETag)>, JobError> {
-    let mut listing = store.list(key).await.map_err(store_failed)?;
-    while let Some(meta) = listing.try_next().await.map_err(store_failed)? {
+    let mut listing = store.list(key).await?;
+    while let Some(meta) = listing.try_next().await? {
         if meta.key == key {
             let path = match store.local_path(key) {
                 Some(path) => path,
@@ -357,7 +347,7 @@ impl Partition {
             match ctx.lake.std.put_file(&key, out, condition).await {
                 Ok(_) => return Ok(merged),
                 Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(store_failed(error)),
+                Err(error) => return Err(error.into()),
             }
         }
         let message = format!(

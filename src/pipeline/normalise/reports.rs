@@ -10,7 +10,7 @@ use super::{
     contract::report::{Contract, ReportFields, StoredContract, part_column},
     part::Layout,
     plan::Plan,
-    publish::{Partition, store_failed},
+    publish::Partition,
     replace::Speakers,
     segment::{SegmentDecoder, epoch_days},
     stage::Stage,
@@ -99,7 +99,7 @@ pub(super) async fn contract_of(
             Err(StoreError::NotFound { .. }) => {
                 (StoredContract::new(table), PutCondition::IfAbsent)
             }
-            Err(error) => return Err(store_failed(error)),
+            Err(error) => return Err(error.into()),
         };
         let mut changes = Vec::new();
         for fields in manifests
@@ -118,7 +118,7 @@ pub(super) async fn contract_of(
         match ctx.lake.std.put(&key, bytes.into(), condition).await {
             Ok(_) => return Ok((stored.contract(table), changes)),
             Err(StoreError::Conflict { .. }) => {}
-            Err(error) => return Err(store_failed(error)),
+            Err(error) => return Err(error.into()),
         }
     }
     let message = format!("{key} is being changed by others all the time; repeat the step");

@@ -199,14 +199,11 @@ pub(super) async fn fetch(
     key: &str,
     path: &Path,
 ) -> Result<(), JobError> {
-    let failed = |why: crate::pipeline::ports::StoreError| {
-        JobError::new(ErrorType::StorageError, why.to_string())
-    };
-    let mut bytes = store.get_stream(key).await.map_err(failed)?;
+    let mut bytes = store.get_stream(key).await?;
     let mut file = tokio::fs::File::create(path)
         .await
         .map_err(|why| broken("write", path, why))?;
-    while let Some(piece) = bytes.try_next().await.map_err(failed)? {
+    while let Some(piece) = bytes.try_next().await? {
         file.write_all(&piece)
             .await
             .map_err(|why| broken("write", path, why))?;

@@ -62,7 +62,7 @@ async fn contract(ctx: &JobContext, table: SilverTable) -> Result<StoredContract
             );
             return Err(JobError::new(ErrorType::InvalidInput, message));
         }
-        Err(error) => return Err(JobError::new(ErrorType::StorageError, error.to_string())),
+        Err(error) => return Err(error.into()),
     };
     serde_json::from_slice(&bytes).map_err(|error| {
         let message = format!("the contract {key} cannot be read: {error}");

@@ -1,6 +1,6 @@
 //! Where reports of checks are kept: `_state/quality/<table>/<execution>.json`.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use futures::TryStreamExt;
 
@@ -35,16 +35,18 @@ pub(super) async fn store(
     store: &Arc<dyn ObjectStore>,
     report: &QualityReport,
 ) -> Result<(), JobError> {
-    let failed = |why: String| {
+    let failed = |error_type: ErrorType, why: &dyn fmt::Display| {
         let what = format!("could not keep the checks of {}: {why}", report.table);
-        JobError::new(ErrorType::StorageError, what)
+        JobError::new(error_type, what)
     };
-    let bytes = serde_json::to_vec_pretty(report).map_err(|error| failed(error.to_string()))?;
+    let refused = |error: StoreError| failed(ErrorType::from(&error), &error);
+    let bytes = serde_json::to_vec_pretty(report)
+        .map_err(|error| failed(ErrorType::StorageError, &error))?;
     let key = report_key(&report.table, &report.execution);
     let written = store.put(&key, bytes.into(), PutCondition::Always).await;
-    written.map_err(|error| failed(error.to_string()))?;
+    written.map_err(refused)?;
     let tidied = forget_old(store, &report.table).await;
-    tidied.map_err(|error| failed(error.to_string()))
+    tidied.map_err(refused)
 }
 
 /// Deletes the oldest reports of a table beyond [`KEPT`].

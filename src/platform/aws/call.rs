@@ -4,6 +4,7 @@
 //! badge of throttling and the words of an error exist once.
 
 use std::{
+    any::Any,
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
@@ -12,7 +13,8 @@ use std::{
 
 use aws_sdk_s3::{
     config::{
-        ConfigBag, Intercept, RuntimeComponents, interceptors::FinalizerInterceptorContextRef,
+        ConfigBag, Intercept, RuntimeComponents, http::HttpResponse,
+        interceptors::FinalizerInterceptorContextRef,
     },
     error::{BoxError, ProvideErrorMetadata, SdkError},
 };
@@ -166,9 +168,10 @@ impl CallError {
         let (code, message) = match error {
             SdkError::ServiceError(service) => {
                 let error = service.err();
-                let code = error.code().unwrap_or("UnknownError").to_owned();
+                let code = error.code();
+                let code = code.unwrap_or_else(|| code_of_status(service.raw()));
                 (
-                    code,
+                    code.to_owned(),
                     error.message().unwrap_or("no further word").to_owned(),
                 )
             }
@@ -207,6 +210,18 @@ impl CallError {
             request_id,
             failure,
         }
+    }
+}
+
+/// The name of an error that came without one, as HEAD is answered: there is no body that could tell it.
+fn code_of_status(answer: &dyn Any) -> &'static str {
+    let answer = answer.downcast_ref::<HttpResponse>();
+    match answer.map_or(0, |answer| answer.status().as_u16()) {
+        403 => "Forbidden",
+        404 => "NotFound",
+        429 | 503 => "SlowDown",
+        500.. => "InternalError",
+        _ => "UnknownError",
     }
 }
 
@@ -476,7 +491,33 @@ impl Intercept for Watch {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_s3::{
+        error::ErrorMetadata, operation::head_object::HeadObjectError, primitives::SdkBody,
+    };
+
     use super::*;
+
+    /// S3 answers HEAD without a body, so only the status tells.
+    #[test]
+    fn an_answer_without_a_body_is_known_by_its_status() {
+        let failure = |status: u16| {
+            let error = HeadObjectError::generic(ErrorMetadata::builder().build());
+            let answer = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+            let error = SdkError::service_error(error, answer);
+            CallError::of(Api::free("s3", "HeadObject"), "s3://b/k", &error).failure
+        };
+        for (status, wanted) in [
+            (400, CallFailure::Other),
+            (403, CallFailure::Denied),
+            (404, CallFailure::NotFound),
+            (429, CallFailure::Throttled),
+            (500, CallFailure::Transient),
+            (503, CallFailure::Throttled),
+            (504, CallFailure::Transient),
+        ] {
+            assert_eq!(failure(status), wanted, "{status}");
+        }
+    }
 
     #[test]
     fn a_bucket_lets_a_burst_through_and_then_its_rate() {

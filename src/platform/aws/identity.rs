@@ -100,6 +100,7 @@ impl Account for AwsAccount {
             signed_out: self.clients.meter.signed_out(),
             login_command: Some(self.login_command()),
             calls: self.clients.meter.traffic().calls,
+            ..Connection::default()
         }
     }
 

@@ -37,7 +37,7 @@ use self::log::FunctionLog;
 use super::functions::Functions;
 use crate::{
     pipeline::{
-        jobs::{self, ErrorType, JobError, JobLog, Level},
+        jobs::{self, JobError, JobLog, Level},
         text::for_terminal,
     },
     workflow::fail_execution,
@@ -242,7 +242,7 @@ impl Function {
     /// The ports of the profile; opened with the first event that needs them.
     async fn ports(&self) -> Result<&Functions, Failure> {
         let ports = self.ports.get_or_try_init(settings::ports).await;
-        ports.map_err(|why| Failure::new(ErrorType::InvalidInput.name(), why))
+        ports.map_err(Failure::from)
     }
 
     fn log(&self, invocation: &Invocation, execution: Option<String>) -> FunctionLog {

@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::{
     calls::{Call, calls_of},
-    lines::Line,
+    lines::{Line, Request},
 };
 use super::{
     Clients,
@@ -36,7 +36,7 @@ const BEFORE: SignedDuration = SignedDuration::from_secs(2);
 const AFTER: SignedDuration = SignedDuration::from_secs(10);
 /// Lines may arrive so long after they were written; then the call's log is whole.
 const INGESTED: SignedDuration = SignedDuration::from_secs(90);
-/// Pages read of one call's log at a time; the rest comes with the next question.
+/// Pages read of one call's log at a time; the next question goes on behind them.
 const PAGES: usize = 20;
 
 /// The [`Logs`] of a profile on AWS.
@@ -53,6 +53,45 @@ struct Reading {
     lines: Vec<LogLine>,
     seen: HashSet<String>,
     whole: HashSet<u64>,
+    unfinished: HashMap<Search, Scan>,
+}
+
+/// What is looked for in a log group: the lines of a call's time, by its scheduling event.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Search {
+    call: u64,
+    /// Only lines with this request id.
+    request: Option<String>,
+    /// Only lines of this stream.
+    stream: Option<String>,
+}
+
+/// How far a search has come.
+#[derive(Debug, Clone)]
+struct Scan {
+    begun: Timestamp,
+    /// The end of the time that is read; a token is good for one and the same question only.
+    to: Option<Timestamp>,
+    found: Vec<Line>,
+    /// Where the next page is, if there is one.
+    token: Option<String>,
+}
+
+impl Scan {
+    fn of(call: &Call) -> Self {
+        Self {
+            begun: Timestamp::now(),
+            to: call.to.and_then(|to| to.checked_add(AFTER).ok()),
+            found: Vec::new(),
+            token: None,
+        }
+    }
+
+    /// Without the lines of requests that are not wanted.
+    fn only(mut self, wanted: impl Fn(Request<'_>) -> bool) -> Self {
+        self.found = lines::of_requests(self.found, wanted);
+        self
+    }
 }
 
 impl CloudWatchLogs {
@@ -73,20 +112,27 @@ impl CloudWatchLogs {
             .iter()
             .filter_map(|call| call.request_id.as_deref())
             .collect();
-        let mut news: Vec<(Timestamp, LogLine)> = Vec::new();
+        let mut scans = Vec::new();
         for call in &calls {
-            if reading.whole.contains(&call.event) {
-                continue;
+            if !reading.whole.contains(&call.event) {
+                let unfinished = &mut reading.unfinished;
+                scans.push((call, self.lines_of(&arn, call, &ids, unfinished).await?));
             }
-            let asked = Timestamp::now();
-            for line in self.lines_of(&arn, call, &ids).await? {
+        }
+        // Nothing counts as seen before every call has answered: a failure would lose it.
+        let mut news: Vec<(Timestamp, LogLine)> = Vec::new();
+        for (call, scan) in scans {
+            for line in scan.found {
                 if reading.seen.insert(line.id.clone()) {
                     news.push((line.at, shown(line, call)));
                 }
             }
             let over = call.to.and_then(|to| to.checked_add(INGESTED).ok());
-            if over.is_some_and(|over| over < asked) {
+            if scan.token.is_none() && over.is_some_and(|over| over < scan.begun) {
                 reading.whole.insert(call.event);
+                reading
+                    .unfinished
+                    .retain(|search, _| search.call != call.event);
             }
         }
         news.sort_by_key(|(at, _)| *at);
@@ -97,50 +143,58 @@ impl CloudWatchLogs {
         Ok(())
     }
 
-    /// The lines of one call of a function.
+    /// The lines of one call of a function, as far as they were read.
     async fn lines_of(
         &self,
         arn: &str,
         call: &Call,
         known: &HashSet<&str>,
-    ) -> OpsResult<Vec<Line>> {
+        unfinished: &mut HashMap<Search, Scan>,
+    ) -> OpsResult<Scan> {
+        let mut search = Search {
+            call: call.event,
+            request: call.request_id.clone(),
+            stream: None,
+        };
         if let Some(id) = &call.request_id {
-            let found = self.filter(call, Some(id), None).await?;
-            if found.iter().any(|line| line.stream.is_empty()) {
-                return Ok(found);
+            let scan = self.filter(call, &search, unfinished).await?;
+            if scan.found.iter().any(|line| line.stream.is_empty()) {
+                return Ok(scan);
             }
-            if found.iter().any(|line| line.request.as_ref() == Some(id)) {
-                return Ok(found);
+            let named = |line: &Line| line.request.as_ref() == Some(id);
+            if scan.found.iter().any(named) || (scan.found.is_empty() && scan.token.is_some()) {
+                return Ok(scan);
             }
             // Lines that do not name their request lie between its START and its END, in the same stream.
-            let stream = found.first().map(|line| line.stream.clone());
-            if let Some(stream) = stream {
-                let all = self.filter(call, None, Some(stream)).await?;
-                return Ok(lines::of_requests(all, |request| request.id == Some(id)));
+            search.request = None;
+            search.stream = scan.found.first().map(|line| line.stream.clone());
+            if search.stream.is_some() {
+                let all = self.filter(call, &search, unfinished).await?;
+                return Ok(all.only(|request| request.id == Some(id)));
             }
         }
         // Nothing tells the request: it is one that began while the call was under way, and is of no other call.
-        let all = self.filter(call, None, None).await?;
+        let all = self.filter(call, &search, unfinished).await?;
         let began_in_time = |logged: Timestamp| call.to.is_none_or(|to| logged <= to);
         let of_another =
             |request: &str| known.contains(request) && call.request_id.as_deref() != Some(request);
-        Ok(lines::of_requests(all, |request| {
+        Ok(all.only(|request| {
             let ours = request.execution.is_none_or(|own| names(arn, own));
             ours && began_in_time(request.first) && !request.id.is_some_and(of_another)
         }))
     }
 
-    /// What a function's log group holds of a call's time.
+    /// What a function's log group holds of a call's time: the pages behind those that were read before.
     async fn filter(
         &self,
         call: &Call,
-        request: Option<&str>,
-        stream: Option<String>,
-    ) -> OpsResult<Vec<Line>> {
+        search: &Search,
+        unfinished: &mut HashMap<Search, Scan>,
+    ) -> OpsResult<Scan> {
         let group = format!("/aws/lambda/{}", call.function);
         let from = call.from.checked_sub(BEFORE).unwrap_or(call.from);
-        let to = call.to.and_then(|to| to.checked_add(AFTER).ok());
-        let (mut found, mut token) = (Vec::new(), None);
+        // A scan that fails begins anew with the next question: its token may be the reason.
+        let mut scan = unfinished.remove(search).unwrap_or_else(|| Scan::of(call));
         for _ in 0..PAGES {
             let ask = self
                 .clients
@@ -148,24 +202,27 @@ impl CloudWatchLogs {
                 .filter_log_events()
                 .log_group_name(&group)
                 .start_time(from.as_millisecond())
-                .set_end_time(to.map(Timestamp::as_millisecond))
-                .set_filter_pattern(request.map(|id| format!("\"{id}\"")))
-                .set_log_stream_names(stream.clone().map(|stream| vec![stream]))
-                .set_next_token(token);
+                .set_end_time(scan.to.map(Timestamp::as_millisecond))
+                .set_filter_pattern(search.request.as_ref().map(|id| format!("\"{id}\"")))
+                .set_log_stream_names(search.stream.clone().map(|stream| vec![stream]))
+                .set_next_token(scan.token.take());
             let answer = match self.clients.call(FILTER, &group, ask.send()).await {
                 Ok(answer) => answer,
                 Err(error) if error.failure == CallFailure::NotFound => {
-                    return Ok(vec![Line::missing_group(&group, call)]);
+                    scan.found = vec![Line::missing_group(&group, call)];
+                    return Ok(scan);
                 }
                 Err(error) => return Err(error.into()),
             };
-            found.extend(answer.events.unwrap_or_default().into_iter().map(Line::of));
-            token = answer.next_token.filter(|token| !token.is_empty());
-            if token.is_none() {
-                break;
+            let events = answer.events.unwrap_or_default();
+            scan.found.extend(events.into_iter().map(Line::of));
+            scan.token = answer.next_token.filter(|token| !token.is_empty());
+            if scan.token.is_none() {
+                return Ok(scan);
             }
         }
-        Ok(found)
+        unfinished.insert(search.clone(), scan.clone());
+        Ok(scan)
     }
 }
 

@@ -145,5 +145,6 @@ fn identity(profile: &Profile, clients: &Clients) -> Identity {
         read_only: profile.read_only,
         protected: profile.protected,
         has_sample: false,
+        is_configured: true,
     }
 }

@@ -11,7 +11,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws_sdk_s3::{
-    config::{StalledStreamProtectionConfig, timeout::TimeoutConfig},
+    config::{Builder as Limits, StalledStreamProtectionConfig, timeout::TimeoutConfig},
     primitives::{ByteStream as Body, DateTime},
     types::Object,
 };
@@ -258,14 +258,14 @@ impl Mark {
     }
 }
 
-/// Calls that carry a body have no limit in all, only one on silence: how long they take is up to the line.
-fn without_total_limit() -> aws_sdk_s3::config::Builder {
+/// Calls that carry a file have no limit in all, only one on silence: how long they take is up to the line.
+fn without_total_limit() -> Limits {
     let limits = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
         .disable_operation_timeout()
         .disable_operation_attempt_timeout();
     let silence = StalledStreamProtectionConfig::enabled().grace_period(STALL);
-    aws_sdk_s3::config::Builder::new()
+    Limits::new()
         .timeout_config(limits.build())
         .stalled_stream_protection(silence.build())
 }
@@ -308,7 +308,9 @@ impl ObjectStore for S3Store {
         condition: PutCondition,
     ) -> Result<ETag, StoreError> {
         keys::check(key)?;
-        self.put_body(key, bytes.into(), &condition).await
+        // What fits into memory is sent in the time of any other call; so an answer that never comes ends the wait.
+        self.put_body(key, bytes.into(), &condition, Limits::new())
+            .await
     }
 
     async fn put_file(
@@ -378,6 +380,7 @@ impl S3Store {
         key: &str,
         body: Body,
         condition: &PutCondition,
+        limits: Limits,
     ) -> Result<ETag, StoreError> {
         let (if_none_match, if_match) = headers(condition);
         let request = self
@@ -397,7 +400,7 @@ impl S3Store {
         let sent = request
             .body(body)
             .customize()
-            .config_override(without_total_limit())
+            .config_override(limits)
             .send();
         match self.clients.call(PUT, &self.display(key), sent).await {
             Ok(answer) => Ok(ETag(answer.e_tag.unwrap_or_default())),

@@ -154,5 +154,6 @@ fn fields(
         path: path.to_owned(),
         why: "the secret is no JSON object, so it has no fields; name it without '#' or store JSON"
             .to_owned(),
+        transient: false,
     })
 }

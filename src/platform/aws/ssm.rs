@@ -144,6 +144,7 @@ pub(super) fn not_read(path: &str, error: &CallError) -> ParameterError {
             action: "read",
             path: path.to_owned(),
             why: format!("{error}; {}", error.advice()),
+            transient: error.is_transient(),
         },
     }
 }
@@ -166,6 +167,7 @@ pub(super) fn not_written(path: &str, error: &CallError) -> ParameterError {
         action: "write",
         path: path.to_owned(),
         why,
+        transient: error.is_transient(),
     }
 }
 
@@ -175,6 +177,7 @@ fn parsed(action: &'static str, path: &str) -> Result<ParameterReference, Parame
         action,
         path: path.to_owned(),
         why,
+        transient: false,
     })
 }
 

@@ -117,7 +117,7 @@ fn readme(deployment: &Deployment, artifacts: &[Artifact]) -> String {
 }
 
 /// One stack, its parameters from the file and from the stacks before it. One argument a line, so that values may hold
-/// spaces.
+/// spaces. The first stack makes the bucket that templates larger than a call go through.
 fn command(deployment: &Deployment, stack: Stack) -> String {
     let (name, part) = (deployment.stack_name(stack), stack.part());
     let wanted: Vec<&str> = declared(stack.asset()).collect();
@@ -128,9 +128,15 @@ fn command(deployment: &Deployment, stack: Stack) -> String {
             text.push_str(&format!("; echo \"{output}=$(output {from} {output})\""));
         }
     }
+    let through = if stack == Stack::DataStorage {
+        String::new()
+    } else {
+        let bucket = deployment.profile().artifact_bucket();
+        format!(" --s3-bucket {bucket} --s3-prefix templates")
+    };
     text.push_str(&format!(
         "; }} | tr '\\n' '\\0' | xargs -0 aws cloudformation deploy --region \"$region\" --stack-name {name} \
-         --template-file templates/{part}.yaml --capabilities CAPABILITY_NAMED_IAM --no-fail-on-empty-changeset --parameter-overrides\n"
+         --template-file templates/{part}.yaml{through} --capabilities CAPABILITY_NAMED_IAM --no-fail-on-empty-changeset --parameter-overrides\n"
     ));
     text
 }
@@ -143,7 +149,8 @@ mod tests {
     #[test]
     fn an_export_holds_everything_that_its_commands_name() {
         let home = Home::below(Path::new("/nowhere"));
-        let config = Config::parse("[profiles.prod]\nplatform = \"aws\"\n", &home).unwrap();
+        let text = "[profiles.prod]\nplatform = \"aws\"\nenv = \"prod\"\n";
+        let config = Config::parse(text, &home).unwrap();
         let profile = config.profile(Some("prod")).unwrap();
         let deployment =
             Deployment::new(profile, "210987654321", "eu-west-1", None, BTreeMap::new()).unwrap();
@@ -157,6 +164,14 @@ mod tests {
         for path in named {
             let path = path.trim_end_matches(';');
             assert!(files.contains_key(Path::new(path)), "{path}");
+        }
+        let through = "--s3-bucket lakehand-prod-artifacts --s3-prefix templates ";
+        let deploys = |line: &&str| line.contains("aws cloudformation deploy ");
+        assert_eq!(readme.lines().filter(deploys).count(), Stack::ALL.len());
+        for command in readme.lines().filter(deploys) {
+            let first = command.contains("--stack-name lakehand-prod-data-storage ");
+            let (options, _) = command.split_once("--parameter-overrides").unwrap();
+            assert_eq!(options.contains(through), !first, "{command}");
         }
         for artifact in deployment.artifacts() {
             let path = format!("{}/{}", artifact.bucket, artifact.key);

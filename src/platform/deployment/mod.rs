@@ -14,4 +14,5 @@ mod templates;
 pub use artifacts::{Artifact, Deployment, declared};
 pub use package::{Package, PackageError, Wanted, sha256};
 pub use program::{Architecture, GlibcVersion, Linkage, Program};
+pub use tables::GA_REPORT;
 pub use templates::Stack;

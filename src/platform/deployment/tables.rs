@@ -17,12 +17,15 @@ use crate::{
     platform::local::catalog::types::catalog_type,
 };
 
+/// How the logical ids of Google Analytics' reports begin.
+pub const GA_REPORT: &str = "GaReport";
+
 /// Logical id of a table's resource: letters and digits only.
 #[must_use]
 pub fn logical_id(table: SilverTable) -> String {
     let report = |report: &str| report.replace('_', "Z");
     match table {
-        SilverTable::Ga4(name) => format!("GaReport{}", report(name.as_str())),
+        SilverTable::Ga4(name) => format!("{GA_REPORT}{}", report(name.as_str())),
         SilverTable::Ga3(name) => format!("Ga3Report{}", report(name.as_str())),
         fixed => fixed
             .sql_name()

@@ -38,8 +38,10 @@ use super::{PlatformError, StandIn, StandardError, definitions};
 use crate::{
     config::Profile,
     ops::{
-        ExecutionId, Identity, Operations, OpsError, OpsErrorKind, OpsResult,
+        Connection, ExecutionId, Identity, Operations, OpsError, OpsErrorKind, OpsResult,
+        credentials::needed::needed,
         operator::{Operator, OperatorParts, SampleStarter},
+        ports::Account,
     },
     pipeline::{
         jobs::{JobContext, JobError, JobLog},
@@ -145,7 +147,7 @@ impl Platform {
             source: Box::new(source),
         })?);
         let operator = Arc::new(Operator::new(OperatorParts {
-            identity: identity(&profile),
+            identity: identity(&profile, &parameters),
             profile: Arc::clone(&profile),
             workflows: workflows.clone(),
             logs: Arc::new(LocalLogs::new(store)),
@@ -161,7 +163,10 @@ impl Platform {
                 stand_in: Arc::clone(&stand_in),
             }),
             clock: Arc::clone(&clock),
-            account: None,
+            account: Some(Arc::new(ThisMachine {
+                workflows: Arc::clone(&workflows),
+                stand_in: Arc::clone(&stand_in),
+            })),
             glue_jobs: None,
             statements: None,
             sample: Some(Arc::new(Sample(Arc::clone(&stand_in)))),
@@ -341,7 +346,7 @@ fn watched(lake: Lake, crawlers: &LocalCrawlers) -> Lake {
     }
 }
 
-fn identity(profile: &Profile) -> Identity {
+fn identity(profile: &Profile, parameters: &FileParameters) -> Identity {
     Identity {
         profile: profile.name.clone(),
         account: "local".to_owned(),
@@ -351,6 +356,43 @@ fn identity(profile: &Profile) -> Identity {
         read_only: profile.read_only,
         protected: profile.protected,
         has_sample: true,
+        is_configured: is_configured(profile, parameters),
+    }
+}
+
+/// Whether a source has an address or a section, or a credential was set.
+fn is_configured(profile: &Profile, parameters: &FileParameters) -> bool {
+    let sections = profile.marketo.is_some() || profile.ga4.is_some() || profile.ga3.is_some();
+    let in_environment = |path: &str| parameters.variable_in_force(path).is_some();
+    sections
+        || !profile.affise.base_url.is_empty()
+        // The first credential makes the file.
+        || profile.parameters_file().exists()
+        || needed(profile).iter().any(|one| in_environment(&one.path))
+}
+
+/// What is known of this machine without asking: what runs in this process, and whether the lake holds sample data.
+#[derive(Debug)]
+struct ThisMachine {
+    workflows: Arc<LocalWorkflows>,
+    stand_in: Arc<OnceLock<Arc<dyn StandIn>>>,
+}
+
+#[async_trait]
+impl Account for ThisMachine {
+    fn connection(&self) -> Connection {
+        let mut running_here = self.workflows.running_here();
+        running_here.sort();
+        let stand_in = self.stand_in.get();
+        Connection {
+            running_here,
+            holds_sample: stand_in.is_some_and(|stand_in| stand_in.holds_sample()),
+            ..Connection::default()
+        }
+    }
+
+    async fn identify(&self) -> OpsResult<()> {
+        Ok(())
     }
 }
 
@@ -405,5 +447,93 @@ impl SampleStarter for Sample {
                 "build it with the feature `simulator`",
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{
+        config::{Config, Home},
+        ops::StartRequest,
+    };
+
+    fn platform(folder: &Path, config: &str) -> Platform {
+        let config = Config::parse(config, &Home::below(folder)).unwrap();
+        Platform::open(Arc::new(config.profile(None).unwrap().clone())).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_sample_is_offered_only_where_nothing_is_configured() {
+        let folder = tempfile::tempdir().unwrap();
+        let offers = |config: &str| {
+            let identity = platform(folder.path(), config).operations().identity();
+            assert!(identity.has_sample);
+            identity.offers_sample()
+        };
+        assert!(offers(""));
+        assert!(!offers(
+            "[profiles.local.affise]\nbase_url = 'https://api-x.affise.com'\n"
+        ));
+        assert!(!offers(
+            "[profiles.local.marketo]\nbase_url = 'https://x.mktorest.com'\n"
+        ));
+        let operations = platform(folder.path(), "").operations();
+        operations
+            .set_credential("/affise/ApiKey", "do-not-show-me-8f3a".into(), false)
+            .await
+            .unwrap();
+        assert!(!offers(""));
+    }
+
+    /// On one thread: the execution takes its first step only after what is known was read.
+    #[tokio::test]
+    async fn an_execution_of_this_process_is_known_without_asking() {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, other) = (platform(folder.path(), ""), platform(folder.path(), ""));
+        let request = StartRequest {
+            workflow: "collect".into(),
+            window: None,
+            input: serde_json::json!({}),
+            name: None,
+        };
+        let id = own.operations().start(request).await.unwrap();
+        let running_here = |platform: &Platform| platform.operations().connection().running_here;
+        assert_eq!(running_here(&own), [id.clone()]);
+        assert!(running_here(&other).is_empty(), "another process's");
+        // Where nothing is configured it may have failed by then.
+        let _ = own.operations().stop(&id, "seen").await;
+        own.workflows().wait(&id).await.unwrap();
+        assert!(running_here(&own).is_empty(), "it has ended");
+    }
+
+    #[derive(Debug)]
+    struct Simulated;
+
+    #[async_trait]
+    impl StandIn for Simulated {
+        async fn sources(&self, _: &Profile) -> Result<Option<crate::platform::Played>, String> {
+            Ok(None)
+        }
+
+        fn holds_sample(&self) -> bool {
+            true
+        }
+
+        async fn start_sample(&self) -> OpsResult<ExecutionId> {
+            Ok("collect:sample".into())
+        }
+    }
+
+    #[tokio::test]
+    async fn sample_data_are_known_without_asking() {
+        let folder = tempfile::tempdir().unwrap();
+        let platform = platform(folder.path(), "");
+        let holds_sample = || platform.operations().connection().holds_sample;
+        assert!(!holds_sample());
+        platform.set_stand_in(Arc::new(Simulated));
+        assert!(holds_sample());
     }
 }

@@ -146,6 +146,7 @@ impl ParameterStore for FileParameters {
                 action: "read",
                 path: path.to_owned(),
                 why: format!("the variable {} is not UTF-8 text", Self::variable(path)),
+                transient: false,
             })?;
             return Ok(value.into());
         }
@@ -197,6 +198,7 @@ fn refuse_secrets_manager(action: &'static str, path: &str) -> Result<(), Parame
                 "Secrets Manager is reached on AWS only; set the variable {}, or name a parameter path in config.toml",
                 FileParameters::variable(path)
             ),
+            transient: false,
         }),
         _ => Ok(()),
     }
@@ -212,6 +214,7 @@ async fn blocking<T: Send + 'static>(
         action,
         path: path.to_owned(),
         why,
+        transient: false,
     };
     match tokio::task::spawn_blocking(work).await {
         Err(stopped) => Err(failed(format!("the file task stopped: {stopped}"))),

@@ -18,14 +18,15 @@ pub(super) fn verdict(state: &State) -> (&'static str, String, Style) {
     let theme = &state.theme;
     let Some(board) = state.board.board() else {
         return match state.board.answer.error() {
-            Some(error) => (
-                "✗",
-                format!("The board cannot be read: {error}. {}", error.advice),
-                theme.bad,
-            ),
+            // Why, and what to do, stands below in whole sentences.
+            Some(_) => ("✗", "The board cannot be read".to_owned(), theme.bad),
             None => ("·", "Reading the board …".to_owned(), theme.muted),
         };
     };
+    if board.workflows.is_empty() {
+        let sentence = "Nothing is deployed here: lakehand deploy".to_owned();
+        return ("·", sentence, theme.strong);
+    }
     if let Some(failed) = failed_cards(board).next() {
         return failure(state, board, failed);
     }
@@ -43,7 +44,7 @@ pub(super) fn verdict(state: &State) -> (&'static str, String, Style) {
     }
     if board.lake_is_empty {
         let start = state.key(ActionId::StartNew);
-        let next = match state.identity.has_sample {
+        let next = match state.identity.offers_sample() {
             true => {
                 let offers = state.key(ActionId::Palette);
                 format!("{start} starts a workflow, {offers} offers sample data.")
@@ -107,20 +108,21 @@ fn failure(state: &State, board: &Board, card: &WorkflowCard) -> (&'static str, 
     let helps = detail
         .and_then(|detail| detail.root_cause.as_ref())
         .and_then(|cause| cause.retry_helps);
+    // No key that would be refused.
+    let key = |action| match state.may_change() {
+        Ok(()) => state.key(action),
+        Err(_) => "read-only here".to_owned(),
+    };
     let redrive = match detail.map(|detail| &detail.redrive) {
         Some(Redrive::Possible { .. }) if helps == Some(false) => {
-            format!(
-                " · mend it, then redrive ({})",
-                state.key(ActionId::Redrive)
-            )
+            format!(" · mend it, then redrive ({})", key(ActionId::Redrive))
         }
         Some(Redrive::Possible { .. }) => {
-            format!(" · redrive is safe ({})", state.key(ActionId::Redrive))
+            format!(" · redrive is safe ({})", key(ActionId::Redrive))
         }
-        Some(Redrive::NotPossible { .. }) => format!(
-            " · no redrive: start anew ({})",
-            state.key(ActionId::StartNew)
-        ),
+        Some(Redrive::NotPossible { .. }) => {
+            format!(" · no redrive: start anew ({})", key(ActionId::StartNew))
+        }
         None => String::new(),
     };
     let more = match failed_cards(board).count() {

@@ -10,6 +10,7 @@ use crate::{
         actions::ActionId,
         effect::Request,
         format::{age, ago, full},
+        screens::run::{put_wrapped, unread},
         state::State,
         widgets::{
             dialog::wrapped,
@@ -48,7 +49,11 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
     grid::titles(buffer, titles, &COLUMNS, &widths, theme);
     let all = state.credentials.all();
     if all.is_empty() {
-        Pen::new(buffer, area, 0).put(&empty(state), theme.muted);
+        let rest = Rect {
+            height: body.bottom().saturating_sub(area.y),
+            ..area
+        };
+        put_wrapped(buffer, rest, &empty(state), theme.muted);
     }
     let visible = state
         .credentials
@@ -75,7 +80,7 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
 fn empty(state: &State) -> String {
     let answer = &state.credentials.answer;
     match (answer.error(), answer.is_answered()) {
-        (Some(error), _) => format!("cannot be read: {error}. {}", error.advice),
+        (Some(error), _) => unread(error),
         (None, false) => "reading …".to_owned(),
         (None, true) => "no configured source needs one".to_owned(),
     }

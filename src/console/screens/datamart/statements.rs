@@ -11,7 +11,7 @@ use crate::{
         actions::Reason,
         format::{bytes, duration, full, moment, running},
         fresh::Fresh,
-        screens::dialogs,
+        screens::{dialogs, run::unread},
         state::State,
         theme::Theme,
         widgets::{
@@ -183,7 +183,7 @@ fn mark(theme: &Theme, state: StatementState) -> (&'static str, Style) {
 pub(super) fn empty(state: &State) -> String {
     let answer = &state.datamart.statements.answer;
     match (answer.error(), answer.is_answered()) {
-        (Some(error), _) => format!("cannot be read: {error}. {}", error.advice),
+        (Some(error), _) => unread(error),
         (None, false) => "reading …".to_owned(),
         (None, true) => "no statement was run yet".to_owned(),
     }

@@ -10,6 +10,7 @@ use crate::{
     console::{
         actions::ActionId,
         format::{ago, bytes, count, moment, plural, running},
+        screens::run::{put_wrapped, unread},
         state::State,
         widgets::{
             dialog::wrapped,
@@ -114,7 +115,7 @@ fn rows_of<'s, const N: usize>(
     };
     grid::titles(buffer, titles, columns, &widths, theme);
     if length == 0 {
-        Pen::new(buffer, area, 0).put(&empty, theme.muted);
+        put_wrapped(buffer, area, &empty, theme.muted);
     }
     for (line, position) in cursor.visible(length, area.height.into()).enumerate() {
         let line = u16::try_from(line).unwrap_or(u16::MAX);
@@ -128,7 +129,7 @@ fn rows_of<'s, const N: usize>(
 fn empty(state: &State) -> String {
     let snapshots = &state.datamart.snapshots;
     match (snapshots.error(), snapshots.is_answered()) {
-        (Some(error), _) => format!("cannot be read: {error}. {}", error.advice),
+        (Some(error), _) => unread(error),
         (None, false) => "reading …".to_owned(),
         (None, true) => format!(
             "it was not built yet: {} builds it",
@@ -162,21 +163,20 @@ fn cells<'s>(state: &State, snapshot: &'s Snapshot) -> [Cell<'s>; 7] {
 /// What there is to know, a line each; the most important first.
 pub(super) fn facts(state: &State) -> Vec<(String, Style)> {
     let theme = &state.theme;
+    let broken = |text: &str, style: Style| {
+        let lines = wrapped(text, state.size.0.saturating_sub(2));
+        lines.into_iter().map(move |line| (line, style))
+    };
     let Some(datamart) = state.datamart.datamart() else {
         let text = match state.datamart.answer.error() {
-            Some(error) => format!("cannot be read: {error}. {}", error.advice),
+            Some(error) => unread(error),
             None => "reading …".to_owned(),
         };
-        return vec![(text, theme.muted)];
+        return broken(&text, theme.muted).collect();
     };
     let mut lines = vec![(head(datamart), theme.strong)];
     if let Some(why) = &datamart.why_no_plan {
-        let columns = state.size.0.saturating_sub(2);
-        lines.extend(
-            wrapped(why, columns)
-                .into_iter()
-                .map(|line| (line, theme.warn)),
-        );
+        lines.extend(broken(why, theme.warn));
     }
     lines.extend(
         datamart

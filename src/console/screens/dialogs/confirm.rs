@@ -69,6 +69,10 @@ impl Confirm {
         self.name.as_ref().is_none_or(TypedName::is_right)
     }
 
+    fn is_of_quitting(&self) -> bool {
+        matches!(self.request, Request::Quit)
+    }
+
     /// What is typed or pasted goes into the name; once it is right, Yes has the focus.
     fn typed(&mut self, change: impl FnOnce(&mut Input)) {
         if let Some(name) = &mut self.name {
@@ -308,20 +312,57 @@ pub(crate) fn ask_profile(state: &mut State, request: Request, requested: Option
     }));
 }
 
-/// Offers the sample to somebody who starts with an empty lake.
+/// Asks whether to quit although executions run in this process, which end with it.
+pub(crate) fn ask_quit(state: &mut State) {
+    let running = &state.connection.running_here;
+    let what_happens = match running.len() {
+        1 => "1 execution runs in this console; quitting cuts it off, and it can be redriven"
+            .to_owned(),
+        several => format!(
+            "{several} executions run in this console; quitting cuts them off, and they can be redriven"
+        ),
+    };
+    let names: Vec<String> = running.iter().map(ToString::to_string).collect();
+    state.overlay = Some(Overlay::Confirm(Confirm {
+        title: "Quit all the same?",
+        facts: vec![("", what_happens), ("", names.join(", "))],
+        request: Request::Quit,
+        requested: None,
+        labels: ["Stay", "Quit"],
+        on_yes: false,
+        name: None,
+        of_profile: false,
+        guard: Guard::opened(state.now),
+    }));
+}
+
+/// Whether the question of [`ask_quit`] is open.
+pub(crate) fn asks_to_quit(state: &State) -> bool {
+    match &state.overlay {
+        Some(Overlay::Confirm(confirm)) => confirm.is_of_quitting(),
+        _ => false,
+    }
+}
+
+/// Offers the sample to somebody who starts with an empty lake. Where a source is configured, Enter must not make its
+/// lake a sample lake.
 pub(crate) fn offer_sample(state: &mut State) {
-    let facts = vec![
+    let mut facts = vec![
         ("", "The lake is empty: nothing was collected yet.".to_owned()),
         ("", "Lakehand can show you the whole way with sample data: it starts its built-in simulator, collects, builds the daily report, and ends on the finished table. No account, no network.".to_owned()),
         ("Same as", "lakehand demo".to_owned()),
     ];
+    if state.identity.is_configured {
+        let beware = "this profile is configured: its own sources are not collected into a lake of sample data";
+        facts.push(("Beware", beware.to_owned()));
+    }
     let confirm = Confirm {
         title: "Try it here with sample data?",
         facts,
         request: Request::StartSample,
         requested: None,
         labels: ["Not now", "Try it"],
-        on_yes: true,
+        on_yes: !state.identity.is_configured,
         name: None,
         of_profile: false,
         guard: Guard::opened(state.now),
@@ -351,6 +392,7 @@ pub(in crate::console::screens) fn confirm_key(
             });
         }
         _ if !counts => {}
+        _ if quits(state, &confirm, key) => return send(state, confirm, effects),
         KeyCode::Enter if !confirm.on_yes => return,
         KeyCode::Enter => return send(state, confirm, effects),
         KeyCode::Tab | KeyCode::BackTab => confirm.on_yes = !confirm.on_yes,
@@ -381,8 +423,15 @@ fn opens(state: &State, key: Key) -> bool {
     actions::for_key(state, key).is_some_and(asks)
 }
 
+/// Whether a key that asks to quit answers the question whether to.
+fn quits(state: &State, confirm: &Confirm, key: Key) -> bool {
+    let asks = |action: &Action| matches!(action.id, ActionId::Quit | ActionId::Interrupt);
+    confirm.is_of_quitting() && actions::for_key(state, key).is_some_and(asks)
+}
+
 fn send(state: &mut State, confirm: Confirm, effects: &mut Vec<Effect>) {
-    if state.identity.protected && !confirm.of_profile {
+    let changes = confirm.request.risk() != Risk::Read;
+    if state.identity.protected && changes && !confirm.of_profile {
         return ask_profile(state, confirm.request, confirm.requested);
     }
     match &confirm.request {

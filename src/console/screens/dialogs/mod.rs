@@ -9,8 +9,8 @@ use ratatui::layout::Rect;
 pub(crate) use choice::{Choice, choose_copy, choose_export};
 pub(in crate::console::screens) use choice::{choice_key, view_choice};
 pub(crate) use confirm::{
-    Confirm, ask_crawl, ask_profile, ask_redrive, ask_roll_back, ask_start_job, ask_stop,
-    ask_stop_crawler, ask_stop_job, ask_stop_statement, offer_sample,
+    Confirm, ask_crawl, ask_profile, ask_quit, ask_redrive, ask_roll_back, ask_start_job, ask_stop,
+    ask_stop_crawler, ask_stop_job, ask_stop_statement, asks_to_quit, offer_sample,
 };
 pub(in crate::console::screens) use confirm::{confirm_key, view_confirm};
 pub(crate) use reading::{TextView, show_cell, show_line, show_text};

@@ -1,5 +1,6 @@
 //! What the checks of data quality found in the execution: what failed first, with the rows it found.
 
+use super::view::unread;
 use crate::{
     console::{
         actions::ActionId,
@@ -56,7 +57,7 @@ impl Checks {
     /// What is to be said in place of lines.
     pub(super) fn empty(&self) -> String {
         match (self.answer.error(), self.answer.is_answered()) {
-            (Some(error), _) => format!("cannot be read: {error}. {}", error.advice),
+            (Some(error), _) => unread(error),
             (None, false) => "reading …".to_owned(),
             (None, true) => "this execution checked no table".to_owned(),
         }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use ratatui::layout::Rect;
 
 pub(crate) use view::view;
+pub(super) use view::{put_wrapped, unread};
 
 use super::logs;
 use crate::{
@@ -111,10 +112,10 @@ impl RunState {
     /// Position of the selected stage in the execution's list.
     pub(super) fn selected_position(&self) -> Option<usize> {
         match self.tab {
-            Tab::Graph => self
-                .rows
-                .get(self.graph_cursor.selected())
-                .and_then(|row| row.stages.last().copied()),
+            Tab::Graph => {
+                let row = self.rows.get(self.graph_cursor.selected())?;
+                telling(&row.stages, self.detail()?)
+            }
             _ => Some(self.stage_cursor.selected()),
         }
     }
@@ -133,6 +134,24 @@ impl RunState {
         self.detail()
             .is_some_and(|detail| detail.summary.status == ExecutionStatus::Running)
     }
+}
+
+/// The stage of a row to look at: of a Map there are several. Where the execution failed, else the first that stands as
+/// the row's mark says; where all are well, the newest.
+fn telling(row: &[usize], detail: &ExecutionDetail) -> Option<usize> {
+    let stage = |position: &usize| detail.stages.get(*position);
+    let failed = detail.root_cause.as_ref().and_then(|cause| {
+        row.iter()
+            .find(|position| stage(position).is_some_and(|stage| stage.name == cause.stage))
+    });
+    let mark = graph::together(row.iter().filter_map(stage).map(|stage| &stage.status));
+    let marked = || match mark {
+        StageStatus::Succeeded | StageStatus::NotReached => row.last(),
+        _ => row
+            .iter()
+            .find(|position| stage(position).is_some_and(|stage| stage.status == mark)),
+    };
+    failed.or_else(marked).copied()
 }
 
 /// Whether there is an execution to show.
@@ -510,4 +529,74 @@ pub(crate) fn next(
             }
         })
         .find(|position| fits(*position))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        console::{
+            StartScreen,
+            scripted::{Driver, Scenario, ScriptedOperations},
+        },
+        ops::RootCause,
+    };
+
+    /// A collection on the Run screen with the cursor on its `Collect` row, five stages inside a Map; two of them stand
+    /// otherwise than the rest, and the execution failed in one.
+    fn collection(others: [(usize, StageStatus); 2], failed: Option<usize>) -> Driver {
+        let operations = ScriptedOperations::new(Scenario::Calm, 200).unwrap();
+        let mut driver = Driver::open(operations, StartScreen::Board, (200, 50)).unwrap();
+        driver.wait(500).press("<enter>");
+        let run = &driver.state.run;
+        let id = run.id().cloned().unwrap();
+        let mut detail = run.detail().cloned().unwrap();
+        let name = |number: usize| format!("CollectStreams / Collect[{number}]");
+        for (number, status) in others {
+            let stages = &mut detail.stages;
+            let stage = stages.iter_mut().find(|stage| stage.name == name(number));
+            stage.unwrap().status = status;
+        }
+        detail.root_cause = failed.map(|number| RootCause {
+            stage: name(number),
+            error: "BadCredentials".to_owned(),
+            cause: "403".to_owned(),
+            meaning: None,
+            remedy: None,
+            retry_helps: None,
+        });
+        answered(&mut driver.state, &id, 0, Ok(Arc::new(detail)));
+        let rows = &driver.state.run.rows;
+        let row = rows.iter().position(|row| row.name == "Collect").unwrap();
+        driver.state.run.graph_cursor.select(row, rows.len(), 40);
+        driver
+    }
+
+    #[test]
+    fn a_map_row_opens_the_stage_that_its_mark_tells_of() {
+        let caught = [(1, StageStatus::Caught), (3, StageStatus::Caught)];
+        let waiting = StageStatus::Waiting {
+            until: None,
+            why: "retry 1 of 3".to_owned(),
+        };
+        let waits = [(1, StageStatus::Caught), (2, waiting)];
+        let none = [(0, StageStatus::Succeeded), (4, StageStatus::Succeeded)];
+        for (others, failed, expected) in [
+            (caught.clone(), Some(3), 3),
+            (caught, None, 1),
+            (waits, None, 2),
+            (none, None, 4),
+        ] {
+            let mut driver = collection(others, failed);
+            let stage = format!("CollectStreams / Collect[{expected}]");
+            let selected = driver.state.run.selected_stage();
+            assert_eq!(
+                selected.map(|stage| stage.name.clone()),
+                Some(stage.clone())
+            );
+            assert!(driver.screen().contains(&stage), "the side pane shows it");
+            driver.press("3");
+            assert_eq!(driver.state.logs.stage.as_ref(), Some(&stage));
+        }
+    }
 }

@@ -19,7 +19,7 @@ use crate::{
             timeline,
         },
     },
-    ops::{ExecutionDetail, Redrive, Stage, StageStatus},
+    ops::{ExecutionDetail, OpsError, Redrive, Stage, StageStatus},
     workflow::history::HistoryEvent,
 };
 
@@ -35,12 +35,10 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
     tabs(state, buffer, places.tabs);
     let Some(detail) = state.run.detail() else {
         let text = match state.run.answer.error() {
-            Some(error) => format!("cannot be read: {error}. {}", error.advice),
+            Some(error) => unread(error),
             None => "reading …".to_owned(),
         };
-        Pen::new(buffer, places.body, 0)
-            .gap(1)
-            .put(&text, state.theme.muted);
+        put_wrapped(buffer, indented(places.body), &text, state.theme.muted);
         return;
     };
     match state.run.tab {
@@ -65,6 +63,32 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
     }
     if let Some(side) = places.side {
         aside(state, buffer, &places, side);
+    }
+}
+
+/// What stands in place of what could not be read: what failed and why, then the advice.
+pub(in crate::console::screens) fn unread(error: &OpsError) -> String {
+    format!("cannot be read: {error}.\n{}", error.advice)
+}
+
+/// Writes a text over the lines of a pane, as many as it has.
+pub(in crate::console::screens) fn put_wrapped(
+    buffer: &mut Buffer,
+    area: Rect,
+    text: &str,
+    style: Style,
+) {
+    for (row, line) in wrapped(text, area.width).iter().enumerate() {
+        Pen::new(buffer, area, u16::try_from(row).unwrap_or(u16::MAX)).put(line, style);
+    }
+}
+
+/// A pane without its first column.
+fn indented(area: Rect) -> Rect {
+    Rect {
+        x: area.x + 1,
+        width: area.width.saturating_sub(1),
+        ..area
     }
 }
 
@@ -385,9 +409,7 @@ pub(super) fn event_facts(event: &HistoryEvent) -> String {
 fn checks(state: &State, buffer: &mut Buffer, area: Rect) {
     let (theme, checks) = (&state.theme, &state.run.checks);
     if checks.lines().is_empty() {
-        Pen::new(buffer, area, 0)
-            .gap(1)
-            .put(&checks.empty(), theme.muted);
+        put_wrapped(buffer, indented(area), &checks.empty(), theme.muted);
     }
     let visible = checks.lines().iter().skip(checks.top());
     for (row, (kind, line)) in visible.take(area.height.into()).enumerate() {
@@ -482,4 +504,66 @@ fn aside(state: &State, buffer: &mut Buffer, places: &Layout, area: Rect) {
         ..area
     };
     payload(state, buffer, rest, 0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        console::{
+            StartScreen,
+            screens::{board, credentials, datamart, reports, run, sources},
+            scripted::{Driver, Scenario, ScriptedOperations},
+        },
+        ops::{ExecutionId, OpsErrorKind},
+    };
+
+    /// A chain of reasons that no screen has in one line.
+    fn refused() -> OpsError {
+        let why = "could not list s3://lakehand-prod-state/_state/: ListObjectsV2 was refused: AccessDenied: \
+                   anna is not authorized to perform: s3:ListBucket on lakehand-prod-state";
+        let advice = "ask for the policy of `lakehand iam operator-read-only`";
+        OpsError::new(OpsErrorKind::Platform, why, advice)
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_whole_on_every_screen() {
+        let answers: [(&str, fn(&mut State)); 7] = [
+            ("", |state| {
+                board::answered_executions(state, Err(refused()))
+            }),
+            ("4", |state| sources::answered(state, Err(refused()))),
+            ("5", |state| datamart::answered(state, Err(refused()))),
+            ("5", |state| {
+                datamart::answered_snapshots(state, Err(refused()))
+            }),
+            ("6", |state| reports::answered(state, Err(refused()))),
+            ("8", |state| {
+                credentials::answered(state, Err(refused()), &mut Vec::new());
+            }),
+            ("42", |state| {
+                let id = state.run.id().cloned().unwrap();
+                run::answered(state, &id, 0, Err(refused()));
+            }),
+        ];
+        let error = refused();
+        let told = format!("cannot be read: {error}. {}", error.advice).replace(' ', "");
+        for size in [(80, 24), (200, 50)] {
+            for (keys, answered) in answers {
+                let operations = ScriptedOperations::new(Scenario::Empty, 0).unwrap();
+                let mut driver = Driver::open_held(operations, StartScreen::Board, size).unwrap();
+                let id = ExecutionId("collect:x".into());
+                run::open(&mut driver.state, id, &mut Vec::new());
+                driver.press(keys);
+                answered(&mut driver.state);
+                // Where a word is broken depends on the screen, which words there are does not.
+                let screen: String = driver.screen().split_whitespace().collect();
+                assert!(
+                    screen.contains(&told),
+                    "{keys} at {size:?}: {}",
+                    driver.screen()
+                );
+            }
+        }
+    }
 }

@@ -203,8 +203,6 @@ pub(crate) fn act(state: &mut State, action: ActionId) -> bool {
         ActionId::Collect => collect(state),
         ActionId::StartCrawler => start(state),
         ActionId::StopCrawler => stop(state),
-        // Everything there is to see of a row is on the screen already.
-        ActionId::Open => {}
         _ => return false,
     }
     true

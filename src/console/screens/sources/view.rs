@@ -9,6 +9,7 @@ use crate::{
     console::{
         actions::ActionId,
         format::{age, ago, count, duration, full, plural, running, until},
+        screens::run::{put_wrapped, unread},
         state::State,
         widgets::{
             dialog::wrapped,
@@ -49,7 +50,11 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
     grid::titles(buffer, titles, &COLUMNS, &widths, theme);
     let length = state.sources.len();
     if length == 0 {
-        Pen::new(buffer, area, 0).put(&empty(state), theme.muted);
+        let rest = Rect {
+            height: body.bottom().saturating_sub(area.y),
+            ..area
+        };
+        put_wrapped(buffer, rest, &empty(state), theme.muted);
     }
     let visible = state.sources.cursor.visible(length, area.height.into());
     for (line, position) in visible.enumerate() {
@@ -80,7 +85,7 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
 fn empty(state: &State) -> String {
     let answer = &state.sources.answer;
     match (answer.error(), answer.is_answered()) {
-        (Some(error), _) => format!("cannot be read: {error}. {}", error.advice),
+        (Some(error), _) => unread(error),
         (None, false) => "reading …".to_owned(),
         (None, true) => "the profile has no source".to_owned(),
     }

@@ -186,19 +186,26 @@ impl World {
         Board {
             as_of: self.now,
             today: today(self.now),
-            workflows: vec![
-                self.card(
-                    "collect",
-                    "Collect every stream of the window, then refresh the tables",
-                    48,
-                ),
-                self.card("daily-report", "Build and export the daily report", 348),
-            ],
+            workflows: match self.is_deployed {
+                true => self.cards(),
+                false => Vec::new(),
+            },
             freshness: self.freshness(),
             quality: self.badges(),
             latest_report: self.reports.first().cloned(),
             lake_is_empty: self.executions.is_empty(),
         }
+    }
+
+    fn cards(&self) -> Vec<WorkflowCard> {
+        vec![
+            self.card(
+                "collect",
+                "Collect every stream of the window, then refresh the tables",
+                48,
+            ),
+            self.card("daily-report", "Build and export the daily report", 348),
+        ]
     }
 
     fn card(&self, workflow: &str, description: &str, next: i64) -> WorkflowCard {

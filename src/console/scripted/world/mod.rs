@@ -98,8 +98,16 @@ struct World {
     old_boards: Vec<crate::ops::Board>,
     snapshot: u64,
     crawling: Option<(String, Timestamp)>,
+    /// The profile's name.
+    profile: String,
     /// Whether the profile can show itself with sample data.
     has_sample: bool,
+    /// Whether the profile has a source of its own.
+    is_configured: bool,
+    /// Whether there are workflows.
+    is_deployed: bool,
+    /// Whether executions run in another process than the console's.
+    runs_elsewhere: bool,
     /// A Glue job of a deployment that is not ours.
     job: Option<GlueJob>,
     /// Whether the statement that runs was stopped.
@@ -137,7 +145,11 @@ impl ScriptedOperations {
             old_boards: Vec::new(),
             snapshot: 3,
             crawling: None,
+            profile: "local".to_owned(),
             has_sample: true,
+            is_configured: false,
+            is_deployed: true,
+            runs_elsewhere: false,
             job: None,
             statement_stopped: false,
             versions: credentials::first(NIGHT),
@@ -182,6 +194,34 @@ impl ScriptedOperations {
     #[must_use]
     pub fn without_sample(self) -> Self {
         self.lock().has_sample = false;
+        self
+    }
+
+    /// The profile has this name.
+    #[must_use]
+    pub fn named(self, profile: &str) -> Self {
+        self.lock().profile = profile.to_owned();
+        self
+    }
+
+    /// The profile has a source of its own.
+    #[must_use]
+    pub fn configured(self) -> Self {
+        self.lock().is_configured = true;
+        self
+    }
+
+    /// Nothing is deployed, as in a new AWS account.
+    #[must_use]
+    pub fn undeployed(self) -> Self {
+        self.lock().is_deployed = false;
+        self
+    }
+
+    /// Executions run in no process of this machine, and one signs in to where they do, as on AWS.
+    #[must_use]
+    pub fn elsewhere(self) -> Self {
+        self.lock().runs_elsewhere = true;
         self
     }
 

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use super::{ScriptedOperations, credentials, detail};
+use super::{Execution, ScriptedOperations, credentials, detail};
 use crate::ops::{
-    Board, Credential, CredentialSet, CredentialVersion, Datamart, ExecutionDetail, ExecutionId,
-    ExecutionStatus, ExecutionSummary, GlueJobRun, Identity, LogLine, Operations, OpsError,
-    OpsErrorKind, OpsResult, ReportName, ReportSummary, SignInResult, Snapshot, Sources,
+    Board, Connection, Credential, CredentialSet, CredentialVersion, Datamart, ExecutionDetail,
+    ExecutionId, ExecutionStatus, ExecutionSummary, GlueJobRun, Identity, LogLine, Operations,
+    OpsError, OpsErrorKind, OpsResult, ReportName, ReportSummary, SignInResult, Snapshot, Sources,
     StartRequest, Statement, WorkflowName,
 };
 use crate::pipeline::{dataset::GoldTable, quality::QualityReport};
@@ -19,7 +19,7 @@ impl Operations for ScriptedOperations {
     fn identity(&self) -> Identity {
         let world = self.lock();
         Identity {
-            profile: "local".to_owned(),
+            profile: world.profile.clone(),
             account: "local".to_owned(),
             region: "this machine".to_owned(),
             lake: "~/lakehand".to_owned(),
@@ -27,6 +27,20 @@ impl Operations for ScriptedOperations {
             read_only: world.read_only,
             protected: false,
             has_sample: world.has_sample,
+            is_configured: world.is_configured,
+        }
+    }
+
+    fn connection(&self) -> Connection {
+        let world = self.lock();
+        let runs = |execution: &&Execution| execution.summary.status == ExecutionStatus::Running;
+        let running = world.executions.iter().filter(runs);
+        let ids = running.map(|execution| execution.summary.id.clone());
+        Connection {
+            running_here: ids.filter(|_| !world.runs_elsewhere).collect(),
+            holds_sample: world.executions.iter().any(|execution| execution.sample),
+            login_command: world.runs_elsewhere.then(|| "aws sso login".to_owned()),
+            ..Connection::default()
         }
     }
 

@@ -13,10 +13,10 @@ use super::{Marketo, envelope::next_reset};
 use crate::{
     config::MarketoMode,
     pipeline::{
-        jobs::{ErrorType, JobError, Level},
+        jobs::Level,
         ports::PutCondition,
         sources::{SourceError, http::HttpRequest},
-        state::{QuotaFigure, QuotaState, STATE_PREFIX, StateError},
+        state::{QuotaFigure, QuotaState, STATE_PREFIX},
     },
 };
 
@@ -44,10 +44,6 @@ struct Usage {
     total: u64,
 }
 
-fn state_failed(error: &StateError) -> SourceError {
-    SourceError::Sink(JobError::new(ErrorType::StorageError, error.to_string()))
-}
-
 impl Marketo {
     fn bulk_account(&self) -> String {
         format!("{}-bulk", self.account)
@@ -59,7 +55,7 @@ impl Marketo {
 
     async fn quota(&self, account: &str) -> Result<Option<QuotaState>, SourceError> {
         let found = QuotaState::load(&self.store, "marketo", account).await;
-        found.map_err(|error| state_failed(&error))
+        found.map_err(|error| SourceError::Sink(error.into()))
     }
 
     /// What is kept of the quota must not make a collection fail.

@@ -1,6 +1,6 @@
-//! What the Glue catalog knows below a crawler's targets.
+//! What a crawler looks at, and what the Glue catalog knows of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_glue::types as sdk;
 use futures::{StreamExt, TryStreamExt};
@@ -20,7 +20,7 @@ const TABLES: Api = Api::paced("glue", "GetTables", 5.0, 2.0);
 const PARTITIONS: Api = Api::paced("glue", "GetPartitions", 10.0, 5.0);
 
 /// The S3 folders a crawler looks at, each with a slash at its end.
-pub(super) fn targets(crawler: &sdk::Crawler) -> Vec<String> {
+fn folders(crawler: &sdk::Crawler) -> Vec<String> {
     let targets = crawler.targets().map(sdk::CrawlerTargets::s3_targets);
     targets
         .unwrap_or_default()
@@ -30,8 +30,33 @@ pub(super) fn targets(crawler: &sdk::Crawler) -> Vec<String> {
         .collect()
 }
 
+/// The tables a crawler names itself, as those of our stacks do, by database.
+fn named(crawler: &sdk::Crawler) -> &[sdk::CatalogTarget] {
+    let targets = crawler.targets();
+    targets
+        .map(sdk::CrawlerTargets::catalog_targets)
+        .unwrap_or_default()
+}
+
+/// What a crawler looks at, for people: its folders, and the tables it names.
+pub(super) fn crawled(profile: &Profile, crawler: &sdk::Crawler) -> String {
+    let folders = folders(crawler);
+    let folders = folders.iter().map(|folder| shown(profile, folder));
+    let own = profile.database();
+    let tables = named(crawler).iter().flat_map(|target| {
+        // A table of the profile's database by its name; any other by its whole one.
+        let database = match target.database_name() {
+            name if name == own => String::new(),
+            name => format!("{name}."),
+        };
+        let tables = target.tables().iter();
+        tables.map(move |table| format!("{database}{table}"))
+    });
+    folders.chain(tables).collect::<Vec<_>>().join(", ")
+}
+
 /// A place in the profile's buckets by its key; any other by its whole address.
-pub(super) fn shown(profile: &Profile, address: &str) -> String {
+fn shown(profile: &Profile, address: &str) -> String {
     let prefix = match profile.aws.prefix.as_str() {
         "" => String::new(),
         prefix => format!("{prefix}/"),
@@ -43,14 +68,41 @@ pub(super) fn shown(profile: &Profile, address: &str) -> String {
         .to_owned()
 }
 
-/// The tables of a crawler's database that lie below its targets.
+/// The tables that a crawler looks at, as the catalog knows them.
 pub(super) async fn tables(
     clients: &Clients,
     crawler: &sdk::Crawler,
 ) -> Result<Vec<CataloguedTable>, CrawlerError> {
-    let Some(database) = crawler.database_name().filter(|name| !name.is_empty()) else {
-        return Ok(Vec::new());
-    };
+    let own = crawler.database_name().filter(|name| !name.is_empty());
+    let databases: BTreeSet<&str> = named(crawler)
+        .iter()
+        .map(sdk::CatalogTarget::database_name)
+        .chain(own)
+        .collect();
+    let mut found = Vec::new();
+    for database in databases {
+        let mut tables = tables_of(clients, database).await?;
+        tables.retain(|table| looks_at(crawler, database, table));
+        let read = futures::stream::iter(tables)
+            .map(|table| async move { catalogued(clients, database, &table).await });
+        found.extend(read.buffered(4).try_collect::<Vec<_>>().await?);
+    }
+    Ok(found)
+}
+
+/// Whether a table of this database lies below a crawler's folders, or is one that it names.
+fn looks_at(crawler: &sdk::Crawler, database: &str, table: &sdk::Table) -> bool {
+    let place = format!("{}/", location(table).trim_end_matches('/'));
+    let folders = folders(crawler);
+    let below = folders.iter().any(|folder| place.starts_with(folder));
+    below
+        || named(crawler).iter().any(|target| {
+            target.database_name() == database && target.tables().contains(&table.name)
+        })
+}
+
+/// Every table of a database.
+async fn tables_of(clients: &Clients, database: &str) -> Result<Vec<sdk::Table>, CrawlerError> {
     let page = |token: Option<String>| async move {
         let call = clients.glue.get_tables().database_name(database);
         let sent = call.set_next_token(token).send();
@@ -61,16 +113,7 @@ pub(super) async fn tables(
             Err(error) => Err(CrawlerError::Platform(error.into())),
         }
     };
-    let all: Vec<sdk::Table> = pages(page).try_concat().await?;
-    let targets = targets(crawler);
-    let below = |table: &sdk::Table| {
-        let place = format!("{}/", location(table).trim_end_matches('/'));
-        targets.iter().any(|target| place.starts_with(target))
-    };
-    let below: Vec<sdk::Table> = all.into_iter().filter(below).collect();
-    let read = futures::stream::iter(below)
-        .map(|table| async move { catalogued(clients, database, &table).await });
-    read.buffered(4).try_collect().await
+    pages(page).try_concat().await
 }
 
 fn location(table: &sdk::Table) -> &str {

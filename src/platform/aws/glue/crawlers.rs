@@ -138,11 +138,7 @@ impl AwsCrawlers {
         let elapsed = SignedDuration::from_millis(crawler.crawl_elapsed_time);
         let name = crawler.name().unwrap_or_default();
         Ok(Crawler {
-            prefix: catalog::targets(crawler)
-                .iter()
-                .map(|target| catalog::shown(&self.profile, target))
-                .collect::<Vec<_>>()
-                .join(", "),
+            prefix: catalog::crawled(&self.profile, crawler),
             running_since: runs
                 .then(|| Timestamp::now().checked_sub(elapsed).ok())
                 .flatten(),

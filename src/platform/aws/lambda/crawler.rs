@@ -5,6 +5,9 @@
 //! for the crawler's end and starts it again; when its time is up before, the object stays, and the next event does
 //! it: another landing, or EventBridge's "Glue Crawler State Change", which this function takes, too.
 //!
+//! So that no start is lost, whoever removes the object starts the crawler next, and writes it again where that is
+//! refused. So that none is made twice, whoever waits and finds it gone is done.
+//!
 //! It calls Glue itself and not by the operator's port: that one finds crawlers by listing all of them, and this
 //! function's role may only start and read those that it is for.
 
@@ -38,6 +41,9 @@ const LOOK: Api = Api::free("glue", "GetCrawler");
 const LOOKS: Duration = Duration::from_secs(5);
 /// How long one who waits is believed to wait: no function lives longer.
 const BELIEVED: SignedDuration = SignedDuration::from_mins(15);
+
+/// What there is to do where somebody waits: nothing.
+const WAITED_FOR: &str = "runs; its next start is owed already, and somebody waits for it";
 
 /// A start that is owed to a crawler.
 #[derive(Debug, Serialize, Deserialize)]
@@ -155,28 +161,32 @@ struct Crawl<'a> {
 
 impl Crawl<'_> {
     async fn landed(&self, name: &str) -> Result<&'static str, Failure> {
-        if self.start(name).await? {
-            self.forget(name).await;
+        if self.is_owed(name).await? {
+            if self.is_ready(name).await? {
+                return self.settle_or_wait(name).await;
+            }
+        } else if self.start(name).await? {
             return Ok("started");
         }
         if !self.remember(name).await? {
-            return Ok("runs; its next start is owed already, and somebody waits for it");
+            return Ok(WAITED_FOR);
         }
         self.again(name).await
     }
 
     async fn ended(&self, name: &str) -> Result<&'static str, Failure> {
-        let owed = self.context.lake.std.get(&key(name)).await;
-        match owed {
-            Err(StoreError::NotFound { .. }) => return Ok("nothing is owed"),
-            Err(error) => return Err(stored(&error)),
-            Ok(_) => {}
+        if !self.is_owed(name).await? {
+            return Ok("nothing is owed");
         }
-        self.forget(name).await;
-        if self.start(name).await? {
-            return Ok("started again");
+        self.settle_or_wait(name).await
+    }
+
+    /// Makes the start that is owed, now or at the crawler's end.
+    async fn settle_or_wait(&self, name: &str) -> Result<&'static str, Failure> {
+        match self.settle(name).await? {
+            Some(did) => Ok(did),
+            None => self.again(name).await,
         }
-        Ok("was started by somebody else")
     }
 
     /// Waits for the crawler's end and starts it again.
@@ -187,16 +197,38 @@ impl Crawl<'_> {
                 () = self.time_up.cancelled() => return Ok("runs; its next start stays owed"),
                 () = self.context.cancel.cancelled() => return Ok("runs; its next start stays owed"),
             }
-            if self.is_ready(name).await? {
-                // First forgotten, then started: what lands in between asks for a start of its own.
-                self.forget(name).await;
-                let started = self.start(name).await?;
-                return Ok(if started {
-                    "started again"
-                } else {
-                    "was started by somebody else"
-                });
+            if !self.is_owed(name).await? {
+                return Ok("was started by somebody else");
             }
+            if self.is_ready(name).await?
+                && let Some(did) = self.settle(name).await?
+            {
+                return Ok(did);
+            }
+        }
+    }
+
+    /// Makes the start that is owed; `None` when the crawler still stops or runs once more, and it is for the caller
+    /// to wait for it.
+    async fn settle(&self, name: &str) -> Result<Option<&'static str>, Failure> {
+        // First forgotten, then started: what lands in between asks for a start of its own.
+        self.forget(name).await;
+        let started = self.start(name).await;
+        if matches!(started, Ok(true)) {
+            return Ok(Some("started again"));
+        }
+        // A call that failed leaves the start owed, too: the event comes once more.
+        let waits = self.remember(name).await?;
+        started?;
+        Ok((!waits).then_some(WAITED_FOR))
+    }
+
+    /// Whether a start is owed.
+    async fn is_owed(&self, name: &str) -> Result<bool, Failure> {
+        match self.context.lake.std.get(&key(name)).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(stored(&error)),
         }
     }
 
@@ -272,7 +304,7 @@ fn waiter(bytes: &[u8]) -> Option<Timestamp> {
 }
 
 fn stored(error: &StoreError) -> Failure {
-    Failure::new(ErrorType::StorageError.name(), error.to_string())
+    Failure::new(ErrorType::from(error).name(), error.to_string())
 }
 
 /// Glue's failure under the name that Step Functions gives it.

@@ -1,13 +1,16 @@
 //! The settings of a deployed function, from its environment.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use futures::TryStreamExt;
 
 use crate::{
     config::{Config, Home, PlatformKind, Profile},
-    pipeline::text::for_terminal,
-    platform::aws::{Clients, functions::Functions, s3},
+    pipeline::{
+        jobs::{ErrorType, JobError},
+        text::for_terminal,
+    },
+    platform::aws::{Clients, call::CallError, functions::Functions, s3},
 };
 
 /// `s3://bucket/key` of the configuration, which holds no secrets.
@@ -65,27 +68,41 @@ pub(super) async fn tell_init_error(error_type: &str, why: String) -> String {
 /// The ports of the function's profile.
 ///
 /// # Errors
-/// One sentence: which variable or object is wrong, and why.
-pub(super) async fn ports() -> Result<Functions, String> {
+/// `InvalidInput` with one sentence: which variable or object is wrong, and why; `TransientPlatformError` when the
+/// object cannot be read for now.
+pub(super) async fn ports() -> Result<Functions, JobError> {
     let home = Home::below(&std::env::temp_dir().join("lakehand"));
     let (text, from) = match (variable(TEXT), variable(URI)) {
         (Some(text), _) => (text, TEXT.to_owned()),
         (None, Some(uri)) => (object(&uri, &home).await?, uri),
         (None, None) => {
-            return Err(format!(
+            return Err(unusable(format!(
                 "neither {URI} nor {TEXT} is set; deploy the function's stack again"
-            ));
+            )));
         }
     };
     let profile = profile(&text, &home).map_err(|why| {
-        format!(
+        unusable(format!(
             "the settings in {} cannot be used: {why}",
             for_terminal(&from)
-        )
+        ))
     })?;
-    Functions::open(Arc::new(profile))
-        .await
-        .map_err(|error| error.to_string())
+    Functions::open(Arc::new(profile)).await.map_err(unusable)
+}
+
+/// Settings that somebody has to mend.
+fn unusable(why: impl fmt::Display) -> JobError {
+    JobError::new(ErrorType::InvalidInput, why.to_string())
+}
+
+/// Settings that could not be read: what passes by itself says nothing against them.
+fn unread(error: &CallError) -> JobError {
+    let why = format!("{error}; {}", error.advice());
+    if error.is_transient() {
+        JobError::new(ErrorType::TransientPlatformError, why)
+    } else {
+        unusable(why)
+    }
 }
 
 fn profile(text: &str, home: &Home) -> Result<Profile, String> {
@@ -107,30 +124,24 @@ fn profile(text: &str, home: &Home) -> Result<Profile, String> {
 }
 
 /// The text of an object.
-async fn object(uri: &str, home: &Home) -> Result<String, String> {
+async fn object(uri: &str, home: &Home) -> Result<String, JobError> {
     let place = uri
         .strip_prefix("s3://")
         .and_then(|rest| rest.split_once('/'));
     let (bucket, key) = place.ok_or_else(|| {
-        format!(
+        unusable(format!(
             "{URI} is '{}' and should be s3://bucket/key",
             for_terminal(uri)
-        )
+        ))
     })?;
-    let plain = Config::parse("[profiles.start]\nplatform = \"aws\"\n", home)
-        .map_err(|error| error.to_string())?;
-    let plain = plain
-        .profile(Some("start"))
-        .map_err(|error| error.to_string())?;
+    let plain = Config::parse("[profiles.start]\nplatform = \"aws\"\n", home).map_err(unusable)?;
+    let plain = plain.profile(Some("start")).map_err(unusable)?;
     let clients = Clients::open(plain).await;
     let (_, body) = s3::object(&clients, bucket, key)
         .await
-        .map_err(|error| format!("{error}; {}", error.advice()))?;
-    let pieces: Vec<bytes::Bytes> = body
-        .try_collect()
-        .await
-        .map_err(|error| error.to_string())?;
-    String::from_utf8(pieces.concat()).map_err(|_| format!("{uri} is no UTF-8 text"))
+        .map_err(|error| unread(&error))?;
+    let pieces: Vec<bytes::Bytes> = body.try_collect().await?;
+    String::from_utf8(pieces.concat()).map_err(|_| unusable(format!("{uri} is no UTF-8 text")))
 }
 
 #[cfg(test)]

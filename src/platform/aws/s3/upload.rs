@@ -52,7 +52,8 @@ pub(super) async fn file(
     if bytes <= PART_BYTES {
         let body = Body::from_path(&file.0).await;
         let body = body.map_err(|error| unreadable(&file.0, &error))?;
-        return store.put_body(key, body, condition).await;
+        let limits = without_total_limit();
+        return store.put_body(key, body, condition, limits).await;
     }
     let upload = Upload::begin(store, key, condition).await?;
     let sent = async {

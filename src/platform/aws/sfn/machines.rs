@@ -13,7 +13,7 @@ use crate::{
 };
 
 const LIST: Api = Api::paced("states", "ListStateMachines", 25.0, 1.25);
-/// Deployments are rare; what is not found is looked for anew at once.
+/// Deployments are rare; what is not found, or asked for anew, is looked for at once.
 const KNOWN_FOR: Duration = Duration::from_secs(300);
 
 /// A state machine of the profile.
@@ -62,8 +62,15 @@ impl Machines {
             return Ok(machines.clone());
         }
         let machines = read(clients, profile).await?;
-        *known = Some((Instant::now(), machines.clone()));
+        *known = kept(&machines);
         Ok(machines)
+    }
+
+    /// What is asked next is to be as it is then. A list that is being read at this moment is new.
+    pub(super) fn forget(&self) {
+        if let Ok(mut known) = self.known.try_lock() {
+            *known = None;
+        }
     }
 
     /// The one with this name.
@@ -87,6 +94,11 @@ impl Machines {
         let machines = self.all(clients, profile).await?;
         own(&machines).ok_or_else(|| unknown(name, &machines, profile))
     }
+}
+
+/// What was read a moment ago, if it is worth keeping: where nothing is there, somebody is about to deploy.
+fn kept(machines: &[Machine]) -> Option<(Instant, Vec<Machine>)> {
+    (!machines.is_empty()).then(|| (Instant::now(), machines.to_vec()))
 }
 
 fn unknown(name: &WorkflowName, machines: &[Machine], profile: &Profile) -> OpsError {
@@ -231,6 +243,20 @@ mod tests {
             "scheduled",
         ];
         assert_eq!(shown, wanted);
+    }
+
+    #[tokio::test]
+    async fn a_list_is_kept_until_it_is_forgotten_and_an_empty_one_never() {
+        let machine = Machine {
+            shown: "collect".into(),
+            arn: "arn:aws:states:r:1:stateMachine:a-b-collect".to_owned(),
+        };
+        assert!(kept(&[]).is_none());
+        let machines = Machines::default();
+        *machines.known.lock().await = kept(&[machine]);
+        assert!(machines.known.lock().await.is_some());
+        machines.forget();
+        assert!(machines.known.lock().await.is_none());
     }
 
     #[test]

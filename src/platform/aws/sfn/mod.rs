@@ -292,6 +292,7 @@ impl Workflows for StepFunctions {
 
     fn forget(&self) {
         self.executions.forget_all();
+        self.machines.forget();
     }
 
     async fn start(&self, request: StartRequest) -> OpsResult<ExecutionId> {

@@ -2,22 +2,28 @@
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
-use super::{CloudFormation, s3};
+use super::{CallFailure, CloudFormation, s3};
 use crate::{
     ops::{OpsError, OpsErrorKind, OpsResult},
     pipeline::text::for_terminal,
 };
 
 impl CloudFormation {
-    /// Deletes page by page until nothing is left; how many versions and markers there were.
+    /// Deletes page by page until nothing is left; how many versions and markers there were. A bucket that is not there
+    /// has none.
     pub(super) async fn versions_deleted(&self, bucket: &str) -> OpsResult<u64> {
         let mut deleted = 0;
         loop {
             let call = self.clients.s3.list_object_versions().bucket(bucket);
-            let page = self
+            let page = match self
                 .clients
                 .call(s3("ListObjectVersions"), bucket, call.send())
-                .await?;
+                .await
+            {
+                Ok(page) => page,
+                Err(error) if error.failure == CallFailure::NotFound => return Ok(deleted),
+                Err(error) => return Err(error.into()),
+            };
             let versions = page
                 .versions()
                 .iter()

@@ -240,7 +240,9 @@ impl Stacks for CloudFormation {
                 .is_some_and(|status| status.as_str() == "REVIEW_IN_PROGRESS")
         };
         let creates = there.as_ref().is_none_or(new);
-        let kept = there.as_ref().map_or(&[][..], |stack| stack.parameters());
+        // A stack that was never made has no values that could stay.
+        let made = there.as_ref().filter(|stack| !new(stack));
+        let kept = made.map_or(&[][..], |stack| stack.parameters());
         if creates && is_large(request) && !self.has_bucket(&request.template_bucket).await? {
             return Ok(Prepared::Later {
                 bucket: request.template_bucket.clone(),
@@ -449,10 +451,15 @@ impl Stacks for CloudFormation {
     async fn delete_bucket(&self, bucket: &str) -> OpsResult<u64> {
         let deleted = self.versions_deleted(bucket).await?;
         let call = self.clients.s3.delete_bucket().bucket(bucket);
-        self.clients
+        match self
+            .clients
             .call(s3("DeleteBucket"), bucket, call.send())
-            .await?;
-        Ok(deleted)
+            .await
+        {
+            Err(error) if error.failure != CallFailure::NotFound => Err(error.into()),
+            // A destruction that is repeated finds some of them gone.
+            _ => Ok(deleted),
+        }
     }
 }
 

@@ -14,11 +14,11 @@ pub(super) fn failed(action: &'static str, key: &str, error: &Error) -> StoreErr
         }
         ErrorKind::StorageFull => (
             "the disk is full: free some space, then redrive the execution",
-            true,
+            false,
         ),
         ErrorKind::QuotaExceeded => (
             "your disk quota is used up: free some space, then redrive the execution",
-            true,
+            false,
         ),
         ErrorKind::PermissionDenied => (
             "give this user the right to read and write the data folder, or choose another data_dir",

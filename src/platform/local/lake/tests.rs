@@ -245,7 +245,7 @@ fn failures_of_the_disk_say_what_to_do() {
         matches!(
             full,
             StoreError::Failed {
-                transient: true,
+                transient: false,
                 ..
             }
         ),

@@ -7,12 +7,10 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use crate::{
     console::{
         format::{duration, moment, running},
+        screens::run::{put_wrapped, unread},
         state::{Requested, State},
         theme::execution_mark,
-        widgets::{
-            grid::{self, Column},
-            text::Pen,
-        },
+        widgets::grid::{self, Column},
     },
     ops::{ExecutionStatus, ExecutionSummary},
 };
@@ -37,23 +35,23 @@ pub(super) fn executions(state: &State, buffer: &mut Buffer, area: Rect) {
     let widths = grid::widths(&COLUMNS, inner.width);
     grid::titles(buffer, inner, &COLUMNS, &widths, theme);
     let height = usize::from(area.height.saturating_sub(1));
-    if state.board.order.is_empty() {
-        let text = match (
-            state.board.executions.is_answered(),
-            state.board.executions.error(),
-        ) {
-            (_, Some(error)) => format!("cannot be read: {error}"),
-            (true, None) => "none".to_owned(),
-            (false, None) => "reading …".to_owned(),
-        };
-        Pen::new(buffer, inner, 1).put(&text, theme.muted);
-        return;
-    }
     let rows = Rect {
         y: inner.y + 1,
         height: inner.height.saturating_sub(1),
         ..inner
     };
+    if state.board.order.is_empty() {
+        let text = match (
+            state.board.executions.is_answered(),
+            state.board.executions.error(),
+        ) {
+            (_, Some(error)) => unread(error),
+            (true, None) => "none".to_owned(),
+            (false, None) => "reading …".to_owned(),
+        };
+        put_wrapped(buffer, rows, &text, theme.muted);
+        return;
+    }
     for (line, position) in state
         .board
         .cursor

@@ -15,7 +15,7 @@ use crate::{
             text::{Pen, width},
         },
     },
-    ops::{ExecutionDetail, ExecutionSummary, Redrive},
+    ops::{ExecutionDetail, ExecutionSummary, Redrive, RootCause, triage},
 };
 
 /// Draws every stream's age, and the newest report.
@@ -133,13 +133,25 @@ struct Passage {
     least: usize,
 }
 
-/// What failed, whether a redrive is safe, the cause, what it means, what to do. Where room is short the cause is
-/// cut before the remedy: what to do must be on the screen.
+/// Lines of the remedy: what to do must be on the screen, so it keeps them when all else has given way.
+const REMEDY: usize = 6;
+
+/// Why a redrive that is safe is not yet the thing to do.
+fn but(cause: &RootCause) -> Option<&'static str> {
+    if cause.retry_helps == Some(false) {
+        Some("fails again until mended")
+    } else {
+        triage::is_better_later(cause).then_some("better later")
+    }
+}
+
+/// What failed, whether a redrive is safe, the cause, what it means, what to do.
 fn why(state: &State, detail: &ExecutionDetail, area: Rect) -> Vec<(String, Style)> {
     let theme = &state.theme;
     let mut passages = Vec::new();
     let mut add = |text: &str, style: Style, most: usize, least: usize| {
-        let lines = wrapped(text, area.width).into_iter().take(most).collect();
+        let mut lines = wrapped(text, area.width);
+        shorten(&mut lines, most);
         passages.push(Passage {
             lines,
             style,
@@ -152,9 +164,16 @@ fn why(state: &State, detail: &ExecutionDetail, area: Rect) -> Vec<(String, Styl
     }
     match &detail.redrive {
         Redrive::Possible { safety, .. } => {
-            let key = state.key(ActionId::Redrive);
-            let text = format!("{key} redrive is safe: {safety}");
-            add(&text, theme.good, 3, 1);
+            let key = match state.may_change() {
+                Ok(()) => format!("{} ", state.key(ActionId::Redrive)),
+                Err(_) => String::new(),
+            };
+            let (but, style, least) = match detail.root_cause.as_ref().and_then(but) {
+                None => (String::new(), theme.good, 1),
+                Some(but) => (format!(", but {but}"), theme.warn, 2),
+            };
+            let text = format!("{key}redrive is safe{but}: {safety}");
+            add(&text, style, 3, least);
         }
         Redrive::NotPossible { reason } if needs_care(detail.summary.status) => {
             add(&format!("no redrive: {reason}"), theme.warn, 3, 2);
@@ -167,7 +186,7 @@ fn why(state: &State, detail: &ExecutionDetail, area: Rect) -> Vec<(String, Styl
             add(meaning, theme.muted, 3, 0);
         }
         if let Some(remedy) = &cause.remedy {
-            add(&format!("→ {remedy}"), theme.accent, 4, 4);
+            add(&format!("→ {remedy}"), theme.accent, REMEDY, REMEDY);
         }
     }
     cut(&mut passages, usize::from(area.height).saturating_sub(2));
@@ -177,27 +196,34 @@ fn why(state: &State, detail: &ExecutionDetail, area: Rect) -> Vec<(String, Styl
         .collect()
 }
 
-/// Shortens passages to so many lines together, from the one that may lose most.
-fn cut(passages: &mut [Passage], room: usize) {
-    let mut over = passages
-        .iter()
-        .map(|passage| passage.lines.len())
-        .sum::<usize>()
-        .saturating_sub(room);
-    while over > 0 {
-        let spare = |passage: &Passage| passage.lines.len().saturating_sub(passage.least);
-        let longest = passages
-            .iter_mut()
-            .max_by_key(|passage| spare(passage))
-            .filter(|passage| spare(passage) > 0);
-        let Some(passage) = longest else {
-            return;
-        };
-        passage.lines.pop();
-        if let Some(last) = passage.lines.last_mut() {
+/// Cuts lines off, with a sign that something was left out.
+fn shorten(lines: &mut Vec<String>, most: usize) {
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
             last.push('…');
         }
-        over -= 1;
+    }
+}
+
+/// Shortens passages to so many lines together: first to the least of each, from the one that may lose most; then the
+/// longest but the remedy, and that last.
+fn cut(passages: &mut [Passage], room: usize) {
+    let lines = passages.iter().map(|passage| passage.lines.len());
+    let over = lines.sum::<usize>().saturating_sub(room);
+    let gives = |passage: &Passage| {
+        let lines = passage.lines.len();
+        match lines.saturating_sub(passage.least) {
+            0 => (0, lines > 0 && passage.least < REMEDY, lines),
+            spare => (spare, false, 0),
+        }
+    };
+    for _ in 0..over {
+        let Some(passage) = passages.iter_mut().max_by_key(|passage| gives(passage)) else {
+            return;
+        };
+        let left = passage.lines.len().saturating_sub(1);
+        shorten(&mut passage.lines, left);
     }
 }
 
@@ -227,4 +253,63 @@ fn from_summary(state: &State, execution: &ExecutionSummary, columns: u16) -> Ve
         ));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::{
+        StartScreen,
+        scripted::{Driver, Scenario, ScriptedOperations},
+    };
+
+    /// The side pane of the failed night, its cause changed, in so many lines of an 80x24 screen.
+    fn told(height: u16, change: impl FnOnce(&mut RootCause)) -> Vec<String> {
+        let operations = ScriptedOperations::new(Scenario::Night, 200).unwrap();
+        let mut driver = Driver::open(operations, StartScreen::Board, (80, 24)).unwrap();
+        driver.wait(500);
+        let state = &driver.state;
+        let id = &state.board.selected_execution().unwrap().id;
+        let mut detail = state.board.preview_of(id).cloned().unwrap();
+        change(detail.root_cause.as_mut().unwrap());
+        let area = Rect::new(0, 0, 32, height);
+        let lines = why(state, &detail, area);
+        lines.into_iter().map(|(line, _)| line).collect()
+    }
+
+    #[test]
+    fn the_remedy_is_whole_while_anything_else_can_give_way() {
+        let remedy = "→ Collect the window again, then redrive; if it stays, open the quarantine file named in the log.";
+        for height in 7..=40 {
+            let lines = told(height, |_| {});
+            let room = usize::from(height) - 2;
+            assert!(lines.len() <= room, "{height}: {lines:?}");
+            assert!(lines.join(" ").ends_with(remedy), "{height}: {lines:?}");
+            assert!(lines[0].starts_with("CheckQuality"), "{height}: {lines:?}");
+        }
+        let lines = told(4, |_| {});
+        assert_eq!(lines.len(), 2);
+        assert!(lines[1].ends_with('…'), "{lines:?}");
+    }
+
+    #[test]
+    fn whatever_is_left_out_of_a_passage_leaves_a_sign() {
+        let lines = told(40, |cause| cause.remedy = Some("mend it ".repeat(60)));
+        assert!(lines[lines.len() - 1].ends_with('…'), "{lines:?}");
+    }
+
+    #[test]
+    fn a_redrive_that_fails_again_is_not_only_called_safe() {
+        let safe = told(40, |_| {}).join(" ");
+        assert!(safe.contains("D redrive is safe: ReplaceWindow"), "{safe}");
+        let mended = told(12, |cause| cause.retry_helps = Some(false)).join(" ");
+        let until = "D redrive is safe, but fails again until mended:";
+        assert!(mended.contains(until), "{mended}");
+        let later = triage::remedy_for("LeaseHeld", "", "").unwrap();
+        let later = told(40, |cause| cause.remedy = Some(later.remedy.clone())).join(" ");
+        assert!(
+            later.contains("D redrive is safe, but better later:"),
+            "{later}"
+        );
+    }
 }

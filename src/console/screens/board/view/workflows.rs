@@ -9,6 +9,7 @@ use super::{
 use crate::{
     console::{
         format::{ago, plural, until},
+        screens::run::{put_wrapped, unread},
         state::State,
         theme::{execution_mark, needs_care, stage_mark},
         widgets::text::{Pen, fit, width},
@@ -19,6 +20,9 @@ use crate::{
 /// Draws every workflow, those that failed first.
 pub(super) fn workflows(state: &State, buffer: &mut Buffer, area: Rect) {
     let Some(board) = state.board.board() else {
+        if let Some(error) = state.board.answer.error() {
+            put_wrapped(buffer, area, &unread(error), state.theme.text);
+        }
         return;
     };
     let mut cards: Vec<&WorkflowCard> = board.workflows.iter().collect();

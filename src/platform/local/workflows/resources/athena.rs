@@ -69,7 +69,7 @@ pub(super) async fn run_statement(
             };
             let reason = json!({
                 "StateChangeReason": message,
-                "AthenaError": { "ErrorCategory": category(&error), "Retryable": retryable(&error), "ErrorMessage": message },
+                "AthenaError": { "ErrorCategory": category(&error), "Retryable": error.is_transient(), "ErrorMessage": message },
             });
             Err(TaskFailure::new(
                 "States.TaskFailed",
@@ -90,17 +90,6 @@ fn category(error: &QueryError) -> u8 {
         QueryError::Conflict { .. } | QueryError::Failed { .. } => 1,
         QueryError::Cancelled => 3,
     }
-}
-
-fn retryable(error: &QueryError) -> bool {
-    matches!(
-        error,
-        QueryError::Conflict { .. }
-            | QueryError::Failed {
-                transient: true,
-                ..
-            }
-    )
 }
 
 /// Puts SQL literals in the place of `?`, outside of strings, quoted names and comments.

@@ -294,6 +294,88 @@ async fn a_staging_table_that_a_killed_build_left_behind_is_cleared_once() {
     }
 }
 
+/// Where the statement of a build puts its table; none of another statement.
+fn staged_in(sql: &str) -> Option<String> {
+    let (_, rest) = sql.split_once("location = '")?;
+    let (folder, _) = rest.split_once('\'')?;
+    Some(folder.to_owned())
+}
+
+/// Jobs with an Athena that builds, or refuses to, by the folder of the build's table.
+fn building(refusal: impl Fn(String) -> Option<&'static str> + Send + Sync + 'static) -> Scripted {
+    jobs()
+        .says("plan-datamart", |_, _| Ok(plan("table")))
+        .on(ATHENA, move |call: TaskCall, _| {
+            let sql = call.parameters["QueryString"].as_str().unwrap().to_owned();
+            let refused = staged_in(&sql).and_then(&refusal);
+            async move {
+                if let Some(reason) = refused {
+                    let cause = json!({ "Status": { "StateChangeReason": reason } });
+                    return Err(TaskFailure::new("States.TaskFailed", cause.to_string()));
+                }
+                Ok(json!({ "QueryExecution": { "QueryExecutionId": "q", "Query": sql, "Statistics": { "DataScannedInBytes": 5 } } }))
+            }
+        })
+}
+
+/// As Athena says it.
+const NOT_EMPTY: &str =
+    "ICEBERG_FILESYSTEM_ERROR: Cannot create a table on a non-empty location: s3://std/staging/a/1";
+
+/// What it proves: where the machines go. Athena is played: a build that dies leaves files in its folder, and a folder
+/// with files takes no table.
+#[tokio::test]
+async fn files_of_a_build_that_died_block_no_redrive() {
+    for (workflow, dying, expected) in [
+        ("daily-report", 1, &["1", "1", "2"][..]),
+        ("datamart", 1, &["1", "1", "2"][..]),
+        ("daily-report", 2, &["1", "1", "2", "2", "3"][..]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let folders: Arc<Mutex<Vec<String>>> = Arc::default();
+        let asked = Arc::clone(&folders);
+        let resources = building(move |folder| {
+            let mut folders = folders.lock().unwrap();
+            let taken = folders.contains(&folder);
+            folders.push(folder);
+            let begun: std::collections::HashSet<&String> = folders.iter().collect();
+            if taken {
+                Some(NOT_EMPTY)
+            } else {
+                (begun.len() <= dying).then_some("Query exhausted resources at this scale factor")
+            }
+        });
+        let (workflows, _) = built_in(folder.path(), resources);
+        let (id, mut summary) = finish(&workflows, workflow).await;
+        for _ in 0..dying {
+            assert_eq!(summary.status, ExecutionStatus::Failed, "{workflow}");
+            workflows.redrive(&id).await.unwrap();
+            summary = workflows.wait(&id).await.unwrap();
+        }
+        assert_eq!(summary.status, ExecutionStatus::Succeeded, "{workflow}");
+        let asked = asked.lock().unwrap().clone();
+        let places: Vec<&str> = asked
+            .iter()
+            .map(|folder| folder.trim_end_matches('/').rsplit('/').next().unwrap())
+            .collect();
+        assert_eq!(places, expected, "{workflow}: {asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_build_that_finds_no_empty_folder_gives_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (workflows, resources) = built_in(folder.path(), building(|_| Some(NOT_EMPTY)));
+    let (_, summary) = finish(&workflows, "daily-report").await;
+    assert_eq!(summary.status, ExecutionStatus::Failed);
+    let calls = resources.calls.lock().unwrap().clone();
+    let folders: std::collections::HashSet<String> = calls
+        .iter()
+        .filter_map(|(_, call)| staged_in(call["QueryString"].as_str()?))
+        .collect();
+    assert_eq!(folders.len(), 20);
+}
+
 #[tokio::test]
 async fn a_lost_commit_race_is_repeated_and_a_held_lease_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();
@@ -557,4 +639,70 @@ async fn a_backfill_nests_its_chunks_and_repeats_only_the_failed_one() {
         .map(|one| one.window.unwrap().from().to_string())
         .collect();
     assert_eq!(windows, ["2026-01-03", "2026-01-01", "2026-01-02"]);
+}
+
+/// What Step Functions lets a state take or give.
+const LARGEST_PAYLOAD: usize = 262_144;
+
+/// The largest input or output of a state.
+async fn largest_payload(workflows: &LocalWorkflows, id: &ExecutionId) -> usize {
+    let events = history(workflows, id).await;
+    let sizes = events.iter().flat_map(|event| {
+        let details = &event.details;
+        [&details.input, &details.output].map(|text| text.as_deref().map_or(0, str::len))
+    });
+    sizes.max().unwrap()
+}
+
+#[tokio::test]
+async fn many_failed_chunks_with_long_causes_fit_into_a_payload() {
+    let folder = tempfile::tempdir().unwrap();
+    let resources = jobs()
+        .says("plan-backfill", |_, _| {
+            let day = |day: u32| json!({ "from": format!("2026-01-{day:02}"), "to": format!("2026-01-{day:02}") });
+            Ok(json!({ "chunks": (1..=31).rev().map(day).collect::<Vec<_>>() }))
+        })
+        .says("normalise", |_, _| {
+            Err(TaskFailure::new("DataContractError", "SELECT 1 ".repeat(1_200)))
+        });
+    let (workflows, resources) = built_in(folder.path(), resources);
+    let (id, summary) = finish(&workflows, "backfill").await;
+    assert_eq!(
+        (summary.status, summary.error.as_deref()),
+        (ExecutionStatus::Failed, Some("DataContractError"))
+    );
+    let size = largest_payload(&workflows, &id).await;
+    assert!(size < LARGEST_PAYLOAD, "{size}");
+    let calls = resources.calls.lock().unwrap().clone();
+    let notice = calls
+        .iter()
+        .find(|(_, call)| call["Subject"] == "Backfill failed")
+        .map(|(_, call)| call["Message"].clone());
+    let told = "Backfill 2026-01-01 to 2026-01-03 failed with DataContractError: \
+        chunks that failed: 31, first 2026-01-31 to 2026-01-31; look at its own execution for the cause";
+    assert_eq!(notice, Some(json!(told)));
+}
+
+#[tokio::test]
+async fn streams_of_many_partitions_that_fail_in_part_fit_into_a_payload() {
+    let folder = tempfile::tempdir().unwrap();
+    let partitions = || vec!["affise/clicks/date=2026-01-01"; 1_000];
+    let resources = jobs()
+        .says("collect", move |_, _| {
+            Ok(json!({
+                "rows": 1, "manifest_key": "a", "partitions": partitions(),
+                "failure": { "error": "BadCredentials", "cause": "one property" },
+            }))
+        })
+        .says("normalise", move |_, _| {
+            Ok(json!({ "partitions": partitions() }))
+        });
+    let (workflows, _) = built_in(folder.path(), resources);
+    let (id, summary) = finish(&workflows, "collect").await;
+    assert_eq!(
+        (summary.status, summary.error.as_deref()),
+        (ExecutionStatus::Failed, Some("BadCredentials"))
+    );
+    let size = largest_payload(&workflows, &id).await;
+    assert!(size < LARGEST_PAYLOAD, "{size}");
 }

@@ -93,6 +93,7 @@ fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
             read_only: profile.read_only,
             protected: profile.protected,
             has_sample: false,
+            is_configured: true,
         },
         crawlers: Arc::new(crawlers),
         gold: Arc::new(NoGold),
