@@ -171,7 +171,7 @@ async fn a_failure_is_explained_and_redriven_from_where_it_failed() {
         "redriveStatus": "NOT_REDRIVABLE", "redriveStatusReason": "Execution is older than 14 days" });
     desk.account
         .proxy
-        .fault("DescribeExecution", 2, canned(described));
+        .fault("DescribeExecution", 1, canned(described));
     let error = refusal(operations.redrive(&id).await);
     assert_eq!(error.kind, OpsErrorKind::NotPossible);
     assert!(error.message.contains("older than 14 days"), "{error}");
