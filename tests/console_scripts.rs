@@ -873,7 +873,7 @@ fn what_a_profile_forbids_and_its_name_are_there_at_every_width() {
 fn no_key_is_named_that_a_read_only_profile_refuses() {
     let operations = ScriptedOperations::new(Scenario::Night, 60).unwrap();
     Script::on(operations.read_only())
-        .see("redrive is safe (read-only here)")
+        .see("redrive is safe (read-only)")
         .not_see("redrive is safe (D)");
 }
 

@@ -193,10 +193,7 @@ fn write_list(out: &mut dyn Write, executions: &[ExecutionSummary]) -> io::Resul
         )?;
     }
     if executions.is_empty() {
-        writeln!(
-            out,
-            "no executions yet; `lakehand demo` makes the first ones"
-        )?;
+        writeln!(out, "no executions yet; `lakehand run collect` starts one")?;
     }
     Ok(())
 }

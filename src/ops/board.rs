@@ -6,7 +6,10 @@ use super::{
     Board, Freshness, Operator, OpsResult, QualityBadge, ReportSummary, Stage, StageStatus,
     WorkflowCard, WorkflowName, freshness, schedule,
 };
-use crate::workflow::definition::{Definition, EdgeKind};
+use crate::{
+    config::PlatformKind,
+    workflow::definition::{Definition, EdgeKind},
+};
 
 /// Executions shown of each workflow.
 const EXECUTIONS: usize = 20;
@@ -51,8 +54,7 @@ impl Operator {
 
     /// What the lake's listings tell. A distant lake is not listed at every look: that costs money and time.
     async fn listed(&self) -> OpsResult<Listed> {
-        let distant = self.parts.identity.account.is_empty();
-        if !distant {
+        if self.parts.profile.platform == PlatformKind::Local {
             return self.list_lake().await;
         }
         let mut kept = self.listed.lock().await;

@@ -256,6 +256,11 @@ mod tests {
             ),
             (
                 "States.TaskFailed",
+                "ICEBERG_FILESYSTEM_ERROR: Cannot create a table on a non-empty location: s3://x-std/gold/t",
+                "A16",
+            ),
+            (
+                "States.TaskFailed",
                 "Query exhausted resources at this scale factor",
                 "A4",
             ),

@@ -111,7 +111,7 @@ fn failure(state: &State, board: &Board, card: &WorkflowCard) -> (&'static str, 
     // No key that would be refused.
     let key = |action| match state.may_change() {
         Ok(()) => state.key(action),
-        Err(_) => "read-only here".to_owned(),
+        Err(_) => "read-only".to_owned(),
     };
     let redrive = match detail.map(|detail| &detail.redrive) {
         Some(Redrive::Possible { .. }) if helps == Some(false) => {
