@@ -501,7 +501,7 @@ mod tests {
         };
         let id = own.operations().start(request).await.unwrap();
         let running_here = |platform: &Platform| platform.operations().connection().running_here;
-        assert_eq!(running_here(&own), [id.clone()]);
+        assert_eq!(running_here(&own), std::slice::from_ref(&id));
         assert!(running_here(&other).is_empty(), "another process's");
         // Where nothing is configured it may have failed by then.
         let _ = own.operations().stop(&id, "seen").await;

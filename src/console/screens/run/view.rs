@@ -528,7 +528,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_told_whole_on_every_screen() {
-        let answers: [(&str, fn(&mut State)); 7] = [
+        type Break = fn(&mut State);
+        let answers: [(&str, Break); 7] = [
             ("", |state| {
                 board::answered_executions(state, Err(refused()))
             }),
