@@ -380,16 +380,21 @@ fn help_and_palette_come_from_the_registry() {
         .see("Redrive this execution?");
 }
 
-#[test]
-fn the_selection_stays_on_its_execution_when_others_come() {
-    let mut script = Script::open(Scenario::Calm);
-    script.press("jjj").see("✓ collect collect-20260130-231000");
+/// Starts what the form offers first, and looks at the Board when it runs.
+fn start_one(script: &mut Script) {
     script
         .press("T")
         .wait(400)
         .press("<tab><tab><tab><tab><enter>")
         .press("1")
         .wait(3_000);
+}
+
+#[test]
+fn the_selection_stays_on_its_execution_when_others_come() {
+    let mut script = Script::open(Scenario::Calm);
+    script.press("jjj").see("✓ collect collect-20260130-231000");
+    start_one(&mut script);
     script
         .see("● RUNNING")
         .see("✓ collect collect-20260130-231000");
@@ -774,12 +779,7 @@ const CUTS_OFF: &str =
 /// A world in which an execution was started from this console.
 fn with_a_run(operations: ScriptedOperations) -> Script {
     let mut script = Script::on(operations);
-    script
-        .press("T")
-        .wait(400)
-        .press("<tab><tab><tab><tab><enter>")
-        .press("1")
-        .wait(3_000);
+    start_one(&mut script);
     assert_eq!(script.calls("start"), 1);
     script.see("● RUNNING");
     script

@@ -8,6 +8,7 @@ pub mod datamart;
 pub mod deploy;
 pub mod freshness;
 pub mod glue_jobs;
+mod leases;
 pub mod model;
 pub mod operator;
 pub mod ports;

@@ -9,9 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::TryStreamExt;
 use secrecy::SecretString;
-use serde::Deserialize;
 
 use super::{
     Board, Connection, Credential, CredentialSet, CredentialVersion, ExecutionDetail, ExecutionId,
@@ -29,9 +27,8 @@ use crate::{
     config::Profile,
     pipeline::{
         dataset::{GoldTable, Stream, streams},
-        ports::{Clock, Lake, StoreError},
+        ports::{Clock, Lake},
         quality::QualityReport,
-        state::STATE_PREFIX,
         window::Window,
     },
     workflow::definition::Definition,
@@ -201,14 +198,21 @@ impl Operator {
             return Ok(redrive);
         }
         let mut refused = self.parts.workflows.not_redrivable(&summary.id).await?;
-        if refused.is_none() && runs::commits_what_was_built_before(&redrive, summary.status) {
-            refused = self.built_since(summary).await?;
+        if refused.is_none() {
+            refused = self.older_rows(&redrive, summary).await?;
         }
         Ok(refused.map_or(redrive, |reason| Redrive::NotPossible { reason }))
     }
 
-    /// Who has worked on the same rows since an execution ended, as the reason not to put its older ones in place.
-    async fn built_since(&self, stopped: &ExecutionSummary) -> OpsResult<Option<String>> {
+    /// The reason not to redrive where that would put rows in place which are older than those of somebody else.
+    async fn older_rows(
+        &self,
+        redrive: &Redrive,
+        stopped: &ExecutionSummary,
+    ) -> OpsResult<Option<String>> {
+        if !runs::commits_what_was_built_before(redrive, stopped.status) {
+            return Ok(None);
+        }
         let workflow = Some(&stopped.workflow);
         let newest = self.parts.workflows.executions(workflow, LATER).await?;
         let later = newest.into_iter().find(|one| {
@@ -223,16 +227,13 @@ impl Operator {
         }))
     }
 
-    /// Nothing where a redrive brings no older rows back.
+    /// Refuses a redrive that would bring older rows back.
     async fn refuse_older_rows(&self, id: &ExecutionId) -> OpsResult<()> {
         let summary = self.parts.workflows.describe(id).await?;
         let known = self.known(id).await?;
         let folded = self.folded(&known, id).await?;
         let redrive = runs::redrive(&folded, &summary, self.parts.clock.now());
-        if !runs::commits_what_was_built_before(&redrive, summary.status) {
-            return Ok(());
-        }
-        match self.built_since(&summary).await? {
+        match self.older_rows(&redrive, &summary).await? {
             None => Ok(()),
             Some(reason) => Err(OpsError::new(
                 OpsErrorKind::NotPossible,
@@ -240,53 +241,6 @@ impl Operator {
                 format!("lakehand run {}", summary.workflow),
             )),
         }
-    }
-
-    /// Frees what a stopped execution held, so that the next one does not wait for the lease's end.
-    async fn free_leases(&self, id: &ExecutionId) -> OpsResult<()> {
-        let free = async {
-            let held = self.leases().await?.into_iter();
-            for (key, _) in held.filter(|(_, owner)| owner == id) {
-                self.parts.lake.std.delete(&key).await?;
-            }
-            Ok(())
-        };
-        free.await.map_err(|error: StoreError| {
-            OpsError::new(
-                OpsErrorKind::Platform,
-                format!("{id} was stopped, but what it held could not be freed: {error}"),
-                "the lease ends by itself; until then other executions on the table wait",
-            )
-        })
-    }
-
-    /// Frees what executions hold that have ended: cut off, or stopped by other means than ours. Where that fails, the
-    /// lease ends by itself.
-    async fn free_leases_of_the_ended(&self) {
-        for (key, owner) in self.leases().await.unwrap_or_default() {
-            let holder = self.parts.workflows.describe(&owner).await;
-            if holder.is_ok_and(|summary| summary.status.is_ended()) {
-                let _ = self.parts.lake.std.delete(&key).await;
-            }
-        }
-    }
-
-    /// Every lease, by its key, with the execution that holds it.
-    async fn leases(&self) -> Result<Vec<(String, ExecutionId)>, StoreError> {
-        #[derive(Deserialize)]
-        struct Held {
-            owner: String,
-        }
-        let store = &self.parts.lake.std;
-        let mut found = Vec::new();
-        let mut listing = store.list(&format!("{STATE_PREFIX}leases/")).await?;
-        while let Some(object) = listing.try_next().await? {
-            let (bytes, _) = store.get(&object.key).await?;
-            if let Ok(held) = serde_json::from_slice::<Held>(&bytes) {
-                found.push((object.key, held.owner.as_str().into()));
-            }
-        }
-        Ok(found)
     }
 }
 

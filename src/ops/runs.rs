@@ -199,7 +199,7 @@ fn parked(visit: &history::Stage, output: Option<&str>) -> Option<(Timestamp, Op
 }
 
 /// How a task's progress begins that waits for a child execution.
-const WAITS: &str = "waits for ";
+pub const WAITS: &str = "waits for ";
 
 /// The last a stage said of its progress; what ended waits for nothing more.
 fn progress_of(visit: &history::Stage, said: &str) -> Option<String> {

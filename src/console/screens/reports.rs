@@ -5,10 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use jiff::SignedDuration;
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::{
-    run::{put_wrapped, unread},
-    table,
-};
+use super::table;
 use crate::{
     console::{
         actions::ActionId,
@@ -20,6 +17,7 @@ use crate::{
         widgets::{
             grid::{self, Column},
             list::Cursor,
+            passage::{put_wrapped, unread},
             text::{Pen, rule},
         },
     },

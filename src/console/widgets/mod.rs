@@ -7,6 +7,7 @@ pub(crate) mod grid;
 pub(crate) mod input;
 pub(crate) mod list;
 pub(crate) mod logpane;
+pub(crate) mod passage;
 pub(crate) mod secret;
 pub(crate) mod text;
 pub(crate) mod timeline;

@@ -71,35 +71,24 @@ impl From<&ManifestError> for ErrorType {
     }
 }
 
-impl From<StoreError> for JobError {
-    fn from(error: StoreError) -> Self {
-        Self::new((&error).into(), error.to_string())
-    }
+/// A failure of a port as a job's, under its name.
+macro_rules! as_job_error {
+    ($($error:ty),+) => {$(
+        impl From<$error> for JobError {
+            fn from(error: $error) -> Self {
+                Self::new((&error).into(), error.to_string())
+            }
+        }
+    )+};
 }
 
-impl From<ParameterError> for JobError {
-    fn from(error: ParameterError) -> Self {
-        Self::new((&error).into(), error.to_string())
-    }
-}
-
-impl From<StateError> for JobError {
-    fn from(error: StateError) -> Self {
-        Self::new((&error).into(), error.to_string())
-    }
-}
-
-impl From<LeaseError> for JobError {
-    fn from(error: LeaseError) -> Self {
-        Self::new((&error).into(), error.to_string())
-    }
-}
-
-impl From<ManifestError> for JobError {
-    fn from(error: ManifestError) -> Self {
-        Self::new((&error).into(), error.to_string())
-    }
-}
+as_job_error!(
+    StoreError,
+    ParameterError,
+    StateError,
+    LeaseError,
+    ManifestError
+);
 
 #[cfg(test)]
 mod tests {

@@ -10,11 +10,11 @@ use crate::{
         actions::ActionId,
         effect::Request,
         format::{age, ago, full},
-        screens::run::{put_wrapped, unread},
         state::State,
         widgets::{
             dialog::wrapped,
             grid::{self, Cell, Column},
+            passage::{put_wrapped, unread},
             text::{Pen, rule},
         },
     },

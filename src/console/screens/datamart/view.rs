@@ -10,12 +10,12 @@ use crate::{
     console::{
         actions::ActionId,
         format::{ago, bytes, count, moment, plural, running},
-        screens::run::{put_wrapped, unread},
         state::State,
         widgets::{
             dialog::wrapped,
             grid::{self, Cell, Column},
             list::Cursor,
+            passage::{put_wrapped, unread},
             text::{Pen, rule},
         },
     },

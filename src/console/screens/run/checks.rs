@@ -1,13 +1,12 @@
 //! What the checks of data quality found in the execution: what failed first, with the rows it found.
 
-use super::view::unread;
 use crate::{
     console::{
         actions::ActionId,
         format::{moment, plural},
         fresh::Fresh,
         state::State,
-        widgets::list::Scroll,
+        widgets::{list::Scroll, passage::unread},
     },
     ops::OpsResult,
     pipeline::quality::{CheckResult, QualityReport, Severity},

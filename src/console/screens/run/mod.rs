@@ -10,7 +10,6 @@ use jiff::{SignedDuration, Timestamp};
 use ratatui::layout::Rect;
 
 pub(crate) use view::view;
-pub(super) use view::{put_wrapped, unread};
 
 use super::logs;
 use crate::{

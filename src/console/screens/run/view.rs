@@ -15,11 +15,12 @@ use crate::{
             dialog::wrapped,
             graph,
             grid::{self, Column},
+            passage::{put_wrapped, unread},
             text::{Pen, rule},
             timeline,
         },
     },
-    ops::{ExecutionDetail, OpsError, Redrive, Stage, StageStatus},
+    ops::{ExecutionDetail, Redrive, Stage, StageStatus},
     workflow::history::HistoryEvent,
 };
 
@@ -63,23 +64,6 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
     }
     if let Some(side) = places.side {
         aside(state, buffer, &places, side);
-    }
-}
-
-/// What stands in place of what could not be read: what failed and why, then the advice.
-pub(in crate::console::screens) fn unread(error: &OpsError) -> String {
-    format!("cannot be read: {error}.\n{}", error.advice)
-}
-
-/// Writes a text over the lines of a pane, as many as it has.
-pub(in crate::console::screens) fn put_wrapped(
-    buffer: &mut Buffer,
-    area: Rect,
-    text: &str,
-    style: Style,
-) {
-    for (row, line) in wrapped(text, area.width).iter().enumerate() {
-        Pen::new(buffer, area, u16::try_from(row).unwrap_or(u16::MAX)).put(line, style);
     }
 }
 
@@ -515,7 +499,7 @@ mod tests {
             screens::{board, credentials, datamart, reports, run, sources},
             scripted::{Driver, Scenario, ScriptedOperations},
         },
-        ops::{ExecutionId, OpsErrorKind},
+        ops::{ExecutionId, OpsError, OpsErrorKind},
     };
 
     /// A chain of reasons that no screen has in one line.

@@ -9,11 +9,11 @@ use crate::{
     console::{
         actions::ActionId,
         format::{age, ago, count, duration, full, plural, running, until},
-        screens::run::{put_wrapped, unread},
         state::State,
         widgets::{
             dialog::wrapped,
             grid::{self, Cell, Column},
+            passage::{put_wrapped, unread},
             text::{Pen, rule},
         },
     },

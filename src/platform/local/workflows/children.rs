@@ -9,7 +9,10 @@ use super::{
     resources::{TaskCall, TaskFailure},
 };
 use crate::{
-    ops::{ExecutionId, ExecutionStatus, ExecutionSummary, OpsError, OpsErrorKind, StartRequest},
+    ops::{
+        ExecutionId, ExecutionStatus, ExecutionSummary, OpsError, OpsErrorKind, StartRequest,
+        runs::WAITS,
+    },
     platform::local::state::{self, ExecutionRow},
 };
 
@@ -38,12 +41,12 @@ impl Shared {
         (call.submitted.0)(
             json!({ "ExecutionArn": child.to_string(), "StartDate": started.as_millisecond() }),
         );
-        call.log.progress(&format!("waits for {child}"));
+        call.log.progress(&format!("{WAITS}{child}"));
         let waited = async {
             loop {
                 match tokio::time::timeout(BEAT_EVERY, self.wait(&child)).await {
                     Ok(summary) => return summary,
-                    Err(_) => call.log.progress(&format!("waits for {child}")),
+                    Err(_) => call.log.progress(&format!("{WAITS}{child}")),
                 }
             }
         };

@@ -7,10 +7,12 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use crate::{
     console::{
         format::{duration, moment, running},
-        screens::run::{put_wrapped, unread},
         state::{Requested, State},
         theme::execution_mark,
-        widgets::grid::{self, Column},
+        widgets::{
+            grid::{self, Column},
+            passage::{put_wrapped, unread},
+        },
     },
     ops::{ExecutionStatus, ExecutionSummary},
 };

@@ -9,10 +9,12 @@ use super::{
 use crate::{
     console::{
         format::{ago, plural, until},
-        screens::run::{put_wrapped, unread},
         state::State,
         theme::{execution_mark, needs_care, stage_mark},
-        widgets::text::{Pen, fit, width},
+        widgets::{
+            passage::{put_wrapped, unread},
+            text::{Pen, fit, width},
+        },
     },
     ops::{ExecutionStatus, Stage, StageStatus, WorkflowCard},
 };
