@@ -72,9 +72,15 @@ pub async fn run(app: &App, verb: &RunsVerb) -> VerbResult {
     match verb {
         RunsVerb::List { workflow, limit } => {
             let workflow = workflow.as_deref().map(WorkflowName::from);
-            let executions = operations.executions(workflow.as_ref(), *limit).await?;
+            let (executions, unread) = match &workflow {
+                Some(_) => (
+                    operations.executions(workflow.as_ref(), *limit).await?,
+                    Vec::new(),
+                ),
+                None => operations.readable_executions(*limit).await?,
+            };
             app.print(&executions, |out| write_list(out, &executions))?;
-            Ok(Ended::Well)
+            super::status::all_was_read(&unread)
         }
         RunsVerb::Show { id } => {
             let detail = operations.execution(&resolve(app, id).await?, 0).await?;

@@ -22,7 +22,10 @@ pub async fn run(app: &App, _args: &SourcesArgs) -> VerbResult {
     let sources = app.operations().sources().await?;
     app.print(&sources, |out| write_sources(out, &sources))?;
     let late = sources.streams.iter().any(|stream| stream.late);
-    Ok(if late { Ended::Failed } else { Ended::Well })
+    if late {
+        return Ok(Ended::Failed);
+    }
+    super::status::all_was_read(&sources.unread)
 }
 
 fn write_sources(out: &mut dyn Write, sources: &Sources) -> io::Result<()> {

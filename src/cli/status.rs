@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use clap::Args;
 
-use super::{App, Ended, VerbResult, progress::mark};
+use super::{App, CliError, Ended, VerbResult, progress::mark};
 use crate::{
-    ops::{Board, ExecutionStatus, ExecutionSummary, Identity, StageStatus},
+    ops::{Board, ExecutionStatus, ExecutionSummary, Identity, StageStatus, Unread},
     pipeline::text::for_terminal,
 };
 
@@ -21,6 +21,10 @@ pub struct StatusArgs {}
 pub async fn run(app: &App, _args: &StatusArgs) -> VerbResult {
     let operations = app.operations();
     let board = operations.board().await?;
+    if board.workflows.is_empty() {
+        // Nothing is there: perhaps because these are the credentials of another account.
+        operations.identify().await?;
+    }
     app.print(&board, |out| {
         write_board(out, &board, &operations.identity())
     })?;
@@ -29,7 +33,22 @@ pub async fn run(app: &App, _args: &StatusArgs) -> VerbResult {
             .first()
             .is_some_and(|e| needs_attention(e.status))
     });
-    Ok(if failed { Ended::Failed } else { Ended::Well })
+    if failed {
+        return Ok(Ended::Failed);
+    }
+    all_was_read(&board.unread)
+}
+
+/// An error where something could not be read; what could was printed before.
+///
+/// # Errors
+/// When something is unread.
+pub(super) fn all_was_read(unread: &[Unread]) -> VerbResult {
+    let Some(first) = unread.first() else {
+        return Ok(Ended::Well);
+    };
+    let lines: Vec<String> = unread.iter().map(Unread::line).collect();
+    Err(CliError::platform(lines.join("; "), first.advice.clone()))
 }
 
 fn needs_attention(status: ExecutionStatus) -> bool {
@@ -44,7 +63,7 @@ fn needs_attention(status: ExecutionStatus) -> bool {
 
 /// What somebody who has nothing yet does first.
 fn first_step(board: &Board, identity: &Identity) -> Option<&'static str> {
-    if board.workflows.is_empty() {
+    if board.workflows.is_empty() && board.unread.is_empty() {
         return Some("Nothing is deployed here: `lakehand deploy` makes the workflows.");
     }
     board.lake_is_empty.then(|| match identity.offers_sample() {
@@ -59,7 +78,11 @@ fn write_board(out: &mut dyn Write, board: &Board, identity: &Identity) -> io::R
     }
     for card in &board.workflows {
         let latest = card.executions.first();
-        let state = latest.map_or("never ran".to_owned(), |e| word(e).to_owned());
+        let state = match (latest, board.unread_workflow(&card.name)) {
+            (Some(execution), _) => word(execution).to_owned(),
+            (None, Some(unread)) => for_terminal(&unread.line()).to_string(),
+            (None, None) => "never ran".to_owned(),
+        };
         writeln!(out, "{:<14} {state}", card.name.as_ref())?;
         if let Some(execution) = latest {
             let stages: Vec<_> = card
@@ -142,6 +165,7 @@ mod tests {
             freshness: Vec::new(),
             quality: Vec::new(),
             latest_report: None,
+            unread: Vec::new(),
             lake_is_empty: true,
         };
         let identity = Identity {

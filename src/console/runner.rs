@@ -185,7 +185,9 @@ impl Runner {
             Request::Identify => Answer::Done(operations.identify().await),
             Request::Board => Answer::Board(operations.board().await.map(Arc::new)),
             Request::Executions(limit) => {
-                Answer::Executions(operations.executions(None, limit).await.map(Arc::new))
+                // The Board names those that cannot be read.
+                let read = operations.readable_executions(limit).await;
+                Answer::Executions(read.map(|(executions, _)| Arc::new(executions)))
             }
             Request::Execution(id, after) => {
                 Answer::Execution(operations.execution(&id, after).await.map(Arc::new))

@@ -166,6 +166,8 @@ pub(crate) struct State {
     pub(crate) sample_was_offered: bool,
     pub(crate) interrupted_at: Option<Timestamp>,
     pub(crate) connection: Connection,
+    /// Whether the credentials did not work when they were last heard of before this.
+    pub(crate) was_signed_out: bool,
     /// When a service last said "too many calls".
     pub(crate) throttled_at: Option<Timestamp>,
     /// When a timer last read the visible screen.
@@ -215,6 +217,7 @@ impl State {
             sample_was_offered: false,
             interrupted_at: None,
             connection: Connection::default(),
+            was_signed_out: false,
             throttled_at: None,
             polled_at: None,
             anew: false,
@@ -279,6 +282,7 @@ impl State {
             let ago = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
             self.throttled_at = self.now.checked_sub(ago).ok();
         }
+        self.was_signed_out |= connection.signed_out.is_some();
         self.connection = connection;
     }
 

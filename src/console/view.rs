@@ -7,7 +7,7 @@ use ratatui::{
 
 use super::{
     actions::ActionId,
-    format::age,
+    format::{age, ago},
     screens::{
         activity, board, credentials, datamart, logs, overlay, reports, run, sources, table,
     },
@@ -244,20 +244,32 @@ pub(crate) fn tab_at(state: &State, column: u16) -> Option<ActionId> {
         .map(|tab| tab.action)
 }
 
-/// The one banner: nobody is signed in, and what to press.
-fn banner(state: &State, buffer: &mut Buffer) {
-    let Some(why) = &state.connection.signed_out else {
-        return;
-    };
-    let command = state
-        .connection
+/// What the one banner says: nobody is signed in, or somebody of another account is, and what to press.
+fn warning(state: &State) -> Option<String> {
+    let connection = &state.connection;
+    let command = connection
         .login_command
         .as_deref()
         .unwrap_or("aws sso login");
-    let text = format!(
-        "Your AWS credentials do not work any more. {} runs: {command}. Until then nothing is read. ({why})",
-        state.key(ActionId::SignIn)
-    );
+    let key = state.key(ActionId::SignIn);
+    if let Some(why) = &connection.signed_out {
+        return Some(format!(
+            "Your AWS credentials do not work any more. {key} runs: {command}. Until then this asks once a minute. ({why})"
+        ));
+    }
+    connection.other_account.as_ref().map(|whose| {
+        format!(
+            "Your AWS credentials are for another account than the profile {}: {whose}. Nothing is changed there. {key} runs: {command}",
+            state.identity.profile
+        )
+    })
+}
+
+/// The one banner.
+fn banner(state: &State, buffer: &mut Buffer) {
+    let Some(text) = warning(state) else {
+        return;
+    };
     let style = state.theme.selection.patch(state.theme.bad);
     let columns = state.size.0;
     for (row, line) in wrapped(&text, columns.saturating_sub(2))
@@ -320,6 +332,11 @@ fn status(state: &State, buffer: &mut Buffer, area: Rect) {
     let (fetched, failed) = fetched(state);
     let (label, style) = match fetched {
         Some(at) if failed => (format!("STALE {} ", age(at, state.now)), theme.warn),
+        // Nobody looks here: it is read more rarely, and says so.
+        Some(at) if !state.focused => (
+            format!("unfocused, read {} ", ago(at, state.now)),
+            theme.muted,
+        ),
         Some(at) if age(at, state.now) != "now" => {
             (format!("read {} ago ", age(at, state.now)), theme.muted)
         }

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use super::{
-    Board, Freshness, Operator, OpsResult, QualityBadge, ReportSummary, Stage, StageStatus,
-    WorkflowCard, WorkflowName, freshness, schedule,
+    Board, Freshness, Operator, OpsResult, Part, QualityBadge, ReportSummary, Stage, StageStatus,
+    Unread, WorkflowCard, WorkflowName, freshness, schedule,
+    unread::{is_about_a_part, readable},
 };
 use crate::{
     config::PlatformKind,
@@ -23,33 +24,111 @@ pub(super) struct Listed {
     freshness: Vec<Freshness>,
     reports: Vec<ReportSummary>,
     quality: Vec<QualityBadge>,
+    unread: Vec<Unread>,
+}
+
+impl Listed {
+    /// Whether anything of the lake could be read.
+    fn is_something(&self) -> bool {
+        let is_unread = |part: Part| self.unread.iter().any(|unread| unread.part == part);
+        !(is_unread(Part::Freshness) && is_unread(Part::Reports) && is_unread(Part::Quality))
+    }
 }
 
 impl Operator {
-    /// Everything the Board shows, read at once.
+    /// Everything the Board shows, read at once. What cannot be read is left out and named, unless nothing can.
     pub(super) async fn read_board(&self) -> OpsResult<Board> {
         let now = self.parts.clock.now();
-        let names = self.parts.workflows.list().await?;
-        let cards = futures::future::try_join_all(names.into_iter().map(|name| self.card(name)));
-        let (workflows, listed) = futures::future::try_join(cards, self.listed()).await?;
-        let Listed {
-            freshness,
-            reports,
-            quality,
-        } = listed;
-        let lake_is_empty = reports.is_empty()
-            && freshness
+        let (cards, listed) = futures::future::join(self.cards(), self.listed()).await;
+        let (workflows, mut unread) = match cards {
+            Ok(read) => read,
+            // Where the lake cannot be read either, the first error says it all.
+            Err(error) => match &listed {
+                Ok(listed) if is_about_a_part(&error) && listed.is_something() => {
+                    (Vec::new(), vec![Unread::new(Part::Workflows, &error)])
+                }
+                _ => return Err(error),
+            },
+        };
+        let listed = listed?;
+        unread.extend(listed.unread);
+        let lake_is_empty = listed.reports.is_empty()
+            && !unread.iter().any(|unread| is_of_the_lake(&unread.part))
+            && listed
+                .freshness
                 .iter()
                 .all(|stream| stream.collected.is_none() && stream.newest_day.is_none());
         Ok(Board {
             as_of: now,
             today: now.to_zoned(self.parts.profile.time_zone.clone()).date(),
             workflows,
-            freshness,
-            quality,
-            latest_report: reports.into_iter().next(),
+            freshness: listed.freshness,
+            quality: listed.quality,
+            latest_report: listed.reports.into_iter().next(),
+            unread,
             lake_is_empty,
         })
+    }
+
+    /// Every workflow's card; one that cannot be read is empty, and named among what could not be read.
+    async fn cards(&self) -> OpsResult<(Vec<WorkflowCard>, Vec<Unread>)> {
+        let names = self.parts.workflows.list().await?;
+        let read = names.into_iter().map(|name| async {
+            let card = self.card(name.clone()).await;
+            (name, card)
+        });
+        let mut unread = Vec::new();
+        let mut cards = Vec::new();
+        for (name, card) in futures::future::join_all(read).await {
+            match card {
+                Ok(card) => cards.push(card),
+                Err(error) if is_about_a_part(&error) => {
+                    unread.push(Unread::new(Part::Workflow(name.clone()), &error));
+                    cards.push(WorkflowCard {
+                        name,
+                        description: String::new(),
+                        stages: Vec::new(),
+                        executions: Vec::new(),
+                        next_run: None,
+                        last_success: None,
+                    });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((cards, unread))
+    }
+
+    /// Executions of every workflow that can be read, newest first; then those that cannot.
+    pub(super) async fn read_executions(
+        &self,
+        limit: usize,
+    ) -> OpsResult<(Vec<super::ExecutionSummary>, Vec<Unread>)> {
+        let workflows = &self.parts.workflows;
+        let refused = match workflows.executions(None, limit).await {
+            Ok(all) => return Ok((all, Vec::new())),
+            Err(error) if is_about_a_part(&error) => error,
+            Err(error) => return Err(error),
+        };
+        let names = workflows.list().await?;
+        let several = names.len();
+        let read = names.into_iter().map(|name| async {
+            let own = workflows.executions(Some(&name), limit).await;
+            (name, own)
+        });
+        let (mut all, mut unread) = (Vec::new(), Vec::new());
+        for (name, own) in futures::future::join_all(read).await {
+            match own {
+                Ok(own) => all.extend(own),
+                Err(error) => unread.push(Unread::new(Part::Workflow(name), &error)),
+            }
+        }
+        if unread.len() == several {
+            return Err(refused);
+        }
+        all.sort_by_key(|execution| std::cmp::Reverse(execution.started));
+        all.truncate(limit);
+        Ok((all, unread))
     }
 
     /// What the lake's listings tell. A distant lake is not listed at every look: that costs money and time.
@@ -70,13 +149,15 @@ impl Operator {
 
     async fn list_lake(&self) -> OpsResult<Listed> {
         let parts = &self.parts;
-        let fresh = freshness::freshness(&parts.profile, &parts.lake, parts.clock.now());
+        let fresh = freshness::readable(&parts.profile, &parts.lake, parts.clock.now());
         let (freshness, reports, quality) =
-            futures::future::try_join3(fresh, self.read_reports(), self.quality_badges()).await?;
+            futures::future::join3(fresh, self.read_reports(), self.quality_badges()).await;
+        let (freshness, mut unread) = freshness?;
         Ok(Listed {
             freshness,
-            reports,
-            quality,
+            reports: readable(Part::Reports, reports, &mut unread)?,
+            quality: readable(Part::Quality, quality, &mut unread)?,
+            unread,
         })
     }
 
@@ -104,6 +185,11 @@ impl Operator {
             name,
         })
     }
+}
+
+/// Whether somebody who cannot read a part cannot say that the lake is empty.
+fn is_of_the_lake(part: &Part) -> bool {
+    matches!(part, Part::Freshness | Part::Stream(_) | Part::Reports)
 }
 
 /// The stages that tell how an execution went: those of the way it takes when all goes well, and whatever else is

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use futures::TryStreamExt;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-use super::{Freshness, OpsError, OpsErrorKind, OpsResult, sources::PROMISED};
+use super::{
+    Freshness, OpsError, OpsErrorKind, OpsResult, Part, Unread, sources::PROMISED,
+    unread::is_about_a_part,
+};
 use crate::config::Profile;
 use crate::pipeline::{
     dataset::{Stream, streams},
@@ -15,18 +18,34 @@ use crate::pipeline::{
     window::parse_date,
 };
 
-/// Every stream of the profile, dimensions first.
+/// Every stream of the profile that can be read, dimensions first; then those that cannot, or all as one.
 ///
 /// # Errors
-/// When the lake cannot be read.
-pub async fn freshness(
+/// When nobody is signed in.
+pub async fn readable(
     profile: &Profile,
     lake: &Lake,
     now: Timestamp,
-) -> OpsResult<Vec<Freshness>> {
-    let streams = streams(profile).into_iter();
+) -> OpsResult<(Vec<Freshness>, Vec<Unread>)> {
     let zone = &profile.time_zone;
-    futures::future::try_join_all(streams.map(|stream| one(lake, stream, zone, now))).await
+    let streams = streams(profile);
+    let read = streams.iter().map(|stream| one(lake, *stream, zone, now));
+    let (mut fresh, mut unread) = (Vec::new(), Vec::new());
+    let mut refused = None;
+    for (stream, answer) in streams.iter().zip(futures::future::join_all(read).await) {
+        match answer {
+            Ok(stream) => fresh.push(stream),
+            Err(error) if is_about_a_part(&error) => {
+                unread.push(Unread::new(Part::Stream(stream.name()), &error));
+                refused = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if let Some(error) = refused.filter(|_| fresh.is_empty()) {
+        unread = vec![Unread::new(Part::Freshness, &error)];
+    }
+    Ok((fresh, unread))
 }
 
 async fn one(lake: &Lake, stream: Stream, zone: &TimeZone, now: Timestamp) -> OpsResult<Freshness> {

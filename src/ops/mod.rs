@@ -21,6 +21,7 @@ pub mod stages;
 pub mod start;
 pub mod statements;
 pub mod triage;
+mod unread;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -45,6 +46,7 @@ pub use operator::{Operator, OperatorParts, SampleStarter};
 pub use quality::QualityBadge;
 pub use sources::Sources;
 pub use statements::{Statement, StatementState};
+pub use unread::{Part, Unread};
 
 /// An operation that did not work: what was tried, on what, why, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -125,6 +127,13 @@ pub trait Operations: Send + Sync + std::fmt::Debug {
         workflow: Option<&WorkflowName>,
         limit: usize,
     ) -> OpsResult<Vec<ExecutionSummary>>;
+    /// Executions of every workflow that can be read, newest first, at most `limit`; then those that cannot, and why.
+    async fn readable_executions(
+        &self,
+        limit: usize,
+    ) -> OpsResult<(Vec<ExecutionSummary>, Vec<Unread>)> {
+        Ok((self.executions(None, limit).await?, Vec::new()))
+    }
     /// One execution: stages, root cause, graph, redrive eligibility. Events after `after_event` only.
     async fn execution(&self, id: &ExecutionId, after_event: u64) -> OpsResult<ExecutionDetail>;
     /// Log lines of an execution (of one stage, or of all), after `after_line`, at most `limit`.

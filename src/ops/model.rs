@@ -77,6 +77,8 @@ pub struct Connection {
     pub throttled_seconds_ago: Option<u64>,
     /// Why the operator's own credentials do not work any more.
     pub signed_out: Option<String>,
+    /// They work, but are those of another account than the profile's: whose they are.
+    pub other_account: Option<String>,
     /// The command that signs in.
     pub login_command: Option<String>,
     /// Calls so far, by `service:Operation`.
@@ -328,8 +330,20 @@ pub struct Board {
     pub quality: Vec<super::QualityBadge>,
     /// The newest report.
     pub latest_report: Option<ReportSummary>,
+    /// What of all this could not be read, and why; empty when all of it was.
+    pub unread: Vec<super::Unread>,
     /// Nothing was ever collected: offer the sample.
     pub lake_is_empty: bool,
+}
+
+impl Board {
+    /// Why a workflow's card is empty, where that is because it could not be read.
+    #[must_use]
+    pub fn unread_workflow(&self, name: &WorkflowName) -> Option<&super::Unread> {
+        let is_this =
+            |part: &super::Part| matches!(part, super::Part::Workflow(own) if own == name);
+        self.unread.iter().find(|unread| is_this(&unread.part))
+    }
 }
 
 /// One structured log line.

@@ -338,6 +338,13 @@ impl Operations for Operator {
         self.parts.workflows.executions(workflow, limit).await
     }
 
+    async fn readable_executions(
+        &self,
+        limit: usize,
+    ) -> OpsResult<(Vec<ExecutionSummary>, Vec<super::Unread>)> {
+        self.read_executions(limit).await
+    }
+
     async fn execution(&self, id: &ExecutionId, after_event: u64) -> OpsResult<ExecutionDetail> {
         let summary = self.parts.workflows.describe(id).await?;
         let known = self.known(id).await?;

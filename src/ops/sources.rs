@@ -4,7 +4,10 @@
 use jiff::SignedDuration;
 use serde::Serialize;
 
-use super::{Crawler, Freshness, GlueJob, Operator, OpsError, OpsErrorKind, OpsResult, freshness};
+use super::{
+    Crawler, Freshness, GlueJob, Operator, OpsError, OpsErrorKind, OpsResult, Part, Unread,
+    freshness, unread::readable,
+};
 use crate::pipeline::state::{QuotaFigure, QuotaState};
 
 /// A stream is late when its last complete collection is older: a day, and two hours to run.
@@ -21,6 +24,8 @@ pub struct Sources {
     pub crawlers: Vec<Crawler>,
     /// Every Glue job of the profile; none on this machine.
     pub jobs: Vec<GlueJob>,
+    /// What of all this could not be read, and why; empty when all of it was.
+    pub unread: Vec<Unread>,
 }
 
 impl Sources {
@@ -55,7 +60,7 @@ impl Operator {
     /// Everything the Sources screen shows, read at once.
     pub(super) async fn read_sources(&self) -> OpsResult<Sources> {
         let parts = &self.parts;
-        let streams = freshness::freshness(&parts.profile, &parts.lake, parts.clock.now());
+        let streams = freshness::readable(&parts.profile, &parts.lake, parts.clock.now());
         let quotas = async {
             QuotaState::list(&parts.lake.std).await.map_err(|error| {
                 OpsError::new(
@@ -72,12 +77,14 @@ impl Operator {
             }
         };
         let (streams, quotas, crawlers, jobs) =
-            futures::future::try_join4(streams, quotas, self.list_crawlers(), jobs).await?;
+            futures::future::join4(streams, quotas, self.list_crawlers(), jobs).await;
+        let (streams, mut unread) = streams?;
         Ok(Sources {
             streams,
-            quotas,
-            crawlers,
-            jobs,
+            quotas: readable(Part::Quotas, quotas, &mut unread)?,
+            crawlers: readable(Part::Crawlers, crawlers, &mut unread)?,
+            jobs: readable(Part::Jobs, jobs, &mut unread)?,
+            unread,
         })
     }
 }

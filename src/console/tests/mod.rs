@@ -4,3 +4,4 @@ mod budget;
 mod fuzz;
 mod picture;
 mod screens;
+mod unread;

@@ -154,6 +154,11 @@ fn done(state: &mut State, request: &Request, answer: &Answer, effects: &mut Vec
             super::ask_who(state, effects);
             super::anew(state, effects, super::refresh_all);
         }
+        // They had expired and work again.
+        Request::Identify if state.was_signed_out => {
+            state.was_signed_out = false;
+            super::anew(state, effects, super::refresh_all);
+        }
         Request::Copy(text) => {
             let text = format!(
                 "copied {}",

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::demo::{self, LEAD_EVERY};
 use crate::{
     console::{
-        effect::Effect,
+        effect::{Effect, Request},
         screens::{board, credentials, datamart, logs, reports, run, sources},
         state::{Demo, Screen, State},
     },
@@ -14,6 +14,12 @@ use crate::{
 
 /// How much slower things are read while another window has the keyboard.
 const UNFOCUSED: i32 = 6;
+
+/// The longest time between two readings then.
+const UNFOCUSED_MOST: SignedDuration = SignedDuration::from_secs(120);
+
+/// How often it is asked whether the operator's credentials work again.
+const SIGNED_OUT: SignedDuration = SignedDuration::from_secs(60);
 
 /// The shortest time between two readings of a screen whose data are not on this machine.
 const DISTANT: SignedDuration = SignedDuration::from_secs(4);
@@ -28,6 +34,11 @@ pub(super) fn tick(state: &mut State, effects: &mut Vec<Effect>) {
     state.toasts.retain(|toast| toast.until > now);
     if poll_due(state).is_some_and(|due| due <= now) {
         state.polled_at = Some(now);
+        if state.connection.signed_out.is_some() {
+            // One question that locks nobody out; the screens follow when it is answered well.
+            state.ask(Request::Identify, effects);
+            return;
+        }
         match state.screen {
             Screen::Board => board::refresh(state, effects),
             Screen::Run => run::refresh(state, effects),
@@ -51,7 +62,10 @@ pub(super) fn tick(state: &mut State, effects: &mut Vec<Effect>) {
 fn poll_due(state: &State) -> Option<Timestamp> {
     // Nobody is signed in: every question would be refused, and some services lock out who asks too often.
     if state.connection.signed_out.is_some() {
-        return None;
+        return match state.polled_at {
+            Some(at) => at.checked_add(SIGNED_OUT).ok(),
+            None => Some(state.now),
+        };
     }
     let due = match state.screen {
         Screen::Board => state.board.due(board::interval(state)),
@@ -74,8 +88,12 @@ fn poll_due(state: &State) -> Option<Timestamp> {
     if state.focused {
         return Some(due);
     }
-    let rest = due.duration_since(state.now).checked_mul(UNFOCUSED)?;
-    state.now.checked_add(rest.max(SignedDuration::ZERO)).ok()
+    let Some(last) = state.polled_at else {
+        return Some(due);
+    };
+    let rest = due.duration_since(last).checked_mul(UNFOCUSED)?;
+    let rest = rest.clamp(SignedDuration::ZERO, UNFOCUSED_MOST);
+    last.checked_add(rest).ok()
 }
 
 /// When the next tick is needed; `None`: never, until something happens. Nothing visible, no timer.
@@ -115,9 +133,6 @@ fn label_change(state: &State) -> Option<Timestamp> {
         _ => false,
     };
     let runs = runs || (state.focused && state.throttled().is_some());
-    if !state.focused && !runs {
-        return None;
-    }
     let step = if runs { 1_000 } else { 60_000 };
     let milliseconds = state.now.as_millisecond();
     Timestamp::from_millisecond(milliseconds - milliseconds.rem_euclid(step) + step).ok()

@@ -48,6 +48,12 @@ impl AwsAccount {
             .clone()
     }
 
+    /// Whose these credentials are, where that is not the account that the profile names.
+    fn other_account(&self, caller: &Caller) -> Option<String> {
+        let own = self.profile.aws.account.as_ref()?;
+        (*own != caller.account).then(|| format!("{} ({}), not {own}", caller.account, caller.arn))
+    }
+
     async fn ask(&self) -> OpsResult<Caller> {
         let call = self.clients.sts.get_caller_identity();
         let answer = self
@@ -92,12 +98,16 @@ fn shell_word(word: &str) -> String {
 impl Account for AwsAccount {
     fn connection(&self) -> Connection {
         let caller = self.known();
+        let other_account = caller
+            .as_ref()
+            .and_then(|caller| self.other_account(caller));
         let throttled = self.clients.meter.throttled_ago().map(|ago| ago.as_secs());
         Connection {
             account: caller.as_ref().map(|caller| caller.account.clone()),
             caller: caller.map(|caller| caller.arn),
             throttled_seconds_ago: throttled.filter(|seconds| *seconds < THROTTLED_FOR),
             signed_out: self.clients.meter.signed_out(),
+            other_account,
             login_command: Some(self.login_command()),
             calls: self.clients.meter.traffic().calls,
             ..Connection::default()

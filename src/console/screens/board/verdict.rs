@@ -23,12 +23,23 @@ pub(super) fn verdict(state: &State) -> (&'static str, String, Style) {
             None => ("·", "Reading the board …".to_owned(), theme.muted),
         };
     };
-    if board.workflows.is_empty() {
+    if let Some(whose) = &state.connection.other_account {
+        let sentence = format!("These are the credentials of another account: {whose}");
+        return ("✗", sentence, theme.bad);
+    }
+    if board.workflows.is_empty() && board.unread.is_empty() {
         let sentence = "Nothing is deployed here: lakehand deploy".to_owned();
         return ("·", sentence, theme.strong);
     }
     if let Some(failed) = failed_cards(board).next() {
         return failure(state, board, failed);
+    }
+    if let Some(unread) = board.unread.first() {
+        let more = match board.unread.len() {
+            1 => String::new(),
+            several => format!(" · {} more", several - 1),
+        };
+        return ("?", format!("{}{more}", unread.line()), theme.warn);
     }
     let late: Vec<&str> = board
         .freshness

@@ -40,7 +40,9 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
     rule(buffer, body.x, body.y, body.width, theme.rule);
     Pen::new(buffer, body, 0)
         .gap(1)
-        .put(" Sources ", theme.heading);
+        .put(" Sources ", theme.heading)
+        .gap(1)
+        .put(&missing(state), theme.warn);
     let widths = grid::widths(&COLUMNS, area.width);
     let titles = Rect {
         y: body.y + 1,
@@ -79,6 +81,16 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
     };
     if let (Some(all), Some(row)) = (state.sources.sources(), state.sources.selected()) {
         details(state, buffer, below, all, row);
+    }
+}
+
+/// What could not be read, in the line of the title.
+fn missing(state: &State) -> String {
+    let unread = state.sources.sources().map_or(&[][..], |all| &all.unread);
+    match unread {
+        [] => String::new(),
+        [one] => format!(" ? {} ", one.line()),
+        [first, rest @ ..] => format!(" ? {} · {} more ", first.line(), rest.len()),
     }
 }
 

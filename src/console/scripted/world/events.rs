@@ -193,6 +193,7 @@ impl World {
             freshness: self.freshness(),
             quality: self.badges(),
             latest_report: self.reports.first().cloned(),
+            unread: self.unread.clone(),
             lake_is_empty: self.executions.is_empty(),
         }
     }

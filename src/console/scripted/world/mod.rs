@@ -19,8 +19,8 @@ use jiff::{Timestamp, civil::Date};
 use self::report::write_report;
 use crate::{
     ops::{
-        CredentialVersion, ExecutionSummary, GlueJob, OpsError, OpsErrorKind, OpsResult,
-        ReportSummary,
+        CredentialVersion, ExecutionSummary, GlueJob, OpsError, OpsErrorKind, OpsResult, Part,
+        ReportSummary, Unread,
     },
     pipeline::window::Window,
     workflow::definition::StateType,
@@ -106,6 +106,12 @@ struct World {
     is_configured: bool,
     /// Whether there are workflows.
     is_deployed: bool,
+    /// What cannot be read.
+    unread: Vec<Unread>,
+    /// Whose the credentials are, where that is not the profile's account.
+    other_account: Option<String>,
+    /// Whether the credentials have expired.
+    signed_out: bool,
     /// Whether executions run in another process than the console's.
     runs_elsewhere: bool,
     /// A Glue job of a deployment that is not ours.
@@ -149,6 +155,9 @@ impl ScriptedOperations {
             has_sample: true,
             is_configured: false,
             is_deployed: true,
+            unread: Vec::new(),
+            other_account: None,
+            signed_out: false,
             runs_elsewhere: false,
             job: None,
             statement_stopped: false,
@@ -223,6 +232,35 @@ impl ScriptedOperations {
     pub fn elsewhere(self) -> Self {
         self.lock().runs_elsewhere = true;
         self
+    }
+
+    /// Something cannot be read: AWS refuses the call.
+    #[must_use]
+    pub fn refusing(self, part: Part, message: &str) -> Self {
+        let error = OpsError::new(OpsErrorKind::Platform, message, "ask for the permission");
+        let mut world = self.lock();
+        // What cannot be read is not there.
+        match &part {
+            Part::Workflow(name) => world.executions.retain(|one| one.summary.workflow != *name),
+            Part::Workflows => world.is_deployed = false,
+            Part::Reports => world.reports.clear(),
+            _ => {}
+        }
+        world.unread.push(Unread::new(part, &error));
+        drop(world);
+        self
+    }
+
+    /// The credentials are those of another account than the profile's.
+    #[must_use]
+    pub fn in_another_account(self, whose: &str) -> Self {
+        self.lock().other_account = Some(whose.to_owned());
+        self
+    }
+
+    /// The credentials expire, or work again.
+    pub fn expire(&self, signed_out: bool) {
+        self.lock().signed_out = signed_out;
     }
 
     /// The deployment has a Glue job that is not ours.

@@ -38,9 +38,25 @@ impl Operations for ScriptedOperations {
         let ids = running.map(|execution| execution.summary.id.clone());
         Connection {
             running_here: ids.filter(|_| !world.runs_elsewhere).collect(),
+            other_account: world.other_account.clone(),
+            signed_out: world
+                .signed_out
+                .then(|| "ExpiredToken: the token has expired".to_owned()),
             holds_sample: world.executions.iter().any(|execution| execution.sample),
             login_command: world.runs_elsewhere.then(|| "aws sso login".to_owned()),
             ..Connection::default()
+        }
+    }
+
+    async fn identify(&self) -> OpsResult<()> {
+        let world = self.called("identify", "")?;
+        match world.signed_out {
+            true => Err(OpsError::new(
+                OpsErrorKind::SignedOut,
+                "the token has expired",
+                "sign in",
+            )),
+            false => Ok(()),
         }
     }
 

@@ -31,6 +31,7 @@ impl World {
             ],
             crawlers: vec![affise, marketo],
             jobs: self.job.iter().cloned().collect(),
+            unread: self.unread.clone(),
         }
     }
 

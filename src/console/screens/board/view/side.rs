@@ -15,7 +15,7 @@ use crate::{
             text::{Pen, width},
         },
     },
-    ops::{ExecutionDetail, ExecutionSummary, Redrive, RootCause, triage},
+    ops::{ExecutionDetail, ExecutionSummary, Part, Redrive, RootCause, Unread, triage},
 };
 
 /// Draws every stream's age, and the newest report.
@@ -78,7 +78,20 @@ pub(super) fn freshness(state: &State, buffer: &mut Buffer, area: Rect) {
             .gap(1)
             .put(words, style);
     }
-    let row = u16::try_from(board.freshness.len() + board.quality.len()).unwrap_or(u16::MAX);
+    let told = board.freshness.len() + board.quality.len();
+    let unread: Vec<&Unread> = board
+        .unread
+        .iter()
+        .filter(|one| is_shown_here(&one.part))
+        .collect();
+    for (line, unread) in unread.iter().enumerate() {
+        let row = u16::try_from(told + line).unwrap_or(u16::MAX);
+        Pen::new(buffer, area, row)
+            .put("?", theme.warn)
+            .gap(1)
+            .put(&unread.line(), theme.warn);
+    }
+    let row = u16::try_from(told + unread.len()).unwrap_or(u16::MAX);
     if let Some(report) = &board.latest_report {
         let facts = format!(
             "{}, {} rows",
@@ -92,6 +105,14 @@ pub(super) fn freshness(state: &State, buffer: &mut Buffer, area: Rect) {
             .gap(1)
             .put(&facts, theme.muted);
     }
+}
+
+/// Whether a part belongs to this pane.
+fn is_shown_here(part: &Part) -> bool {
+    matches!(
+        part,
+        Part::Freshness | Part::Stream(_) | Part::Reports | Part::Quality
+    )
 }
 
 /// Draws the selected execution: what happened, what it means, what to do.

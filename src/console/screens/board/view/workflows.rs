@@ -16,7 +16,7 @@ use crate::{
             text::{Pen, fit, width},
         },
     },
-    ops::{ExecutionStatus, Stage, StageStatus, WorkflowCard},
+    ops::{ExecutionStatus, Part, Stage, StageStatus, Unread, WorkflowCard},
 };
 
 /// Draws every workflow, those that failed first.
@@ -27,6 +27,15 @@ pub(super) fn workflows(state: &State, buffer: &mut Buffer, area: Rect) {
         }
         return;
     };
+    if let Some(unread) = board
+        .unread
+        .iter()
+        .find(|unread| unread.part == Part::Workflows)
+    {
+        let text = format!("{}.\n{}", unread.line(), unread.advice);
+        put_wrapped(buffer, area, &text, state.theme.warn);
+        return;
+    }
     let mut cards: Vec<&WorkflowCard> = board.workflows.iter().collect();
     cards.sort_by_key(|card| !is_failed(card));
     let names = cards
@@ -95,6 +104,11 @@ fn card_line(
                 pen.gap(2).put(&text, style);
             }
         }
+        None if let Some(unread) = unread_of(state, card) => {
+            pen.put("?", theme.warn)
+                .gap(1)
+                .put(&unread.line(), theme.warn);
+        }
         None => {
             pen = pen.right(&next, theme.muted);
             pen = pen
@@ -107,6 +121,11 @@ fn card_line(
                 .put(&card.description, theme.muted);
         }
     }
+}
+
+/// Why nothing is known of a workflow, where it could not be read.
+fn unread_of<'s>(state: &'s State, card: &WorkflowCard) -> Option<&'s Unread> {
+    state.board.board()?.unread_workflow(&card.name)
 }
 
 /// What the newest checks of a workflow's tables found, if anything: `! 2 warnings`.
