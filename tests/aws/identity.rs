@@ -195,3 +195,42 @@ async fn a_clock_that_is_off_is_corrected_where_aws_tells_the_time_and_named_whe
         "nobody has to sign in for that"
     );
 }
+
+#[tokio::test]
+async fn one_refused_machine_leaves_the_rest_and_the_permission_is_named() {
+    const MESSAGE: &str = r#"{"__type":"AccessDeniedException","message":"User: arn:aws:iam::123456789012:user/anna is not authorized to perform: states:ListExecutions on resource: x"}"#;
+    let desk = Desk::new("id-refused", "").await;
+    desk.machine("collect", &waits(0)).await;
+    desk.machine("datamart", &waits(0)).await;
+    let operations = desk.operations();
+    operations.start(start("collect", None)).await.unwrap();
+    let proxy = &desk.account.proxy;
+    let denied = || Fault::Answer(400, MESSAGE);
+    proxy.fault_of("ListExecutions", "id-refused-test-datamart", 50, denied());
+    let board = operations.board().await.unwrap();
+    let refused: Vec<_> = board.unread.iter().map(|unread| unread.line()).collect();
+    assert_eq!(
+        refused,
+        ["datamart cannot be read: states:ListExecutions is not allowed"]
+    );
+    assert_eq!(board.workflows.len(), 2);
+    assert_eq!(board.workflows[0].executions.len(), 1);
+    let (executions, unread) = operations.readable_executions(10).await.unwrap();
+    assert_eq!((executions.len(), unread.len()), (1, 1));
+
+    // The same for a prefix of the lake.
+    proxy.clear();
+    operations.forget();
+    let list = "list-type=2&prefix=_state%2Funits%2Fcollect%2Faffise.clicks";
+    proxy.fault(list, 50, Fault::Refuse(403, "AccessDenied"));
+    let board = operations.board().await.unwrap();
+    assert_eq!(board.unread.len(), 1, "{:?}", board.unread);
+    assert!(
+        board.unread[0]
+            .line()
+            .starts_with("affise.clicks cannot be read: "),
+        "{:?}",
+        board.unread
+    );
+    assert!(board.freshness.len() > 3);
+}

@@ -115,7 +115,10 @@ impl SourcesState {
 /// Whether the selected stream can be collected.
 pub(crate) fn can_collect(state: &State) -> Result<(), Reason> {
     state.may_change()?;
-    state.startable()?;
+    let workflows = state.startable()?;
+    if !workflows.iter().any(|name| name.as_ref() == "collect") {
+        return Err("there is no workflow 'collect' here; name its state machine in the profile's aws.state_machines".to_owned());
+    }
     match state.sources.selected() {
         Some(Row::Stream(_)) => Ok(()),
         _ => Err("no stream is selected".to_owned()),

@@ -42,28 +42,58 @@ impl Machine {
     }
 }
 
+/// A state machine that the profile names or its pattern finds, and that cannot be operated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Unusable {
+    shown: WorkflowName,
+    why: String,
+}
+
+/// What the profile's state machines are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Found {
+    machines: Vec<Machine>,
+    unusable: Vec<Unusable>,
+}
+
 /// The state machines of a profile, read once in a while.
 #[derive(Debug, Default)]
 pub(super) struct Machines {
-    known: tokio::sync::Mutex<Option<(Instant, Vec<Machine>)>>,
+    known: tokio::sync::Mutex<Option<(Instant, Found)>>,
 }
 
 impl Machines {
-    /// All of them, in the order of the Board.
+    /// All that can be operated, in the order of the Board.
     pub(super) async fn all(
         &self,
         clients: &Clients,
         profile: &Profile,
     ) -> OpsResult<Vec<Machine>> {
+        Ok(self.found(clients, profile).await?.machines)
+    }
+
+    /// The names of all, in the order of the Board, of those too that cannot be operated: finding such a one tells why.
+    pub(super) async fn names(
+        &self,
+        clients: &Clients,
+        profile: &Profile,
+    ) -> OpsResult<Vec<WorkflowName>> {
+        let found = self.found(clients, profile).await?;
+        let usable = found.machines.into_iter().map(|machine| machine.shown);
+        let unusable = found.unusable.into_iter().map(|one| one.shown);
+        Ok(usable.chain(unusable).collect())
+    }
+
+    async fn found(&self, clients: &Clients, profile: &Profile) -> OpsResult<Found> {
         let mut known = self.known.lock().await;
-        if let Some((at, machines)) = known.as_ref()
+        if let Some((at, found)) = known.as_ref()
             && at.elapsed() < KNOWN_FOR
         {
-            return Ok(machines.clone());
+            return Ok(found.clone());
         }
-        let machines = read(clients, profile).await?;
-        *known = kept(&machines);
-        Ok(machines)
+        let found = read(clients, profile).await?;
+        *known = kept(&found);
+        Ok(found)
     }
 
     /// What is asked next is to be as it is then. A list that is being read at this moment is new.
@@ -80,25 +110,36 @@ impl Machines {
         profile: &Profile,
         name: &WorkflowName,
     ) -> OpsResult<Machine> {
-        let own = |machines: &[Machine]| {
-            let found = machines
-                .iter()
-                .find(|machine| machine.shown == *name || machine.name() == name.as_ref());
-            found.cloned()
+        let own = |found: &Found| {
+            let is_this =
+                |machine: &&Machine| machine.shown == *name || machine.name() == name.as_ref();
+            found.machines.iter().find(is_this).cloned()
         };
-        if let Some(machine) = own(&self.all(clients, profile).await?) {
+        let found = self.found(clients, profile).await?;
+        if let Some(machine) = own(&found) {
             return Ok(machine);
+        }
+        if let Some(unusable) = found.unusable.iter().find(|one| one.shown == *name) {
+            return Err(cannot_be_operated(unusable));
         }
         // It may have been deployed a moment ago.
         *self.known.lock().await = None;
-        let machines = self.all(clients, profile).await?;
-        own(&machines).ok_or_else(|| unknown(name, &machines, profile))
+        let found = self.found(clients, profile).await?;
+        own(&found).ok_or_else(|| unknown(name, &found.machines, profile))
     }
 }
 
+fn cannot_be_operated(unusable: &Unusable) -> OpsError {
+    OpsError::new(
+        OpsErrorKind::NotFound,
+        unusable.why.clone(),
+        "deploy it, or name another state machine in the profile's aws.state_machines",
+    )
+}
+
 /// What was read a moment ago, if it is worth keeping: where nothing is there, somebody is about to deploy.
-fn kept(machines: &[Machine]) -> Option<(Instant, Vec<Machine>)> {
-    (!machines.is_empty()).then(|| (Instant::now(), machines.to_vec()))
+fn kept(found: &Found) -> Option<(Instant, Found)> {
+    (!found.machines.is_empty()).then(|| (Instant::now(), found.clone()))
 }
 
 fn unknown(name: &WorkflowName, machines: &[Machine], profile: &Profile) -> OpsError {
@@ -122,7 +163,7 @@ fn unknown(name: &WorkflowName, machines: &[Machine], profile: &Profile) -> OpsE
     )
 }
 
-async fn read(clients: &Clients, profile: &Profile) -> OpsResult<Vec<Machine>> {
+async fn read(clients: &Clients, profile: &Profile) -> OpsResult<Found> {
     let given = &profile.aws.state_machines;
     let listed = match listed(clients).await {
         Ok(listed) => listed,
@@ -136,8 +177,16 @@ async fn read(clients: &Clients, profile: &Profile) -> OpsResult<Vec<Machine>> {
     Ok(chosen(profile, &listed))
 }
 
-/// Names and ARNs of every Standard state machine of the account and region.
-async fn listed(clients: &Clients) -> OpsResult<Vec<(String, String)>> {
+/// A state machine of the account and region.
+#[derive(Debug, Clone)]
+struct Listed {
+    name: String,
+    arn: String,
+    /// Express executions keep no history that could be listed.
+    express: bool,
+}
+
+async fn listed(clients: &Clients) -> OpsResult<Vec<Listed>> {
     let page = |token: Option<String>| async move {
         let call = clients.sfn.list_state_machines().max_results(1000);
         let answer = clients
@@ -147,66 +196,135 @@ async fn listed(clients: &Clients) -> OpsResult<Vec<(String, String)>> {
                 call.set_next_token(token).send(),
             )
             .await?;
-        // Express executions keep no history that could be listed.
-        let standard = answer
+        let listed = answer
             .state_machines
             .into_iter()
-            .filter(|machine| machine.r#type != StateMachineType::Express)
-            .map(|machine| (machine.name, machine.state_machine_arn))
+            .map(|machine| Listed {
+                express: machine.r#type == StateMachineType::Express,
+                name: machine.name,
+                arn: machine.state_machine_arn,
+            })
             .collect::<Vec<_>>();
-        Ok::<_, OpsError>((standard, answer.next_token))
+        Ok::<_, OpsError>((listed, answer.next_token))
     };
     pages(page).try_concat().await
 }
 
 /// What the profile names, then what its pattern finds.
-fn chosen(profile: &Profile, listed: &[(String, String)]) -> Vec<Machine> {
-    let mut machines: Vec<Machine> = Vec::new();
+fn chosen(profile: &Profile, listed: &[Listed]) -> Found {
+    let mut found = Found::default();
     for (shown, own) in &profile.aws.state_machines {
-        let arn = if own.starts_with("arn:") {
-            Some(own)
-        } else {
-            listed
-                .iter()
-                .find(|(name, _)| name == own)
-                .map(|(_, arn)| arn)
-        };
-        match arn {
-            Some(arn) => machines.push(Machine {
-                shown: shown.as_str().into(),
-                arn: arn.clone(),
+        let shown: WorkflowName = shown.as_str().into();
+        let there = listed
+            .iter()
+            .find(|one| one.name == *own || one.arn == *own);
+        match there {
+            Some(one) => found.add(shown, one),
+            // Who may not list may still operate what is named by its ARN.
+            None if own.starts_with("arn:") => found.machines.push(Machine {
+                shown,
+                arn: own.clone(),
             }),
-            None => {
-                tracing::warn!(
-                    workflow = shown,
-                    machine = own,
-                    "the profile names a state machine that is not there"
-                );
-            }
+            None => found.unusable.push(Unusable {
+                why: format!(
+                    "the profile {} names the state machine {own} for {shown}, and the account has none of that name in {}",
+                    profile.name,
+                    profile.aws.region.as_deref().unwrap_or("this region")
+                ),
+                shown,
+            }),
         }
     }
     let prefix = profile.resource_name("");
-    for (name, arn) in listed {
-        let Some(shown) = name.strip_prefix(&prefix).filter(|rest| !rest.is_empty()) else {
+    for one in listed {
+        let Some(shown) = one
+            .name
+            .strip_prefix(&prefix)
+            .filter(|rest| !rest.is_empty())
+        else {
             continue;
         };
-        let taken = |machine: &Machine| machine.shown.as_ref() == shown || machine.name() == name;
-        if !machines.iter().any(taken) {
-            machines.push(Machine {
-                shown: shown.into(),
-                arn: arn.clone(),
-            });
+        if !found.has(shown, &one.name) {
+            found.add(shown.into(), one);
         }
     }
-    machines.sort_by(|left, right| {
+    found.machines.sort_by(|left, right| {
         place_on_board(left.shown.as_ref()).cmp(&place_on_board(right.shown.as_ref()))
     });
-    machines
+    found
+}
+
+impl Found {
+    fn add(&mut self, shown: WorkflowName, one: &Listed) {
+        if one.express {
+            let why = format!(
+                "{} is an Express state machine: Step Functions keeps no list and no history of its executions",
+                one.name
+            );
+            self.unusable.push(Unusable { shown, why });
+        } else {
+            let arn = one.arn.clone();
+            self.machines.push(Machine { shown, arn });
+        }
+    }
+
+    fn has(&self, shown: &str, name: &str) -> bool {
+        let taken = |machine: &Machine| machine.shown.as_ref() == shown || machine.name() == name;
+        let unusable = |one: &Unusable| one.shown.as_ref() == shown;
+        self.machines.iter().any(taken) || self.unusable.iter().any(unusable)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn machine(part: &str, express: bool) -> Listed {
+        Listed {
+            name: format!("a-b-{part}"),
+            arn: format!("arn:aws:states:r:1:stateMachine:a-b-{part}"),
+            express,
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_or_is_express_is_named_with_the_reason() {
+        let home = crate::config::Home::below(std::path::Path::new("/nowhere"));
+        let text = "[profiles.p]\nplatform = \"aws\"\nproject = \"a\"\nenv = \"b\"\n\
+                    [profiles.p.aws]\nregion = \"eu-west-1\"\n\
+                    [profiles.p.aws.state_machines]\nnightly = \"old-nightly\"\ncollect = \"a-b-collect\"\n";
+        let config = crate::config::Config::parse(text, &home).unwrap();
+        let profile = config.profile(Some("p")).unwrap();
+        let found = chosen(
+            profile,
+            &[machine("collect", false), machine("quick", true)],
+        );
+        let usable: Vec<&str> = found
+            .machines
+            .iter()
+            .map(|one| one.shown.as_ref())
+            .collect();
+        assert_eq!(usable, ["collect"]);
+        let reasons: Vec<(&str, &str)> = found
+            .unusable
+            .iter()
+            .map(|one| (one.shown.as_ref(), one.why.as_str()))
+            .collect();
+        assert_eq!(
+            reasons,
+            [
+                (
+                    "nightly",
+                    "the profile p names the state machine old-nightly for nightly, and the account has none of that \
+                     name in eu-west-1"
+                ),
+                (
+                    "quick",
+                    "a-b-quick is an Express state machine: Step Functions keeps no list and no history of its executions"
+                ),
+            ]
+        );
+    }
 
     #[test]
     fn what_matters_most_comes_first() {
@@ -222,17 +340,13 @@ mod tests {
             "datamart",
             "collect",
         ];
-        let listed: Vec<_> = names
+        let listed: Vec<_> = names.iter().map(|name| machine(name, false)).collect();
+        let found = chosen(config.profile(Some("p")).unwrap(), &listed);
+        let shown: Vec<&str> = found
+            .machines
             .iter()
-            .map(|name| {
-                (
-                    format!("a-b-{name}"),
-                    format!("arn:aws:states:r:1:stateMachine:a-b-{name}"),
-                )
-            })
+            .map(|one| one.shown.as_ref())
             .collect();
-        let machines = chosen(config.profile(Some("p")).unwrap(), &listed);
-        let shown: Vec<&str> = machines.iter().map(|one| one.shown.as_ref()).collect();
         let wanted = [
             "collect",
             "daily-report",
@@ -251,9 +365,12 @@ mod tests {
             shown: "collect".into(),
             arn: "arn:aws:states:r:1:stateMachine:a-b-collect".to_owned(),
         };
-        assert!(kept(&[]).is_none());
+        assert!(kept(&Found::default()).is_none());
         let machines = Machines::default();
-        *machines.known.lock().await = kept(&[machine]);
+        *machines.known.lock().await = kept(&Found {
+            machines: vec![machine],
+            unusable: Vec::new(),
+        });
         assert!(machines.known.lock().await.is_some());
         machines.forget();
         assert!(machines.known.lock().await.is_none());

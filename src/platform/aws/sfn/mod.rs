@@ -159,8 +159,7 @@ impl StepFunctions {
 #[async_trait]
 impl Workflows for StepFunctions {
     async fn list(&self) -> OpsResult<Vec<WorkflowName>> {
-        let machines = self.machines.all(&self.clients, &self.profile).await?;
-        Ok(machines.into_iter().map(|machine| machine.shown).collect())
+        self.machines.names(&self.clients, &self.profile).await
     }
 
     async fn definition(&self, workflow: &WorkflowName) -> OpsResult<Arc<Definition>> {
