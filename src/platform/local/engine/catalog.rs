@@ -26,16 +26,19 @@ use arrow::{
 };
 use async_trait::async_trait;
 use datafusion::{
+    catalog::Session as DataFusionSession,
     catalog::{
         CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider, view::ViewTable,
     },
-    common::{DataFusionError, Result as DataFusionResult},
+    common::{Constraints, DataFusionError, Result as DataFusionResult, Statistics},
     datasource::{
         MemTable,
         empty::EmptyTable,
         file_format::parquet::ParquetFormat,
         listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl},
     },
+    logical_expr::{Expr, TableProviderFilterPushDown, TableType},
+    physical_plan::ExecutionPlan,
     prelude::SessionContext,
 };
 use deltalake::{DeltaTable, DeltaTableBuilder};
@@ -413,5 +416,56 @@ pub(super) async fn delta_provider(
         Some(files) => builder.with_file_paths(files),
         None => builder,
     };
-    Ok(Arc::new(builder.build().await?))
+    Ok(Arc::new(Rechecked(Arc::new(builder.build().await?))))
+}
+
+/// A Delta table whose scan leaves out files, and whose rows are all asked again.
+///
+/// Delta says that it answers conditions on partition columns exactly, so that nobody asks them of a row again. A condition
+/// without a column counts as such for it, and a NULL that an AND was folded to was dropped: rows came that must not.
+#[derive(Debug)]
+struct Rechecked(Arc<dyn TableProvider>);
+
+#[async_trait]
+impl TableProvider for Rechecked {
+    fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+
+    fn constraints(&self) -> Option<&Constraints> {
+        self.0.constraints()
+    }
+
+    fn table_type(&self) -> TableType {
+        self.0.table_type()
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn DataFusionSession,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        self.0.scan(state, projection, filters, limit).await
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
+        use TableProviderFilterPushDown::{Exact, Inexact, Unsupported};
+        let answered = self.0.supports_filters_pushdown(filters)?;
+        let recheck = |(told, filter): (TableProviderFilterPushDown, &&Expr)| match told {
+            // It says nothing of a file.
+            _ if filter.column_refs().is_empty() => Unsupported,
+            Exact | Inexact => Inexact,
+            Unsupported => Unsupported,
+        };
+        Ok(answered.into_iter().zip(filters).map(recheck).collect())
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        self.0.statistics()
+    }
 }

@@ -12,6 +12,7 @@ use super::{
     catalog::{LakeCatalog, delta_provider},
     ddl::type_name,
     error::{EngineError, refused},
+    membership::asks_a_subquery,
     rewrite::ident,
     write::{Candidates, KIND_COLUMN, RowKind, Target},
 };
@@ -217,22 +218,13 @@ pub(super) async fn update(
     let predicate = selection
         .as_ref()
         .map_or_else(|| "TRUE".to_owned(), ToString::to_string);
-    let columns =
-        target.columns().map(
-            |column| match assignments.iter().find(|(name, _)| name == column) {
-                Some((_, value)) => format!(
-                    "CASE WHEN ({predicate}) THEN {value} ELSE {alias}.{0} END AS {0}",
-                    ident(column)
-                ),
-                None => format!("{alias}.{}", ident(column)),
-            },
-        );
-    let sql = format!(
-        "SELECT {}, CAST(CASE WHEN ({predicate}) THEN {} ELSE {} END AS integer) AS \"{KIND_COLUMN}\" FROM \"{TARGET}\" AS {alias}",
-        columns.collect::<Vec<_>>().join(", "),
-        RowKind::Updated as i32,
-        RowKind::Kept as i32,
-    );
+    let asks = selection.as_ref().is_some_and(asks_a_subquery);
+    let sql = if asks {
+        // A subquery is asked in a WHERE: once for the rows that change, once for those that stay.
+        update_in_two(&target, &alias, &assignments, &predicate)
+    } else {
+        update_in_one(&target, &alias, &assignments, &predicate)
+    };
     let plan = session.plan_sql(&sql, catalog).await?;
     let written = target.write(session, &plan, cancel).await?;
     let effect = Effect {
@@ -254,6 +246,66 @@ pub(super) async fn update(
         )
         .await?;
     Ok(effect)
+}
+
+fn update_in_one(
+    target: &Target,
+    alias: &Ident,
+    assignments: &[(String, Expr)],
+    predicate: &str,
+) -> String {
+    let columns = target.columns().map(|column| {
+        let name = ident(column);
+        match assigned(assignments, column) {
+            Some(value) => {
+                format!("CASE WHEN ({predicate}) THEN {value} ELSE {alias}.{name} END AS {name}")
+            }
+            None => format!("{alias}.{name}"),
+        }
+    });
+    format!(
+        "SELECT {}, CAST(CASE WHEN ({predicate}) THEN {} ELSE {} END AS integer) AS \"{KIND_COLUMN}\" FROM \"{TARGET}\" AS {alias}",
+        columns.collect::<Vec<_>>().join(", "),
+        RowKind::Updated as i32,
+        RowKind::Kept as i32,
+    )
+}
+
+fn update_in_two(
+    target: &Target,
+    alias: &Ident,
+    assignments: &[(String, Expr)],
+    predicate: &str,
+) -> String {
+    let pass = |assignments: &[(String, Expr)], condition: String, kind: RowKind| {
+        let columns = target.columns().map(|column| {
+            let name = ident(column);
+            match assigned(assignments, column) {
+                // In the column's own type, so that both passes give rows of one kind.
+                Some(value) => match target.schema.field_with_name(column) {
+                    Ok(field) => format!(
+                        "CAST({value} AS {}) AS {name}",
+                        type_name(field.data_type())
+                    ),
+                    Err(_) => format!("{value} AS {name}"),
+                },
+                None => format!("{alias}.{name}"),
+            }
+        });
+        format!(
+            "SELECT {}, CAST({} AS integer) AS \"{KIND_COLUMN}\" FROM \"{TARGET}\" AS {alias} WHERE {condition}",
+            columns.collect::<Vec<_>>().join(", "),
+            kind as i32,
+        )
+    };
+    let changed = pass(assignments, format!("({predicate})"), RowKind::Updated);
+    let kept = pass(&[], format!("({predicate}) IS NOT TRUE"), RowKind::Kept);
+    format!("{changed} UNION ALL {kept}")
+}
+
+fn assigned<'a>(assignments: &'a [(String, Expr)], column: &str) -> Option<&'a Expr> {
+    let found = assignments.iter().find(|(name, _)| name == column);
+    found.map(|(_, value)| value)
 }
 
 /// Plans the values of a SET against `from`, and refuses types that do not fit their columns.

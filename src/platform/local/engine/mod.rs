@@ -25,6 +25,7 @@ mod dialect;
 mod dml;
 mod error;
 mod functions;
+mod membership;
 mod merge;
 mod rewrite;
 mod rows;

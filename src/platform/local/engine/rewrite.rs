@@ -32,6 +32,7 @@ impl VisitorMut for Trino {
 
     /// A column without a name is called `_col` and its position, as in Athena's results.
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        super::membership::in_where(select);
         for (index, item) in select.projection.iter_mut().enumerate() {
             if let SelectItem::UnnamedExpr(expr) = item
                 && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
@@ -193,6 +194,26 @@ fn case(condition: Expr, then: Expr, otherwise: Option<Expr>) -> Expr {
             result: then,
         }],
         else_result: otherwise.map(Box::new),
+    }
+}
+
+/// TRUE, else NULL, else FALSE.
+pub(super) fn three_valued(is_true: Expr, is_unknown: Expr) -> Expr {
+    Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: vec![
+            CaseWhen {
+                condition: is_true,
+                result: value(Value::Boolean(true)),
+            },
+            CaseWhen {
+                condition: is_unknown,
+                result: value(Value::Null),
+            },
+        ],
+        else_result: Some(Box::new(value(Value::Boolean(false)))),
     }
 }
 

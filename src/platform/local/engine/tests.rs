@@ -1,6 +1,8 @@
 //! Statements and what they give: results worked out by hand or taken from Trino's own documentation.
 
 mod merge;
+mod nulls;
+mod partitions;
 mod statements;
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};

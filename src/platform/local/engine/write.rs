@@ -163,7 +163,9 @@ impl Target {
             {
                 candidates.rows += file.num_records().unwrap_or(0) as u64;
                 candidates.removes.push(file.remove_action(true));
-                candidates.paths.push(file.path().into_owned());
+                // A scan knows its files by the log's spelling, which encodes what the path holds already.
+                let path = deltalake::Path::from(file.path().as_ref());
+                candidates.paths.push(path.into());
             }
         }
         Ok(candidates)
