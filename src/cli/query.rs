@@ -1,6 +1,7 @@
 //! `lakehand query SQL`: one statement in Athena's spelling.
 
 use std::{
+    collections::HashSet,
     io::{self, Read, Write},
     path::PathBuf,
     sync::Arc,
@@ -13,6 +14,7 @@ use arrow::{
 use clap::{Args, ValueEnum};
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
+use unicode_width::UnicodeWidthStr;
 
 use super::{App, CliError, Ended, OutputFormat, VerbResult};
 use crate::pipeline::{
@@ -20,6 +22,7 @@ use crate::pipeline::{
     ports::{QueryEngine, QueryRows},
     text::for_terminal,
 };
+use crate::platform::local::engine::kind;
 
 /// What to ask.
 #[derive(Debug, Args)]
@@ -67,7 +70,13 @@ pub async fn run(app: &App, args: &QueryArgs) -> VerbResult {
     }
     let engine = engine(app, args)?;
     let cancel = CancellationToken::new();
-    if is_query(&sql) {
+    let kind = kind(&sql)?;
+    if !kind.is_read {
+        app.operations()
+            .permit("a statement that is not known to be a read")
+            .await?;
+    }
+    if kind.gives_rows {
         let rows = engine.query(&sql, &cancel).await?;
         let format = args.format.unwrap_or(match app.output {
             OutputFormat::Text => RowFormat::Table,
@@ -75,9 +84,6 @@ pub async fn run(app: &App, args: &QueryArgs) -> VerbResult {
         });
         print_rows(rows, format).await?;
     } else {
-        app.operations()
-            .permit("a statement that is no query")
-            .await?;
         let summary = engine.execute(&sql, &cancel).await?;
         app.print(&summary, |out| {
             writeln!(
@@ -102,34 +108,6 @@ fn engine(app: &App, args: &QueryArgs) -> Result<Arc<dyn QueryEngine>, CliError>
     Ok(Arc::new(engine))
 }
 
-/// Whether a statement gives rows: by its first word, past comments and brackets.
-fn is_query(sql: &str) -> bool {
-    let mut rest = sql.trim_start();
-    loop {
-        rest = if let Some(comment) = rest.strip_prefix("--") {
-            comment
-                .split_once('\n')
-                .map_or("", |(_, after)| after)
-                .trim_start()
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            comment
-                .split_once("*/")
-                .map_or("", |(_, after)| after)
-                .trim_start()
-        } else if let Some(inner) = rest.strip_prefix('(') {
-            inner.trim_start()
-        } else {
-            break;
-        };
-    }
-    let word: String = rest.chars().take_while(char::is_ascii_alphabetic).collect();
-    [
-        "select", "with", "values", "show", "describe", "explain", "table",
-    ]
-    .iter()
-    .any(|w| word.eq_ignore_ascii_case(w))
-}
-
 async fn print_rows(mut rows: QueryRows, format: RowFormat) -> Result<(), CliError> {
     let mut out = io::BufWriter::new(io::stdout());
     match format {
@@ -151,7 +129,7 @@ async fn print_rows(mut rows: QueryRows, format: RowFormat) -> Result<(), CliErr
                 .schema
                 .fields()
                 .iter()
-                .map(|field| field.name().clone())
+                .map(|field| for_terminal(field.name()).into_owned())
                 .collect();
             write_table(&mut out, &header, &batches)?;
         }
@@ -175,15 +153,33 @@ fn cells(batch: &RecordBatch) -> Result<Vec<ArrayFormatter<'_>>, CliError> {
     })
 }
 
+/// The names of columns as the keys of one object: the second `id` is `id_1`, unless that is a column's own name.
+fn distinct<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Vec<String> {
+    let own: HashSet<&str> = names.clone().collect();
+    let mut given: HashSet<String> = HashSet::new();
+    let mut free = |name: &str| {
+        let suffixed = (1..)
+            .map(|number: u32| format!("{name}_{number}"))
+            .find(|text| !own.contains(text.as_str()) && !given.contains(text));
+        let key = match given.contains(name) {
+            false => name.to_owned(),
+            true => suffixed.unwrap_or_else(|| name.to_owned()),
+        };
+        given.insert(key.clone());
+        key
+    };
+    names.map(&mut free).collect()
+}
+
 fn write_json(out: &mut dyn Write, batch: &RecordBatch) -> Result<(), CliError> {
     use arrow::datatypes::DataType;
     let schema = batch.schema();
+    let names = distinct(schema.fields().iter().map(|field| field.name().as_str()));
     let formatters = cells(batch)?;
     for row in 0..batch.num_rows() {
         let mut object = serde_json::Map::new();
-        for ((field, column), formatter) in
-            schema.fields().iter().zip(batch.columns()).zip(&formatters)
-        {
+        let columns = schema.fields().iter().zip(batch.columns());
+        for (((field, column), formatter), name) in columns.zip(&formatters).zip(&names) {
             let text = || formatter.value(row).to_string();
             let value = if column.is_null(row) {
                 serde_json::Value::Null
@@ -196,7 +192,7 @@ fn write_json(out: &mut dyn Write, batch: &RecordBatch) -> Result<(), CliError> 
                     _ => text().into(),
                 }
             };
-            object.insert(field.name().clone(), value);
+            object.insert(name.clone(), value);
         }
         serde_json::to_writer(&mut *out, &object).map_err(io::Error::from)?;
         writeln!(out)?;
@@ -228,19 +224,13 @@ fn write_table(
         }
     }
     let widths: Vec<usize> = (0..header.len())
-        .map(|c| {
-            lines
-                .iter()
-                .map(|line| line[c].chars().count())
-                .max()
-                .unwrap_or(0)
-        })
+        .map(|c| lines.iter().map(|line| line[c].width()).max().unwrap_or(0))
         .collect();
     for line in &lines {
         let padded: Vec<String> = line
             .iter()
             .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
+            .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())))
             .collect();
         writeln!(out, "{}", padded.join("  ").trim_end())?;
     }
@@ -249,25 +239,13 @@ fn write_table(
 
 #[cfg(test)]
 mod tests {
-    use super::is_query;
+    use super::distinct;
 
     #[test]
-    fn rows_or_a_change_is_told_by_the_first_word() {
-        for sql in [
-            "select 1",
-            " -- a\n /* b */ (SELECT 1)",
-            "WITH x AS (SELECT 1) SELECT * FROM x",
-            "show tables",
-        ] {
-            assert!(is_query(sql), "{sql}");
-        }
-        for sql in [
-            "delete from t",
-            "-- select\nupdate t set a = 1",
-            "create table t as select 1",
-            "",
-        ] {
-            assert!(!is_query(sql), "{sql}");
-        }
+    fn columns_of_one_name_keep_both_values_in_json() {
+        let names = |of: &[&str]| distinct(of.iter().copied());
+        assert_eq!(names(&["id", "x", "id"]), ["id", "x", "id_1"]);
+        assert_eq!(names(&["id", "id", "id_1"]), ["id", "id_2", "id_1"]);
+        assert_eq!(names(&["a", "a", "a"]), ["a", "a_1", "a_2"]);
     }
 }

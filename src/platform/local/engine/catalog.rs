@@ -248,31 +248,6 @@ pub(super) fn directory_url(path: &Path) -> DataFusionResult<Url> {
     })
 }
 
-/// A Parquet file, or a folder of them, with the schema it has.
-async fn parquet_provider(
-    path: &Path,
-    context: &SessionContext,
-) -> DataFusionResult<Arc<dyn TableProvider>> {
-    let absolute = std::path::absolute(path)?;
-    let url = if absolute.is_dir() {
-        directory_url(&absolute)?
-    } else {
-        file_url(&absolute)?
-    };
-    let options =
-        ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension(".parquet");
-    let config =
-        ListingTableConfig::new(ListingTableUrl::try_new(url, None)?).with_listing_options(options);
-    let config = config.infer_schema(&context.state()).await?;
-    Ok(Arc::new(ListingTable::try_new(config)?))
-}
-
-fn file_url(path: &Path) -> DataFusionResult<Url> {
-    Url::from_file_path(path).map_err(|()| {
-        DataFusionError::Configuration(format!("{} is not a file's path", path.display()))
-    })
-}
-
 /// The country dimension, from the CSV that ships with the program.
 pub(super) fn country_region() -> DataFusionResult<Arc<dyn TableProvider>> {
     let rows: Vec<(&str, &str)> = COUNTRY_REGION_CSV
@@ -363,17 +338,14 @@ impl SchemaProvider for LakeCatalog {
             return Ok(Some(Arc::clone(table)));
         }
         if let Some(path) = self.session.files.get(&name) {
-            return parquet_provider(path, &self.session.context(self.clone()))
-                .await
-                .map(Some);
+            return super::folder::provider(path).map(Some);
         }
         if let Some(contract) = self.session.tables.silver(&name) {
             return self.session.tables.silver_provider(contract).map(Some);
         }
         if let Some(folder) = self.session.tables.silver_folder(&name) {
-            let context = self.session.context(self.clone());
-            let provider = self.session.tables.folder_provider(&name, folder, &context);
-            return provider.await.map(Some);
+            let provider = self.session.tables.folder_provider(&name, folder);
+            return provider.map(Some);
         }
         if let Some(partitions) = self.session.tables.partitions_provider(&name)? {
             return Ok(Some(partitions));

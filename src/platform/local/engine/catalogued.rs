@@ -17,7 +17,6 @@ use datafusion::{
         file_format::parquet::ParquetFormat,
         listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl},
     },
-    prelude::SessionContext,
 };
 
 use super::{
@@ -92,30 +91,16 @@ impl Tables {
     }
 
     /// A table of silver that no contract names: as the catalog knows it, else as its files are.
-    pub(super) async fn folder_provider(
+    pub(super) fn folder_provider(
         &self,
         name: &str,
         folder: PathBuf,
-        context: &SessionContext,
     ) -> DataFusionResult<Arc<dyn TableProvider>> {
         let url = ListingTableUrl::try_new(directory_url(&folder)?, None)?;
         let options =
             ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension(".parquet");
         let Some(table) = self.catalogued(name)? else {
-            let keys = options.infer_partitions(&context.state(), &url).await?;
-            let keys = keys.into_iter().map(|key| {
-                // Days are what silver is partitioned by.
-                let data_type = if key == "date" {
-                    DataType::Date32
-                } else {
-                    DataType::Utf8
-                };
-                (key, data_type)
-            });
-            let options = options.with_table_partition_cols(keys.collect());
-            let config = ListingTableConfig::new(url).with_listing_options(options);
-            let config = config.infer_schema(&context.state()).await?;
-            return Ok(Arc::new(ListingTable::try_new(config)?));
+            return super::folder::provider(&folder);
         };
         let keys = table.partition_keys.iter().map(|key| {
             let data_type = if key.data_type == "date" {

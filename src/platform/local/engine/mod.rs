@@ -24,7 +24,9 @@ mod ddl;
 mod dialect;
 mod dml;
 mod error;
+mod folder;
 mod functions;
+mod kind;
 mod membership;
 mod merge;
 mod rewrite;
@@ -36,6 +38,8 @@ mod write;
 
 #[cfg(test)]
 mod tests;
+
+pub use kind::{StatementKind, kind};
 
 use catalog::Tables;
 use command::Command;

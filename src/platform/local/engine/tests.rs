@@ -1,5 +1,6 @@
 //! Statements and what they give: results worked out by hand or taken from Trino's own documentation.
 
+mod folders;
 mod merge;
 mod nulls;
 mod partitions;
