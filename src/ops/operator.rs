@@ -199,32 +199,53 @@ impl Operator {
         }
         let mut refused = self.parts.workflows.not_redrivable(&summary.id).await?;
         if refused.is_none() {
-            refused = self.older_rows(&redrive, summary).await?;
+            refused = self.older_rows(&redrive, folded, summary).await?;
         }
         Ok(refused.map_or(redrive, |reason| Redrive::NotPossible { reason }))
     }
 
-    /// The reason not to redrive where that would put rows in place which are older than those of somebody else.
+    /// The reason not to redrive where that would put rows in place which are older than those of somebody else: what
+    /// counts is when each built its rows and when it put them in place, not when it began or ended.
     async fn older_rows(
         &self,
         redrive: &Redrive,
+        folded: &Folded,
         stopped: &ExecutionSummary,
     ) -> OpsResult<Option<String>> {
         if !runs::commits_what_was_built_before(redrive, stopped.status) {
             return Ok(None);
         }
+        let built = folded.built_at().unwrap_or(stopped.started);
         let workflow = Some(&stopped.workflow);
         let newest = self.parts.workflows.executions(workflow, LATER).await?;
-        let later = newest.into_iter().find(|one| {
-            let since = one.ended.is_none_or(|ended| Some(ended) > stopped.ended);
-            one.id != stopped.id && since && same_rows(one, stopped)
-        });
-        Ok(later.map(|one| {
-            format!(
-                "{} has worked on the same days since it ended, and its own rows were built before; start a new execution with the same window",
-                one.name
-            )
-        }))
+        for one in newest {
+            let over = one.ended.is_some_and(|ended| ended < built);
+            if one.id == stopped.id || over || !same_rows(&one, stopped) {
+                continue;
+            }
+            if one.status == super::ExecutionStatus::Running {
+                return Ok(Some(format!(
+                    "{} is working on the same days now; wait for it, or stop it first",
+                    one.name
+                )));
+            }
+            if self.committed_at(&one).await?.is_some_and(|at| at > built) {
+                return Ok(Some(format!(
+                    "{} has put newer rows of the same days in place since this one built its own; start a new execution with the same window",
+                    one.name
+                )));
+            }
+        }
+        Ok(None)
+    }
+
+    /// When an execution that ended put its rows in place, if it did.
+    async fn committed_at(&self, one: &ExecutionSummary) -> OpsResult<Option<jiff::Timestamp>> {
+        let known = self.known(&one.id).await?;
+        let committed = self.folded(&known, &one.id).await?.committed_at();
+        // A success without a stage of ours may have put them in place at any time until its end.
+        let succeeded = one.status == super::ExecutionStatus::Succeeded;
+        Ok(committed.or(one.ended.filter(|_| succeeded)))
     }
 
     /// Refuses a redrive that would bring older rows back.
@@ -233,7 +254,7 @@ impl Operator {
         let known = self.known(id).await?;
         let folded = self.folded(&known, id).await?;
         let redrive = runs::redrive(&folded, &summary, self.parts.clock.now());
-        match self.older_rows(&redrive, &summary).await? {
+        match self.older_rows(&redrive, &folded, &summary).await? {
             None => Ok(()),
             Some(reason) => Err(OpsError::new(
                 OpsErrorKind::NotPossible,
@@ -437,6 +458,8 @@ impl Operations for Operator {
     async fn redrive(&self, id: &ExecutionId) -> OpsResult<()> {
         self.permit(&format!("a redrive of {id}")).await?;
         self.refuse_older_rows(id).await?;
+        // Its own lease or that of a child that died with it would be waited for until it runs out.
+        self.free_leases_of_the_ended().await;
         self.parts.workflows.redrive(id).await
     }
 

@@ -14,6 +14,11 @@ use crate::workflow::{
     history::{self, HistoryEvent, Timeline},
 };
 
+/// Stages that build the rows of a table beside it.
+const BUILDS: [&str; 2] = ["BuildWindow", "BuildDatamart"];
+/// Stages that put them in place, in one commit.
+const COMMITS: [&str; 2] = ["ReplaceWindow", "ReplaceDatamart"];
+
 /// AWS's limit: time between the end and a redrive.
 const REDRIVABLE_FOR: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// A history with more events has no room for a redrive.
@@ -44,6 +49,33 @@ impl Folded {
             }
             self.timeline.push(event);
         }
+    }
+
+    /// When the rows that a redrive would put in place began to be built; `None` where no stage of ours builds.
+    #[must_use]
+    pub fn built_at(&self) -> Option<Timestamp> {
+        let builds = |stage: &&history::Stage| BUILDS.contains(&stage.name.as_str());
+        self.timeline
+            .stages
+            .iter()
+            .filter(builds)
+            .map(|stage| stage.entered)
+            .max()
+    }
+
+    /// When its rows were last put in place, where a stage of ours did that.
+    #[must_use]
+    pub fn committed_at(&self) -> Option<Timestamp> {
+        let commits = |stage: &&history::Stage| {
+            COMMITS.contains(&stage.name.as_str())
+                && stage.status == history::StageStatus::Succeeded
+        };
+        self.timeline
+            .stages
+            .iter()
+            .filter(commits)
+            .filter_map(|stage| stage.exited)
+            .max()
     }
 
     /// Stages in the order of their first entry, then the top-level ones not reached. A state that was

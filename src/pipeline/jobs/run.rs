@@ -14,7 +14,7 @@ use crate::pipeline::{
     gold::datamart,
     normalise::{self, NormaliseRequest},
     quality,
-    state::{Lease, LeaseError},
+    state::Lease,
     window::Window,
 };
 
@@ -215,17 +215,16 @@ async fn acquire_lease(input: &LeaseInput, context: &JobContext) -> Result<Value
 
 /// Gives a lease back; one that somebody else holds, or nobody, is left alone.
 async fn release_lease(input: &LeaseInput, context: &JobContext) -> Result<Value, JobError> {
-    let released = match Lease::acquire(
+    let held = Lease::held_by(
         &context.lake.std,
         &input.lease,
         &input.execution,
         Duration::from_secs(input.seconds),
     )
-    .await
-    {
-        Ok(lease) => lease.release().await.map(|()| true)?,
-        Err(LeaseError::HeldBy { .. }) => false,
-        Err(error) => return Err(error.into()),
+    .await?;
+    let released = match held {
+        Some(lease) => lease.release().await.map(|()| true)?,
+        None => false,
     };
     Ok(json!({ "lease": input.lease, "released": released }))
 }

@@ -3,7 +3,14 @@
 //! What a listing is asked for in is a [`slice::Slice`]; how one is read without losing what shifts
 //! between pages is in [`reading`]; what answers look like is in [`envelope`].
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use jiff::{
@@ -47,6 +54,8 @@ pub struct Affise {
     client: HttpClient,
     settings: AffiseSettings,
     zone: TimeZone,
+    /// Whether a piece of a listing was served: then a server error on every try of another is that piece's own.
+    served: AtomicBool,
 }
 
 /// Whose key it is.
@@ -136,6 +145,7 @@ impl Affise {
             client,
             settings: settings.clone(),
             zone,
+            served: AtomicBool::new(false),
         })
     }
 
@@ -206,7 +216,10 @@ impl Affise {
         sink: &mut dyn PageSink,
     ) -> Result<(), SourceError> {
         let parts = match self.read_slice(stream, cursor, slice, sink).await {
-            Ok(reading::Ended::Whole) => Vec::new(),
+            Ok(reading::Ended::Whole) => {
+                self.served.store(true, Ordering::Relaxed);
+                Vec::new()
+            }
             Ok(reading::Ended::TooMany(parts)) => parts,
             Err(error) => self.halve(stream, slice, error)?,
         };
@@ -242,8 +255,9 @@ impl Affise {
             self.client.log().line(Level::Warn, &line);
             return Ok(parts);
         }
-        // A piece that was never halved fails like this whenever the server is troubled for a minute.
-        if fault != Fault::ServerError || slice == Slice::All {
+        // While the server is troubled every piece fails like this; a piece that fails where others are served is refused.
+        let alone = self.served.load(Ordering::Relaxed) && slice != Slice::All;
+        if fault != Fault::ServerError || !alone {
             return Err(error);
         }
         Err(SourceError::Refused {

@@ -78,6 +78,28 @@ impl Lease {
         Self::acquire_at(store, name, owner, time_to_live, Timestamp::now()).await
     }
 
+    /// The lease `name` where `owner` has it, as it stands: nothing is written, and nobody waits for it meanwhile.
+    ///
+    /// # Errors
+    /// [`LeaseError::State`] when the store fails.
+    pub async fn held_by(
+        store: &Store,
+        name: &str,
+        owner: &str,
+        time_to_live: Duration,
+    ) -> Result<Option<Self>, LeaseError> {
+        let key = format!("{STATE_PREFIX}leases/{name}.json");
+        let known: Option<(Record, ETag)> = load(store, &key).await?;
+        let own = known.filter(|(record, _)| record.owner == owner);
+        Ok(own.map(|(record, etag)| Self {
+            store: Store::clone(store),
+            key,
+            record,
+            etag,
+            time_to_live,
+        }))
+    }
+
     async fn acquire_at(
         store: &Store,
         name: &str,
@@ -297,6 +319,28 @@ mod tests {
         Lease::acquire_at(&store, "gold/t", "three", MINUTE, over)
             .await
             .unwrap();
+    }
+
+    #[tokio::test]
+    async fn giving_back_takes_nothing_before() {
+        let store = store();
+        let held = |owner: &'static str| Lease::held_by(&store, "gold/t", owner, MINUTE);
+        assert!(held("one").await.unwrap().is_none(), "nobody has it");
+        Lease::acquire(&store, "gold/t", "one", MINUTE)
+            .await
+            .unwrap();
+        let key = format!("{STATE_PREFIX}leases/gold/t.json");
+        let (_, before) = store.get(&key).await.unwrap();
+        assert!(held("two").await.unwrap().is_none());
+        let own = held("one").await.unwrap().unwrap();
+        let (_, after) = store.get(&key).await.unwrap();
+        assert_eq!(before, after, "looking writes nothing");
+        own.release().await.unwrap();
+        Lease::acquire(&store, "gold/t", "two", MINUTE)
+            .await
+            .unwrap();
+        // Somebody else's is left alone, also where it has ended.
+        assert!(held("one").await.unwrap().is_none());
     }
 
     #[tokio::test]

@@ -68,6 +68,14 @@ struct Desk {
 fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
     let folder = tempfile::tempdir().unwrap();
     let (workflows, _) = built_in(folder.path(), resources);
+    desk_over(folder, workflows, change)
+}
+
+fn desk_over(
+    folder: tempfile::TempDir,
+    workflows: LocalWorkflows,
+    change: impl FnOnce(&mut Profile),
+) -> Desk {
     let mut profile = Profile::clone(&profile(folder.path()));
     change(&mut profile);
     let store = |name: &str| -> Arc<dyn ObjectStore> {
@@ -498,4 +506,93 @@ async fn reports_are_listed_and_found_by_name() {
     assert_eq!(outside.kind, OpsErrorKind::NotFound);
     let board = desk.operator.board().await.unwrap();
     assert!(!board.lake_is_empty && board.latest_report.unwrap().name.as_ref() == names[0]);
+}
+
+/// A daily report over the same days, stopped while `function` runs.
+async fn stopped_in(desk: &Desk, function: &str) -> ExecutionId {
+    let id = desk
+        .workflows
+        .start(request("daily-report", built_in::window()))
+        .await
+        .unwrap();
+    let state = match function {
+        "update-dimensions" => "UpdateDimensions",
+        "check-quality" => "CheckQuality",
+        _ => "ExportReport",
+    };
+    let stage = || async {
+        let summary = desk.workflows.describe(&id).await.unwrap();
+        summary.current_stage.unwrap_or_default()
+    };
+    while stage().await != state {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    desk.operator.stop(&id, "enough").await.unwrap();
+    id
+}
+
+/// Which calls of a function wait until they are stopped.
+fn stuck(resources: Scripted, function: &str, calls: &'static [u32]) -> Scripted {
+    resources.on(function, move |call, n| async move {
+        if calls.contains(&n) {
+            call.cancel.cancelled().await;
+            return Err(TaskFailure::new("Cancelled", "stopped"));
+        }
+        Ok(json!({ "name": "sub5-20260131-0900.csv", "rows": 3 }))
+    })
+}
+
+#[tokio::test]
+async fn a_redrive_is_refused_for_newer_rows_in_place_and_for_nothing_else() {
+    for (function, newer_matter) in [
+        ("update-dimensions", false),
+        ("check-quality", true),
+        ("export-report", false),
+    ] {
+        // The second report stops where it is told to; another dies before it has built anything.
+        let resources = match function {
+            "update-dimensions" => stuck(jobs(), function, &[2, 3]),
+            _ => stuck(stuck(jobs(), function, &[2]), "update-dimensions", &[3]),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let store = StateStore::open(&folder.path().join("state.sqlite")).unwrap();
+        let render: super::super::RenderSql = Arc::new(|text: &str| {
+            crate::pipeline::gold::render_workflow(text).map_err(|error| error.to_string())
+        });
+        let definitions = Definitions::new(super::profile(folder.path()), render);
+        let workflows = LocalWorkflows::with_waits(
+            store,
+            definitions,
+            Arc::new(resources),
+            Arc::new(SystemClock),
+            VirtualTime::start(),
+        )
+        .unwrap();
+        let desk = desk_over(folder, workflows, |_| {});
+        let of = |id: ExecutionId| {
+            let desk = &desk;
+            async move { desk.operator.execution(&id, 0).await.unwrap().redrive }
+        };
+        built_in::finish(&desk.workflows, "daily-report").await;
+        let stopped = stopped_in(&desk, function).await;
+        let dead = stopped_in(&desk, "update-dimensions").await;
+        assert!(desk.workflows.describe(&dead).await.unwrap().status == ExecutionStatus::Aborted);
+        let told = of(stopped.clone()).await;
+        assert!(
+            matches!(told, Redrive::Possible { .. }),
+            "{function}, one before and a dead one beside: {told:?}"
+        );
+        let (later, summary) = built_in::finish(&desk.workflows, "daily-report").await;
+        assert_eq!(summary.status, ExecutionStatus::Succeeded);
+        match of(stopped.clone()).await {
+            Redrive::Possible { .. } => assert!(!newer_matter, "{function}"),
+            Redrive::NotPossible { reason } => {
+                assert!(newer_matter, "{function}: {reason}");
+                let name = later.as_ref().rsplit(':').next().unwrap();
+                assert!(reason.contains(name), "{reason}");
+                let error = desk.operator.redrive(&stopped).await.unwrap_err();
+                assert_eq!(error.kind, OpsErrorKind::NotPossible);
+            }
+        }
+    }
 }
