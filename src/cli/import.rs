@@ -6,11 +6,12 @@ use std::{
 };
 
 use clap::Args;
+use serde::Serialize;
 
-use super::{App, Ended, VerbResult};
+use super::{App, CliError, Ended, VerbResult};
 use crate::pipeline::{
     dataset::Stream,
-    normalise::{self, FieldNote, NormaliseSummary},
+    normalise::{self, FieldNote, Fit, NormaliseSummary},
     text::for_terminal,
 };
 
@@ -22,18 +23,77 @@ pub struct ImportArgs {
     /// NDJSON files: plain, .gz or .zst, told apart by their first bytes.
     #[arg(required = true, value_name = "FILES")]
     files: Vec<PathBuf>,
+    /// Only tell what is in the files: rows, lines that would be put aside, unknown fields. Nothing is stored.
+    #[arg(long)]
+    dry_run: bool,
+    /// Import a file although it fits another stream better, or most of its fields are unknown.
+    #[arg(long)]
+    accept_misfit: bool,
 }
 
 /// Imports the files. Lines that cannot be typed are put aside and shown, they are no error.
 ///
 /// # Errors
-/// When a file cannot be read, more lines are bad than the profile allows, or the disk fails.
+/// When a file cannot be read or looks like rows of another stream, more lines are bad than the profile allows, or the disk fails.
 pub async fn run(app: &App, args: &ImportArgs) -> VerbResult {
     app.operations().permit("an import").await?;
     let context = app.platform.job_context("import").await?;
+    let fit = normalise::fit(args.stream, &args.files)?;
+    let misfit = fit.as_ref().and_then(Fit::refusal);
+    if args.dry_run {
+        let summary = normalise::preview(&context, args.stream, &args.files).await?;
+        let report = DryRun {
+            dry_run: true,
+            fit,
+            would_refuse: misfit.filter(|_| !args.accept_misfit),
+            summary,
+        };
+        app.print(&report, |out| print_dry_run(out, args.stream, &report))?;
+        return Ok(Ended::Well);
+    }
+    if let Some(why) = misfit.filter(|_| !args.accept_misfit) {
+        return Err(CliError::usage(
+            format!("nothing was imported: {why}"),
+            "name the stream the rows are of; --dry-run tells what is in the files, --accept-misfit imports them all the same",
+        ));
+    }
     let summary = normalise::import(&context, args.stream, &args.files).await?;
     app.print(&summary, |out| print(out, args.stream, &summary))?;
     Ok(Ended::Well)
+}
+
+/// What an import would do.
+#[derive(Debug, Serialize)]
+struct DryRun {
+    /// Always true: nothing was stored.
+    dry_run: bool,
+    /// How the file that fits worst fits.
+    fit: Option<Fit>,
+    /// Why the import would be refused.
+    would_refuse: Option<String>,
+    /// What is in the files. Which rows are new is known only once they are merged.
+    summary: NormaliseSummary,
+}
+
+fn print_dry_run(out: &mut dyn Write, stream: Stream, report: &DryRun) -> io::Result<()> {
+    let summary = &report.summary;
+    writeln!(
+        out,
+        "{stream}: {} rows in, {} would be put aside; nothing was stored",
+        summary.rows_in, summary.rows_quarantined
+    )?;
+    if let Some(fit) = &report.fit {
+        let file = for_terminal(&fit.file);
+        writeln!(
+            out,
+            "  {}% of the fields of {file} are known",
+            fit.known_percent
+        )?;
+    }
+    if let Some(why) = &report.would_refuse {
+        writeln!(out, "  an import would be refused: {}", for_terminal(why))?;
+    }
+    print_findings(out, summary)
 }
 
 /// At most this many fields and reasons are listed; `--output json` has them all.
@@ -60,6 +120,11 @@ fn print(out: &mut dyn Write, stream: Stream, summary: &NormaliseSummary) -> io:
             change.new, change.updated, change.rows
         )?;
     }
+    print_findings(out, summary)
+}
+
+/// What was odd in the rows.
+fn print_findings(out: &mut dyn Write, summary: &NormaliseSummary) -> io::Result<()> {
     for (reason, rows) in summary.quarantine_reasons.iter().take(SHOWN) {
         writeln!(out, "  put aside: {rows} rows, {}", for_terminal(reason))?;
     }

@@ -26,6 +26,8 @@ use crate::{
     platform::Platform,
 };
 
+#[cfg(test)]
+mod advice;
 mod check;
 mod collect;
 mod completions;
@@ -85,6 +87,9 @@ pub struct Cli {
     /// The profile's name once more, for a change in a protected profile.
     #[arg(long, global = true, value_name = "PROFILE")]
     confirm: Option<String>,
+    /// Tell the progress of what is waited for in lines on standard error, also in a pipe and with JSON.
+    #[arg(long, global = true)]
+    progress: bool,
     /// Only ASCII characters in the console.
     #[arg(long, global = true)]
     ascii: bool,
@@ -270,6 +275,9 @@ pub fn main() -> ExitCode {
         }
     };
     let output = cli.output;
+    if cli.progress {
+        progress::tell_in_lines();
+    }
     match dispatch(cli) {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::Failed) => ExitCode::from(1),

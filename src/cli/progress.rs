@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     io::{self, IsTerminal, Write},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -83,17 +84,31 @@ pub async fn wait(
     }
 }
 
+/// Whether progress is told in whole lines, also where standard error is no terminal.
+static LINES: AtomicBool = AtomicBool::new(false);
+
+/// Tells progress in whole lines from now on, wherever standard error leads.
+pub fn tell_in_lines() {
+    LINES.store(true, Ordering::Relaxed);
+}
+
 /// What standard error already says.
 struct Shown {
     live: bool,
+    /// Whole lines instead of one that is written over: for pipes and logs.
+    lines: bool,
+    told: HashMap<String, String>,
     stages: HashMap<String, StageStatus>,
     transient: bool,
 }
 
 impl Shown {
     fn new() -> Self {
+        let lines = LINES.load(Ordering::Relaxed);
         Self {
-            live: io::stderr().is_terminal(),
+            live: lines || io::stderr().is_terminal(),
+            lines,
+            told: HashMap::new(),
             stages: HashMap::new(),
             transient: false,
         }
@@ -139,6 +154,14 @@ impl Shown {
         });
         if let Some(stage) = running {
             let progress = stage.progress.as_deref().unwrap_or("…");
+            if self.lines {
+                if self.told.get(&stage.name).map(String::as_str) != Some(progress) {
+                    self.told.insert(stage.name.clone(), progress.to_owned());
+                    let (name, progress) = (for_terminal(&stage.name), for_terminal(progress));
+                    let _ = writeln!(err, "> {name}  {progress}");
+                }
+                return;
+            }
             let _ = write!(
                 err,
                 "\r\x1b[2K· {}  {}",

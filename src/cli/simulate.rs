@@ -16,6 +16,8 @@ use crate::simulator::{
     marketo::MarketoOptions,
 };
 
+mod settings;
+
 /// Variable that may hold the key the simulator asks for.
 const KEY_VARIABLE: &str = "LAKEHAND_SIMULATOR_KEY";
 
@@ -211,6 +213,9 @@ fn announce(
                 "Affise, Marketo and Google Analytics are simulated at {url}"
             )?;
             writeln!(out, "{rows}; today is {today}; Ctrl-C stops it")?;
+            let own_key = args.key_file.is_some() || std::env::var_os(KEY_VARIABLE).is_some();
+            let google = args.google_key_file.as_deref();
+            write!(out, "\n{}", settings::to_paste(&url, own_key, google))?;
         }
     }
     out.flush()

@@ -93,6 +93,37 @@ pub async fn import(
     publish::publish_judged(ctx, staged, quarantine_files).await
 }
 
+/// What [`import`] would find in the files; nothing is stored.
+///
+/// # Errors
+/// As [`import`], without those of storing.
+pub async fn preview(
+    ctx: &JobContext,
+    stream: Stream,
+    files: &[PathBuf],
+) -> Result<NormaliseSummary, JobError> {
+    let mut run = Run::new(ctx, stream, &[]).await?;
+    let collection = run.add_collection(Collection {
+        id: "import-preview".to_owned(),
+        received_at: ctx.clock.now(),
+    });
+    for file in files {
+        run.add_file(file.display().to_string(), file.clone(), collection);
+    }
+    let staged = run.decode().await?;
+    let mut summary = NormaliseSummary {
+        rows_in: staged.rows_in,
+        rows_quarantined: staged.rows_aside(),
+        quarantine_reasons: staged.reasons,
+        first_quarantined: staged.first_aside,
+        contract_changes: staged.contract_changes,
+        ..NormaliseSummary::default()
+    };
+    let names: Vec<String> = staged.files.into_iter().map(|file| file.name).collect();
+    summary.add_tally(staged.tally, &names);
+    Ok(summary)
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

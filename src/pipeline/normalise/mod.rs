@@ -22,6 +22,7 @@ mod children;
 pub mod contract;
 mod decode;
 mod feed;
+mod fit;
 mod gone_leads;
 mod import;
 mod json;
@@ -40,7 +41,8 @@ mod summary;
 mod tally;
 mod values;
 
-pub use import::import;
+pub use fit::{Fit, fit};
+pub use import::{import, preview};
 pub use quarantine::{QuarantinedLine, quarantine_key};
 pub use summary::{FieldNote, NormaliseSummary, PartitionChange};
 

@@ -21,6 +21,8 @@ pub(super) enum Target {
 pub(super) struct Key {
     /// The key as it stands in compact JSON: `"id":`.
     pub pattern: Pattern,
+    /// The key itself.
+    pub name: &'static str,
     /// Where its value goes.
     pub target: Target,
 }
@@ -55,6 +57,8 @@ pub(super) struct Plan {
     pub required: Vec<u16>,
     /// Column of what other columns of its object leave over.
     pub rest: Option<u16>,
+    /// Column of the row's type, where the members of the object with a rest column depend on it.
+    pub kind_of_row: Option<u16>,
     /// `os` and `os_version`.
     pub os: Option<(u16, u16)>,
     /// `income`, `payouts` and `earnings`.
@@ -94,6 +98,7 @@ impl Plan {
                 .iter()
                 .position(|column| column.kind == Kind::Rest)
                 .map(|at| at as u16),
+            kind_of_row: place("activity_type_id"),
             os,
             money: money.map(|((income, payouts), earnings)| (income, payouts, earnings)),
             day: day.and_then(place),
@@ -159,6 +164,7 @@ fn insert(node: &mut Node, key: &'static str, target: Target) {
     node.lookup.insert(key.as_bytes(), node.keys.len() as u16);
     node.keys.push(Key {
         pattern: Pattern::new(format!("\"{key}\":").as_bytes()),
+        name: key,
         target,
     });
 }

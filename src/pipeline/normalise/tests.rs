@@ -443,3 +443,93 @@ fn the_last_of_two_equal_keys_counts() {
     assert_eq!(found[EXTRA], r#"{"x":[2],"y":0}"#);
     assert_eq!(tally.duplicate_keys, 3);
 }
+
+fn activity(kind: u32, attributes: &str) -> String {
+    format!(
+        r#"{{"marketoGUID":"g","leadId":1,"activityDate":"2026-11-24T09:00:00Z","activityTypeId":{kind},"attributes":{attributes}}}"#
+    )
+}
+
+#[test]
+fn an_attribute_of_another_type_than_its_column_is_kept_in_attributes() {
+    // Twice the same names: of Marketo's own score change, and of a type that people defined.
+    let score = activity(22, r#"{"Urgency":1.5,"Priority":2.25,"Step ID":"A-17"}"#);
+    let ticket = activity(
+        100_001,
+        r#"{"Priority":"High","Success":"partly","Step ID":"007","Device":42,"Urgency":"1e","Merge IDs":[1]}"#,
+    );
+    let lines = [score.as_str(), ticket.as_str()];
+    let (outcomes, batch, tally) = decode_all(SilverTable::MarketoActivities, &lines);
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    let (score, ticket) = (cells(&batch, 0), cells(&batch, 1));
+    assert_eq!(score["urgency"], "1500000000000000000");
+    assert_eq!(score["priority"], "2250000000000000000");
+    assert_eq!(score["attributes"], r#"{"Step ID":"A-17"}"#);
+    assert_eq!(
+        ticket["attributes"],
+        r#"{"Priority":"High","Success":"partly","Step ID":"007","Device":42,"Urgency":"1e","Merge IDs":[1]}"#
+    );
+    assert_eq!(
+        (ticket["step_id"].as_str(), ticket["device"].as_str()),
+        ("7", "42")
+    );
+    assert!(!ticket.contains_key("priority") && !ticket.contains_key("success"));
+    assert!(!score.contains_key(EXTRA) && !ticket.contains_key(EXTRA));
+    assert_eq!(tally.duplicate_keys, 0);
+    assert_eq!(
+        tally.drift[&("priority", "of another type, kept in attributes")].rows,
+        1
+    );
+}
+
+#[test]
+fn secrets_are_taken_out_of_attributes_kept_whole() {
+    let line = activity(
+        100_002,
+        r#"{"Priority":"High","api_key":"K1","Note":{"password":"K2","a":1}}"#,
+    );
+    let (outcomes, batch, _) = decode_all(SilverTable::MarketoActivities, &[&line]);
+    assert!(outcomes[0].is_ok());
+    assert_eq!(
+        cells(&batch, 0)["attributes"],
+        r#"{"Priority":"High","Note":{"a":1}}"#
+    );
+}
+
+#[test]
+fn a_dotted_key_and_a_nested_one_are_two_fields() {
+    let row = |rest: &str| format!(r#"{{"id":"1","created_at":"2026-01-06 03:08:29",{rest}}}"#);
+    for (rest, wanted) in [
+        (
+            r#""offer":{"id":41,"vertical":"inner"},"offer.vertical":"dotted""#,
+            r#"{"offer.vertical":"inner","offer\\.vertical":"dotted"}"#,
+        ),
+        (
+            r#""offer.vertical":"dotted","offer":{"vertical":"inner"}"#,
+            r#"{"offer\\.vertical":"dotted","offer.vertical":"inner"}"#,
+        ),
+        // Two levels down, from both sides; and a key that looks like the escaped one.
+        (
+            r#""partner":{"manager.x":1,"manager":{"x":2}},"partner.manager.x":3,"partner\\.manager\\.x":4"#,
+            r#"{"partner.manager\\.x":1,"partner.manager.x":2,"partner\\.manager\\.x":3,"partner\\\\\\.manager\\\\\\.x":4}"#,
+        ),
+        // No object of the contract has these names: nothing to tell apart.
+        (r#""a.b":1,"a":{"b":2}"#, r#"{"a.b":1,"a":{"b":2}}"#),
+        (
+            r#""Sub1":"upper","tier":1,"Tier":2"#,
+            r#"{"Sub1":"upper","tier":1,"Tier":2}"#,
+        ),
+    ] {
+        let (outcomes, batch, tally) = decode_all(SilverTable::Conversions, &[&row(rest)]);
+        assert!(outcomes[0].is_ok(), "{rest}");
+        let extra = cells(&batch, 0)[EXTRA].clone();
+        assert_eq!(extra, wanted);
+        assert_eq!(tally.duplicate_keys, 0, "{rest}");
+        assert!(serde_json::from_str::<serde_json::Value>(&extra).is_ok());
+    }
+    // One key in two spellings did come twice.
+    let line = row(r#""caf\u00e9":1,"café":2"#);
+    let (_, batch, tally) = decode_all(SilverTable::Conversions, &[&line]);
+    assert_eq!(cells(&batch, 0)[EXTRA], r#"{"café":2}"#);
+    assert_eq!(tally.duplicate_keys, 1);
+}

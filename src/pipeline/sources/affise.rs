@@ -3,14 +3,7 @@
 //! What a listing is asked for in is a [`slice::Slice`]; how one is read without losing what shifts
 //! between pages is in [`reading`]; what answers look like is in [`envelope`].
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::{
@@ -26,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     PageSink, SignIn, SignedIn, Source, SourceError, SourceOutcome, SourceRequest,
     http::{Auth, Fault, HttpClient, HttpRequest, HttpSettings, Verdict},
+    transient::{self, Means},
 };
 use crate::{
     config::AffiseSettings,
@@ -54,8 +48,6 @@ pub struct Affise {
     client: HttpClient,
     settings: AffiseSettings,
     zone: TimeZone,
-    /// Whether a piece of a listing was served: then a server error on every try of another is that piece's own.
-    served: AtomicBool,
 }
 
 /// Whose key it is.
@@ -90,6 +82,9 @@ struct Cursor {
     newest_creation: Option<String>,
     /// Clicks before this day may be gone: Affise keeps seven days.
     oldest_clicks: Date,
+    /// The piece that was read last, to its end.
+    #[serde(default)]
+    answered: Option<Slice>,
     /// Odd things, for the manifest.
     notes: Vec<String>,
 }
@@ -145,7 +140,6 @@ impl Affise {
             client,
             settings: settings.clone(),
             zone,
-            served: AtomicBool::new(false),
         })
     }
 
@@ -174,36 +168,14 @@ impl Affise {
             NoPage::NotJson(why) => return Verdict::Retry(Fault::Unavailable, why),
             NoPage::Refused(why) => self.client.excerpt(why.as_bytes()),
         };
-        let prose = why.to_lowercase();
-        let says = |texts: &[&str]| texts.iter().any(|text| prose.contains(text));
-        if says(&["too many requests", "rate limit"]) {
-            Verdict::Retry(Fault::Throttled, why)
-        } else if says(&[
-            "try again",
-            "temporar",
-            "timeout",
-            "timed out",
-            "unavailable",
-        ]) {
-            Verdict::Retry(Fault::Unavailable, why)
-        } else if says(&["server error"]) {
-            Verdict::Retry(Fault::ServerError, why)
-        } else if says(&[
-            "token is necessary",
-            "auth denied",
-            "unauthorized",
-            "api key",
-            "api-key",
-            "permission",
-        ]) {
-            let advice = "check the Affise API key and its rights on the Credentials screen";
-            Verdict::Refuse(SourceError::BadCredentials {
+        match transient::of_affise(&why) {
+            Means::Again(fault) | Means::AgainAfter(fault, _) => Verdict::Retry(fault, why),
+            Means::Denied => Verdict::Refuse(SourceError::BadCredentials {
                 what: what.to_owned(),
                 why,
-                advice,
-            })
-        } else {
-            Verdict::Refuse(refused(what, why))
+                advice: "check the Affise API key and its rights on the Credentials screen",
+            }),
+            _ => Verdict::Refuse(refused(what, why)),
         }
     }
 
@@ -216,13 +188,13 @@ impl Affise {
         sink: &mut dyn PageSink,
     ) -> Result<(), SourceError> {
         let parts = match self.read_slice(stream, cursor, slice, sink).await {
-            Ok(reading::Ended::Whole) => {
-                self.served.store(true, Ordering::Relaxed);
-                Vec::new()
-            }
+            Ok(reading::Ended::Whole) => Vec::new(),
             Ok(reading::Ended::TooMany(parts)) => parts,
-            Err(error) => self.halve(stream, slice, error)?,
+            Err(error) => self.halve(stream, cursor, slice, error).await?,
         };
+        if parts.is_empty() {
+            cursor.answered = Some(slice);
+        }
         cursor.left.pop_front();
         parts
             .into_iter()
@@ -233,9 +205,10 @@ impl Affise {
     }
 
     /// Smaller pieces for one that fails again and again, if size may be the reason.
-    fn halve(
+    async fn halve(
         &self,
         stream: Stream,
+        cursor: &Cursor,
         slice: Slice,
         error: SourceError,
     ) -> Result<Vec<Slice>, SourceError> {
@@ -255,16 +228,26 @@ impl Affise {
             self.client.log().line(Level::Warn, &line);
             return Ok(parts);
         }
-        // While the server is troubled every piece fails like this; a piece that fails where others are served is refused.
-        let alone = self.served.load(Ordering::Relaxed) && slice != Slice::All;
-        if fault != Fault::ServerError || !alone {
+        // A troubled server answers all pieces like this, and that passes. Only when it serves another
+        // piece at this moment is it this one that it cannot serve.
+        let own = fault == Fault::ServerError && slice != Slice::All;
+        if !own || !self.serves_another(stream, cursor).await {
             return Err(error);
         }
         Err(SourceError::Refused {
             what: format!("{stream} {slice}, the smallest window,"),
-            why: format!("a server error on every try, last {why}"),
-            advice: "if Affise is not down, it refuses a parameter or cannot serve this hour: ask its support",
+            why: format!("a server error on every try while other windows are served, last {why}"),
+            advice: "Affise cannot serve this window: ask its support, or choose a window without it",
         })
+    }
+
+    /// Whether another piece is answered at this moment: the one before, or else the next one.
+    async fn serves_another(&self, stream: Stream, cursor: &Cursor) -> bool {
+        // The first one in line is the one that failed.
+        match cursor.answered.or(cursor.left.get(1).copied()) {
+            Some(slice) => self.page(stream, slice, 1).await.is_ok(),
+            None => false,
+        }
     }
 
     /// An Affise time stamp as an instant, never later than the collection's start: a row from the
@@ -371,6 +354,7 @@ impl Cursor {
                 .to_datetime(request.now)
                 .date()
                 .saturating_sub(CLICK_DAYS.days()),
+            answered: None,
             notes: Vec::new(),
         })
     }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::transient::{self, Means};
 use crate::pipeline::jobs::{JobLog, Level};
 
 mod auth;
@@ -39,7 +40,8 @@ pub(in crate::pipeline::sources) use errors::excerpt;
 pub use errors::{Fault, SourceError};
 pub use request::{Answer, Body, HttpRequest, Method, Verdict};
 use retry::{
-    ADVICE_3XX, ADVICE_400, ADVICE_401, ADVICE_403, ADVICE_404, Tries, advice, asked_pause,
+    ADVICE_3XX, ADVICE_400, ADVICE_403, ADVICE_403_ACCOUNT, ADVICE_404, Tries, advice, advice_401,
+    asked_pause,
 };
 use timer::{MachineTimer, Timer};
 pub(in crate::pipeline::sources) use transport::is_loopback;
@@ -353,16 +355,22 @@ impl HttpClient {
             |what, why, advice| Verdict::Refuse(SourceError::BadCredentials { what, why, advice });
         let refused =
             |what, why, advice| Verdict::Refuse(SourceError::Refused { what, why, advice });
-        match reply.status {
-            429 => Verdict::Retry(Fault::Throttled, why),
-            500 => Verdict::Retry(Fault::ServerError, why),
-            408 | 501..=599 => Verdict::Retry(Fault::Unavailable, why),
-            401 if request.authorised && self.auth.renews() => Verdict::TokenExpired(why),
-            401 => credentials(what, why, ADVICE_401),
-            403 => credentials(what, why, ADVICE_403),
-            404 => refused(what, why, ADVICE_404),
-            300..=399 => refused(what, why, ADVICE_3XX),
-            _ => refused(what, why, ADVICE_400),
+        let renews = self.auth.renews();
+        match transient::of_status(reply.status) {
+            Means::Again(fault) | Means::AgainAfter(fault, _) => Verdict::Retry(fault, why),
+            Means::NewToken if request.authorised && renews => Verdict::TokenExpired(why),
+            Means::NewToken => credentials(what, why, advice_401(renews)),
+            Means::Denied if renews => credentials(what, why, ADVICE_403_ACCOUNT),
+            Means::Denied => credentials(what, why, ADVICE_403),
+            Means::Park(_) | Means::Nothing | Means::Final => refused(
+                what,
+                why,
+                match reply.status {
+                    404 => ADVICE_404,
+                    300..=399 => ADVICE_3XX,
+                    _ => ADVICE_400,
+                },
+            ),
         }
     }
 
@@ -391,7 +399,7 @@ impl HttpClient {
                 return Err(SourceError::BadCredentials {
                     what: what(),
                     why,
-                    advice: ADVICE_401,
+                    advice: advice_401(true),
                 });
             }
             Verdict::TokenExpired(why) => {
@@ -414,7 +422,7 @@ impl HttpClient {
                 tries,
                 fault: kind,
                 why,
-                advice: advice(kind),
+                advice: advice(kind, self.settings.window.is_some()),
             });
         }
         self.wait(request, fault, &why, (tries, of), pause).await?;
@@ -494,7 +502,7 @@ impl HttpClient {
 /// Checks an address and cuts the slashes at its end, which would lead to `//3.0/...`.
 fn base_url(text: &str) -> Result<Url, SourceError> {
     const ADVICE: &str =
-        "set base_url of the source in config.toml, for example https://api-yourname.affise.com";
+        "set base_url in the source's section of config.toml, for example https://api.example.org";
     let bad = |why: String| SourceError::BadSettings {
         why,
         advice: ADVICE,

@@ -125,6 +125,9 @@ struct Cursor {
     contiguous: bool,
     /// Bytes a day of activities that bulk files were seen to have.
     bytes_a_day: Option<u64>,
+    /// Bulk exports that were seen to their end, and the seconds they took in all.
+    #[serde(default)]
+    exports_done: (u64, u64),
     /// Odd things, for the manifest.
     notes: Vec<String>,
 }

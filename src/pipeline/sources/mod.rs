@@ -19,6 +19,7 @@ pub mod ga4;
 pub mod google;
 pub mod http;
 pub mod marketo;
+mod transient;
 
 pub use http::SourceError;
 

@@ -10,7 +10,7 @@ use crate::{
         theme::{Theme, needs_care},
         widgets::text::width,
     },
-    ops::{Board, ExecutionStatus, ExecutionSummary, Redrive, WorkflowCard},
+    ops::{Board, ExecutionStatus, ExecutionSummary, Redrive, WorkflowCard, triage},
 };
 
 /// Mark, sentence and style.
@@ -119,6 +119,9 @@ fn failure(state: &State, board: &Board, card: &WorkflowCard) -> (&'static str, 
     let helps = detail
         .and_then(|detail| detail.root_cause.as_ref())
         .and_then(|cause| cause.retry_helps);
+    let later = detail
+        .and_then(|detail| detail.root_cause.as_ref())
+        .is_some_and(triage::is_better_later);
     // No key that would be refused.
     let key = |action| match state.may_change() {
         Ok(()) => state.key(action),
@@ -127,6 +130,9 @@ fn failure(state: &State, board: &Board, card: &WorkflowCard) -> (&'static str, 
     let redrive = match detail.map(|detail| &detail.redrive) {
         Some(Redrive::Possible { .. }) if helps == Some(false) => {
             format!(" · mend it, then redrive ({})", key(ActionId::Redrive))
+        }
+        Some(Redrive::Possible { .. }) if later => {
+            format!(" · redrive later ({})", key(ActionId::Redrive))
         }
         Some(Redrive::Possible { .. }) => {
             format!(" · redrive is safe ({})", key(ActionId::Redrive))

@@ -3,8 +3,10 @@
 //! An activity has the same dozen members whatever it is, and attributes that depend on its type. The
 //! attributes that occur on most instances have columns of their own, by the names that Marketo shows
 //! (`source-apis.md` 2.7); what a type has besides stays together in `attributes`. A name means the same
-//! thing for every type that has it, but not always the same JSON type: old and new values are kept as
-//! the text of whatever they are.
+//! thing for every type of Marketo's own that has it, but not always the same JSON type: old and new values
+//! are kept as the text of whatever they are. A value that does not fit its column stays in `attributes`,
+//! and the column is null. Of a type that people defined (100000 and up) a name means whatever they chose:
+//! `attributes` has all of them as they came, and the columns have those that fit.
 
 use super::{Column, Kind, column, distinct, required};
 

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::{
     json::{Cursor, RawString, Seen, SyntaxFault, unescape},
-    plan::{Plan, Target},
+    plan::{Node, Plan, Target},
     rows::Rows,
     tally::Tally,
     values,
@@ -63,6 +63,12 @@ impl From<SyntaxFault> for Refused {
 /// What a row lacks that has no value in a required column.
 pub(super) const MISSING: &str = "missing or empty";
 
+/// Marketo numbers the activity types that an instance's people define from here on.
+const FIRST_CUSTOM_TYPE: i64 = 100_000;
+
+/// What is told of an attribute whose value has another type than its column.
+const OTHER_TYPE: &str = "of another type, kept in attributes";
+
 /// Half a cent: what `income - payouts - earnings` may be off by float noise before it counts.
 const MONEY_TOLERANCE: i128 = 5_000_000_000_000_000;
 
@@ -80,6 +86,8 @@ pub(super) struct Decoder<'p> {
     extra: Extra,
     /// Members of the object with a rest column that no other column takes.
     rest: Extra,
+    /// The object with a rest column as it came, where the row is of a custom type.
+    whole: Vec<u8>,
     /// Line of the row at hand, for the first sighting of a fault.
     line: u64,
     seen: Seen,
@@ -102,6 +110,7 @@ impl<'p> Decoder<'p> {
             scratch: Vec::new(),
             extra: Extra::default(),
             rest: Extra::default(),
+            whole: Vec::new(),
             line: 0,
             seen: Seen::default(),
             tally: Tally::default(),
@@ -119,6 +128,7 @@ impl<'p> Decoder<'p> {
         self.seen = Seen::default();
         self.extra.clear();
         self.rest.clear();
+        self.whole.clear();
         let done = self.row(text, rows);
         if self.seen.secret {
             self.tally.secret_rows += 1;
@@ -173,10 +183,23 @@ impl<'p> Decoder<'p> {
             self.extra.text.push(b'}');
             rows.cells[self.plan.columns.len()].set_text(rows.rows, &self.extra.text);
         }
-        if let Some(column) = self.plan.rest.filter(|_| !self.rest.members.is_empty()) {
+        let Some(column) = self.plan.rest else {
+            return;
+        };
+        if !self.whole.is_empty() && self.is_of_custom_type(rows) {
+            rows.cells[column as usize].set_text(rows.rows, &self.whole);
+        } else if !self.rest.members.is_empty() {
             self.rest.text.push(b'}');
             rows.cells[column as usize].set_text(rows.rows, &self.rest.text);
         }
+    }
+
+    /// Whether somebody made the row's type up, so that a name means there what he chose.
+    fn is_of_custom_type(&self, rows: &Rows) -> bool {
+        self.plan.kind_of_row.is_some_and(|column| {
+            let kind = rows.cells[column as usize].whole(rows.rows);
+            kind.is_some_and(|kind| kind >= FIRST_CUSTOM_TYPE)
+        })
     }
 
     /// The members of an object; the cursor stands after its brace.
@@ -205,6 +228,9 @@ impl<'p> Decoder<'p> {
             if let Some(key) = known {
                 previous = key + 1;
                 match node.keys[key].target {
+                    Target::Column(column) if node.keeps_rest => {
+                        self.attribute(cursor, (node_at, key), column as usize, rows)?;
+                    }
                     Target::Column(column) => self.cell(cursor, column as usize, rows)?,
                     Target::Node(child) => self.child(cursor, child as usize, rows)?,
                 }
@@ -239,11 +265,12 @@ impl<'p> Decoder<'p> {
             return Ok(None);
         }
         let value = self.raw_value(cursor)?;
+        let name = canonical(key, &plain);
         if node.keeps_rest {
-            let again = self.rest.put("", key.raw, &value);
+            let again = self.rest.put("", &name, &value);
             self.tally.duplicate_keys += u64::from(again);
         } else {
-            self.keep(&node.path, key.raw, &value);
+            self.keep(&node.path, &apart(name, node), &value);
         }
         Ok(None)
     }
@@ -300,13 +327,22 @@ impl<'p> Decoder<'p> {
             }
             if node.keeps_rest {
                 self.rest.clear();
+                self.whole.clear();
             }
         }
         self.met[node_at] = self.serial;
         match cursor.peek() {
             b'{' => {
+                let start = cursor.at;
                 cursor.at += 1;
-                self.object(cursor, node_at, rows)
+                self.object(cursor, node_at, rows)?;
+                if node.keeps_rest && self.plan.kind_of_row.is_some() {
+                    let object = &cursor.line[start..cursor.at];
+                    self.whole.clear();
+                    let object = without_secrets_if(self.seen.secret, object);
+                    self.whole.extend_from_slice(&object);
+                }
+                Ok(())
             }
             b'n' => Ok(cursor.literal(b"null")?),
             b'f' => Ok(cursor.literal(b"false")?),
@@ -343,6 +379,30 @@ impl<'p> Decoder<'p> {
     fn drift(&mut self, column: usize, what: &'static str) {
         self.tally
             .drifted(self.plan.columns[column].name, what, self.line);
+    }
+
+    /// An attribute's value into its column, or beside the attributes without one where it has another type:
+    /// of one name, every activity type has a type of its own.
+    fn attribute(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        (node, key): (usize, usize),
+        column: usize,
+        rows: &mut Rows,
+    ) -> Result<(), Refused> {
+        let start = cursor.at;
+        match self.typed(cursor, column, rows) {
+            Ok(again) => self.tally.duplicate_keys += u64::from(again),
+            Err(Refused::Value { .. }) => {
+                self.drift(column, OTHER_TYPE);
+                rows.cells[column].set_null(rows.rows);
+                let value = without_secrets_if(self.seen.secret, &cursor.line[start..cursor.at]);
+                let name = self.plan.nodes[node].keys[key].name.as_bytes();
+                self.rest.put("", name, &value);
+            }
+            Err(refused) => return Err(refused),
+        }
+        Ok(())
     }
 
     /// A value into its column.
@@ -406,4 +466,62 @@ impl<'p> Decoder<'p> {
             self.tally.money_mismatches += u64::from(off >= MONEY_TOLERANCE);
         }
     }
+}
+
+fn without_secrets_if(secret: bool, text: &[u8]) -> Cow<'_, [u8]> {
+    if secret {
+        without_secrets(text)
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// A key as it stands between quotes, one spelling for each text.
+fn canonical<'a>(key: RawString<'a>, plain: &[u8]) -> Cow<'a, [u8]> {
+    if !key.escaped {
+        return Cow::Borrowed(key.raw);
+    }
+    // A lone surrogate has no text: its escape is its only spelling.
+    let mut again = Vec::new();
+    if unescape(key.raw, &mut again) > 0 {
+        return Cow::Borrowed(key.raw);
+    }
+    let text = String::from_utf8_lossy(plain);
+    let quoted = serde_json::to_string(&text).unwrap_or_default();
+    match quoted.as_bytes() {
+        [b'"', inner @ .., b'"'] => Cow::Owned(inner.to_vec()),
+        _ => Cow::Borrowed(key.raw),
+    }
+}
+
+/// The name of a key with a dot that could be taken for a path into an object the contract knows
+/// (`"offer.vertical"` beside `{"offer": {"vertical": …}}`): the dot is written `\.`, so that both are kept.
+fn apart<'a>(name: Cow<'a, [u8]>, node: &Node) -> Cow<'a, [u8]> {
+    if !name.contains(&b'.') {
+        return name;
+    }
+    let is_path = name.iter().enumerate().any(|(at, &byte)| {
+        let above = (byte == b'.').then(|| node.lookup.get(&name[..at]));
+        let key = above.flatten().map(|&key| &node.keys[key as usize]);
+        key.is_some_and(|key| matches!(key.target, Target::Node(_)))
+    });
+    // Two backslashes are how JSON writes one.
+    let looks_written_apart = name.windows(3).any(|three| three == br"\\.");
+    if !(is_path || looks_written_apart) {
+        return name;
+    }
+    let mut written = Vec::with_capacity(name.len() + 4);
+    let mut rest = &*name;
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        match (first, tail) {
+            (b'\\', [b'\\', after @ ..]) => {
+                written.extend_from_slice(br"\\\\");
+                rest = after;
+            }
+            (b'.', _) => written.extend_from_slice(br"\\."),
+            _ => written.push(*first),
+        }
+    }
+    Cow::Owned(written)
 }

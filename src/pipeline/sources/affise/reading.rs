@@ -268,7 +268,12 @@ impl Affise {
         Ok(page)
     }
 
-    async fn page(&self, stream: Stream, slice: Slice, number: u64) -> Result<Page, SourceError> {
+    pub(super) async fn page(
+        &self,
+        stream: Stream,
+        slice: Slice,
+        number: u64,
+    ) -> Result<Page, SourceError> {
         let (path, collection) = listing(stream)?;
         let mut query = slice.query(stream, &self.settings.timezone);
         query.push(("page", number.to_string()));

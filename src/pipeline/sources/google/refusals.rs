@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::pipeline::sources::{
     SourceError,
     http::{Answer, Fault, HttpClient, Verdict},
+    transient::{self, Means, Reset},
 };
 
 /// Which API answered.
@@ -105,23 +106,17 @@ impl Judge<'_> {
     }
 
     fn exhausted<T>(&self, message: &str, reasons: &[&str], why: String) -> Verdict<T> {
-        let prose = message.to_lowercase();
-        let says = |part: &str| prose.contains(part);
-        let reason = |name: &str| reasons.contains(&name);
-        if says("concurrent") || reason("quotaExceeded") {
-            Verdict::RetryAfter(Fault::Throttled, why, self.crowded_wait)
-        } else if reason("dailyLimitExceeded") || says("per day") || says("daily") || says("-1d") {
-            Verdict::Park {
+        match transient::of_google_quota(message, reasons) {
+            Means::AgainAfter(fault, _) => Verdict::RetryAfter(fault, why, self.crowded_wait),
+            Means::Park(Reset::Day) => Verdict::Park {
                 until: pacific_midnight(self.now),
                 why,
-            }
-        } else if says("per hour") || says("thresholded") || says("server errors") {
-            Verdict::Park {
+            },
+            Means::Park(Reset::Hour) => Verdict::Park {
                 until: in_an_hour(self.now),
                 why,
-            }
-        } else {
-            Verdict::Retry(Fault::Throttled, why)
+            },
+            _ => Verdict::Retry(Fault::Throttled, why),
         }
     }
 }

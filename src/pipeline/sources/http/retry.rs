@@ -48,8 +48,12 @@ pub(super) fn asked_pause(reply: &Reply, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(then.duration_since(sent)).unwrap_or(Duration::ZERO))
 }
 
-pub(super) fn advice(fault: Fault) -> &'static str {
+/// What to do when all tries failed; `by_window` where the source counts calls in a sliding window.
+pub(super) fn advice(fault: Fault, by_window: bool) -> &'static str {
     match fault {
+        Fault::Throttled if by_window => {
+            "lower calls_per_20_seconds, or redrive the execution later"
+        }
         Fault::Throttled => "lower requests_per_second, or redrive the execution later",
         Fault::ServerError => {
             "redrive the execution later; if it stays, a parameter or the window is at fault"
@@ -64,10 +68,19 @@ pub(super) fn advice(fault: Fault) -> &'static str {
     }
 }
 
-pub(super) const ADVICE_401: &str =
-    "set the API key again, and check that base_url is the host of the tenant the key belongs to";
+/// What to do when the credential is not accepted: a key, or an account that gets tokens.
+pub(super) fn advice_401(by_account: bool) -> &'static str {
+    if by_account {
+        "set the credential again with `lakehand credentials set`, and check that base_url is the address it belongs to"
+    } else {
+        "set the API key again, and check that base_url is the host of the tenant the key belongs to"
+    }
+}
+
+pub(super) const ADVICE_403_ACCOUNT: &str =
+    "the account lacks the right: ask for the permission, then redrive the execution";
 pub(super) const ADVICE_403: &str =
     "the key lacks the right: use the key of a general manager, or ask for the permission";
-pub(super) const ADVICE_404: &str = "check base_url: it must be the tenant's own API host, without a path and without a slash at its end";
+pub(super) const ADVICE_404: &str = "check base_url: it must be the source's own API host, without a path and without a slash at its end";
 pub(super) const ADVICE_3XX: &str = "the source redirects, and keys are not carried to other hosts: set base_url to where it points";
 pub(super) const ADVICE_400: &str = "this is an error of the settings or of this program: check the window and time zone, and report it";

@@ -12,6 +12,7 @@ use super::Marketo;
 use crate::pipeline::sources::{
     SourceError,
     http::{Answer, Fault, HttpRequest, Verdict},
+    transient::{self, Means, Wait},
 };
 
 /// Wait after 606: the calls of others count too.
@@ -188,29 +189,28 @@ impl Marketo {
         let why = complaint.why();
         let at_most =
             |wait: Duration| wait.min(Duration::from_millis(self.settings.max_retry_wait_ms));
-        match complaint.code.as_str() {
-            "601" | "602" => Verdict::TokenExpired(why),
-            "600" | "603" => Verdict::Refuse(SourceError::BadCredentials {
+        match transient::of_marketo(&complaint.code, &complaint.message) {
+            Means::NewToken => Verdict::TokenExpired(why),
+            Means::Denied => Verdict::Refuse(SourceError::BadCredentials {
                 what: what.to_owned(),
                 why,
                 advice: "give the role of the API user the permission, and this machine's address access, under Admin > Users & Roles",
             }),
-            "606" => Verdict::RetryAfter(Fault::Throttled, why, at_most(STRETCH)),
-            "615" => Verdict::Retry(Fault::Throttled, why),
-            "607" => Verdict::Park {
+            Means::AgainAfter(fault, wait) => {
+                let length = match wait {
+                    Wait::Stretch | Wait::Crowded => STRETCH,
+                    Wait::OutOfOrder => OUT_OF_ORDER,
+                    Wait::Unreachable => UNREACHABLE,
+                };
+                Verdict::RetryAfter(fault, why, at_most(length))
+            }
+            Means::Again(fault) => Verdict::Retry(fault, why),
+            Means::Park(_) => Verdict::Park {
                 until: next_reset(self.clock.now()),
                 why,
             },
-            "1029" if complaint.says("1029", "quota") => Verdict::Park {
-                until: next_reset(self.clock.now()),
-                why,
-            },
-            "608" => Verdict::RetryAfter(Fault::Unavailable, why, at_most(OUT_OF_ORDER)),
-            "614" => Verdict::RetryAfter(Fault::Unavailable, why, at_most(UNREACHABLE)),
-            "502" | "604" | "713" | "719" => Verdict::Retry(Fault::Unavailable, why),
-            "611" => Verdict::Retry(Fault::ServerError, why),
-            "702" => Verdict::Good(Page::default()),
-            _ => Verdict::Refuse(refused(what, why)),
+            Means::Nothing => Verdict::Good(Page::default()),
+            Means::Final => Verdict::Refuse(refused(what, why)),
         }
     }
 }

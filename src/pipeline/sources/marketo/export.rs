@@ -4,8 +4,9 @@
 //! after a crash goes on with the same job. For the same reason a collection that is stopped leaves
 //! its job running: the redrive finds it done. Only a job that nobody will come back to is cancelled.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,6 +15,7 @@ use super::{
     csv::{CsvFile, RowKind},
     envelope::{Complaint, Page, refused},
     plan::{By, Export, Piece},
+    usage::UNKNOWN,
 };
 use crate::{
     config::MarketoMode,
@@ -123,6 +125,14 @@ fn kind_of(stream: Stream) -> &'static str {
     }
 }
 
+/// A length for people: `45 s`, `4 min`.
+fn spoken(seconds: u64) -> String {
+    match seconds {
+        0..90 => format!("{seconds} s"),
+        _ => format!("{} min", (seconds + 30) / 60),
+    }
+}
+
 impl Marketo {
     /// Reads the export that is first in line to its end.
     pub(super) async fn read_export(
@@ -151,8 +161,15 @@ impl Marketo {
                 // Durable before the job can cost anything.
                 sink.checkpoint(cursor.saved(), self.client.calls()).await?;
             }
-            match self.run(&job).await? {
+            let began = self.clock.now();
+            let place = self.place(cursor, began);
+            let line = format!("{place}{}, bulk export {}", self.calls_left(), job.id);
+            self.client.log().line(Level::Info, &line);
+            match self.run(&job, &place).await? {
                 Ended::Completed(status) => {
+                    let took = self.clock.now().duration_since(began).as_secs();
+                    cursor.exports_done.0 += 1;
+                    cursor.exports_done.1 += u64::try_from(took).unwrap_or(0);
                     if self.hand_over(&job, *status, &fields, cursor, sink).await? {
                         return Ok(());
                     }
@@ -257,8 +274,32 @@ impl Marketo {
         sink.checkpoint(cursor.saved(), self.client.calls()).await
     }
 
+    /// Where the export at hand stands: `export 3 of 12, started 09:14 UTC, usually 4 min`.
+    fn place(&self, cursor: &Cursor, began: Timestamp) -> String {
+        let of = cursor.planned.len().max(cursor.left.len());
+        let number = of + 1 - cursor.left.len().max(1);
+        let started = began.strftime("%H:%M UTC");
+        let usual = match cursor.exports_done {
+            (0, _) => String::new(),
+            (count, seconds) => format!(", usually {}", spoken(seconds / count)),
+        };
+        format!("export {number} of {of}, started {started}{usual}")
+    }
+
+    /// `, 48300 calls left`, if the day's use is known.
+    fn calls_left(&self) -> String {
+        match self.used_before.load(Ordering::Relaxed) {
+            UNKNOWN => String::new(),
+            before => {
+                let used = before + self.client.calls();
+                let left = self.settings.daily_calls.saturating_sub(used);
+                format!(", {left} calls left")
+            }
+        }
+    }
+
     /// Takes a job to its end: enqueued if it is not, looked at until it is over.
-    async fn run(&self, job: &Job) -> Result<Ended, SourceError> {
+    async fn run(&self, job: &Job, place: &str) -> Result<Ended, SourceError> {
         let poll = Duration::from_secs(self.settings.poll_seconds);
         loop {
             let Some(status) = self.status(job).await? else {
@@ -295,9 +336,8 @@ impl Marketo {
                     return Err(refused(&format!("bulk export {}", job.id), why));
                 }
             }
-            self.client
-                .log()
-                .progress(&format!("bulk export {}: {}", job.id, status.status));
+            let line = format!("{place}, {}{}", status.status, self.calls_left());
+            self.client.log().progress(&line);
             self.client
                 .pause(&format!("bulk export {}", job.id), poll)
                 .await?;

@@ -236,6 +236,7 @@ impl Marketo {
             until,
             contiguous: request.passes == Passes::NewAndChanged || request.changed_since.is_none(),
             bytes_a_day: None,
+            exports_done: (0, 0),
             notes: Vec::new(),
         };
         let pieces = if request.stream == Stream::MarketoLeads {
@@ -387,6 +388,7 @@ mod tests {
             until: all.to,
             contiguous: true,
             bytes_a_day: None,
+            exports_done: (0, 0),
             notes: Vec::new(),
         };
         let mut lengths = Vec::new();
