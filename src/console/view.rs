@@ -15,7 +15,7 @@ use super::{
     theme::to_ascii,
     update::spinner_step,
     widgets::{
-        dialog::wrapped,
+        dialog::{beginning, wrapped},
         footer,
         text::{Pen, width},
         toast,
@@ -107,9 +107,6 @@ const NAME: &str = " Lakehand  ";
 
 /// Columns kept for the clock and the spinner.
 const CLOCK: usize = 8;
-
-/// The profile that is there without a configuration; its name says nothing that must not be missed.
-const BUILT_IN: &str = "local";
 
 /// A tab as it is drawn: key, title (empty where there is no room), first column, columns.
 struct Tab {
@@ -210,13 +207,10 @@ fn badge_columns(state: &State) -> usize {
     badges(state).map(width).sum()
 }
 
-/// Columns of the profile's name where it must not be missed.
+/// Columns of the profile's name, which must not be missed.
 fn name_columns(state: &State) -> usize {
     let [.., name] = places(state);
-    match state.identity.profile == BUILT_IN {
-        true => 0,
-        false => width(&name),
-    }
+    width(&name)
 }
 
 /// Profile and place, with the account once it is known; then shorter forms, the last with the profile alone.
@@ -272,9 +266,8 @@ fn banner(state: &State, buffer: &mut Buffer) {
     };
     let style = state.theme.selection.patch(state.theme.bad);
     let columns = state.size.0;
-    for (row, line) in wrapped(&text, columns.saturating_sub(2))
+    for (row, line) in beginning(&text, columns.saturating_sub(2), 3)
         .iter()
-        .take(3)
         .enumerate()
     {
         let row = u16::try_from(row).unwrap_or(0);

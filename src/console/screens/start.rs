@@ -13,7 +13,7 @@ use crate::{
         keymap::Key,
         state::{State, Tone},
         widgets::{
-            dialog::{Guard, buttons, centred, frame, wrapped},
+            dialog::{Guard, beginning, buttons, centred, frame},
             input::Input,
             text::{Pen, tint},
         },
@@ -262,7 +262,7 @@ pub(super) fn view(state: &State, form: &StartForm, buffer: &mut Buffer) -> Opti
         ),
         Err(problem) => (problem, theme.warn),
     };
-    for (line, text) in wrapped(&text, inside.width).iter().take(2).enumerate() {
+    for (line, text) in beginning(&text, inside.width, 2).iter().enumerate() {
         Pen::new(buffer, inside, 6 + u16::try_from(line).unwrap_or(0)).put(text, style);
     }
     let focused = match form.field {

@@ -191,8 +191,7 @@ fn everywhere(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) {
         }
         ActionId::TestPanic => state.tell(Request::Panic, effects),
         ActionId::Interrupt => interrupt(state, effects),
-        ActionId::Quit if state.screen == Screen::Board => quit(state, effects),
-        ActionId::Quit => back(state),
+        ActionId::Quit => quit(state, effects),
         _ => {}
     }
 }
@@ -246,9 +245,10 @@ fn quit(state: &mut State, effects: &mut Vec<Effect>) {
     leave(state, effects);
 }
 
-/// Leaves, and asks first where that cuts executions off.
+/// Leaves, and asks first where that cuts executions off, or where somebody may think so.
 fn leave(state: &mut State, effects: &mut Vec<Effect>) {
-    if state.connection.running_here.is_empty() {
+    let connection = &state.connection;
+    if connection.running_here.is_empty() && connection.running_apart.is_empty() {
         state.tell(Request::Quit, effects);
     } else {
         dialogs::ask_quit(state);
@@ -260,6 +260,11 @@ fn interrupt(state: &mut State, effects: &mut Vec<Effect>) {
     let again = state
         .interrupted_at
         .is_some_and(|at| state.now.duration_since(at) < SignedDuration::from_secs(3));
+    if again && state.connection.running_here.is_empty() {
+        // Whoever insists is not kept: what was started goes on.
+        state.tell(Request::Quit, effects);
+        return;
+    }
     if again {
         leave(state, effects);
         return;

@@ -4,6 +4,7 @@ use crossterm::event::KeyCode;
 use ratatui::{buffer::Buffer, layout::Position};
 
 use super::screen;
+use crate::pipeline::text::shell_word;
 use crate::console::{
     effect::{Effect, ExportRequest, Request},
     keymap::Key,
@@ -106,7 +107,7 @@ fn copyable(state: &State) -> Vec<(&'static str, String)> {
             if let Some(report) = state.reports.selected() {
                 items.push(("Report", report.name.to_string()));
                 items.push(("SHA-256", report.sha256.clone()));
-                items.push(("Command", format!("lakehand reports get {}", report.name)));
+                items.push(("Command", format!("lakehand reports get {}", shell_word(report.name.as_ref()))));
             }
         }
         Screen::Table => {
@@ -139,7 +140,7 @@ fn copyable(state: &State) -> Vec<(&'static str, String)> {
                 items.extend(statement.reason.clone().map(|reason| ("Reason", reason)));
                 items.push((
                     "Command",
-                    format!("lakehand statements show {}", statement.id),
+                    format!("lakehand statements show {}", shell_word(&statement.id)),
                 ));
             }
             None => items.push(("Command", "lakehand datamart show --plan".to_owned())),
@@ -154,7 +155,7 @@ fn copyable(state: &State) -> Vec<(&'static str, String)> {
         Screen::Credentials => {
             if let Some(one) = state.credentials.selected() {
                 items.push(("Path", one.path.clone()));
-                items.push(("Command", format!("lakehand credentials set {}", one.path)));
+                items.push(("Command", format!("lakehand credentials set {}", shell_word(&one.path))));
             }
         }
         Screen::Activity => items.extend(

@@ -11,7 +11,7 @@ use crate::{
         state::State,
         theme::{execution_mark, needs_care},
         widgets::{
-            dialog::wrapped,
+            dialog::{beginning, shorten},
             text::{Pen, width},
         },
     },
@@ -171,10 +171,8 @@ fn why(state: &State, detail: &ExecutionDetail, area: Rect) -> Vec<(String, Styl
     let theme = &state.theme;
     let mut passages = Vec::new();
     let mut add = |text: &str, style: Style, most: usize, least: usize| {
-        let mut lines = wrapped(text, area.width);
-        shorten(&mut lines, most);
         passages.push(Passage {
-            lines,
+            lines: beginning(text, area.width, most),
             style,
             least,
         });
@@ -217,16 +215,6 @@ fn why(state: &State, detail: &ExecutionDetail, area: Rect) -> Vec<(String, Styl
         .collect()
 }
 
-/// Cuts lines off, with a sign that something was left out.
-fn shorten(lines: &mut Vec<String>, most: usize) {
-    if lines.len() > most {
-        lines.truncate(most);
-        if let Some(last) = lines.last_mut() {
-            last.push('…');
-        }
-    }
-}
-
 /// Shortens passages to so many lines together: first to the least of each, from the one that may lose most; then the
 /// longest but the remedy, and that last.
 fn cut(passages: &mut [Passage], room: usize) {
@@ -261,9 +249,8 @@ fn from_summary(state: &State, execution: &ExecutionSummary, columns: u16) -> Ve
     }
     if let Some(error) = &execution.error {
         lines.extend(
-            wrapped(error, columns)
+            beginning(error, columns, 2)
                 .into_iter()
-                .take(2)
                 .map(|line| (line, theme.bad)),
         );
     }
