@@ -47,6 +47,8 @@ pub(crate) enum Request {
     Executions(usize),
     /// One execution with the events after the one named.
     Execution(ExecutionId, u64),
+    /// Why these executions failed, for searching.
+    Causes(Vec<ExecutionId>),
     /// The selected execution's detail for the side pane of the Board.
     Preview(ExecutionId),
     /// Log lines after the one named.
@@ -163,6 +165,8 @@ pub(crate) enum Answer {
     Executions(OpsResult<Arc<Vec<ExecutionSummary>>>),
     /// For [`Request::Execution`] and [`Request::Preview`].
     Execution(OpsResult<Arc<ExecutionDetail>>),
+    /// For [`Request::Causes`]: stage, error and cause of those that could be read.
+    Causes(Vec<(ExecutionId, String)>),
     /// For [`Request::Logs`].
     Logs(OpsResult<Vec<LogLine>>),
     /// For [`Request::Reports`].
@@ -210,6 +214,7 @@ impl Answer {
             Self::Board(result) => result.as_ref().err(),
             Self::Executions(result) => result.as_ref().err(),
             Self::Execution(result) => result.as_ref().err(),
+            Self::Causes(_) => None,
             Self::Logs(result) => result.as_ref().err(),
             Self::Reports(result) => result.as_ref().err(),
             Self::Opened(result) => result.as_ref().err(),
@@ -239,6 +244,7 @@ impl Answer {
             Self::Board(Ok(board)) => plural(board.workflows.len() as u64, "workflow"),
             Self::Executions(Ok(all)) => plural(all.len() as u64, "execution"),
             Self::Execution(Ok(detail)) => plural(detail.events.len() as u64, "new event"),
+            Self::Causes(all) => plural(all.len() as u64, "cause"),
             Self::Logs(Ok(lines)) => plural(lines.len() as u64, "new line"),
             Self::Reports(Ok(reports)) => plural(reports.len() as u64, "report"),
             Self::Opened(Ok(source)) => format!("{} columns", source.header().len()),
@@ -298,6 +304,7 @@ impl Request {
             | Self::Executions(_)
             | Self::Execution(..)
             | Self::Preview(_)
+            | Self::Causes(_)
             | Self::Logs(..)
             | Self::Reports
             | Self::OpenReport(_)
@@ -357,6 +364,7 @@ impl Request {
             Self::Executions(_) => "list executions",
             Self::Execution(..) => "read execution",
             Self::Preview(_) => "preview execution",
+            Self::Causes(_) => "read causes",
             Self::Logs(..) => "read logs",
             Self::Reports => "list reports",
             Self::OpenReport(_) => "open report",

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::{FutureExt, future::BoxFuture};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
@@ -20,7 +23,7 @@ use super::{
     table::{self, Cancel, Index, Order, Source, find::find},
 };
 use crate::{
-    ops::{Connection, Operations, OpsError, OpsErrorKind, OpsResult},
+    ops::{Connection, ExecutionId, Operations, OpsError, OpsErrorKind, OpsResult, RootCause},
     pipeline::dataset::GoldTable,
 };
 
@@ -246,6 +249,7 @@ impl Runner {
             Request::Preview(id) => {
                 Answer::Execution(operations.execution(&id, u64::MAX).await.map(Arc::new))
             }
+            Request::Causes(ids) => Answer::Causes(causes(operations.as_ref(), ids).await),
             Request::Logs(id, after) => {
                 Answer::Logs(operations.logs(&id, None, after, LINES_PER_READ).await)
             }
@@ -401,6 +405,20 @@ impl Runner {
     }
 }
 
+/// Stage, error and cause of executions, a few at a time; those that cannot be read are left out.
+async fn causes(operations: &dyn Operations, ids: Vec<ExecutionId>) -> Vec<(ExecutionId, String)> {
+    let mut all = Vec::new();
+    for few in ids.chunks(4) {
+        let read = few.iter().map(|id| operations.execution(id, u64::MAX >> 1));
+        for (id, detail) in few.iter().zip(join_all(read).await) {
+            let cause = detail.ok().and_then(|detail| detail.root_cause);
+            let text = |cause: RootCause| format!("{} {} {}", cause.stage, cause.error, cause.cause);
+            all.extend(cause.map(|cause| (id.clone(), text(cause))));
+        }
+    }
+    all
+}
+
 /// Runs work on files away from the screen; a failure says what was tried.
 async fn blocking<T: Send + 'static>(
     verb: &'static str,
@@ -450,6 +468,8 @@ fn refused(request: &Request, error: OpsError) -> Answer {
         Request::Board => Answer::Board(Err(error)),
         Request::Executions(_) => Answer::Executions(Err(error)),
         Request::Execution(..) | Request::Preview(_) => Answer::Execution(Err(error)),
+        // A search finds less; what cannot be read is told where it is shown.
+        Request::Causes(_) => Answer::Causes(Vec::new()),
         Request::Logs(..) => Answer::Logs(Err(error)),
         Request::Reports => Answer::Reports(Err(error)),
         Request::OpenReport(_) => Answer::Opened(Err(error)),

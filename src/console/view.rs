@@ -59,11 +59,12 @@ fn draw(state: &State, buffer: &mut Buffer) -> Option<Position> {
     );
     banner(state, buffer);
     let caret = overlay::view(state, buffer);
-    toast::draw(
-        state,
-        buffer,
-        Rect::new(0, 1, columns, rows.saturating_sub(2)),
-    );
+    let messages = match state.screen {
+        // What happened and what to do stands at the right.
+        Screen::Board => board::beside_advice(state),
+        _ => Rect::new(0, 1, columns, rows.saturating_sub(2)),
+    };
+    toast::draw(state, buffer, messages);
     caret
 }
 

@@ -158,8 +158,14 @@ fn everywhere(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) {
         ActionId::HistoryForward => history(state, false),
         ActionId::Help => state.overlay = Some(Overlay::Help(Help::default())),
         ActionId::Palette => state.overlay = Some(Overlay::Palette(Palette::default())),
-        ActionId::Find => state.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Find, ""))),
-        ActionId::Filter => state.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Filter, ""))),
+        ActionId::Find => {
+            board::want_causes(state, effects);
+            state.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Find, "")));
+        }
+        ActionId::Filter => {
+            board::want_causes(state, effects);
+            state.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Filter, "")));
+        }
         ActionId::NextMatch => find(state, true, false, effects),
         ActionId::PreviousMatch => find(state, false, false, effects),
         ActionId::Redrive => dialogs::ask_redrive(state),

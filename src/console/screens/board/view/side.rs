@@ -178,7 +178,8 @@ fn why(state: &State, detail: &ExecutionDetail, area: Rect) -> Vec<(String, Styl
         });
     };
     if let Some(cause) = &detail.root_cause {
-        let head = format!("{}: {}", cause.stage, cause.error);
+        // The name of the error first: where there is room for little, it is what is looked for.
+        let head = format!("{} at {}", cause.error, cause.stage);
         add(&head, theme.bad, 2, 2);
     }
     match &detail.redrive {
@@ -293,7 +294,7 @@ mod tests {
             let room = usize::from(height) - 2;
             assert!(lines.len() <= room, "{height}: {lines:?}");
             assert!(lines.join(" ").ends_with(remedy), "{height}: {lines:?}");
-            assert!(lines[0].starts_with("CheckQuality"), "{height}: {lines:?}");
+            assert!(lines[0].starts_with("QualityCheckFailed"), "{height}: {lines:?}");
         }
         let lines = told(4, |_| {});
         assert_eq!(lines.len(), 2);
