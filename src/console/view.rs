@@ -187,7 +187,9 @@ fn kept_for_status(state: &State) -> usize {
         true => width(&whole),
         false => name_columns(state),
     };
-    let kept = place + badge_columns(state) + throttled(state).map_or(0, |badge| width(&badge));
+    let stale = stale(state).map_or(0, |label| width(&label));
+    let kept =
+        place + stale + badge_columns(state) + throttled(state).map_or(0, |badge| width(&badge));
     // What is last at the right end needs a column before it.
     kept + usize::from(kept > 0)
 }
@@ -323,9 +325,8 @@ fn status(state: &State, buffer: &mut Buffer, area: Rect) {
     if let Some(badge) = throttled(state) {
         pen = pen.right(&badge, theme.warn);
     }
-    let (fetched, failed) = fetched(state);
-    let (label, style) = match fetched {
-        Some(at) if failed => (format!("STALE {} ", age(at, state.now)), theme.warn),
+    let (label, style) = match fetched(state).0 {
+        Some(_) if let Some(stale) = stale(state) => (stale, theme.warn),
         // Nobody looks here: it is read more rarely, and says so.
         Some(at) if !state.focused => (
             format!("unfocused, read {} ", ago(at, state.now)),
@@ -345,6 +346,14 @@ fn status(state: &State, buffer: &mut Buffer, area: Rect) {
     let room = usize::from(pen.left());
     if let Some(place) = places(state).iter().find(|place| width(place) < room) {
         pen.right(place, theme.muted);
+    }
+}
+
+/// What the header says of data that could not be read again.
+fn stale(state: &State) -> Option<String> {
+    match fetched(state) {
+        (Some(at), true) => Some(format!("STALE {} ", age(at, state.now))),
+        _ => None,
     }
 }
 
