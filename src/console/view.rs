@@ -84,23 +84,35 @@ fn too_small(state: &State, buffer: &mut Buffer) {
     }
 }
 
-/// The screens of the header with their actions, their titles and shorter ones.
-const TABS: [(Screen, ActionId, [&str; 2]); 8] = [
-    (Screen::Board, ActionId::GoBoard, ["Board", "Board"]),
-    (Screen::Run, ActionId::GoRun, ["Run", "Run"]),
-    (Screen::Logs, ActionId::GoLogs, ["Logs", "Logs"]),
-    (Screen::Sources, ActionId::GoSources, ["Sources", "Sources"]),
-    (Screen::Datamart, ActionId::GoDatamart, ["Datamart", "Mart"]),
-    (Screen::Reports, ActionId::GoReports, ["Reports", "Reports"]),
+/// The screens of the header with their actions, their titles, shorter ones and the shortest.
+const TABS: [(Screen, ActionId, [&str; 3]); 8] = [
+    (Screen::Board, ActionId::GoBoard, ["Board"; 3]),
+    (Screen::Run, ActionId::GoRun, ["Run"; 3]),
+    (Screen::Logs, ActionId::GoLogs, ["Logs"; 3]),
+    (
+        Screen::Sources,
+        ActionId::GoSources,
+        ["Sources", "Sources", "Src"],
+    ),
+    (
+        Screen::Datamart,
+        ActionId::GoDatamart,
+        ["Datamart", "Mart", "Mart"],
+    ),
+    (
+        Screen::Reports,
+        ActionId::GoReports,
+        ["Reports", "Reports", "Rep"],
+    ),
     (
         Screen::Credentials,
         ActionId::GoCredentials,
-        ["Credentials", "Keys"],
+        ["Credentials", "Keys", "Keys"],
     ),
     (
         Screen::Activity,
         ActionId::GoActivity,
-        ["Activity", "Calls"],
+        ["Activity", "Calls", "Calls"],
     ),
 ];
 
@@ -128,6 +140,7 @@ fn is_here(state: &State, screen: Screen) -> bool {
 enum Titles {
     Whole,
     Short,
+    Shortest,
     /// Only that of the screen shown.
     Here,
 }
@@ -139,11 +152,12 @@ fn tabs(state: &State) -> (&'static str, Vec<Tab>) {
         let mut x = width(name);
         let tabs: Vec<Tab> = TABS
             .into_iter()
-            .map(|(screen, action, [whole, short])| {
+            .map(|(screen, action, [whole, short, shortest])| {
                 let key = state.key(action);
                 let title = match titles {
                     Titles::Whole => whole,
                     Titles::Short => short,
+                    Titles::Shortest => shortest,
                     Titles::Here if is_here(state, screen) => short,
                     Titles::Here => "",
                 };
@@ -167,6 +181,7 @@ fn tabs(state: &State) -> (&'static str, Vec<Tab>) {
         place(NAME, Titles::Whole),
         place(" ", Titles::Whole),
         place(" ", Titles::Short),
+        place(" ", Titles::Shortest),
         place(NAME, Titles::Here),
     ];
     let room = usize::from(state.size.0).saturating_sub(CLOCK + kept_for_status(state));
