@@ -970,11 +970,11 @@ fn a_search_on_the_board_looks_into_causes() {
     let mut script = Script::open(Scenario::Night);
     // In no row; in the causes of what failed: the check, and the value that it saw.
     for words in ["no_duplicate_conversions", "65a1f twice"] {
-        script.press(&format!("j/{words}<enter>"));
         script
+            .press(&format!("gj/{words}<enter>"))
             .not_see("no execution with")
             .wait(500)
-            .see("QualityCheckFailed at CheckQuality");
+            .see("check 'no_duplicate_conversions' failed");
     }
     let before = script.calls("execution");
     script

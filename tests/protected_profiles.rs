@@ -7,10 +7,16 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::Arc,
 };
 
 use clap::CommandFactory;
-use lakehand::cli::Cli;
+use lakehand::{
+    cli::Cli,
+    config::{Config, Home},
+    console::scripted::Driver,
+    platform::local::Platform,
+};
 
 /// What a verb may do to a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,6 +234,41 @@ fn nothing_changes_in_a_read_only_or_protected_profile() {
                 assert!(told.contains("was refused"), "{words:?}: {told}");
             } else {
                 assert!(!told.contains("was refused"), "{words:?}: {told}");
+            }
+        }
+    }
+}
+
+/// Keys of every action that may change something, on every screen; what asks is answered with y and Enter.
+#[test]
+fn no_key_changes_anything_in_a_read_only_or_protected_profile() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let sample = ["demo", "--headless", "--scale", "60", "--today", "2026-01-31"];
+    let faults = ["--faults", "403@/3.0/stats/clicks"];
+    lakehand(home, &[&sample[..], &faults[..]].concat());
+    for policy in ["read_only", "protected"] {
+        configure(home, policy);
+        let text = fs::read_to_string(home.join("config.toml")).unwrap();
+        let config = Config::parse(&text, &Home::below(home)).unwrap();
+        let profile = Arc::new(config.profile(None).unwrap().clone());
+        let before = contents(home);
+        let operations = Platform::open(profile).unwrap().operations();
+        let now = jiff::Timestamp::now();
+        let mut driver = Driver::over(operations, now, (120, 40)).unwrap();
+        for screen in ["1", "1<enter>", "3", "4", "5", "6", "8", "!"] {
+            for key in ["D", "X", "T", "C", "B", "S", "t"] {
+                for answer in ["y", "<enter>", "<tab><tab><tab><enter>"] {
+                    driver.press("<esc><esc>").press(screen).wait(300);
+                    driver.press(key).wait(400).press(answer);
+                    driver.wait(400).press(answer);
+                    let differing = changed(&before, &contents(home));
+                    assert!(
+                        differing.is_empty(),
+                        "{policy}: {screen} {key} {answer} changed {differing:?}\n{}",
+                        driver.screen()
+                    );
+                }
             }
         }
     }
