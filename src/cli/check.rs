@@ -32,6 +32,10 @@ pub async fn run(app: &App, args: &CheckArgs) -> VerbResult {
         ));
     }
     let window = args.window.or_default(app)?;
+    // What it finds is kept in the lake, where the Board reads it.
+    app.operations()
+        .permit("a check, whose result is stored in the lake,")
+        .await?;
     let context = app.platform.job_context("check").await?;
     let report = quality::check_table(&context, &args.table, window).await?;
     app.print(&report, |out| write_report(out, &report))?;

@@ -2,8 +2,6 @@
 
 use std::{
     io::{self, Write},
-    os::unix::process::CommandExt as _,
-    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -60,7 +58,12 @@ pub async fn crawl(app: &App, args: &CrawlArgs) -> VerbResult {
         return Ok(Ended::Well);
     }
     if !args.wait {
-        return crawl_detached(app, &args.name).await;
+        let (now, _) = app
+            .detached()
+            .crawl(operations.as_ref(), &args.name)
+            .await?;
+        app.print(&now.crawler, |out| write_crawler(out, &now.crawler))?;
+        return Ok(Ended::Well);
     }
     let before = operations.crawler(&args.name).await?.crawler.last_crawl;
     operations.crawl(&args.name).await?;
@@ -84,46 +87,6 @@ async fn ended(app: &App, name: &str, before: Option<&Crawl>) -> Result<Crawler,
         }
         tokio::time::sleep(waits.next().unwrap_or(POLL)).await;
     }
-}
-
-/// Crawls in a process of its own, which goes on when this one ends.
-async fn crawl_detached(app: &App, name: &str) -> VerbResult {
-    let operations = app.operations();
-    let before = operations.crawler(name).await?;
-    let newest = |detail: &CrawlerDetail| detail.crawls.first().map(|crawl| crawl.started);
-    // Its own process group: Ctrl-C in this terminal does not reach it.
-    let mut child = app
-        .this_program()?
-        .args(["crawl", name, "--wait"])
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    for _ in 0..200 {
-        let now = operations.crawler(name).await?;
-        let begun = now.crawler.state != CrawlerState::Ready || newest(&now) != newest(&before);
-        if begun && before.crawler.state == CrawlerState::Ready {
-            app.print(&now.crawler, |out| write_crawler(out, &now.crawler))?;
-            return Ok(Ended::Well);
-        }
-        if let Some(status) = child.try_wait()? {
-            let mut text = String::new();
-            if let Some(mut stderr) = child.stderr.take() {
-                io::Read::read_to_string(&mut stderr, &mut text)?;
-            }
-            let message = text.trim().trim_start_matches("error: ").to_owned();
-            return Err(match status.code() {
-                Some(4) => CliError::not_possible(message, ""),
-                _ => CliError::platform(message, ""),
-            });
-        }
-        tokio::time::sleep(POLL).await;
-    }
-    Err(CliError::platform(
-        format!("the crawler {name} did not start within ten seconds"),
-        "look with `lakehand crawlers list`",
-    ))
 }
 
 /// Runs the verb.

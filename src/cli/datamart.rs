@@ -75,6 +75,7 @@ pub async fn run(app: &App, verb: &DatamartVerb) -> VerbResult {
             table,
             yes,
         } => {
+            operations.permit("a roll-back").await?;
             if !yes {
                 confirm(*table, *version)?;
             }

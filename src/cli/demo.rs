@@ -16,7 +16,7 @@ use super::{
     sample::{SampleSpec, mark, request},
 };
 use crate::ops::{ExecutionDetail, ExecutionId, ExecutionStatus, ReportSummary};
-use crate::pipeline::{ports::QueryEngine, window::Window};
+use crate::pipeline::{ports::QueryEngine, text::shell_word, window::Window};
 
 /// Seed of the sample data unless another is given.
 pub const SEED: u64 = 7;
@@ -85,6 +85,7 @@ struct Made<'a> {
 /// # Errors
 /// When the lake holds other data, or something cannot be started.
 pub async fn run(app: &App, args: &DemoArgs, ascii: bool) -> VerbResult {
+    app.operations().permit("the sample").await?;
     let today = match args.today {
         Some(day) => day,
         None => app
@@ -213,7 +214,8 @@ fn write_made(out: &mut dyn Write, made: &Made<'_>) -> std::io::Result<()> {
         writeln!(
             out,
             "        read it with `lakehand reports show {}`, or all of it with `lakehand reports get {}`",
-            report.name, report.name
+            shell_word(report.name.as_ref()),
+            shell_word(report.name.as_ref())
         )?;
     }
     Ok(())

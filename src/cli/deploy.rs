@@ -14,6 +14,7 @@ use crate::{
     config::{Config, Home, PlatformKind, Profile},
     ops::{
         deploy::{Action, Change, Deployer, Plan, PlannedStack, Prepared, StackEvent, Watcher},
+        operator::permitted,
         ports::Stacks,
     },
     pipeline::text::for_terminal,
@@ -94,14 +95,9 @@ pub(super) fn profile(name: Option<&str>, changes: Option<&str>) -> Result<Profi
             "choose one with platform = \"aws\" by --profile; the README shows such a profile",
         ));
     }
-    if let Some(what) = changes.filter(|_| profile.read_only) {
-        return Err(CliError::not_possible(
-            format!(
-                "the profile {} is read-only: {what} was refused",
-                profile.name
-            ),
-            "choose another profile, or set read_only = false in its configuration",
-        ));
+    if let Some(what) = changes {
+        // The name of a protected one is asked for once it is known what would change.
+        permitted(&profile, true, what)?;
     }
     Ok(profile)
 }
@@ -137,8 +133,9 @@ pub async fn run(args: &DeployArgs, name: Option<&str>, output: OutputFormat) ->
     if output == OutputFormat::Text {
         print_as(output, &(), |out| write_plan(out, &plan))?;
     }
-    // Objects are put even when no stack changes: somebody may have deleted one.
-    if !plan.is_empty()
+    // Objects are put even when no stack changes: somebody may have deleted one. A protected profile is asked about
+    // those too.
+    if (!plan.is_empty() || site.profile.protected)
         && let Err(error) = agreed(args, &site.profile, &plan)
     {
         deployer.forget(&plan).await?;

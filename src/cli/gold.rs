@@ -23,8 +23,8 @@ pub enum GoldVerb {
 /// When the build fails; the old window is still in place then.
 pub async fn run(app: &App, verb: &GoldVerb) -> VerbResult {
     let GoldVerb::Build { table, window } = verb;
-    let window = window.or_default(app)?;
     app.operations().permit("a build of a gold table").await?;
+    let window = window.or_default(app)?;
     let context = app.platform.job_context("gold-build").await?;
     let summary = gold::build(&context, *table, window).await?;
     app.print(&summary, |out| {

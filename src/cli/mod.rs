@@ -22,7 +22,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::{
     config::{Config, ConfigError, Home, KeyPatch, PlatformKind, Profile},
-    ops::Operations,
+    ops::{Operations, operator::permitted},
     platform::Platform,
 };
 
@@ -41,6 +41,7 @@ mod demo;
 mod deploy;
 #[cfg(feature = "deploy")]
 mod destroy;
+mod detached;
 mod error;
 mod gold;
 mod import;
@@ -216,17 +217,10 @@ impl App {
         self.profile.platform != PlatformKind::Local
     }
 
-    /// This program again, in the same profile, for work that shall go on when this process ends.
-    ///
-    /// # Errors
-    /// When the system does not say where this program is.
-    pub fn this_program(&self) -> io::Result<std::process::Command> {
-        let mut command = std::process::Command::new(std::env::current_exe()?);
-        command.args(["--profile", &self.profile.name]);
-        if let Some(name) = &self.confirm {
-            command.args(["--confirm", name]);
-        }
-        Ok(command)
+    /// Starts work that goes on when this process ends.
+    #[must_use]
+    pub fn detached(&self) -> detached::Detached {
+        detached::Detached::new(&self.profile, self.confirm.as_deref())
     }
 
     /// Prints `value` as JSON, or what `text` writes.
@@ -372,6 +366,8 @@ async fn open(
             _ => None,
         };
         if demo.is_some_and(demo::DemoArgs::fresh) {
+            let named = confirm.as_deref() == Some(&profile.name);
+            permitted(&profile, named, "the deletion of sample data")?;
             sample::remove(&profile)?;
         }
         sample::in_force(&profile, demo.is_some_and(demo::DemoArgs::all))
@@ -450,7 +446,10 @@ mod console {
 
     #[cfg(feature = "console")]
     pub async fn open(app: &App, ascii: bool, start: Start) -> VerbResult {
-        use crate::console::{ConsoleOptions, StartScreen};
+        use std::sync::Arc;
+
+        use super::detached::ConsoleLauncher;
+        use crate::console::{ConsoleOptions, Launcher, StartScreen};
         app.platform
             .console_is_open()
             .store(true, std::sync::atomic::Ordering::Relaxed);
@@ -459,8 +458,13 @@ mod console {
             #[cfg(feature = "simulator")]
             Start::Demo => StartScreen::Demo,
         };
+        let launcher = (!app.is_distant()).then(|| {
+            let launcher = ConsoleLauncher::new(Arc::clone(&app.profile), app.confirm.clone());
+            Arc::new(launcher) as Arc<dyn Launcher>
+        });
         let options = ConsoleOptions {
             start,
+            launcher,
             ascii,
             state_folder: Some(app.profile.exports_dir()),
             keys: app.keys.clone(),
@@ -473,7 +477,7 @@ mod console {
                 CliError::console(
                     error.exit_code(),
                     error.to_string(),
-                    "what was running can be redriven; verbs such as `lakehand status` need no terminal",
+                    "what it started goes on; verbs such as `lakehand status` need no terminal",
                 )
             })
     }

@@ -1,14 +1,12 @@
 //! `lakehand run WORKFLOW`: start a workflow, and wait for it.
 
-use std::{os::unix::process::CommandExt as _, process::Stdio, time::Duration};
-
 use clap::Args;
 use jiff::civil::Date;
 
 use super::{App, CliError, Ended, OutputFormat, VerbResult, progress, runs::write_detail};
 use crate::{
     ops::{ExecutionId, ExecutionStatus, StartRequest, WorkflowName},
-    pipeline::window::Window,
+    pipeline::{text::shell_word, window::Window},
 };
 
 /// What to start.
@@ -93,7 +91,9 @@ pub async fn run(app: &App, args: &RunArgs) -> VerbResult {
     } else if app.is_distant() {
         announce(app, &app.operations().start(request).await?)
     } else {
-        start_detached(app, request).await
+        let operations = app.operations();
+        let (id, _) = app.detached().start(operations.as_ref(), &request).await?;
+        announce(app, &id)
     }
 }
 
@@ -113,69 +113,14 @@ pub async fn start_and_wait(app: &App, request: StartRequest) -> VerbResult {
     })
 }
 
-/// Starts an execution in a process of its own, which goes on when this one ends.
-async fn start_detached(app: &App, request: StartRequest) -> VerbResult {
-    let name = match request.name {
-        Some(name) => name,
-        None => format!(
-            "{}-{}",
-            request.workflow,
-            app.platform.now().strftime("%Y%m%dT%H%M%S%.3fZ")
-        )
-        .replace('.', "-"),
-    };
-    let operations = app.operations();
-    let mut command = app.this_program()?;
-    command.args(["run", request.workflow.as_ref(), "--wait", "--name", &name]);
-    command.args(["--input", &request.input.to_string()]);
-    if let Some(window) = request.window {
-        command.args([
-            "--from",
-            &window.from().to_string(),
-            "--to",
-            &window.to().to_string(),
-        ]);
-    }
-    // Its own process group: Ctrl-C in this terminal does not reach it.
-    let mut child = command
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    for _ in 0..200 {
-        let started = operations.executions(Some(&request.workflow), 50).await?;
-        if let Some(summary) = started.into_iter().find(|summary| summary.name == name) {
-            return announce(app, &summary.id);
-        }
-        if let Some(status) = child.try_wait()? {
-            let mut text = String::new();
-            if let Some(mut stderr) = child.stderr.take() {
-                std::io::Read::read_to_string(&mut stderr, &mut text)?;
-            }
-            let code = status.code().unwrap_or(5);
-            let message = text.trim().trim_start_matches("error: ").to_owned();
-            return Err(if code == 4 {
-                CliError::not_possible(message, "")
-            } else {
-                CliError::platform(message, "")
-            });
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Err(CliError::platform(
-        format!("the execution {name} did not appear within ten seconds"),
-        "look with `lakehand runs list`",
-    ))
-}
-
 fn announce(app: &App, id: &ExecutionId) -> VerbResult {
     app.print(&serde_json::json!({ "execution": id }), |out| {
         writeln!(out, "{id}")?;
         if app.output == OutputFormat::Text {
             writeln!(
                 out,
-                "watch it with `lakehand runs show {id}` or in the console"
+                "watch it with `lakehand runs show {}` or in the console",
+                shell_word(id.as_ref())
             )?;
         }
         Ok(())

@@ -62,6 +62,39 @@ impl SampleSpec {
         })?;
         Ok(Window::new(from, self.today)?)
     }
+
+    /// The arguments of `lakehand demo` that say the same.
+    pub fn arguments(&self) -> Vec<std::ffi::OsString> {
+        let (seed, scale, today) = (self.seed, self.scale, self.today);
+        let numbers = [
+            format!("--seed={seed}"),
+            format!("--scale={scale}"),
+            format!("--today={today}"),
+        ];
+        let mut all: Vec<std::ffi::OsString> = numbers.into_iter().map(Into::into).collect();
+        if let Some(data) = &self.data {
+            all.extend(["--data".into(), data.clone().into_os_string()]);
+        }
+        all.extend(
+            self.faults
+                .iter()
+                .map(|faults| format!("--faults={faults}").into()),
+        );
+        all.extend(self.all.then(|| "--all".into()));
+        all
+    }
+
+    /// What is played where nothing else was asked for.
+    fn usual(today: Date) -> Self {
+        Self {
+            seed: super::demo::SEED,
+            scale: super::demo::SCALE,
+            today,
+            data: None,
+            faults: None,
+            all: false,
+        }
+    }
 }
 
 /// Reads the lake's mark.
@@ -76,12 +109,22 @@ pub async fn spec_of(lake: &Lake) -> Result<Option<SampleSpec>, StoreError> {
     }
 }
 
+/// What the lake of a profile on this machine says that it holds.
+fn marked(profile: &Profile) -> Option<SampleSpec> {
+    let bytes = std::fs::read(profile.std_dir().join(MARK)).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// What the sample of a profile plays: what its lake holds, or the usual.
+pub fn of_profile(profile: &Profile, now: jiff::Timestamp) -> SampleSpec {
+    let usual = || SampleSpec::usual(now.to_zoned(profile.time_zone.clone()).date());
+    marked(profile).unwrap_or_else(usual)
+}
+
 /// The profile as it is in force: that of a sample lake in which every source is played has them all.
 #[must_use]
 pub fn in_force(profile: &Profile, asked_for_all: bool) -> Profile {
-    let marked = std::fs::read(profile.std_dir().join(MARK)).ok();
-    let spec = marked.and_then(|bytes| serde_json::from_slice::<SampleSpec>(&bytes).ok());
-    let all = spec.map_or(asked_for_all, |spec| spec.all);
+    let all = marked(profile).map_or(asked_for_all, |spec| spec.all);
     if all {
         with_all_sources(profile)
     } else {
@@ -192,14 +235,7 @@ impl StandIn for SampleSource {
             .date();
         let spec = match spec_of(platform.lake()).await {
             Ok(Some(present)) => present,
-            _ => SampleSpec {
-                seed: super::demo::SEED,
-                scale: super::demo::SCALE,
-                today,
-                data: None,
-                faults: None,
-                all: false,
-            },
+            _ => SampleSpec::usual(today),
         };
         mark(&platform, &spec).await.map_err(told)?;
         let window = spec.window().map_err(told)?;

@@ -34,6 +34,7 @@ pub async fn run(app: &App, _args: &SchedulerArgs) -> VerbResult {
             "`lakehand status` shows the next starts; `lakehand deploy` sets them",
         ));
     }
+    app.operations().permit("the scheduler").await?;
     let zone = &app.profile.time_zone;
     let mut now = app.platform.now();
     loop {

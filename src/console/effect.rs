@@ -11,7 +11,7 @@ use crate::{
         ExecutionId, ExecutionSummary, LogLine, OpsError, OpsResult, ReportName, ReportSummary,
         SignInResult, Snapshot, Sources, StartRequest, Statement,
     },
-    pipeline::{quality::QualityReport, window::Window},
+    pipeline::{quality::QualityReport, text::shell_word, window::Window},
 };
 
 /// What a request may do to the world.
@@ -47,6 +47,8 @@ pub(crate) enum Request {
     Executions(usize),
     /// One execution with the events after the one named.
     Execution(ExecutionId, u64),
+    /// Why these executions failed, for searching.
+    Causes(Vec<ExecutionId>),
     /// The selected execution's detail for the side pane of the Board.
     Preview(ExecutionId),
     /// Log lines after the one named.
@@ -163,6 +165,8 @@ pub(crate) enum Answer {
     Executions(OpsResult<Arc<Vec<ExecutionSummary>>>),
     /// For [`Request::Execution`] and [`Request::Preview`].
     Execution(OpsResult<Arc<ExecutionDetail>>),
+    /// For [`Request::Causes`]: stage, error and cause of those that could be read.
+    Causes(Vec<(ExecutionId, String)>),
     /// For [`Request::Logs`].
     Logs(OpsResult<Vec<LogLine>>),
     /// For [`Request::Reports`].
@@ -210,6 +214,7 @@ impl Answer {
             Self::Board(result) => result.as_ref().err(),
             Self::Executions(result) => result.as_ref().err(),
             Self::Execution(result) => result.as_ref().err(),
+            Self::Causes(_) => None,
             Self::Logs(result) => result.as_ref().err(),
             Self::Reports(result) => result.as_ref().err(),
             Self::Opened(result) => result.as_ref().err(),
@@ -239,6 +244,7 @@ impl Answer {
             Self::Board(Ok(board)) => plural(board.workflows.len() as u64, "workflow"),
             Self::Executions(Ok(all)) => plural(all.len() as u64, "execution"),
             Self::Execution(Ok(detail)) => plural(detail.events.len() as u64, "new event"),
+            Self::Causes(all) => plural(all.len() as u64, "cause"),
             Self::Logs(Ok(lines)) => plural(lines.len() as u64, "new line"),
             Self::Reports(Ok(reports)) => plural(reports.len() as u64, "report"),
             Self::Opened(Ok(source)) => format!("{} columns", source.header().len()),
@@ -278,29 +284,9 @@ pub(crate) enum RequestKey {
     Block(u64, usize),
 }
 
-impl RequestKey {
-    /// Whether the question is one that changes something outside: such a one is never forgotten.
-    pub(crate) fn is_of_a_change(&self) -> bool {
-        matches!(
-            self,
-            Self::For(
-                "redrive"
-                    | "stop"
-                    | "start"
-                    | "set credential"
-                    | "crawl"
-                    | "stop crawler"
-                    | "start job"
-                    | "stop job"
-                    | "stop statement",
-                _,
-            ) | Self::Only("start the sample" | "roll back")
-        )
-    }
-}
-
 impl Request {
-    /// What this may do.
+    /// What this may do to the lake, its state and its platform. Every request is named: one that is not does not
+    /// compile, so that nothing new is taken for a look.
     pub(crate) fn risk(&self) -> Risk {
         match self {
             Self::Start(_)
@@ -314,7 +300,36 @@ impl Request {
             | Self::StopJob(..)
             | Self::StopStatement(_)
             | Self::RollBack(_) => Risk::Danger,
-            _ => Risk::Read,
+            Self::Board
+            | Self::Executions(_)
+            | Self::Execution(..)
+            | Self::Preview(_)
+            | Self::Causes(_)
+            | Self::Logs(..)
+            | Self::Reports
+            | Self::OpenReport(_)
+            | Self::Index(_)
+            | Self::Rows(_)
+            | Self::Arrange(..)
+            | Self::Find(..)
+            | Self::Sources
+            | Self::Quality(_)
+            | Self::Datamart
+            | Self::Snapshots
+            | Self::Statements
+            | Self::Credentials
+            | Self::CredentialHistory(_)
+            | Self::TestCredentials(_)
+            | Self::Identify => Risk::Read,
+            // Of what lies here: a file of what is on the screen, the clipboard, the terminal, the operator's own login.
+            Self::Export(..)
+            | Self::Copy(_)
+            | Self::Mouse(_)
+            | Self::Redraw
+            | Self::Suspend
+            | Self::SignIn(_)
+            | Self::Quit
+            | Self::Panic => Risk::Read,
         }
     }
 
@@ -349,6 +364,7 @@ impl Request {
             Self::Executions(_) => "list executions",
             Self::Execution(..) => "read execution",
             Self::Preview(_) => "preview execution",
+            Self::Causes(_) => "read causes",
             Self::Logs(..) => "read logs",
             Self::Reports => "list reports",
             Self::OpenReport(_) => "open report",
@@ -422,36 +438,42 @@ impl Request {
             Self::Board => "lakehand status".to_owned(),
             Self::Executions(limit) => format!("lakehand runs list --limit {limit}"),
             Self::Execution(id, _) | Self::Preview(id) => {
-                format!("lakehand runs show {}", quoted(id.as_ref()))
+                format!("lakehand runs show {}", shell_word(id.as_ref()))
             }
-            Self::Logs(id, _) => format!("lakehand runs logs {}", quoted(id.as_ref())),
+            Self::Logs(id, _) => format!("lakehand runs logs {}", shell_word(id.as_ref())),
             Self::Reports => "lakehand reports list".to_owned(),
-            Self::OpenReport(name) => format!("lakehand reports show {}", quoted(name.as_ref())),
+            Self::OpenReport(name) => {
+                format!("lakehand reports show {}", shell_word(name.as_ref()))
+            }
             Self::Start(request) => start_line(request),
-            Self::Redrive(id) => format!("lakehand runs redrive {}", quoted(id.as_ref())),
-            Self::Stop(id, _) => format!("lakehand runs stop {}", quoted(id.as_ref())),
+            Self::Redrive(id) => format!("lakehand runs redrive {}", shell_word(id.as_ref())),
+            Self::Stop(id, _) => format!("lakehand runs stop {}", shell_word(id.as_ref())),
             Self::StartSample => "lakehand demo".to_owned(),
             Self::Sources => "lakehand sources".to_owned(),
-            Self::Crawl(name) => format!("lakehand crawl {}", quoted(name)),
-            Self::StopCrawler(name) => format!("lakehand crawlers stop {}", quoted(name)),
-            Self::StartJob(name) => format!("lakehand jobs start {}", quoted(name)),
+            Self::Crawl(name) => format!("lakehand crawl {}", shell_word(name)),
+            Self::StopCrawler(name) => format!("lakehand crawlers stop {}", shell_word(name)),
+            Self::StartJob(name) => format!("lakehand jobs start {}", shell_word(name)),
             Self::StopJob(name, run) => {
-                format!("lakehand jobs stop {} {}", quoted(name), quoted(run))
+                format!(
+                    "lakehand jobs stop {} {}",
+                    shell_word(name),
+                    shell_word(run)
+                )
             }
             Self::Datamart => "lakehand datamart show".to_owned(),
             Self::Snapshots => "lakehand datamart history".to_owned(),
             Self::RollBack(version) => format!("lakehand datamart rollback {version}"),
             Self::Statements => "lakehand statements list".to_owned(),
-            Self::StopStatement(id) => format!("lakehand statements stop {}", quoted(id)),
+            Self::StopStatement(id) => format!("lakehand statements stop {}", shell_word(id)),
             Self::Credentials => "lakehand credentials list".to_owned(),
             Self::CredentialHistory(path) => {
-                format!("lakehand credentials history {}", quoted(path))
+                format!("lakehand credentials history {}", shell_word(path))
             }
             Self::SetCredential { path, .. } => {
-                format!("lakehand credentials set {}", quoted(path))
+                format!("lakehand credentials set {}", shell_word(path))
             }
             Self::TestCredentials(source) => {
-                format!("lakehand credentials test {}", quoted(source))
+                format!("lakehand credentials test {}", shell_word(source))
             }
             _ => return None,
         })
@@ -476,23 +498,16 @@ fn start_line(request: &StartRequest) -> String {
     let days = |window: Window| format!(" --from {} --to {}", window.from(), window.to());
     let streams = request.input.get("streams").and_then(|all| all.as_array());
     let what = match streams.map(Vec::as_slice) {
-        Some([stream]) => format!("collect {}", quoted(stream.as_str().unwrap_or_default())),
-        _ => format!("run {}", quoted(request.workflow.as_ref())),
+        Some([stream]) => format!(
+            "collect {}",
+            shell_word(stream.as_str().unwrap_or_default())
+        ),
+        _ => format!("run {}", shell_word(request.workflow.as_ref())),
     };
     format!(
         "lakehand {what}{}",
         request.window.map(days).unwrap_or_default()
     )
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }
 
 #[cfg(test)]

@@ -26,13 +26,14 @@ mod update;
 mod view;
 mod widgets;
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{fmt, io, path::PathBuf, sync::Arc};
 
+use async_trait::async_trait;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     config::{ConfigError, KeyPatch},
-    ops::{ExecutionId, Operations, ReportName},
+    ops::{ExecutionId, Operations, OpsResult, ReportName, StartRequest},
 };
 
 pub use keymap::{KeyReference, check_keys, key_reference};
@@ -51,6 +52,41 @@ pub enum StartScreen {
     Report(ReportName),
 }
 
+/// Starts what shall go on when the console ends, in processes of its own. Where there is none (a platform elsewhere
+/// runs what it is asked to), the operations start it themselves.
+#[async_trait]
+pub trait Launcher: fmt::Debug + Send + Sync {
+    /// Starts an execution.
+    async fn start(
+        &self,
+        operations: &dyn Operations,
+        confirmed: Option<&str>,
+        request: StartRequest,
+    ) -> OpsResult<ExecutionId>;
+    /// Redrives an execution.
+    async fn redrive(
+        &self,
+        operations: &dyn Operations,
+        confirmed: Option<&str>,
+        id: &ExecutionId,
+    ) -> OpsResult<()>;
+    /// Starts a crawler.
+    async fn crawl(
+        &self,
+        operations: &dyn Operations,
+        confirmed: Option<&str>,
+        name: &str,
+    ) -> OpsResult<()>;
+    /// Starts the sample; returns its collection.
+    async fn start_sample(
+        &self,
+        operations: &dyn Operations,
+        confirmed: Option<&str>,
+    ) -> OpsResult<ExecutionId>;
+    /// Executions whose processes still run.
+    fn running(&self) -> Vec<ExecutionId>;
+}
+
 /// How the console is started.
 #[derive(Debug, Clone, Default)]
 pub struct ConsoleOptions {
@@ -64,6 +100,8 @@ pub struct ConsoleOptions {
     pub plain: bool,
     /// Where exports go when the current directory cannot be written.
     pub state_folder: Option<PathBuf>,
+    /// Starts what shall go on when the console ends; without it that runs where the operations run.
+    pub launcher: Option<Arc<dyn Launcher>>,
     /// Other keys for actions; [`check_keys`] says beforehand what is wrong with them.
     pub keys: KeyPatch,
 }
@@ -143,7 +181,7 @@ pub async fn run(
         export: PathBuf::from("."),
         state: options.state_folder,
     };
-    let runner = runner::Runner::new(operations, folders, sender);
+    let runner = runner::Runner::new(operations, folders, sender).with(options.launcher);
     let effects = begin(&mut state, options.start);
     event_loop::Loop {
         state,

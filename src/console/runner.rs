@@ -9,17 +9,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::FutureExt;
+use futures::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
+    Launcher,
     effect::{Answer, Effect, ExportRequest, Request, RequestKey, Risk},
     event::Answered,
     screens::{datamart::statements::NEWEST, logs::LINES_PER_READ},
     table::{self, Cancel, Index, Order, Source, find::find},
 };
 use crate::{
-    ops::{Operations, OpsError, OpsErrorKind, OpsResult},
+    ops::{Connection, ExecutionId, Operations, OpsError, OpsErrorKind, OpsResult, RootCause},
     pipeline::dataset::GoldTable,
 };
 
@@ -39,6 +43,7 @@ pub(crate) struct Folders {
 #[derive(Debug, Clone)]
 pub(crate) struct Runner {
     operations: Arc<dyn Operations>,
+    launcher: Option<Arc<dyn Launcher>>,
     allowed: &'static [Risk],
     folders: Folders,
     answers: UnboundedSender<Answered>,
@@ -64,10 +69,25 @@ impl Runner {
         let allowed = allowed(operations.identity().read_only);
         Self {
             operations,
+            launcher: None,
             allowed,
             folders,
             answers,
             cancels: Arc::default(),
+        }
+    }
+
+    /// Lets what shall outlive the console be started by a launcher.
+    pub(crate) fn with(self, launcher: Option<Arc<dyn Launcher>>) -> Self {
+        Self { launcher, ..self }
+    }
+
+    /// How the way to the platform stands, with what was started into processes of its own.
+    fn connection(&self) -> Connection {
+        let launched = self.launcher.as_ref().map(|launcher| launcher.running());
+        Connection {
+            running_apart: launched.unwrap_or_default(),
+            ..self.operations.connection()
         }
     }
 
@@ -98,7 +118,7 @@ impl Runner {
                 stamp,
                 took: started.elapsed(),
                 answer,
-                connection: Some(self.operations.connection()),
+                connection: Some(self.connection()),
             };
             // The console has gone: nobody waits any more.
             let _ = self.answers.send(answered);
@@ -106,13 +126,16 @@ impl Runner {
         let answer = match self.allowed_operations(&request, confirmed.as_deref()) {
             Err(error) => refused(&request, error),
             Ok(operations) => {
-                let work = std::panic::AssertUnwindSafe(self.perform(
-                    operations,
-                    request.clone(),
-                    cancel.clone(),
-                    &send,
-                ))
-                .catch_unwind();
+                let work = async {
+                    match self.launched(operations.as_ref(), &request, confirmed.as_deref()) {
+                        Some(launched) => launched.await,
+                        None => {
+                            self.perform(operations.clone(), request.clone(), cancel.clone(), &send)
+                                .await
+                        }
+                    }
+                };
+                let work = std::panic::AssertUnwindSafe(work).catch_unwind();
                 match tokio::time::timeout(LIMIT, work).await {
                     Ok(Ok(answer)) => answer,
                     Ok(Err(_)) => refused(&request, broken(request.name())),
@@ -174,6 +197,35 @@ impl Runner {
         })
     }
 
+    /// The work of a request that starts something which shall outlive the console, where a launcher does that.
+    fn launched<'r>(
+        &'r self,
+        operations: &'r dyn Operations,
+        request: &'r Request,
+        confirmed: Option<&'r str>,
+    ) -> Option<BoxFuture<'r, Answer>> {
+        let launcher = self.launcher.as_ref()?;
+        let work = async move {
+            match request {
+                Request::Start(request) => {
+                    Answer::Started(launcher.start(operations, confirmed, request.clone()).await)
+                }
+                Request::Redrive(id) => {
+                    Answer::Done(launcher.redrive(operations, confirmed, id).await)
+                }
+                Request::Crawl(name) => {
+                    Answer::Done(launcher.crawl(operations, confirmed, name).await)
+                }
+                _ => Answer::Started(launcher.start_sample(operations, confirmed).await),
+            }
+        };
+        let starts = matches!(
+            request,
+            Request::Start(_) | Request::Redrive(_) | Request::Crawl(_) | Request::StartSample
+        );
+        starts.then(|| work.boxed())
+    }
+
     async fn perform(
         &self,
         operations: Arc<dyn Operations>,
@@ -195,6 +247,7 @@ impl Runner {
             Request::Preview(id) => {
                 Answer::Execution(operations.execution(&id, u64::MAX).await.map(Arc::new))
             }
+            Request::Causes(ids) => Answer::Causes(causes(operations.as_ref(), ids).await),
             Request::Logs(id, after) => {
                 Answer::Logs(operations.logs(&id, None, after, LINES_PER_READ).await)
             }
@@ -350,6 +403,21 @@ impl Runner {
     }
 }
 
+/// Stage, error and cause of executions, a few at a time; those that cannot be read are left out.
+async fn causes(operations: &dyn Operations, ids: Vec<ExecutionId>) -> Vec<(ExecutionId, String)> {
+    let mut all = Vec::new();
+    for few in ids.chunks(4) {
+        let read = few.iter().map(|id| operations.execution(id, u64::MAX >> 1));
+        for (id, detail) in few.iter().zip(join_all(read).await) {
+            let cause = detail.ok().and_then(|detail| detail.root_cause);
+            let text =
+                |cause: RootCause| format!("{} {} {}", cause.stage, cause.error, cause.cause);
+            all.extend(cause.map(|cause| (id.clone(), text(cause))));
+        }
+    }
+    all
+}
+
 /// Runs work on files away from the screen; a failure says what was tried.
 async fn blocking<T: Send + 'static>(
     verb: &'static str,
@@ -399,6 +467,8 @@ fn refused(request: &Request, error: OpsError) -> Answer {
         Request::Board => Answer::Board(Err(error)),
         Request::Executions(_) => Answer::Executions(Err(error)),
         Request::Execution(..) | Request::Preview(_) => Answer::Execution(Err(error)),
+        // A search finds less; what cannot be read is told where it is shown.
+        Request::Causes(_) => Answer::Causes(Vec::new()),
         Request::Logs(..) => Answer::Logs(Err(error)),
         Request::Reports => Answer::Reports(Err(error)),
         Request::OpenReport(_) => Answer::Opened(Err(error)),

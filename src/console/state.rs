@@ -184,7 +184,7 @@ pub(crate) struct State {
     pub(crate) datamart: DatamartState,
     pub(crate) credentials: CredentialsState,
     pub(crate) activity: ActivityState,
-    in_flight: HashMap<RequestKey, (u64, Timestamp)>,
+    in_flight: HashMap<RequestKey, (u64, Timestamp, Risk)>,
     next_stamp: u64,
 }
 
@@ -266,7 +266,7 @@ impl State {
     fn send(&mut self, request: Request, confirmed: Option<String>, effects: &mut Vec<Effect>) {
         self.next_stamp += 1;
         self.in_flight
-            .insert(request.key(), (self.next_stamp, self.now));
+            .insert(request.key(), (self.next_stamp, self.now, request.risk()));
         self.activity.asked(&request, self.next_stamp, self.now);
         effects.push(Effect {
             request,
@@ -305,7 +305,7 @@ impl State {
     /// Forgets every question that only reads.
     pub(crate) fn forget_reads(&mut self) -> usize {
         let before = self.in_flight.len();
-        self.in_flight.retain(|key, _| key.is_of_a_change());
+        self.in_flight.retain(|_, (.., risk)| *risk != Risk::Read);
         before - self.in_flight.len()
     }
 
@@ -314,7 +314,7 @@ impl State {
         let awaited = self
             .in_flight
             .get(key)
-            .is_some_and(|(expected, _)| *expected == stamp);
+            .is_some_and(|(expected, ..)| *expected == stamp);
         if awaited && last {
             self.in_flight.remove(key);
         }
@@ -328,7 +328,7 @@ impl State {
 
     /// Since when the oldest question has been waiting.
     pub(crate) fn waiting_since(&self) -> Option<Timestamp> {
-        self.in_flight.values().map(|(_, since)| *since).min()
+        self.in_flight.values().map(|(_, since, _)| *since).min()
     }
 
     /// Whether rows of an open report are being read: worth waiting a moment for before drawing.
@@ -340,8 +340,8 @@ impl State {
 
     /// Writes that have no answer yet.
     pub(crate) fn writes_in_flight(&self) -> usize {
-        let write = |key: &&RequestKey| key.is_of_a_change();
-        self.in_flight.keys().filter(write).count()
+        let write = |(.., risk): &&(u64, Timestamp, Risk)| *risk != Risk::Read;
+        self.in_flight.values().filter(write).count()
     }
 
     /// Shows a short message.
@@ -430,6 +430,18 @@ impl State {
             Some(Redrive::NotPossible { reason }) => Err(reason.clone()),
             None => Err("still reading whether a redrive is possible".to_owned()),
         }
+    }
+
+    /// Whether a redrive is what to do now: safe, and nothing has to be mended or waited for first.
+    pub(crate) fn redrive_is_advised(&self) -> bool {
+        let detail = match (self.screen, self.target()) {
+            (Screen::Board, Some(execution)) => self.board.preview_of(&execution.id),
+            _ => self.run.detail(),
+        };
+        let cause = detail.and_then(|detail| detail.root_cause.as_ref());
+        cause.is_none_or(|cause| {
+            cause.retry_helps != Some(false) && !crate::ops::triage::is_better_later(cause)
+        })
     }
 
     /// The execution to stop, or why it cannot be.

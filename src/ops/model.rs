@@ -85,6 +85,8 @@ pub struct Connection {
     pub calls: BTreeMap<String, u64>,
     /// Executions that run in this process and are cut off by its end; none where the platform is elsewhere.
     pub running_here: Vec<ExecutionId>,
+    /// Executions that were started from here and run in processes of their own, which go on after the end of this one.
+    pub running_apart: Vec<ExecutionId>,
     /// Whether the lake holds sample data.
     pub holds_sample: bool,
 }

@@ -29,6 +29,7 @@ use crate::{
         dataset::{GoldTable, Stream, streams},
         ports::{Clock, Lake},
         quality::QualityReport,
+        text::shell_word,
         window::Window,
     },
     workflow::definition::Definition,
@@ -259,7 +260,7 @@ impl Operator {
             Some(reason) => Err(OpsError::new(
                 OpsErrorKind::NotPossible,
                 format!("{} cannot be redriven: {reason}", summary.name),
-                format!("lakehand run {}", summary.workflow),
+                format!("lakehand run {}", shell_word(summary.workflow.as_ref())),
             )),
         }
     }
@@ -274,6 +275,30 @@ fn same_rows(one: &ExecutionSummary, other: &ExecutionSummary) -> bool {
         }
         _ => true,
     }
+}
+
+/// Whether a profile lets anything be changed: a read-only one never, a protected one where its name was given. For
+/// what changes something before there is an operator, and for the operator itself.
+///
+/// # Errors
+/// [`OpsErrorKind::ReadOnly`] with what was refused.
+pub fn permitted(profile: &Profile, confirmed: bool, what: &str) -> OpsResult<()> {
+    let refused = |why: &str, advice: String| {
+        let message = format!("the profile {} is {why}: {what} was refused", profile.name);
+        Err(OpsError::new(OpsErrorKind::ReadOnly, message, advice))
+    };
+    if profile.read_only {
+        let advice = "choose another profile, or set read_only = false in its configuration";
+        return refused("read-only", advice.to_owned());
+    }
+    if profile.protected && !confirmed {
+        let advice = format!(
+            "if you mean it, name it: --confirm {}",
+            shell_word(&profile.name)
+        );
+        return refused("protected", advice);
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -328,19 +353,7 @@ impl Operations for Operator {
     /// Changes are refused for a read-only profile, for a protected one whose name was not typed, and in another account
     /// than the profile's: here and nowhere else.
     async fn permit(&self, what: &str) -> OpsResult<()> {
-        let profile = &self.parts.profile;
-        let refused = |why: &str, advice: String| {
-            let message = format!("the profile {} is {why}: {what} was refused", profile.name);
-            Err(OpsError::new(OpsErrorKind::ReadOnly, message, advice))
-        };
-        if profile.read_only {
-            let advice = "choose another profile, or set read_only = false in its configuration";
-            return refused("read-only", advice.to_owned());
-        }
-        if profile.protected && !self.confirmed {
-            let advice = format!("if you mean it, name it: --confirm {}", profile.name);
-            return refused("protected", advice);
-        }
+        permitted(&self.parts.profile, self.confirmed, what)?;
         match &self.parts.account {
             Some(account) => account.identify().await,
             None => Ok(()),

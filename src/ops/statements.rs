@@ -255,7 +255,10 @@ impl Operator {
                 Err(OpsError::new(
                     OpsErrorKind::NotPossible,
                     format!("the statement {id} cannot be stopped alone on this machine"),
-                    format!("stop its execution: lakehand runs stop {execution}"),
+                    format!(
+                        "stop its execution: lakehand runs stop {}",
+                        crate::pipeline::text::shell_word(execution)
+                    ),
                 ))
             }
         }

@@ -138,7 +138,8 @@ pub struct Lake {
 pub enum ParameterError {
     /// It was never set.
     #[error(
-        "the credential {path} is not set; set it with `lakehand credentials set {path}` or on the Credentials screen"
+        "the credential {path} is not set; set it with `lakehand credentials set {}` or on the Credentials screen",
+        super::text::shell_word(path)
     )]
     Missing {
         /// Parameter path.

@@ -42,6 +42,16 @@ pub fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     }
 }
 
+/// A word as a shell takes it: every command line that is shown or copied is quoted by this.
+#[must_use]
+pub fn shell_word(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', "'\\''")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +63,22 @@ mod tests {
             "␛[2J\u{fffd}x␊y\u{fffd}1m"
         );
         assert!(matches!(for_terminal("日本語 🚀 =1+1"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_word_is_one_word_for_a_shell_whatever_it_holds() {
+        for (word, quoted) in [
+            ("daily-report:x_1", "daily-report:x_1"),
+            ("2026-01-01..2026-01-02", "2026-01-01..2026-01-02"),
+            ("", "''"),
+            ("my report", "'my report'"),
+            ("it's", r"'it'\''s'"),
+            ("$(rm -rf /)", "'$(rm -rf /)'"),
+            ("a;b|c&d", "'a;b|c&d'"),
+            ("Übersicht", "'Übersicht'"),
+            ("~/x*", "'~/x*'"),
+        ] {
+            assert_eq!(shell_word(word), quoted);
+        }
     }
 }

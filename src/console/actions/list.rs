@@ -165,6 +165,6 @@ pub(crate) static ACTIONS: &[Action] = &[
     Action::new(A::Suspend, S::Global, &[Key::control('z')], "suspend", "Suspend to the shell; fg comes back", TERMINAL),
     Action::new(A::SignIn, S::Global, &[key('L')], "sign in", "Sign in anew: run the login command of the profile", Cli::Exempt("the login command itself")).when(Risk::Read, can_sign_in),
     Action::new(A::Interrupt, S::Global, &[Key::control('c')], "cancel", "Cancel what is being read; twice: quit", TERMINAL),
-    Action::new(A::Quit, S::Global, &[key('q')], "quit", "Close; on the Board: quit", TERMINAL).footer(1),
+    Action::new(A::Quit, S::Global, &[key('q')], "quit", "Quit, from any screen; Esc goes back", TERMINAL).footer(1),
     Action::new(A::TestPanic, S::Global, &[Key::code(KeyCode::F(12))], "panic", "Panic (test of the terminal's restoration)", TERMINAL).when(Risk::Read, panic_is_asked_for),
 ];

@@ -13,7 +13,7 @@ use crate::{
         keymap::Key,
         state::{State, Tone},
         widgets::{
-            dialog::{Guard, buttons, centred, frame, wrapped},
+            dialog::{Guard, beginning, buttons, centred, frame},
             input::Input,
             text::{Pen, tint},
         },
@@ -32,12 +32,13 @@ enum Field {
     Start,
 }
 
+/// In this order: Enter behind the last field is at what confirms.
 const FIELDS: [Field; 5] = [
     Field::Workflow,
     Field::From,
     Field::To,
-    Field::Cancel,
     Field::Start,
+    Field::Cancel,
 ];
 
 /// The open form.
@@ -112,7 +113,8 @@ pub(crate) fn open_collection(state: &mut State, stream: &str) {
     }
 }
 
-/// Opens the form with the workflow and the window of what is selected.
+/// Opens the form with the workflow of what is selected and the profile's default window: that of the selection may be a
+/// day long past.
 pub(crate) fn open(state: &mut State) {
     let Ok(workflows) = state.startable() else {
         return;
@@ -132,15 +134,14 @@ pub(crate) fn open(state: &mut State) {
             .ok()?;
         Window::new(from, today).ok()
     });
-    let window = target.and_then(|execution| execution.window).or(default);
     let day = |day: Option<jiff::civil::Date>| {
         Input::with(&day.map(|day| day.to_string()).unwrap_or_default())
     };
     state.overlay = Some(Overlay::Start(StartForm {
         workflows,
         chosen,
-        from: day(window.map(|window| window.from())),
-        to: day(window.map(|window| window.to())),
+        from: day(default.map(|window| window.from())),
+        to: day(default.map(|window| window.to())),
         streams: Vec::new(),
         field: Field::Workflow,
         guard: Guard::opened(state.now),
@@ -160,11 +161,11 @@ pub(super) fn key(state: &mut State, mut form: StartForm, key: Key, effects: &mu
         form.guard.open();
     }
     match (key.key_code(), form.field) {
-        (KeyCode::Esc, _) => return,
+        (KeyCode::Esc, _) => return left(state),
         (KeyCode::Tab | KeyCode::Down, _) => form.field = turn(1),
         (KeyCode::BackTab | KeyCode::Up, _) => form.field = turn(FIELDS.len() - 1),
         (KeyCode::Enter, _) if !counts => {}
-        (KeyCode::Enter, Field::Cancel) => return,
+        (KeyCode::Enter, Field::Cancel) => return left(state),
         (KeyCode::Enter, Field::Start) => match form.request() {
             Ok(request) => {
                 if !state.identity.protected {
@@ -178,7 +179,13 @@ pub(super) fn key(state: &mut State, mut form: StartForm, key: Key, effects: &mu
             }
             Err(problem) => state.problem(problem),
         },
-        (KeyCode::Enter, _) => form.field = turn(1),
+        (KeyCode::Enter, _) => {
+            form.field = turn(1);
+            if form.field == Field::Start {
+                // An Enter that is held down walks through the fields, but starts nothing.
+                form.guard = Guard::opened(state.now);
+            }
+        }
         (KeyCode::Left | KeyCode::Char('h'), Field::Workflow) => {
             form.chosen = form
                 .chosen
@@ -193,10 +200,15 @@ pub(super) fn key(state: &mut State, mut form: StartForm, key: Key, effects: &mu
         (_, Field::From) if form.from.key(key) => form.guard.open(),
         (_, Field::To) if form.to.key(key) => form.guard.open(),
         (_, Field::From | Field::To) => {}
-        (KeyCode::Char('q'), _) => return,
+        (KeyCode::Char('q'), _) => return left(state),
         _ => {}
     }
     state.overlay = Some(Overlay::Start(form));
+}
+
+/// The form is closed; what was typed is not lost without a word.
+fn left(state: &mut State) {
+    state.toast("the form was closed; nothing was started", Tone::Info);
 }
 
 /// Draws the form; returns where the caret is.
@@ -262,18 +274,18 @@ pub(super) fn view(state: &State, form: &StartForm, buffer: &mut Buffer) -> Opti
         ),
         Err(problem) => (problem, theme.warn),
     };
-    for (line, text) in wrapped(&text, inside.width).iter().take(2).enumerate() {
+    for (line, text) in beginning(&text, inside.width, 2).iter().enumerate() {
         Pen::new(buffer, inside, 6 + u16::try_from(line).unwrap_or(0)).put(text, style);
     }
     let focused = match form.field {
-        Field::Cancel => 0,
-        Field::Start => 1,
+        Field::Start => 0,
+        Field::Cancel => 1,
         _ => usize::MAX,
     };
-    buttons(buffer, inside, 9, &["Cancel", "Start"], focused, theme);
+    buttons(buffer, inside, 9, &["Start", "Cancel"], focused, theme);
     Pen::new(buffer, inside, 9)
         .gap(30)
-        .right("Tab next field  Esc", theme.muted);
+        .right("Enter, Tab next field  Esc", theme.muted);
     match form.field {
         Field::From => Some(from),
         Field::To => Some(to),

@@ -37,6 +37,9 @@ pub(super) fn answered(state: &mut State, answered: Answered, effects: &mut Vec<
         (Request::Preview(id), Answer::Execution(answer)) => {
             board::answered_preview(state, &id, answer)
         }
+        (Request::Causes(asked), Answer::Causes(causes)) => {
+            board::answered_causes(state, &asked, causes)
+        }
         (Request::Execution(id, after), Answer::Execution(answer)) => {
             run::answered(state, &id, after, answer)
         }

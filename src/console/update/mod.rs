@@ -158,8 +158,14 @@ fn everywhere(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) {
         ActionId::HistoryForward => history(state, false),
         ActionId::Help => state.overlay = Some(Overlay::Help(Help::default())),
         ActionId::Palette => state.overlay = Some(Overlay::Palette(Palette::default())),
-        ActionId::Find => state.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Find, ""))),
-        ActionId::Filter => state.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Filter, ""))),
+        ActionId::Find => {
+            board::want_causes(state, effects);
+            state.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Find, "")));
+        }
+        ActionId::Filter => {
+            board::want_causes(state, effects);
+            state.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Filter, "")));
+        }
         ActionId::NextMatch => find(state, true, false, effects),
         ActionId::PreviousMatch => find(state, false, false, effects),
         ActionId::Redrive => dialogs::ask_redrive(state),
@@ -191,8 +197,7 @@ fn everywhere(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) {
         }
         ActionId::TestPanic => state.tell(Request::Panic, effects),
         ActionId::Interrupt => interrupt(state, effects),
-        ActionId::Quit if state.screen == Screen::Board => quit(state, effects),
-        ActionId::Quit => back(state),
+        ActionId::Quit => quit(state, effects),
         _ => {}
     }
 }
@@ -246,9 +251,10 @@ fn quit(state: &mut State, effects: &mut Vec<Effect>) {
     leave(state, effects);
 }
 
-/// Leaves, and asks first where that cuts executions off.
+/// Leaves, and asks first where that cuts executions off, or where somebody may think so.
 fn leave(state: &mut State, effects: &mut Vec<Effect>) {
-    if state.connection.running_here.is_empty() {
+    let connection = &state.connection;
+    if connection.running_here.is_empty() && connection.running_apart.is_empty() {
         state.tell(Request::Quit, effects);
     } else {
         dialogs::ask_quit(state);
@@ -260,6 +266,11 @@ fn interrupt(state: &mut State, effects: &mut Vec<Effect>) {
     let again = state
         .interrupted_at
         .is_some_and(|at| state.now.duration_since(at) < SignedDuration::from_secs(3));
+    if again && state.connection.running_here.is_empty() {
+        // Whoever insists is not kept: what was started goes on.
+        state.tell(Request::Quit, effects);
+        return;
+    }
     if again {
         leave(state, effects);
         return;

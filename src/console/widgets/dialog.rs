@@ -186,6 +186,23 @@ pub(crate) fn wrapped(text: &str, columns: u16) -> Vec<String> {
     lines
 }
 
+/// The first lines of a text broken at spaces; where more was left out, the last one says so by an ellipsis.
+pub(crate) fn beginning(text: &str, columns: u16, most: usize) -> Vec<String> {
+    let mut lines = wrapped(text, columns);
+    shorten(&mut lines, most);
+    lines
+}
+
+/// Cuts lines off, with a sign that something was left out.
+pub(crate) fn shorten(lines: &mut Vec<String>, most: usize) {
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            last.push('…');
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

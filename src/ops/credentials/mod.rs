@@ -300,7 +300,7 @@ impl Operator {
         cause.remedy = Some(format!(
             "Set {} on the Credentials screen or with `lakehand credentials set {}`, test it, then redrive.",
             paths.join(" or "),
-            paths[0]
+            crate::pipeline::text::shell_word(paths[0])
         ));
         cause.retry_helps = Some(false);
         Some(cause)

@@ -4,9 +4,10 @@ mod layout;
 mod verdict;
 mod view;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
+use ratatui::layout::Rect;
 
 pub(crate) use view::view;
 
@@ -61,6 +62,10 @@ pub(crate) struct BoardState {
     pub(super) cursor: Cursor,
     pub(super) filter: String,
     pub(super) side: Side,
+    /// Why executions failed, by their ids and ends: what a search looks into beside the rows.
+    causes: HashMap<(ExecutionId, Option<Timestamp>), String>,
+    /// What was looked for before the causes were there.
+    awaits_causes: Option<(String, bool, bool)>,
     preview: Option<(ExecutionId, Fresh<Arc<ExecutionDetail>>)>,
     preview_due: Option<Timestamp>,
     moved: bool,
@@ -129,6 +134,12 @@ impl BoardState {
                 .is_some_and(|board| board.workflows.iter().any(running))
     }
 
+    /// What is known of why an execution failed.
+    fn cause_of(&self, execution: &ExecutionSummary) -> &str {
+        let key = (execution.id.clone(), execution.ended);
+        self.causes.get(&key).map_or("", String::as_str)
+    }
+
     /// Makes the list anew: what needs care first, then newest first; the execution named stays selected.
     fn arrange(&mut self, selected: Option<&ExecutionId>, height: usize) {
         let all: &[ExecutionSummary] = self.executions.value().map_or(&[], |all| all.as_slice());
@@ -138,7 +149,13 @@ impl BoardState {
             .split_whitespace()
             .map(str::to_owned)
             .collect();
-        let wanted = |row: &u32| matches(&all[*row as usize], &words);
+        let wanted = |row: &u32| {
+            matches(
+                &all[*row as usize],
+                self.cause_of(&all[*row as usize]),
+                &words,
+            )
+        };
         let length = u32::try_from(all.len()).unwrap_or(u32::MAX);
         let mut order: Vec<u32> = (0..length).filter(wanted).collect();
         order.sort_by_key(|row| {
@@ -156,8 +173,8 @@ impl BoardState {
     }
 }
 
-/// Whether an execution holds every word, or does not hold a `!word`.
-fn matches(execution: &ExecutionSummary, words: &[String]) -> bool {
+/// Whether an execution or its cause holds every word, or does not hold a `!word`.
+fn matches(execution: &ExecutionSummary, cause: &str, words: &[String]) -> bool {
     if words.is_empty() {
         return true;
     }
@@ -173,6 +190,7 @@ fn matches(execution: &ExecutionSummary, words: &[String]) -> bool {
         execution.current_stage.as_deref().unwrap_or_default(),
         execution.error.as_deref().unwrap_or_default(),
         &window,
+        cause,
     ]
     .join(" ")
     .to_lowercase();
@@ -180,6 +198,11 @@ fn matches(execution: &ExecutionSummary, words: &[String]) -> bool {
         Some(word) => !text.contains(word),
         None => text.contains(word.as_str()),
     })
+}
+
+/// Where messages may lie: over the list, never over what tells what to do.
+pub(crate) fn beside_advice(state: &State) -> Rect {
+    layout(state).list
 }
 
 /// Rows of the list without its titles.
@@ -368,6 +391,68 @@ pub(crate) fn filter(state: &mut State, text: &str) {
     want_preview(state);
 }
 
+/// The question for causes.
+const CAUSES: RequestKey = RequestKey::Only("read causes");
+/// Failed executions, the newest, whose causes are looked into.
+const MOST_CAUSES: usize = 50;
+
+/// Somebody is about to search: asks why executions failed, as far as that is not known.
+pub(crate) fn want_causes(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.screen != Screen::Board {
+        return;
+    }
+    let all = state
+        .board
+        .executions
+        .value()
+        .into_iter()
+        .flat_map(|all| all.iter());
+    let failed = all.filter(|one| needs_care(one.status)).take(MOST_CAUSES);
+    let unknown: Vec<ExecutionId> = failed
+        .filter(|one| {
+            !state
+                .board
+                .causes
+                .contains_key(&(one.id.clone(), one.ended))
+        })
+        .map(|one| one.id.clone())
+        .collect();
+    if !unknown.is_empty() {
+        state.ask(Request::Causes(unknown), effects);
+    }
+}
+
+/// Takes causes; a search that waited for them goes on.
+pub(crate) fn answered_causes(
+    state: &mut State,
+    asked: &[ExecutionId],
+    causes: Vec<(ExecutionId, String)>,
+) {
+    let mut causes: HashMap<ExecutionId, String> = causes.into_iter().collect();
+    let board = &mut state.board;
+    for execution in board
+        .executions
+        .value()
+        .into_iter()
+        .flat_map(|all| all.iter())
+    {
+        if asked.contains(&execution.id) {
+            // One without a cause is not asked about again.
+            let cause = causes.remove(&execution.id).unwrap_or_default();
+            board
+                .causes
+                .insert((execution.id.clone(), execution.ended), cause);
+        }
+    }
+    if board.has_filter() {
+        let filter = board.filter.clone();
+        self::filter(state, &filter);
+    }
+    if let Some((text, forward, inclusive)) = state.board.awaits_causes.take() {
+        find(state, &text, forward, inclusive);
+    }
+}
+
 /// Looks for the next row that holds the words.
 pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool) {
     let words: Vec<String> = text
@@ -387,10 +472,9 @@ pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool
     let hit = (start..length + start)
         .map(|distance| if length == 0 { 0 } else { step(distance) })
         .find(|position| {
-            state
-                .board
-                .at(*position)
-                .is_some_and(|execution| matches(execution, &words))
+            state.board.at(*position).is_some_and(|execution| {
+                matches(execution, state.board.cause_of(execution), &words)
+            })
         });
     match hit {
         Some(position) => {
@@ -398,6 +482,9 @@ pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool
             state.board.moved = true;
             state.board.cursor.select(position, length, height);
             want_preview(state);
+        }
+        None if state.is_in_flight(&CAUSES) => {
+            state.board.awaits_causes = Some((text.to_owned(), forward, inclusive));
         }
         None => state.problem(format!("no execution with '{text}'")),
     }

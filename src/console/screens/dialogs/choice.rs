@@ -15,6 +15,7 @@ use crate::console::{
         text::{Pen, tint, width},
     },
 };
+use crate::pipeline::text::shell_word;
 
 /// What a choice does.
 #[derive(Debug, Clone)]
@@ -106,7 +107,10 @@ fn copyable(state: &State) -> Vec<(&'static str, String)> {
             if let Some(report) = state.reports.selected() {
                 items.push(("Report", report.name.to_string()));
                 items.push(("SHA-256", report.sha256.clone()));
-                items.push(("Command", format!("lakehand reports get {}", report.name)));
+                items.push((
+                    "Command",
+                    format!("lakehand reports get {}", shell_word(report.name.as_ref())),
+                ));
             }
         }
         Screen::Table => {
@@ -139,7 +143,7 @@ fn copyable(state: &State) -> Vec<(&'static str, String)> {
                 items.extend(statement.reason.clone().map(|reason| ("Reason", reason)));
                 items.push((
                     "Command",
-                    format!("lakehand statements show {}", statement.id),
+                    format!("lakehand statements show {}", shell_word(&statement.id)),
                 ));
             }
             None => items.push(("Command", "lakehand datamart show --plan".to_owned())),
@@ -154,7 +158,10 @@ fn copyable(state: &State) -> Vec<(&'static str, String)> {
         Screen::Credentials => {
             if let Some(one) = state.credentials.selected() {
                 items.push(("Path", one.path.clone()));
-                items.push(("Command", format!("lakehand credentials set {}", one.path)));
+                items.push((
+                    "Command",
+                    format!("lakehand credentials set {}", shell_word(&one.path)),
+                ));
             }
         }
         Screen::Activity => items.extend(

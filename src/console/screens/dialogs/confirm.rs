@@ -1,5 +1,6 @@
-//! Really? What will be sent is fixed when the dialog opens. What ends or repeats something asks to type its name:
-//! at three in the morning a habit of Enter must not be enough.
+//! Really? What will be sent is fixed when the dialog opens. There are three levels: what is safe is confirmed by Enter
+//! or y; what is not, or starts something that nobody may want, begins on Cancel; what ends something or cannot be taken
+//! back asks to type its name: at three in the morning a habit of Enter must not be enough.
 
 use crossterm::event::KeyCode;
 use ratatui::{
@@ -17,12 +18,15 @@ use crate::console::{
     screens::overlay::Overlay,
     state::{Requested, State, Tone},
     widgets::{
-        dialog::{Guard, buttons, centred, frame, wrapped},
+        dialog::{Guard, beginning, buttons, centred, frame},
         input::Input,
         text::{Pen, width},
     },
 };
-use crate::ops::{Snapshot, Statement};
+use crate::{
+    ops::{Snapshot, Statement},
+    pipeline::text::shell_word,
+};
 
 /// Asks before something changes. The identifiers are in the request since the dialog opened: whatever happens
 /// to the list behind it, this is what will be sent.
@@ -40,6 +44,17 @@ pub(crate) struct Confirm {
     guard: Guard,
 }
 
+/// How much it takes to confirm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// Enter or y: it does no harm.
+    Plain,
+    /// Begins on Cancel; y, or choosing the other button.
+    Chosen,
+    /// The name has to be typed.
+    Typed,
+}
+
 /// A name that has to be typed before Yes is possible.
 #[derive(Debug, Clone)]
 struct TypedName {
@@ -50,7 +65,7 @@ struct TypedName {
 }
 
 impl TypedName {
-    /// What is enough: the part behind the last hyphen, which tells executions apart; a short one is not.
+    /// What is enough, or any longer end: the part behind the last hyphen, which tells executions apart; a short one is not.
     fn end(&self) -> &str {
         match self.name.rsplit_once('-') {
             Some((_, end)) if end.len() >= 4 && !self.whole => end,
@@ -60,11 +75,30 @@ impl TypedName {
 
     fn is_right(&self) -> bool {
         let typed = self.input.text().trim();
-        typed == self.end() || typed == self.name
+        match self.whole {
+            true => typed == self.name,
+            false => typed.len() >= self.end().len() && self.name.ends_with(typed),
+        }
+    }
+
+    /// What was typed and is not right.
+    fn mistyped(&self) -> Option<String> {
+        let typed = self.input.text().trim();
+        let wrong = !typed.is_empty() && !self.is_right();
+        let what = if self.end().len() < self.name.len() {
+            "the end of the name"
+        } else {
+            "the name"
+        };
+        wrong.then(|| format!("'{typed}' is not {what} {}: nothing was sent", self.name))
     }
 }
 
 impl Confirm {
+    fn mistyped(&self) -> Option<String> {
+        self.name.as_ref().and_then(TypedName::mistyped)
+    }
+
     fn may_send(&self) -> bool {
         self.name.as_ref().is_none_or(TypedName::is_right)
     }
@@ -107,7 +141,13 @@ pub(crate) fn ask_redrive(state: &mut State) {
     let request = Request::Redrive(execution.id.clone());
     let title = "Redrive this execution?";
     let requested = Some(requested);
-    ask(state, title, facts, (request, requested), "Redrive", name);
+    let level = if state.redrive_is_advised() {
+        Level::Plain
+    } else {
+        Level::Chosen
+    };
+    let request = (request, requested, level);
+    ask(state, title, facts, request, "Redrive", name);
 }
 
 /// Asks whether to stop.
@@ -132,7 +172,7 @@ pub(crate) fn ask_stop(state: &mut State) {
         state,
         title,
         facts,
-        (request, Some(Requested::Stop)),
+        (request, Some(Requested::Stop), Level::Typed),
         "Stop",
         name,
     );
@@ -144,7 +184,7 @@ pub(crate) fn ask_crawl(state: &mut State, name: String) {
         ("Crawler", name.clone()),
         ("It", "reads folders and files, and makes new partitions and columns known to SQL; data stay as they are".to_owned()),
     ];
-    let request = (Request::Crawl(name.clone()), None);
+    let request = (Request::Crawl(name.clone()), None, Level::Plain);
     ask(state, "Start this crawler?", facts, request, "Start", name);
 }
 
@@ -171,7 +211,7 @@ pub(crate) fn ask_roll_back(state: &mut State, table: String, snapshot: &Snapsho
                 .to_owned(),
         ),
     ];
-    let request = (Request::RollBack(snapshot.version), None);
+    let request = (Request::RollBack(snapshot.version), None, Level::Typed);
     ask(
         state,
         "Roll this table back?",
@@ -202,7 +242,11 @@ pub(crate) fn ask_stop_statement(state: &mut State, statement: &Statement) {
         .rev()
         .nth(3)
         .map_or(0, |(at, _)| at);
-    let request = (Request::StopStatement(statement.id.clone()), None);
+    let request = (
+        Request::StopStatement(statement.id.clone()),
+        None,
+        Level::Typed,
+    );
     let name = statement.id[end..].to_owned();
     ask(state, "Stop this statement?", facts, request, "Stop", name);
 }
@@ -216,7 +260,7 @@ pub(crate) fn ask_stop_crawler(state: &mut State, name: String) {
             "the tables it has finished are known; it can be started again at any time".to_owned(),
         ),
     ];
-    let request = (Request::StopCrawler(name.clone()), None);
+    let request = (Request::StopCrawler(name.clone()), None, Level::Chosen);
     ask(state, "Stop this crawler?", facts, request, "Stop", name);
 }
 
@@ -229,7 +273,7 @@ pub(crate) fn ask_start_job(state: &mut State, name: String) {
             "runs with its own default arguments; `lakehand jobs start` gives others".to_owned(),
         ),
     ];
-    let request = (Request::StartJob(name.clone()), None);
+    let request = (Request::StartJob(name.clone()), None, Level::Chosen);
     ask(state, "Start this Glue job?", facts, request, "Start", name);
 }
 
@@ -243,7 +287,7 @@ pub(crate) fn ask_stop_job(state: &mut State, name: String, run: String) {
             "it ends as stopped; what it has written stays, for better or worse".to_owned(),
         ),
     ];
-    let request = (Request::StopJob(name.clone(), run), None);
+    let request = (Request::StopJob(name.clone(), run), None, Level::Typed);
     ask(state, "Stop this run?", facts, request, "Stop", name);
 }
 
@@ -251,13 +295,13 @@ fn ask(
     state: &mut State,
     title: &'static str,
     mut facts: Vec<(&'static str, String)>,
-    (request, requested): (Request, Option<Requested>),
+    (request, requested, level): (Request, Option<Requested>, Level),
     yes: &'static str,
     name: String,
 ) {
     facts.insert(1, ("Profile", place(state)));
     facts.extend(request.cli().map(|line| ("Same as", line)));
-    let name = (request.risk() == Risk::Danger).then(|| TypedName {
+    let name = (level == Level::Typed).then(|| TypedName {
         name,
         whole: false,
         input: Input::default(),
@@ -268,7 +312,7 @@ fn ask(
         request,
         requested,
         labels: ["Cancel", yes],
-        on_yes: false,
+        on_yes: level == Level::Plain,
         name,
         of_profile: false,
         guard: Guard::opened(state.now),
@@ -292,7 +336,8 @@ pub(crate) fn ask_profile(state: &mut State, request: Request, requested: Option
         ("Profile", format!("{}: it is protected", place(state))),
         ("Change", format!("{} {}", request.name(), request.target())),
     ];
-    let same = |line| format!("{line} --confirm {}", state.identity.profile);
+    let named = shell_word(&state.identity.profile);
+    let same = |line| format!("{line} --confirm {named}");
     facts.extend(request.cli().map(|line| ("Same as", same(line))));
     let name = TypedName {
         name: state.identity.profile.clone(),
@@ -312,24 +357,43 @@ pub(crate) fn ask_profile(state: &mut State, request: Request, requested: Option
     }));
 }
 
-/// Asks whether to quit although executions run in this process, which end with it.
+/// Asks whether to quit although executions run: those in this process end with it, those in processes of their own go
+/// on.
 pub(crate) fn ask_quit(state: &mut State) {
-    let running = &state.connection.running_here;
-    let what_happens = match running.len() {
-        1 => "1 execution runs in this console; quitting cuts it off, and it can be redriven"
+    let connection = &state.connection;
+    let cut_off = !connection.running_here.is_empty();
+    let running = match cut_off {
+        true => &connection.running_here,
+        false => &connection.running_apart,
+    };
+    let what_happens = match (running.len(), cut_off) {
+        (1, true) => "1 execution runs in this console; quitting cuts it off, and it can be redriven"
             .to_owned(),
-        several => format!(
+        (several, true) => format!(
             "{several} executions run in this console; quitting cuts them off, and they can be redriven"
+        ),
+        (1, false) => "1 execution that was started here goes on in a process of its own; quitting does not touch it"
+            .to_owned(),
+        (several, false) => format!(
+            "{several} executions that were started here go on in processes of their own; quitting does not touch them"
         ),
     };
     let names: Vec<String> = running.iter().map(ToString::to_string).collect();
+    let mut facts = vec![("", what_happens), ("", names.join(", "))];
+    if !cut_off {
+        facts.push(("", "lakehand runs list shows them later".to_owned()));
+    }
     state.overlay = Some(Overlay::Confirm(Confirm {
-        title: "Quit all the same?",
-        facts: vec![("", what_happens), ("", names.join(", "))],
+        title: if cut_off {
+            "Quit all the same?"
+        } else {
+            "Quit?"
+        },
+        facts,
         request: Request::Quit,
         requested: None,
         labels: ["Stay", "Quit"],
-        on_yes: false,
+        on_yes: !cut_off,
         name: None,
         of_profile: false,
         guard: Guard::opened(state.now),
@@ -383,6 +447,7 @@ pub(in crate::console::screens) fn confirm_key(
         KeyCode::Esc => return,
         // A name that was typed is no held key; the key that opened the dialog may still be one.
         KeyCode::Enter if typing && confirm.on_yes => return send(state, confirm, effects),
+        KeyCode::Enter if counts && let Some(wrong) = confirm.mistyped() => state.problem(wrong),
         KeyCode::Tab | KeyCode::BackTab if typing => {
             confirm.on_yes = !confirm.on_yes && confirm.may_send();
         }
@@ -392,13 +457,14 @@ pub(in crate::console::screens) fn confirm_key(
             });
         }
         _ if !counts => {}
-        _ if quits(state, &confirm, key) => return send(state, confirm, effects),
+        _ if insists(state, &confirm, key) => return send(state, confirm, effects),
         KeyCode::Enter if !confirm.on_yes => return,
         KeyCode::Enter => return send(state, confirm, effects),
         KeyCode::Tab | KeyCode::BackTab => confirm.on_yes = !confirm.on_yes,
         _ if typing => confirm.typed(|input| {
             input.key(key);
         }),
+        KeyCode::Char('y') => return send(state, confirm, effects),
         KeyCode::Char('q' | 'n') => return,
         KeyCode::Left | KeyCode::Right | KeyCode::Char('h' | 'l' | 'j' | 'k') => {
             confirm.on_yes = !confirm.on_yes;
@@ -423,10 +489,11 @@ fn opens(state: &State, key: Key) -> bool {
     actions::for_key(state, key).is_some_and(asks)
 }
 
-/// Whether a key that asks to quit answers the question whether to.
-fn quits(state: &State, confirm: &Confirm, key: Key) -> bool {
-    let asks = |action: &Action| matches!(action.id, ActionId::Quit | ActionId::Interrupt);
-    confirm.is_of_quitting() && actions::for_key(state, key).is_some_and(asks)
+/// Whether this is ^C, which cannot mean anything else, at the question whether to quit. A second q closes the question
+/// like any other: it must not confirm what the selection does not.
+fn insists(state: &State, confirm: &Confirm, key: Key) -> bool {
+    let interrupts = |action: &Action| action.id == ActionId::Interrupt;
+    confirm.is_of_quitting() && actions::for_key(state, key).is_some_and(interrupts)
 }
 
 fn send(state: &mut State, confirm: Confirm, effects: &mut Vec<Effect>) {
@@ -499,9 +566,10 @@ pub(in crate::console::screens) fn view_confirm(
     let focused = usize::from(confirm.on_yes);
     buttons(buffer, inside, row, &confirm.labels, focused, theme);
     let hint = match (&confirm.name, confirm.may_send()) {
+        (Some(name), false) if name.mistyped().is_some() => "that is not the name yet  Esc",
         (Some(_), false) => "Enter cancels",
         (Some(_), true) => "Tab choose  Enter  Esc",
-        (None, _) => "← → choose  Enter  Esc",
+        (None, _) => "← → choose  Enter  y yes  Esc",
     };
     Pen::new(buffer, inside, row)
         .gap(30)
@@ -529,7 +597,7 @@ fn fact_lines<'c>(
         } else {
             theme.text
         };
-        for (row, line) in wrapped(text, columns).into_iter().take(5).enumerate() {
+        for (row, line) in beginning(text, columns, 5).into_iter().enumerate() {
             lines.push((if row == 0 { *name } else { "" }, line, style));
         }
     }

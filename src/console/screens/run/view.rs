@@ -12,7 +12,7 @@ use crate::{
         state::{Requested, State},
         theme::{execution_mark, needs_care, stage_mark},
         widgets::{
-            dialog::wrapped,
+            dialog::beginning,
             graph,
             grid::{self, Column},
             passage::{put_wrapped, unread},
@@ -136,9 +136,8 @@ pub(super) fn cause_lines(state: &State, columns: u16) -> Vec<(String, Style)> {
     // On a small screen the body matters too.
     let roomy = state.size.1 >= 30;
     let mut add = |label: &str, text: &str, style: Style, most: usize| {
-        for (row, line) in wrapped(text, columns.saturating_sub(12))
+        for (row, line) in beginning(text, columns.saturating_sub(12), most)
             .into_iter()
-            .take(most)
             .enumerate()
         {
             lines.push((

@@ -12,6 +12,7 @@ use crate::{
         widgets::{
             grid::{self, Column},
             passage::{put_wrapped, unread},
+            text,
         },
     },
     ops::{ExecutionStatus, ExecutionSummary},
@@ -26,6 +27,11 @@ const COLUMNS: [Column; 6] = [
     Column::growing("window", 22, 0, 5),
 ];
 
+/// Columns that all of them want.
+const NARROW: u16 = 58;
+/// Fewest columns that tell why something failed.
+const LEAST_WHY: u16 = 11;
+
 /// Draws the visible rows.
 pub(super) fn executions(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = &state.theme;
@@ -34,9 +40,10 @@ pub(super) fn executions(state: &State, buffer: &mut Buffer, area: Rect) {
         width: area.width.saturating_sub(1),
         ..area
     };
-    let widths = grid::widths(&COLUMNS, inner.width);
-    grid::titles(buffer, inner, &COLUMNS, &widths, theme);
     let height = usize::from(area.height.saturating_sub(1));
+    let columns = columns(state, inner.width, height);
+    let widths = grid::widths(&columns, inner.width);
+    grid::titles(buffer, inner, &columns, &widths, theme);
     let rows = Rect {
         y: inner.y + 1,
         height: inner.height.saturating_sub(1),
@@ -68,9 +75,9 @@ pub(super) fn executions(state: &State, buffer: &mut Buffer, area: Rect) {
             buffer,
             rows,
             line,
-            &COLUMNS,
+            &columns,
             &widths,
-            &cells(state, execution),
+            &cells(state, execution, inner.width < NARROW),
         );
         if position == state.board.cursor.selected() {
             grid::select(buffer, area, rows, line, theme);
@@ -78,7 +85,34 @@ pub(super) fn executions(state: &State, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-fn cells<'s>(state: &State, execution: &'s ExecutionSummary) -> [grid::Cell<'s>; 6] {
+/// The columns: on a narrow screen as wide as what is visible, so that there is room for why.
+fn columns(state: &State, width: u16, height: usize) -> [Column; 6] {
+    if width >= NARROW {
+        return COLUMNS;
+    }
+    let rows = state.board.cursor.visible(state.board.order.len(), height);
+    let mut widest = [0; 3];
+    for execution in rows.filter_map(|position| state.board.at(position)) {
+        let cells = cells(state, execution, true);
+        for (most, (text, _)) in widest.iter_mut().zip(&cells) {
+            *most = (*most).max(text::width(text));
+        }
+    }
+    let [mark, workflow, started] = widest.map(|most| u16::try_from(most).unwrap_or(u16::MAX));
+    // Titles have to fit too, and a long name gives way to why.
+    let others = mark.max(1) + started.max(7) + LEAST_WHY + 6;
+    let workflow = workflow.clamp(8, width.saturating_sub(others).max(8));
+    [
+        Column::fixed("", mark.max(1), 0),
+        Column::fixed("workflow", workflow, 1),
+        Column::fixed("started", started.max(7), 2),
+        Column::number("took", 9, 4),
+        Column::growing("why", LEAST_WHY, 1, 3),
+        Column::growing("window", 22, 0, 5),
+    ]
+}
+
+fn cells<'s>(state: &State, execution: &'s ExecutionSummary, narrow: bool) -> [grid::Cell<'s>; 6] {
     let theme = &state.theme;
     let mark = execution_mark(theme, execution);
     let word = match state.requested.get(&execution.id) {
@@ -92,6 +126,7 @@ fn cells<'s>(state: &State, execution: &'s ExecutionSummary) -> [grid::Cell<'s>;
         (_, None) => String::new(),
     };
     let place = match (&execution.current_stage, &execution.error) {
+        (Some(stage), Some(error)) if narrow => Cow::Owned(format!("{error} at {stage}")),
         (Some(stage), Some(error)) => Cow::Owned(format!("{stage}: {error}")),
         (Some(stage), None) => Cow::Borrowed(stage.as_str()),
         (None, Some(error)) => Cow::Borrowed(error.as_str()),

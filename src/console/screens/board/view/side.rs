@@ -11,7 +11,7 @@ use crate::{
         state::State,
         theme::{execution_mark, needs_care},
         widgets::{
-            dialog::wrapped,
+            dialog::{beginning, shorten},
             text::{Pen, width},
         },
     },
@@ -171,16 +171,15 @@ fn why(state: &State, detail: &ExecutionDetail, area: Rect) -> Vec<(String, Styl
     let theme = &state.theme;
     let mut passages = Vec::new();
     let mut add = |text: &str, style: Style, most: usize, least: usize| {
-        let mut lines = wrapped(text, area.width);
-        shorten(&mut lines, most);
         passages.push(Passage {
-            lines,
+            lines: beginning(text, area.width, most),
             style,
             least,
         });
     };
     if let Some(cause) = &detail.root_cause {
-        let head = format!("{}: {}", cause.stage, cause.error);
+        // The name of the error first: where there is room for little, it is what is looked for.
+        let head = format!("{} at {}", cause.error, cause.stage);
         add(&head, theme.bad, 2, 2);
     }
     match &detail.redrive {
@@ -217,16 +216,6 @@ fn why(state: &State, detail: &ExecutionDetail, area: Rect) -> Vec<(String, Styl
         .collect()
 }
 
-/// Cuts lines off, with a sign that something was left out.
-fn shorten(lines: &mut Vec<String>, most: usize) {
-    if lines.len() > most {
-        lines.truncate(most);
-        if let Some(last) = lines.last_mut() {
-            last.push('…');
-        }
-    }
-}
-
 /// Shortens passages to so many lines together: first to the least of each, from the one that may lose most; then the
 /// longest but the remedy, and that last.
 fn cut(passages: &mut [Passage], room: usize) {
@@ -261,9 +250,8 @@ fn from_summary(state: &State, execution: &ExecutionSummary, columns: u16) -> Ve
     }
     if let Some(error) = &execution.error {
         lines.extend(
-            wrapped(error, columns)
+            beginning(error, columns, 2)
                 .into_iter()
-                .take(2)
                 .map(|line| (line, theme.bad)),
         );
     }
@@ -306,7 +294,10 @@ mod tests {
             let room = usize::from(height) - 2;
             assert!(lines.len() <= room, "{height}: {lines:?}");
             assert!(lines.join(" ").ends_with(remedy), "{height}: {lines:?}");
-            assert!(lines[0].starts_with("CheckQuality"), "{height}: {lines:?}");
+            assert!(
+                lines[0].starts_with("QualityCheckFailed"),
+                "{height}: {lines:?}"
+            );
         }
         let lines = told(4, |_| {});
         assert_eq!(lines.len(), 2);
