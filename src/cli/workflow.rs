@@ -141,8 +141,12 @@ fn check(args: &CheckArgs, output: OutputFormat) -> VerbResult {
         Ok(definition) => definition,
         Err(ended) => return Ok(ended),
     };
-    let value = json!({ "valid": true, "problems": [] });
+    let value = json!({ "valid": true, "problems": [], "warnings": definition.warnings });
     print_as(output, &value, |out| {
+        for warning in &definition.warnings {
+            let warning = format!("{}:{warning} (warning)", args.file.display());
+            writeln!(out, "{}", for_terminal(&warning))?;
+        }
         let states = definition.states().count();
         writeln!(out, "{} is right: {states} states", args.file.display())
     })?;

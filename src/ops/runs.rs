@@ -284,6 +284,8 @@ fn end_of_wait(until: &WaitUntil, entered: Timestamp, input: Option<&str>) -> Op
             .checked_add(SignedDuration::from_secs(i64::try_from(*seconds).ok()?))
             .ok(),
         WaitUntil::Timestamp(at) => Some(*at),
+        // Only the service knows what the expression gave.
+        WaitUntil::Jsonata(_) => None,
         // The interpreter knows; here it is enough to look for the one instant the input names as an end.
         WaitUntil::SecondsPath(_) | WaitUntil::TimestampPath(_) => {
             let input: Value = serde_json::from_str(input?).ok()?;

@@ -37,7 +37,11 @@ fn machine(
         let indent = "│  ".repeat(depth);
         let start = if node.is_start { "▶" } else { " " };
         let kind = node.state_type.name();
-        writeln!(out, "{indent}{start} {} [{kind}]", for_terminal(&node.name))?;
+        let note = match node.note.as_str() {
+            "" => String::new(),
+            note => format!(" {}", for_terminal(note)),
+        };
+        writeln!(out, "{indent}{start} {} [{kind}]{note}", for_terminal(&node.name))?;
         for inner in branches(graph, index) {
             if node.state_type == StateType::Parallel {
                 writeln!(out, "{indent}  ╭ branch {}", inner + 1)?;

@@ -99,6 +99,9 @@ fn row(
         }
     }
     catches.dedup();
+    if !this.note.is_empty() {
+        ways.insert(0, format!("({})", this.note));
+    }
     let own = |(position, stage): (usize, &Stage)| {
         (stage.depth == depth && state_name(&stage.name) == this.name).then_some(position)
     };

@@ -58,6 +58,9 @@ pub enum EvaluationError {
     /// A variable was read before it was assigned.
     #[error("The variable '${0}' is not assigned")]
     UnknownVariable(String),
+    /// A JSONata expression, which is checked and drawn but not evaluated.
+    #[error("The JSONata expression '{0}' is not evaluated")]
+    NotInterpreted(String),
     /// An intrinsic function refused its arguments.
     #[error("The function '{function}' had the following error: {reason}")]
     Intrinsic {

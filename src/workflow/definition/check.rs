@@ -19,12 +19,15 @@ pub(super) struct NamePlace {
     pub(super) pointer: String,
 }
 
-/// Reports dangling transitions and unreachable states of one machine.
+/// Reports dangling transitions, unreachable states and a machine that can never end. `ends` are the states
+/// after which the machine may end, when all of them are known.
 pub(super) fn check_transitions(
     names: &[NamePlace],
     targets: &[Target],
+    ends: Option<&[&str]>,
     problems: &mut Problems<'_>,
 ) {
+    let before = problems.list.len();
     let known: HashSet<&str> = names.iter().map(|place| place.name.as_str()).collect();
     let mut leads: HashMap<Option<&str>, Vec<&str>> = HashMap::new();
     for target in targets {
@@ -60,6 +63,16 @@ pub(super) fn check_transitions(
                 format!("nothing leads to the state {:?}", place.name),
             );
         }
+    }
+    if let (Some(ends), Some(first)) = (ends, targets.iter().find(|target| target.from.is_none()))
+        && problems.list.len() == before
+        && !ends.iter().any(|end| reached.contains(end))
+    {
+        problems.add(
+            first.offset,
+            &first.pointer,
+            "no state ends this machine: it would go round for ever; give one of its states \"End\": true, or lead to a Succeed or Fail state",
+        );
     }
 }
 

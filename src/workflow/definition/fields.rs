@@ -10,6 +10,10 @@ use serde_json::Value;
 pub(super) struct Problems<'t> {
     lines: Lines<'t>,
     pub(super) list: Vec<Problem>,
+    /// What is no fault, but hardly meant.
+    pub(super) warnings: Vec<Problem>,
+    /// Whether what is read now is written in JSONata: it decides which fields there are.
+    pub(super) jsonata: bool,
 }
 
 impl<'t> Problems<'t> {
@@ -17,19 +21,33 @@ impl<'t> Problems<'t> {
         Problems {
             lines: Lines::new(text),
             list: Vec::new(),
+            warnings: Vec::new(),
+            jsonata: false,
+        }
+    }
+
+    pub(super) fn at(&self, offset: usize, pointer: &str, message: impl Into<String>) -> Problem {
+        Problem {
+            place: self.lines.place(offset, pointer.to_owned()),
+            message: message.into(),
         }
     }
 
     pub(super) fn add(&mut self, offset: usize, pointer: &str, message: impl Into<String>) {
-        self.list.push(Problem {
-            place: self.lines.place(offset, pointer.to_owned()),
-            message: message.into(),
-        });
+        let problem = self.at(offset, pointer, message);
+        self.list.push(problem);
     }
 }
 
 /// Fields that belong to JSONata states only.
 const JSONATA_FIELDS: [&str; 4] = ["Arguments", "Output", "Items", "Condition"];
+
+/// Fields that belong to JSONPath only, besides those whose name ends in `Path`.
+const JSONPATH_FIELDS: [&str; 6] = ["Parameters", "ResultSelector", "Variable", "And", "Or", "Not"];
+
+fn is_jsonpath_field(name: &str) -> bool {
+    name.ends_with("Path") || JSONPATH_FIELDS.contains(&name)
+}
 
 /// The fields of one object. What nobody takes is an unknown field.
 pub(super) struct Fields<'n> {
@@ -37,6 +55,9 @@ pub(super) struct Fields<'n> {
     pub(super) pointer: String,
     members: &'n [Member],
     taken: Vec<&'n str>,
+    /// Whether the object is written in JSONata: what belongs to the other language is as if it were not there,
+    /// and told at the end.
+    pub(super) jsonata: bool,
 }
 
 /// A pointer to a member.
@@ -76,6 +97,7 @@ impl<'n> Fields<'n> {
             pointer: pointer.to_owned(),
             members,
             taken: Vec::new(),
+            jsonata: problems.jsonata,
         })
     }
 
@@ -84,13 +106,31 @@ impl<'n> Fields<'n> {
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.members.iter().any(|member| member.name == name)
+        self.belongs(name) && self.members.iter().any(|member| member.name == name)
+    }
+
+    fn belongs(&self, name: &str) -> bool {
+        if self.jsonata {
+            !is_jsonpath_field(name)
+        } else {
+            !JSONATA_FIELDS.contains(&name)
+        }
     }
 
     pub(super) fn take(&mut self, name: &'static str) -> Option<&'n Member> {
+        if !self.belongs(name) {
+            return None;
+        }
         let member = self.members.iter().find(|member| member.name == name)?;
         self.taken.push(name);
         Some(member)
+    }
+
+    /// The value of a field that stays to be taken.
+    pub(super) fn peek(&self, name: &str) -> Option<&'n Node> {
+        let there = |member: &&'n Member| member.name == name;
+        let member = self.members.iter().find(there)?;
+        self.belongs(name).then_some(&member.value)
     }
 
     pub(super) fn missing(&self, name: &str, what: &str, problems: &mut Problems<'_>) {
@@ -252,7 +292,8 @@ impl<'n> Fields<'n> {
     }
 
     fn is_null(&mut self, name: &'static str) -> bool {
-        let null = self.members.iter().any(|member| {
+        let null = self.has(name)
+            && self.members.iter().any(|member| {
             member.name == name && matches!(member.value.kind, Kind::Scalar(Value::Null))
         });
         if null {
@@ -283,6 +324,9 @@ impl<'n> Fields<'n> {
         name: &'static str,
         problems: &mut Problems<'_>,
     ) -> Option<Template> {
+        if !self.has(name) {
+            return None;
+        }
         let node = &self
             .members
             .iter()
@@ -303,10 +347,12 @@ impl<'n> Fields<'n> {
                 continue;
             }
             let name = &member.name;
-            let message = if JSONATA_FIELDS.contains(&name.as_str()) {
+            let message = if !self.jsonata && JSONATA_FIELDS.contains(&name.as_str()) {
                 format!(
-                    "{name} belongs to JSONata, which Lakehand does not run; write it with JSONPath"
+                    "{name} belongs to JSONata, and this is written in JSONPath; give \"QueryLanguage\": \"JSONata\" to the state or the state machine"
                 )
+            } else if self.jsonata && is_jsonpath_field(name) {
+                format!("{name} belongs to JSONPath, and this is written in JSONata")
             } else {
                 format!("{of} has no field {name}")
             };

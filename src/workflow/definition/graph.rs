@@ -1,7 +1,7 @@
 //! The graph that the console and the CLI draw.
 
 use super::layout;
-use super::types::{Definition, MachineId, State, StateKind, StateType, Transition};
+use super::types::{Definition, MachineId, MapMode, State, StateKind, StateType, Transition};
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -32,6 +32,9 @@ pub struct GraphNode {
     pub is_start: bool,
     /// Whether its machine may end after it.
     pub is_end: bool,
+    /// What a reader of the graph should know besides: `distributed, items from s3:getObject`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub note: String,
     /// Row inside its machine, from 0: every forward edge leads to a higher row.
     pub layer: usize,
     /// Place inside the row, from 0.
@@ -101,6 +104,7 @@ fn add_machine(
             branch,
             is_start: state.name == machine.start_at,
             is_end: ends(state),
+            note: note(state),
             layer: 0,
             column: 0,
         });
@@ -142,7 +146,8 @@ fn add_machine(
     }
 }
 
-fn ends(state: &State) -> bool {
+/// Whether a machine may end after the state.
+pub(super) fn ends(state: &State) -> bool {
     match &state.kind {
         StateKind::Succeed | StateKind::Fail(_) => true,
         StateKind::Choice(_) => false,
@@ -152,6 +157,28 @@ fn ends(state: &State) -> bool {
             .work()
             .is_some_and(|work| work.transition == Some(Transition::End)),
     }
+}
+
+/// What the type of a state does not say.
+fn note(state: &State) -> String {
+    let mut notes = Vec::new();
+    match &state.kind {
+        StateKind::Task(task) if task.resource.arn.ends_with(".waitForTaskToken") => {
+            notes.push("waits for its token".to_owned());
+        }
+        StateKind::Map(map) => {
+            if map.mode == MapMode::Distributed {
+                notes.push("distributed".to_owned());
+            }
+            notes.extend(map.reader.iter().map(|from| format!("items from {from}")));
+            if map.batcher.is_some() {
+                notes.push("in batches".to_owned());
+            }
+            notes.extend(map.writer.iter().map(|to| format!("results to {to}")));
+        }
+        _ => {}
+    }
+    notes.join(", ")
 }
 
 fn leads_to(state: &State) -> Vec<(String, EdgeKind)> {

@@ -88,6 +88,7 @@ pub(super) fn describe(condition: &Condition) -> String {
         Condition::All(all) => join(all, " and "),
         Condition::Any(any) => join(any, " or "),
         Condition::Not(inner) => format!("not ({})", describe(inner)),
+        Condition::Jsonata(text) => text.clone(),
         Condition::Test { variable, test } => format!("{variable} {}", describe_test(test)),
     }
 }

@@ -1,8 +1,9 @@
 //! A state machine definition: parsed, checked and typed.
 //!
-//! [`Definition::parse`] either gives a definition that the interpreter can run, or **all** problems of the
-//! file, each with JSON pointer, line and column. What Lakehand does not run (JSONata, `ItemReader`,
-//! `ResultWriter`) is refused here, never later.
+//! [`Definition::parse`] either gives a definition, or **all** problems of the file, each with JSON pointer, line
+//! and column. Everything the language has is checked and drawn; what Lakehand does not run (JSONata expressions,
+//! `ItemReader`, `ResultWriter`) is kept with its place in [`State::refused`], and an execution that comes to such
+//! a state is refused there.
 
 mod check;
 mod fields;
@@ -11,7 +12,10 @@ mod layout;
 mod parse;
 mod parse_choice;
 mod parse_compound;
+mod parse_jsonata;
+mod parse_map_io;
 mod parse_task;
+mod resource;
 mod source;
 mod types;
 
@@ -68,7 +72,19 @@ impl Definition {
     /// # Errors
     /// All problems found, in the order of the file.
     pub fn parse(text: &str) -> Result<Definition, InvalidDefinition> {
-        parse::parse(text).map_err(|mut problems| {
+        Definition::read(text, false)
+    }
+
+    /// Parses a definition of which only the shape counts: JSONata is taken as it stands.
+    ///
+    /// # Errors
+    /// All other problems found.
+    pub(crate) fn parse_shape(text: &str) -> Result<Definition, InvalidDefinition> {
+        Definition::read(text, true)
+    }
+
+    fn read(text: &str, lenient: bool) -> Result<Definition, InvalidDefinition> {
+        parse::parse(text, lenient).map_err(|mut problems| {
             problems.sort_by(|left, right| left.place.cmp(&right.place));
             InvalidDefinition { problems }
         })

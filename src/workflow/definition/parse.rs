@@ -2,6 +2,7 @@
 
 use super::check::{NamePlace, Target, check_names, check_transitions};
 use super::fields::{Fields, Problems, below};
+use super::graph::ends;
 use super::source::{self, Kind, Node};
 use super::types::{
     Definition, FailState, FailText, Machine, MachineId, PassState, Selection, State, StateKind,
@@ -23,9 +24,13 @@ pub(super) struct Parser<'t> {
     pub(super) targets: Vec<Target>,
     /// The state being read.
     pub(super) state: String,
+    /// The first thing in the state being read that Lakehand does not run.
+    pub(super) refused: Option<Problem>,
+    /// Whether only the shape counts: expressions are taken as they stand.
+    pub(super) lenient: bool,
 }
 
-pub(super) fn parse(text: &str) -> Result<Definition, Vec<Problem>> {
+pub(super) fn parse(text: &str, lenient: bool) -> Result<Definition, Vec<Problem>> {
     let root = source::parse(text).map_err(|error| {
         vec![Problem {
             place: Place {
@@ -42,12 +47,15 @@ pub(super) fn parse(text: &str) -> Result<Definition, Vec<Problem>> {
         names: Vec::new(),
         targets: Vec::new(),
         state: String::new(),
+        refused: None,
+        lenient,
     };
     let definition = parser.definition(&root);
     check_names(&parser.names, &mut parser.problems);
     match definition {
         Some(mut definition) if parser.problems.list.is_empty() => {
             definition.machines = parser.machines;
+            definition.warnings = parser.problems.warnings;
             Ok(definition)
         }
         _ => Err(parser.problems.list),
@@ -74,6 +82,7 @@ impl Parser<'_> {
         Some(Definition {
             comment,
             timeout_seconds,
+            warnings: Vec::new(),
             machines: Vec::new(),
         })
     }
@@ -84,6 +93,7 @@ impl Parser<'_> {
         self.machines.push(Machine::default());
         let outer = std::mem::take(&mut self.targets);
         let outer_state = std::mem::take(&mut self.state);
+        let outer_refused = self.refused.take();
         let mut machine = Machine::default();
         match fields.string("StartAt", &mut self.problems) {
             Some((start, offset)) => {
@@ -109,12 +119,18 @@ impl Parser<'_> {
                     );
                 }
                 let targets = std::mem::take(&mut self.targets);
-                check_transitions(&names, &targets, &mut self.problems);
+                let ends = machine.states.values().filter(|state| ends(state));
+                let ends: Vec<&str> = ends.map(|state| state.name.as_str()).collect();
+                // A state that could not be read might be the one that ends the machine.
+                let known = !self.lenient && machine.states.len() == names.len();
+                let ends = known.then_some(ends.as_slice());
+                check_transitions(&names, &targets, ends, &mut self.problems);
             }
         }
         self.names.extend(names);
         self.targets = outer;
         self.state = outer_state;
+        self.refused = outer_refused;
         self.machines[id.0] = machine;
         id
     }
@@ -152,7 +168,16 @@ impl Parser<'_> {
         }
     }
 
+    /// One state, in its own query language or the one around it.
     fn one_state(&mut self, name: &str, node: &Node, pointer: &str) -> Option<State> {
+        let around = self.problems.jsonata;
+        self.refused = None;
+        let state = self.state_here(name, node, pointer);
+        self.problems.jsonata = around;
+        state
+    }
+
+    fn state_here(&mut self, name: &str, node: &Node, pointer: &str) -> Option<State> {
         let mut fields = Fields::open(node, pointer, &mut self.problems)?;
         self.state = name.to_owned();
         let comment = self.comment(&mut fields);
@@ -175,6 +200,10 @@ impl Parser<'_> {
         let assign = match kind {
             "Fail" | "Succeed" => None,
             _ => self.assign(&mut fields),
+        };
+        let output = match kind {
+            "Fail" => None,
+            _ => self.payload(&mut fields, "Output"),
         };
         let kind = match kind {
             "Task" => self.task(&mut fields),
@@ -205,12 +234,15 @@ impl Parser<'_> {
             input_path,
             output_path,
             assign,
+            output,
+            refused: self.refused.take(),
             kind: kind?,
         })
     }
 
     fn pass(&mut self, fields: &mut Fields<'_>) -> Option<StateKind> {
-        let result = fields.take("Result").map(|member| member.value.to_value());
+        let result = (!fields.jsonata).then(|| fields.take("Result")).flatten();
+        let result = result.map(|member| member.value.to_value());
         let parameters = fields.template("Parameters", &mut self.problems);
         let result_path = fields.result_path(&mut self.problems);
         let transition = self.transition(fields);
@@ -231,6 +263,15 @@ impl Parser<'_> {
                 &fields.pointer,
                 format!("a Wait state has exactly one of Seconds, SecondsPath, Timestamp and TimestampPath, not {given}"),
             );
+        }
+        let expression = match self.expression(fields, "Seconds") {
+            Some(text) => Some(text),
+            None => self.expression(fields, "Timestamp"),
+        };
+        if let Some(text) = expression {
+            let transition = self.transition(fields)?;
+            let until = WaitUntil::Jsonata(text);
+            return Some(StateKind::Wait(WaitState { until, transition }));
         }
         let seconds = fields.integer("Seconds", 0, &mut self.problems);
         let seconds_path = fields.path("SecondsPath", &mut self.problems);
@@ -274,6 +315,9 @@ impl Parser<'_> {
         path: &'static str,
     ) -> Option<FailText> {
         self.exclusive(fields, fixed, path);
+        if let Some(text) = self.expression(fields, fixed) {
+            return Some(FailText::Fixed(text));
+        }
         let text = fields.string(fixed, &mut self.problems);
         let computed = fields
             .string(path, &mut self.problems)
@@ -338,17 +382,24 @@ impl Parser<'_> {
             .map(|(text, _)| text.to_owned())
     }
 
+    /// `QueryLanguage`, which holds from here on for what is inside too.
     pub(super) fn query_language(&mut self, fields: &mut Fields<'_>) {
         let Some((language, offset)) = fields.string("QueryLanguage", &mut self.problems) else {
             return;
         };
-        let message = match language {
-            "JSONPath" => return,
-            "JSONata" => "JSONata is not supported; write the state with JSONPath".to_owned(),
-            other => format!("there is no query language {other:?}; use \"JSONPath\""),
+        let jsonata = match language {
+            "JSONPath" => false,
+            "JSONata" => true,
+            other => {
+                let message = format!(
+                    "there is no query language {other:?}; it is \"JSONPath\" or \"JSONata\""
+                );
+                let pointer = fields.at("QueryLanguage");
+                return self.problems.add(offset, &pointer, message);
+            }
         };
-        self.problems
-            .add(offset, &fields.at("QueryLanguage"), message);
+        self.problems.jsonata = jsonata;
+        fields.jsonata = jsonata;
     }
 
     /// Two fields of which at most one may be given.

@@ -168,6 +168,7 @@ impl Parser<'_> {
         let mut fields = Fields::open(node, pointer, &mut self.problems)?;
         self.comment(&mut fields);
         let assign = self.assign(&mut fields);
+        self.payload(&mut fields, "Output");
         let next = fields.string("Next", &mut self.problems);
         match next {
             Some((name, offset)) => {
@@ -179,7 +180,11 @@ impl Parser<'_> {
             }
             None => {}
         }
-        let condition = self.condition(&mut fields);
+        let condition = if fields.jsonata {
+            self.jsonata_condition(&mut fields)
+        } else {
+            self.condition(&mut fields)
+        };
         fields.finish("a choice rule", &mut self.problems);
         Some(ChoiceRule {
             condition: condition?,

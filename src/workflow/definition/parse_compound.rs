@@ -10,7 +10,7 @@ const MAX_LABEL: usize = 40;
 
 impl Parser<'_> {
     pub(super) fn parallel(&mut self, fields: &mut Fields<'_>) -> Option<StateKind> {
-        let parameters = fields.template("Parameters", &mut self.problems);
+        let parameters = self.arguments(fields);
         let work = self.work(fields);
         let branches = match fields.array("Branches", &mut self.problems) {
             Some([]) => {
@@ -35,8 +35,10 @@ impl Parser<'_> {
             let pointer = below(&pointer, &index.to_string());
             let mut branch = Fields::open(branch, &pointer, &mut self.problems)?;
             self.comment(&mut branch);
+            let around = self.problems.jsonata;
             self.query_language(&mut branch);
             machines.push(self.machine(&mut branch));
+            self.problems.jsonata = around;
             branch.finish("a branch", &mut self.problems);
         }
         Some(StateKind::Parallel(Box::new(ParallelState {
@@ -48,24 +50,10 @@ impl Parser<'_> {
 
     pub(super) fn map(&mut self, fields: &mut Fields<'_>) -> Option<StateKind> {
         let work = self.work(fields);
-        for (name, instead) in [
-            (
-                "ItemReader",
-                "pass the items as an array and point ItemsPath at it",
-            ),
-            ("ResultWriter", "let the iterations write their results"),
-        ] {
-            if let Some(member) = fields.take(name) {
-                self.problems.add(
-                    member.name_offset,
-                    &fields.at(name),
-                    format!("{name} is not supported; {instead}"),
-                );
-            }
-        }
         let items_path = fields.path("ItemsPath", &mut self.problems);
+        let items = self.items(fields);
         self.exclusive(fields, "ItemSelector", "Parameters");
-        let selector = fields.template("ItemSelector", &mut self.problems);
+        let selector = self.template(fields, "ItemSelector");
         let legacy = fields.template("Parameters", &mut self.problems);
         let max_concurrency = self.limit(
             fields,
@@ -90,18 +78,25 @@ impl Parser<'_> {
         );
         let label = self.label(fields);
         let batcher = self.batcher(fields);
+        let reader = self.reader(fields);
+        let writer = self.writer(fields);
         let (processor, mode) = self.processor(fields)?;
-        if let (Some(_), MapMode::Inline) = (&batcher, mode) {
-            self.problems.add(
-                fields.node.offset,
-                &fields.at("ItemBatcher"),
-                "ItemBatcher needs ProcessorConfig.Mode DISTRIBUTED",
-            );
+        for name in ["ItemBatcher", "ItemReader", "ResultWriter"] {
+            if fields.has(name) && mode == MapMode::Inline {
+                self.problems.add(
+                    fields.node.offset,
+                    &fields.at(name),
+                    format!("{name} needs ProcessorConfig.Mode DISTRIBUTED"),
+                );
+            }
         }
         Some(StateKind::Map(Box::new(MapState {
             processor,
             mode,
             items_path: items_path.unwrap_or_else(Path::whole_input),
+            items,
+            reader,
+            writer,
             item_selector: selector.or(legacy),
             batcher,
             max_concurrency: max_concurrency.unwrap_or(Limit::Fixed(0.0)),
@@ -112,7 +107,8 @@ impl Parser<'_> {
         })))
     }
 
-    fn limit(
+    /// A number or where it stands. An expression gives a stand-in: a state that has one is not run.
+    pub(super) fn limit(
         &mut self,
         fields: &mut Fields<'_>,
         fixed: &'static str,
@@ -121,6 +117,9 @@ impl Parser<'_> {
         whole: bool,
     ) -> Option<Limit> {
         self.exclusive(fields, fixed, path);
+        if self.expression(fields, fixed).is_some() {
+            return Some(Limit::Fixed(0.0));
+        }
         let number = if whole {
             fields
                 .integer(fixed, 0, &mut self.problems)
@@ -176,7 +175,7 @@ impl Parser<'_> {
                 &mut self.problems,
             );
         }
-        let batch_input = inner.object_template("BatchInput", &mut self.problems);
+        let batch_input = self.object(&mut inner, "BatchInput");
         inner.finish("ItemBatcher", &mut self.problems);
         Some(ItemBatcher {
             max_items,
@@ -207,6 +206,7 @@ impl Parser<'_> {
         let pointer = fields.at(name);
         let mut inner = Fields::open(&member.value, &pointer, &mut self.problems)?;
         self.comment(&mut inner);
+        let around = self.problems.jsonata;
         self.query_language(&mut inner);
         let mut mode = MapMode::Inline;
         if let Some(member) = inner.take("ProcessorConfig") {
@@ -219,6 +219,7 @@ impl Parser<'_> {
             config.finish("ProcessorConfig", &mut self.problems);
         }
         let machine = self.machine(&mut inner);
+        self.problems.jsonata = around;
         inner.finish("a Map processor", &mut self.problems);
         Some((machine, mode))
     }

@@ -3,9 +3,8 @@
 use super::fields::{Fields, below};
 use super::parse::{Parser, strings};
 use super::source::Node;
-use super::types::{
-    Catcher, Resource, ResourceKind, Retrier, Seconds, StateKind, TaskState, WorkFields,
-};
+use super::resource::{classify, wrong_pattern};
+use super::types::{Catcher, Resource, Retrier, Seconds, StateKind, TaskState, WorkFields};
 use crate::workflow::data_flow::Template;
 
 /// A retry may wait this long at most: a year.
@@ -16,8 +15,11 @@ const MAX_ATTEMPTS: u64 = 99_999_999;
 impl Parser<'_> {
     pub(super) fn task(&mut self, fields: &mut Fields<'_>) -> Option<StateKind> {
         let resource = self.resource(fields);
-        let parameters = fields.template("Parameters", &mut self.problems);
-        let credentials = fields.object_template("Credentials", &mut self.problems);
+        let parameters = self.arguments(fields);
+        let credentials = self.object(fields, "Credentials");
+        if let Some(resource) = &resource {
+            self.warn_of_qualifiers(fields, resource);
+        }
         let timeout = self.seconds(fields, "TimeoutSeconds", "TimeoutSecondsPath");
         let heartbeat = self.seconds(fields, "HeartbeatSeconds", "HeartbeatSecondsPath");
         if let (Some(Seconds::Fixed(limit)), Some(Seconds::Fixed(beat))) = (&timeout, &heartbeat)
@@ -52,6 +54,9 @@ impl Parser<'_> {
             return None;
         };
         let resource = classify(arn);
+        if let Some(wrong) = resource.as_ref().and_then(wrong_pattern) {
+            self.problems.add(offset, &fields.at("Resource"), wrong);
+        }
         if resource.is_none() {
             self.problems.add(
                 offset,
@@ -69,6 +74,9 @@ impl Parser<'_> {
         path: &'static str,
     ) -> Option<Seconds> {
         self.exclusive(fields, fixed, path);
+        if self.expression(fields, fixed).is_some() {
+            return None;
+        }
         let seconds = fields.integer(fixed, 1, &mut self.problems);
         let from_input = fields.path(path, &mut self.problems);
         seconds
@@ -165,12 +173,14 @@ impl Parser<'_> {
         };
         let result_path = fields.result_path(&mut self.problems);
         let assign = self.assign(&mut fields);
+        let output = self.payload(&mut fields, "Output");
         fields.finish("a catcher", &mut self.problems);
         Some(Catcher {
             error_equals: error_equals?,
             next: next?,
             result_path,
             assign,
+            output,
         })
     }
 
@@ -210,7 +220,7 @@ impl Parser<'_> {
 
     /// `Assign`.
     pub(super) fn assign(&mut self, fields: &mut Fields<'_>) -> Option<Template> {
-        let template = fields.object_template("Assign", &mut self.problems)?;
+        let template = self.object(fields, "Assign")?;
         for name in template.member_names() {
             let mut characters = name.chars();
             let starts = characters
@@ -230,50 +240,5 @@ impl Parser<'_> {
             }
         }
         Some(template)
-    }
-}
-
-/// Tells the kind of resource by its ARN.
-fn classify(arn: &str) -> Option<Resource> {
-    let resource = |kind| {
-        Some(Resource {
-            arn: arn.to_owned(),
-            kind,
-        })
-    };
-    // A CloudFormation or Terraform placeholder stands for a function's ARN.
-    if arn.starts_with("${") && arn.ends_with('}') {
-        return resource(ResourceKind::Lambda);
-    }
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let [scheme, partition, service, _, _, rest] = parts.as_slice() else {
-        return None;
-    };
-    if *scheme != "arn" || partition.is_empty() || rest.is_empty() {
-        return None;
-    }
-    match *service {
-        "lambda" => resource(ResourceKind::Lambda),
-        "states" if rest.starts_with("activity:") => resource(ResourceKind::Activity),
-        "states" => {
-            let (service, action) = match rest.strip_prefix("aws-sdk:") {
-                Some(sdk) => {
-                    let (service, action) = sdk.split_once(':')?;
-                    (format!("aws-sdk:{service}"), action)
-                }
-                None => {
-                    let (service, action) = rest.split_once(':')?;
-                    (service.to_owned(), action)
-                }
-            };
-            if service.is_empty() || action.is_empty() {
-                return None;
-            }
-            resource(ResourceKind::Service {
-                service,
-                action: action.to_owned(),
-            })
-        }
-        _ => None,
     }
 }

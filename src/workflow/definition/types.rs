@@ -1,5 +1,6 @@
 //! The typed definition.
 
+use super::Problem;
 use crate::workflow::data_flow::{Expression, Path, Template};
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -13,6 +14,8 @@ pub struct Definition {
     pub comment: Option<String>,
     /// The longest an execution may run, in seconds.
     pub timeout_seconds: Option<u64>,
+    /// What the service takes but will hardly do what the author meant.
+    pub warnings: Vec<Problem>,
     /// The state machine itself, its Parallel branches and its Map processors. The first is the whole.
     pub(crate) machines: Vec<Machine>,
 }
@@ -79,6 +82,11 @@ pub struct State {
     pub output_path: Selection,
     /// Variables to assign.
     pub assign: Option<Template>,
+    /// `Output` of a state written in JSONata, when it holds no expression.
+    pub output: Option<Value>,
+    /// The first thing in the state that Lakehand checks and draws but does not run, with its place. Values
+    /// that are JSONata expressions are not kept: a state that has one is never run.
+    pub refused: Option<Problem>,
     /// What the state does.
     pub kind: StateKind,
 }
@@ -303,6 +311,8 @@ pub enum Condition {
     Any(Vec<Condition>),
     /// `Not`.
     Not(Box<Condition>),
+    /// `Condition` of a rule written in JSONata, without its `{%` and `%}`.
+    Jsonata(String),
     /// A comparison of a variable.
     Test {
         /// What is compared.
@@ -392,6 +402,8 @@ pub enum WaitUntil {
     Timestamp(Timestamp),
     /// `TimestampPath`.
     TimestampPath(Path),
+    /// A JSONata expression in `Seconds` or `Timestamp`.
+    Jsonata(String),
 }
 
 /// A Fail state.
@@ -432,6 +444,12 @@ pub struct MapState {
     pub mode: MapMode,
     /// Where the items are.
     pub items_path: Path,
+    /// `Items` of a state written in JSONata, when they hold no expression.
+    pub items: Option<Vec<Value>>,
+    /// The service call that reads the items: `s3:getObject`.
+    pub reader: Option<String>,
+    /// The service call that writes the results: `s3:putObject`.
+    pub writer: Option<String>,
     /// Reshapes an item (`ItemSelector`, or the older `Parameters`).
     pub item_selector: Option<Template>,
     /// Several items to one child.
@@ -505,4 +523,6 @@ pub struct Catcher {
     pub result_path: ResultPath,
     /// Variables to assign.
     pub assign: Option<Template>,
+    /// `Output` of a catcher written in JSONata, when it holds no expression.
+    pub output: Option<Value>,
 }

@@ -86,6 +86,7 @@ fn holds(
             Ok(false)
         }
         Condition::Not(inner) => holds(inner, input, environment).map(|holds| !holds),
+        Condition::Jsonata(text) => Err(EvaluationError::NotInterpreted(text.clone())),
         Condition::Test { variable, test } => test_holds(variable, test, input, environment),
     }
 }

@@ -3,7 +3,9 @@
 use super::run::Run;
 use super::state::{ChildResult, Children, Phase, Purpose, Thread, ThreadId};
 use crate::workflow::data_flow::put;
-use crate::workflow::definition::{Catcher, MapMode, ResultPath, Retrier, StateKind, Transition};
+use crate::workflow::definition::{
+    Catcher, MapMode, Problem, ResultPath, Retrier, StateKind, Transition,
+};
 use crate::workflow::history::{EventDetails, EventType};
 use serde_json::{Value, json};
 
@@ -22,11 +24,17 @@ enum FailureKind {
     Timeout,
     /// As `Timeout`, and `States.HeartbeatTimeout` matches it too.
     Heartbeat,
-    /// `States.DataLimitExceeded`: only its own name matches it.
+    /// `States.DataLimitExceeded`; `States.TaskFailed` does not match it. `States.ALL` does: recorded on AWS,
+    /// whose documentation says otherwise.
     DataLimit,
     /// `States.Runtime`: nothing matches it, the execution fails.
     Runtime,
+    /// Lakehand does not run the state: nothing may match or tolerate it, a result would be invented.
+    Refused,
 }
+
+/// The error name of an execution that came to a state which Lakehand checks and draws but does not run.
+const NOT_INTERPRETED: &str = "Lakehand.NotInterpreted";
 
 impl Failure {
     pub(super) fn ordinary(error: &str, cause: Option<String>) -> Failure {
@@ -64,6 +72,20 @@ impl Failure {
         }
     }
 
+    /// The state is one that Lakehand does not run.
+    pub(super) fn refused(state: &str, why: &Problem) -> Failure {
+        Failure {
+            error: Some(NOT_INTERPRETED.to_owned()),
+            cause: Some(format!("The state {state:?} cannot be run here. {why}")),
+            kind: FailureKind::Refused,
+        }
+    }
+
+    /// Whether no retrier and no catcher has a say.
+    fn ends_execution(&self) -> bool {
+        matches!(self.kind, FailureKind::Runtime | FailureKind::Refused)
+    }
+
     /// The result of a state or task is too large.
     pub(super) fn data_limit(of: &str) -> Failure {
         Failure::ordinary(
@@ -84,7 +106,7 @@ impl Failure {
                 return true;
             }
             match name.as_str() {
-                "States.ALL" => !matches!(self.kind, FailureKind::DataLimit),
+                "States.ALL" => true,
                 "States.TaskFailed" => self.kind == FailureKind::Ordinary,
                 "States.HeartbeatTimeout" => self.kind == FailureKind::Heartbeat,
                 _ => false,
@@ -114,7 +136,7 @@ impl Run<'_> {
             self.set_phase(id, Phase::Idle);
         }
         loop {
-            if failure.kind != FailureKind::Runtime {
+            if !failure.ends_execution() {
                 if self.retry(at, &failure) {
                     return;
                 }
@@ -147,7 +169,10 @@ impl Run<'_> {
         let map = self.execution.thread(parent)?.children()?.map.as_ref();
         let inline_map = map.is_some_and(|map| map.mode == MapMode::Inline);
         let distributed = map.is_some() && !inline_map;
-        if failure.kind == FailureKind::Runtime && !distributed {
+        if failure.kind == FailureKind::Refused && distributed {
+            return Some(failure);
+        }
+        if failure.ends_execution() && !distributed {
             // The whole execution ends; no state around it has a say.
             self.inherit_previous(child, parent);
             return Some(failure);
@@ -288,6 +313,7 @@ impl Run<'_> {
             ResultPath::Place(path) => put(input, path, error.clone())
                 .map_err(|mismatch| self.evaluation_failure(id, &mismatch))?,
         };
+        let output = catcher.output.clone().unwrap_or(output);
         self.drop_children(id);
         self.exit(
             id,

@@ -19,10 +19,10 @@ use std::collections::BTreeMap;
 /// Variables that a state assigned, by name.
 pub(super) type Assigned = BTreeMap<String, Value>;
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// Does what the thread's state says; a failure goes to whoever handles it.
     pub(super) fn perform(&mut self, id: ThreadId) {
-        let result = self.state_of(id).and_then(|state| match &state.kind {
+        let result = self.runnable_state(id).and_then(|state| match &state.kind {
             StateKind::Pass(pass) => self.pass(id, state, pass),
             StateKind::Succeed => self.succeed(id, state),
             StateKind::Fail(fail) => {
@@ -38,6 +38,15 @@ impl Run<'_> {
         });
         if let Err(failure) = result {
             self.fail(id, failure);
+        }
+    }
+
+    /// The thread's state, unless it is one that Lakehand does not run.
+    fn runnable_state(&self, id: ThreadId) -> Result<&'a State, Failure> {
+        let state = self.state_of(id)?;
+        match &state.refused {
+            Some(why) => Err(Failure::refused(&state.name, why)),
+            None => Ok(state),
         }
     }
 
@@ -93,6 +102,10 @@ impl Run<'_> {
         let now = self.now;
         let timer = match &wait.until {
             WaitUntil::Seconds(0) => None,
+            WaitUntil::Jsonata(text) => {
+                let error = EvaluationError::NotInterpreted(text.clone());
+                return Err(self.evaluation_failure(id, &error));
+            }
             WaitUntil::Seconds(seconds) => {
                 Some(self.start_timer(*seconds as f64, Purpose::Wait(id)))
             }
@@ -256,6 +269,7 @@ impl Run<'_> {
         state: &State,
         output: Value,
     ) -> Result<Value, Failure> {
+        let output = state.output.clone().unwrap_or(output);
         if exceeds_data_limit(&output) {
             return Err(Failure::data_limit(&state.name));
         }

@@ -73,6 +73,9 @@ impl Run<'_> {
         map: &MapState,
         effective: &Value,
     ) -> Result<Vec<Value>, Failure> {
+        if let Some(items) = &map.items {
+            return Ok(items.clone());
+        }
         let found = select(&map.items_path, effective, &self.environment(id))
             .map_err(|error| self.evaluation_failure(id, &error))?
             .into_owned();

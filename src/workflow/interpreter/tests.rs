@@ -3,6 +3,7 @@
 mod errors;
 mod lives;
 mod maps;
+mod refused;
 mod values;
 
 use super::*;

@@ -126,6 +126,7 @@ pub(super) fn graph(workflow: &str) -> Graph {
         branch: 0,
         is_start: position == 0,
         is_end: position + 1 == way(workflow),
+        note: String::new(),
         layer: position,
         column: 0,
     };
@@ -144,6 +145,7 @@ pub(super) fn graph(workflow: &str) -> Graph {
             branch: 0,
             is_start: true,
             is_end: true,
+            note: String::new(),
             layer: 0,
             column: 0,
         });

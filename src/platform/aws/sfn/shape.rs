@@ -1,7 +1,6 @@
-//! Definitions that our interpreter cannot run, reduced to their shape.
+//! Definitions that our parser does not take, reduced to their shape.
 //!
-//! A state machine that was not made by our stacks may use what Lakehand does not interpret (JSONata, item readers,
-//! fields newer than this version). It is operated all the same: drawn, watched, redriven. For that its states and
+//! A state machine that was not made by our stacks may use what Lakehand does not know (fields newer than this version). It is operated all the same: drawn, watched, redriven. For that its states and
 //! transitions are enough.
 
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     ops::{OpsError, OpsErrorKind, OpsResult},
-    workflow::definition::Definition,
+    workflow::definition::{Definition, EdgeKind},
 };
 
 /// The definition as written, or its shape with a comment that says so, or a stand-in when it has not even that.
@@ -23,12 +22,12 @@ pub(super) fn definition(text: &str) -> OpsResult<Arc<Definition>> {
         Err(error) => error.problems.first().map(ToString::to_string),
     };
     let note = format!(
-        "its definition holds what Lakehand does not interpret ({}); drawn from its states and transitions",
+        "its definition holds what Lakehand does not know ({}); drawn from its states and transitions",
         why.unwrap_or_else(|| "no reason given".to_owned())
     );
     let shape = serde_json::from_str::<Value>(text)
         .ok()
-        .and_then(|value| Definition::parse(&shape_of(&value, &note).to_string()).ok());
+        .and_then(|value| Definition::parse_shape(&shape_of(&value, &note).to_string()).ok());
     match shape {
         Some(shape) => Ok(Arc::new(shape)),
         None => unreadable(&note).map(Arc::new),
@@ -81,8 +80,9 @@ fn state_of(state: &Value) -> Value {
         "Choice" => {
             let rules = state["Choices"].as_array().into_iter().flatten();
             let rules: Vec<Value> = rules
-                .map(|rule| json!({ "Variable": "$", "IsPresent": true, "Next": rule["Next"] }))
+                .map(|rule| json!({ "Condition": words_of(rule), "Next": rule["Next"] }))
                 .collect();
+            keep("QueryLanguage", "JSONata".into());
             keep("Choices", rules.into());
             if let Some(default) = state.get("Default") {
                 keep("Default", default.clone());
@@ -129,6 +129,33 @@ fn state_of(state: &Value) -> Value {
     Value::Object(shape)
 }
 
+/// A Choice rule in words as the graph has them, or as it is written when it cannot be read.
+fn words_of(rule: &Value) -> String {
+    let mut rule = rule.clone();
+    if let Some(fields) = rule.as_object_mut() {
+        for beside in ["Assign", "Output", "Comment", "Next"] {
+            fields.remove(beside);
+        }
+    }
+    let written = rule.to_string();
+    if let Some(fields) = rule.as_object_mut() {
+        fields.insert("Next".to_owned(), "Then".into());
+    }
+    ["JSONPath", "JSONata"]
+        .iter()
+        .find_map(|language| {
+            let choice = json!({ "Type": "Choice", "Choices": [rule] });
+            let machine = json!({ "QueryLanguage": language, "StartAt": "If",
+                "States": { "If": choice, "Then": { "Type": "Succeed" } } });
+            let graph = Definition::parse(&machine.to_string()).ok()?.graph();
+            graph.edges.into_iter().find_map(|edge| match edge.kind {
+                EdgeKind::Choice(words) => Some(words),
+                _ => None,
+            })
+        })
+        .unwrap_or(written)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,11 +169,11 @@ mod tests {
     #[test]
     fn a_foreign_one_keeps_its_states_and_transitions() {
         let text = r#"{"QueryLanguage": "JSONata", "StartAt": "Each", "States": {
-            "Each": {"Type": "Map", "Items": "{% $states.input.days %}", "ItemReader": {"Resource": "arn:aws:states:::s3:listObjectsV2"},
+            "Each": {"Type": "Map", "Newer": 1, "Items": "{% $states.input.days %}", "ItemReader": {"Resource": "arn:aws:states:::s3:listObjectsV2"},
                 "ItemProcessor": {"StartAt": "Call", "States": {"Call": {"Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync",
                     "Arguments": {"JobName": "x"}, "End": true}}},
                 "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Sorry", "Assign": {"a": 1}}], "Next": "Enough"},
-            "Enough": {"Type": "Choice", "Choices": [{"Condition": "{% true %}", "Next": "Done"}], "Default": "Sorry"},
+            "Enough": {"Type": "Choice", "Choices": [{"Condition": "{% $rows > 0 %}", "Next": "Done"}], "Default": "Sorry"},
             "Done": {"Type": "Succeed"}, "Sorry": {"Type": "Fail"}}}"#;
         let definition = definition(text).unwrap();
         assert!(
@@ -154,7 +181,7 @@ mod tests {
                 .comment
                 .as_ref()
                 .unwrap()
-                .contains("JSONata is not supported")
+                .contains("a Map state has no field Newer")
         );
         let graph = definition.graph();
         let names: Vec<&str> = graph.nodes.iter().map(|node| node.name.as_str()).collect();
@@ -175,6 +202,34 @@ mod tests {
     }
 
     #[test]
+    fn rules_of_a_foreign_one_are_drawn_in_their_own_words() {
+        let text = r#"{"StartAt": "If", "Newer": true, "States": {
+            "If": {"Type": "Choice", "Choices": [
+                {"Variable": "$.rows", "NumericEquals": 0, "Next": "Done"},
+                {"Variable": "$.rows", "NumericRoundly": 9, "Next": "Done"}], "Default": "More"},
+            "More": {"Type": "Choice", "QueryLanguage": "JSONata", "Choices": [
+                {"Condition": "{% $count($states.input.rows) > 3 %}", "Next": "Done", "Assign": {"a": 1}}], "Default": "Done"},
+            "Done": {"Type": "Succeed"}}}"#;
+        let graph = definition(text).unwrap().graph();
+        let rules: Vec<&str> = graph
+            .edges
+            .iter()
+            .filter_map(|edge| match &edge.kind {
+                EdgeKind::Choice(words) => Some(words.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            rules,
+            [
+                "$.rows = 0",
+                r#"{"Variable":"$.rows","NumericRoundly":9}"#,
+                "$count($states.input.rows) > 3"
+            ]
+        );
+    }
+
+    #[test]
     fn what_is_no_definition_at_all_is_still_listed() {
         let definition = definition("not JSON").unwrap();
         assert!(
@@ -182,7 +237,7 @@ mod tests {
                 .comment
                 .as_ref()
                 .unwrap()
-                .contains("does not interpret")
+                .contains("does not know")
         );
         assert_eq!(definition.root().states.len(), 1);
     }

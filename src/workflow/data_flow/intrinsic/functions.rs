@@ -29,6 +29,8 @@ pub(super) fn run(
         (Function::Base64Decode, [data]) => decode(short_text(data)?),
         (Function::Hash, [data, algorithm]) => hash(data, text(algorithm)?),
         (Function::JsonMerge, [left, right, deep]) => merge(left, right, deep),
+        // As AWS has it: nothing but blanks is null.
+        (Function::StringToJson, [data]) if text(data)?.trim().is_empty() => Ok(Value::Null),
         (Function::StringToJson, [data]) => serde_json::from_str(text(data)?)
             .map_err(|error| format!("the text is not JSON: {error}")),
         (Function::JsonToString, [data]) => Ok(data.to_string().into()),

@@ -151,6 +151,10 @@ impl<'t> Parser<'t> {
         let (mut depth, mut quote) = (0_usize, None);
         while let Some(found) = self.peek() {
             match (quote, found) {
+                (Some(_), '\\') => {
+                    // Whatever is escaped, a quote too, is part of the name.
+                    self.next();
+                }
                 (Some(open), _) if open == found => quote = None,
                 (Some(_), _) => {}
                 (None, '\'' | '"') => quote = Some(found),

@@ -219,6 +219,22 @@ fn numbers_are_rounded_half_up_as_java_does() {
 }
 
 #[test]
+fn blank_texts_are_null_and_escaped_quotes_stay_in_their_name() {
+    let input = json!({"empty": "", "it's, (odd)": 7});
+    for text in [
+        "States.StringToJson('')",
+        "States.StringToJson(' \t\n')",
+        "States.StringToJson($.empty)",
+    ] {
+        assert_eq!(call(text, &input).unwrap(), Value::Null, "{text}");
+    }
+    assert_eq!(
+        call(r"States.Format('{}-{}', $['it\'s, (odd)'], $.['empty'])", &input).unwrap(),
+        json!("7-")
+    );
+}
+
+#[test]
 fn refusals_name_the_call_and_the_reason() {
     let input = json!({"l": [1], "s": "x"});
     for (text, reason) in [

@@ -53,18 +53,39 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// A quoted string whose opening quote is next; a backslash takes the next character as it is.
+    /// A quoted string whose opening quote is next; a backslash escapes the next character.
     pub(super) fn quoted(&mut self) -> Result<String, String> {
         let quote = self.next().unwrap_or('\'');
         let mut text = String::new();
         loop {
             match self.next() {
                 None => return Err("a quoted name is not closed".to_owned()),
-                Some('\\') => text.extend(self.next()),
+                Some('\\') => text.extend(self.escaped()?),
                 Some(found) if found == quote => return Ok(text),
                 Some(found) => text.push(found),
             }
         }
+    }
+
+    /// What stands for the characters after a backslash: Java's escapes, anything else for itself.
+    fn escaped(&mut self) -> Result<Option<char>, String> {
+        Ok(match self.next() {
+            Some('n') => Some('\n'),
+            Some('t') => Some('\t'),
+            Some('r') => Some('\r'),
+            Some('b') => Some('\u{8}'),
+            Some('f') => Some('\u{c}'),
+            Some('u') => {
+                let digits = self.rest().get(..4).unwrap_or_default();
+                let code = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
+                if code.is_none() {
+                    return Err("`\\u` needs four hexadecimal digits".to_owned());
+                }
+                self.eat(digits);
+                code
+            }
+            other => other,
+        })
     }
 
     pub(super) fn integer(&mut self) -> Result<i64, String> {
@@ -93,6 +114,8 @@ pub(super) fn parse(text: &str) -> Result<(PathRoot, Vec<Segment>), String> {
         PathRoot::Input
     };
     let segments = parse_segments(&mut cursor)?;
+    // The reference implementation takes blanks at the end away before it reads the path.
+    cursor.skip_spaces();
     if let Some(found) = cursor.peek() {
         return Err(format!("`{found}` is not expected here"));
     }
@@ -125,7 +148,12 @@ pub(super) fn parse_segments(cursor: &mut Cursor<'_>) -> Result<Vec<Segment>, St
                 segments.push(dotted(cursor)?);
             }
         } else if cursor.eat(".") {
-            segments.push(dotted(cursor)?);
+            // `$.[0]` and `$.[?(…)]`: the reference implementation takes the dot as nothing.
+            segments.push(if cursor.eat("[") {
+                bracketed(cursor)?
+            } else {
+                dotted(cursor)?
+            });
         } else if cursor.eat("[") {
             segments.push(bracketed(cursor)?);
         } else {

@@ -164,6 +164,24 @@ fn names_with_odd_characters_can_be_reached() {
     );
 }
 
+/// Spellings that look wrong and that Jayway takes.
+#[test]
+fn paths_are_taken_as_the_reference_implementation_takes_them() {
+    let data = json!([{"a": 1, "it's \"odd\"": 7, "é\t": 8}, {"a": -1}]);
+    assert_eq!(find("$.[0].a", &data).unwrap(), json!(1));
+    assert_eq!(find("$.[1].['a']", &data).unwrap(), json!(-1));
+    assert_eq!(find("$.[?(@.a > 0)].a", &data).unwrap(), json!([1]));
+    assert_eq!(find("$.[*].a", &data).unwrap(), json!([1, -1]));
+    assert_eq!(find("$[0].a  ", &data).unwrap(), json!(1));
+    assert_eq!(find(r#"$[0]['it\'s "odd"']"#, &data).unwrap(), json!(7));
+    assert_eq!(find(r#"$[0]["it's \"odd\""]"#, &data).unwrap(), json!(7));
+    assert_eq!(find(r"$[0]['\u00e9\t']", &data).unwrap(), json!(8));
+    let context = Path::parse("$$.Execution.Name ").unwrap();
+    assert_eq!(*context.root(), PathRoot::Context);
+    let execution = json!({"Execution": {"Name": "run-1"}});
+    assert_eq!(context.select(&execution).unwrap().as_ref(), &json!("run-1"));
+}
+
 #[test]
 fn roots_are_told_apart() {
     assert_eq!(*Path::parse("$.a").unwrap().root(), PathRoot::Input);

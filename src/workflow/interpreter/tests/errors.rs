@@ -67,7 +67,8 @@ fn wildcards_match_what_the_language_says() {
     );
     assert!(!caught("States.Timeout", json!(["States.TaskFailed"])));
     assert!(
-        !caught("States.DataLimitExceeded", json!(["States.ALL"]))
+        caught("States.DataLimitExceeded", json!(["States.ALL"]))
+            && !caught("States.DataLimitExceeded", json!(["States.TaskFailed"]))
             && caught(
                 "States.DataLimitExceeded",
                 json!(["States.DataLimitExceeded"])
