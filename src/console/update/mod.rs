@@ -164,7 +164,9 @@ fn everywhere(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) {
         }
         ActionId::Filter => {
             board::want_causes(state, effects);
-            state.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Filter, "")));
+            // What is filtered by now can be changed; an empty line takes it away.
+            let last = current_filter(state);
+            state.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Filter, &last)));
         }
         ActionId::NextMatch => find(state, true, false, effects),
         ActionId::PreviousMatch => find(state, false, false, effects),
@@ -375,6 +377,22 @@ pub(crate) fn filter(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
         | Screen::Credentials
         | Screen::Activity => {}
     }
+}
+
+/// What the screen is filtered by now.
+fn current_filter(state: &State) -> String {
+    match state.screen {
+        Screen::Board => state.board.filter_text(),
+        Screen::Logs => state.logs.filter_text(),
+        Screen::Reports => state.reports.filter_text(),
+        Screen::Table => state.table.as_ref().map_or("", |table| table.filter_text()),
+        Screen::Run
+        | Screen::Sources
+        | Screen::Datamart
+        | Screen::Credentials
+        | Screen::Activity => "",
+    }
+    .to_owned()
 }
 
 fn moused(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) {
