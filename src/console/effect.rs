@@ -316,6 +316,7 @@ impl Request {
             | Self::OpenReport(_)
             | Self::Index(_)
             | Self::Rows(_)
+            | Self::Cell(..)
             | Self::Arrange(..)
             | Self::Find(..)
             | Self::Sources
