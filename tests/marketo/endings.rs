@@ -289,7 +289,7 @@ async fn a_crash_after_an_order_goes_on_with_the_same_job() {
         ..quick()
     };
     let mut house = House::new(slow, "").await.mode(MarketoMode::Bulk);
-    *house.log.stop.lock().unwrap() = Some((": Processing", house.cancel.clone()));
+    *house.log.stop.lock().unwrap() = Some((", Processing", house.cancel.clone()));
     let error = house
         .collect(ACTIVITIES, period(), "one")
         .await

@@ -276,8 +276,8 @@ impl Marketo {
 
     /// Where the export at hand stands: `export 3 of 12, started 09:14 UTC, usually 4 min`.
     fn place(&self, cursor: &Cursor, began: Timestamp) -> String {
-        let of = cursor.planned.len().max(cursor.left.len());
-        let number = of + 1 - cursor.left.len().max(1);
+        let number = cursor.exports_done.0 + 1;
+        let of = cursor.exports_done.0 + cursor.left.len() as u64;
         let started = began.strftime("%H:%M UTC");
         let usual = match cursor.exports_done {
             (0, _) => String::new(),
