@@ -30,11 +30,15 @@ struct Session {
     stop_reading: Arc<AtomicBool>,
     parser: Arc<Mutex<vt100::Parser>>,
     bytes: Arc<Mutex<Vec<u8>>>,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 impl Session {
     fn open(variables: &[(&str, &str)]) -> Self {
+        Self::with(&[], variables)
+    }
+
+    fn with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let pty = native_pty_system()
             .openpty(PtySize {
@@ -45,6 +49,7 @@ impl Session {
             })
             .unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_lakehand"));
+        command.args(arguments);
         command.env("LAKEHAND_HOME", home.path());
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
@@ -83,7 +88,7 @@ impl Session {
             stop_reading,
             parser,
             bytes,
-            _home: home,
+            home,
         };
         session.see("Lakehand");
         session
@@ -397,4 +402,67 @@ fn frames_are_drawn_at_once() {
     };
     assert!(count(b"\x1b[?2026h") > 0);
     assert_eq!(count(b"\x1b[?2026h"), count(b"\x1b[?2026l"));
+}
+
+/// Status of the newest execution of collect, as another process reads it.
+fn collect_in(home: &std::path::Path) -> String {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_lakehand"))
+        .args(["runs", "list", "--workflow", "collect", "--output", "json"])
+        .env("LAKEHAND_HOME", home)
+        .output()
+        .unwrap();
+    let all: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    all[0]["status"].as_str().unwrap_or("none").to_owned()
+}
+
+/// A console in which the sample's collection runs, slowly enough to leave it.
+fn with_a_slow_collection() -> Session {
+    let slow = "slow@/3.0/stats/clicks:3s";
+    let mut session = Session::with(&["demo", "--scale", "60", "--faults", slow], &[]);
+    session.see("RUNNING");
+    assert_eq!(collect_in(session.home.path()), "RUNNING");
+    session
+}
+
+fn it_goes_on(session: &mut Session) {
+    session.until("the end of the collection", |session| {
+        collect_in(session.home.path()) != "RUNNING"
+    });
+    assert_eq!(collect_in(session.home.path()), "SUCCEEDED");
+}
+
+#[test]
+fn what_was_started_here_survives_a_console_that_is_killed() {
+    let mut session = with_a_slow_collection();
+    session.signal("KILL");
+    session.exit_code();
+    it_goes_on(&mut session);
+}
+
+#[test]
+fn what_was_started_here_survives_a_closed_terminal() {
+    let mut session = with_a_slow_collection();
+    session.stop_reading.store(true, Ordering::SeqCst);
+    session.writer = None;
+    session.master = None;
+    session.exit_code();
+    it_goes_on(&mut session);
+}
+
+#[test]
+fn quitting_says_that_what_was_started_here_goes_on() {
+    let mut session = with_a_slow_collection();
+    session.press("q").see("goes on in a process of its own");
+    thread::sleep(Duration::from_millis(500));
+    // A second one closes the question.
+    session.press("q").until("the question closes", |session| {
+        !session.screen().contains("process of its own")
+    });
+    assert!(session.child.try_wait().unwrap().is_none());
+    session.press("q").see("▸ Quit");
+    thread::sleep(Duration::from_millis(500));
+    session.press("\r");
+    assert_eq!(session.exit_code(), 0);
+    session.is_restored();
+    it_goes_on(&mut session);
 }

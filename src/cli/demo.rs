@@ -214,7 +214,8 @@ fn write_made(out: &mut dyn Write, made: &Made<'_>) -> std::io::Result<()> {
         writeln!(
             out,
             "        read it with `lakehand reports show {}`, or all of it with `lakehand reports get {}`",
-            shell_word(report.name.as_ref()), shell_word(report.name.as_ref())
+            shell_word(report.name.as_ref()),
+            shell_word(report.name.as_ref())
         )?;
     }
     Ok(())

@@ -92,10 +92,7 @@ pub async fn run(app: &App, args: &RunArgs) -> VerbResult {
         announce(app, &app.operations().start(request).await?)
     } else {
         let operations = app.operations();
-        let (id, _) = app
-            .detached()
-            .start(operations.as_ref(), &request)
-            .await?;
+        let (id, _) = app.detached().start(operations.as_ref(), &request).await?;
         announce(app, &id)
     }
 }

@@ -75,7 +75,11 @@ impl SampleSpec {
         if let Some(data) = &self.data {
             all.extend(["--data".into(), data.clone().into_os_string()]);
         }
-        all.extend(self.faults.iter().map(|faults| format!("--faults={faults}").into()));
+        all.extend(
+            self.faults
+                .iter()
+                .map(|faults| format!("--faults={faults}").into()),
+        );
         all.extend(self.all.then(|| "--all".into()));
         all
     }

@@ -442,7 +442,9 @@ impl Request {
             }
             Self::Logs(id, _) => format!("lakehand runs logs {}", shell_word(id.as_ref())),
             Self::Reports => "lakehand reports list".to_owned(),
-            Self::OpenReport(name) => format!("lakehand reports show {}", shell_word(name.as_ref())),
+            Self::OpenReport(name) => {
+                format!("lakehand reports show {}", shell_word(name.as_ref()))
+            }
             Self::Start(request) => start_line(request),
             Self::Redrive(id) => format!("lakehand runs redrive {}", shell_word(id.as_ref())),
             Self::Stop(id, _) => format!("lakehand runs stop {}", shell_word(id.as_ref())),
@@ -452,7 +454,11 @@ impl Request {
             Self::StopCrawler(name) => format!("lakehand crawlers stop {}", shell_word(name)),
             Self::StartJob(name) => format!("lakehand jobs start {}", shell_word(name)),
             Self::StopJob(name, run) => {
-                format!("lakehand jobs stop {} {}", shell_word(name), shell_word(run))
+                format!(
+                    "lakehand jobs stop {} {}",
+                    shell_word(name),
+                    shell_word(run)
+                )
             }
             Self::Datamart => "lakehand datamart show".to_owned(),
             Self::Snapshots => "lakehand datamart history".to_owned(),
@@ -492,7 +498,10 @@ fn start_line(request: &StartRequest) -> String {
     let days = |window: Window| format!(" --from {} --to {}", window.from(), window.to());
     let streams = request.input.get("streams").and_then(|all| all.as_array());
     let what = match streams.map(Vec::as_slice) {
-        Some([stream]) => format!("collect {}", shell_word(stream.as_str().unwrap_or_default())),
+        Some([stream]) => format!(
+            "collect {}",
+            shell_word(stream.as_str().unwrap_or_default())
+        ),
         _ => format!("run {}", shell_word(request.workflow.as_ref())),
     };
     format!(

@@ -207,11 +207,9 @@ impl Runner {
         let launcher = self.launcher.as_ref()?;
         let work = async move {
             match request {
-                Request::Start(request) => Answer::Started(
-                    launcher
-                        .start(operations, confirmed, request.clone())
-                        .await,
-                ),
+                Request::Start(request) => {
+                    Answer::Started(launcher.start(operations, confirmed, request.clone()).await)
+                }
                 Request::Redrive(id) => {
                     Answer::Done(launcher.redrive(operations, confirmed, id).await)
                 }
@@ -412,7 +410,8 @@ async fn causes(operations: &dyn Operations, ids: Vec<ExecutionId>) -> Vec<(Exec
         let read = few.iter().map(|id| operations.execution(id, u64::MAX >> 1));
         for (id, detail) in few.iter().zip(join_all(read).await) {
             let cause = detail.ok().and_then(|detail| detail.root_cause);
-            let text = |cause: RootCause| format!("{} {} {}", cause.stage, cause.error, cause.cause);
+            let text =
+                |cause: RootCause| format!("{} {} {}", cause.stage, cause.error, cause.cause);
             all.extend(cause.map(|cause| (id.clone(), text(cause))));
         }
     }

@@ -84,23 +84,35 @@ fn too_small(state: &State, buffer: &mut Buffer) {
     }
 }
 
-/// The screens of the header with their actions, their titles and shorter ones.
-const TABS: [(Screen, ActionId, [&str; 2]); 8] = [
-    (Screen::Board, ActionId::GoBoard, ["Board", "Board"]),
-    (Screen::Run, ActionId::GoRun, ["Run", "Run"]),
-    (Screen::Logs, ActionId::GoLogs, ["Logs", "Logs"]),
-    (Screen::Sources, ActionId::GoSources, ["Sources", "Sources"]),
-    (Screen::Datamart, ActionId::GoDatamart, ["Datamart", "Mart"]),
-    (Screen::Reports, ActionId::GoReports, ["Reports", "Reports"]),
+/// The screens of the header with their actions, their titles, shorter ones and the shortest.
+const TABS: [(Screen, ActionId, [&str; 3]); 8] = [
+    (Screen::Board, ActionId::GoBoard, ["Board"; 3]),
+    (Screen::Run, ActionId::GoRun, ["Run"; 3]),
+    (Screen::Logs, ActionId::GoLogs, ["Logs"; 3]),
+    (
+        Screen::Sources,
+        ActionId::GoSources,
+        ["Sources", "Sources", "Src"],
+    ),
+    (
+        Screen::Datamart,
+        ActionId::GoDatamart,
+        ["Datamart", "Mart", "Mart"],
+    ),
+    (
+        Screen::Reports,
+        ActionId::GoReports,
+        ["Reports", "Reports", "Rep"],
+    ),
     (
         Screen::Credentials,
         ActionId::GoCredentials,
-        ["Credentials", "Keys"],
+        ["Credentials", "Keys", "Keys"],
     ),
     (
         Screen::Activity,
         ActionId::GoActivity,
-        ["Activity", "Calls"],
+        ["Activity", "Calls", "Calls"],
     ),
 ];
 
@@ -128,6 +140,7 @@ fn is_here(state: &State, screen: Screen) -> bool {
 enum Titles {
     Whole,
     Short,
+    Shortest,
     /// Only that of the screen shown.
     Here,
 }
@@ -139,11 +152,12 @@ fn tabs(state: &State) -> (&'static str, Vec<Tab>) {
         let mut x = width(name);
         let tabs: Vec<Tab> = TABS
             .into_iter()
-            .map(|(screen, action, [whole, short])| {
+            .map(|(screen, action, [whole, short, shortest])| {
                 let key = state.key(action);
                 let title = match titles {
                     Titles::Whole => whole,
                     Titles::Short => short,
+                    Titles::Shortest => shortest,
                     Titles::Here if is_here(state, screen) => short,
                     Titles::Here => "",
                 };
@@ -167,6 +181,7 @@ fn tabs(state: &State) -> (&'static str, Vec<Tab>) {
         place(NAME, Titles::Whole),
         place(" ", Titles::Whole),
         place(" ", Titles::Short),
+        place(" ", Titles::Shortest),
         place(NAME, Titles::Here),
     ];
     let room = usize::from(state.size.0).saturating_sub(CLOCK + kept_for_status(state));
@@ -187,7 +202,9 @@ fn kept_for_status(state: &State) -> usize {
         true => width(&whole),
         false => name_columns(state),
     };
-    let kept = place + badge_columns(state) + throttled(state).map_or(0, |badge| width(&badge));
+    let stale = stale(state).map_or(0, |label| width(&label));
+    let kept =
+        place + stale + badge_columns(state) + throttled(state).map_or(0, |badge| width(&badge));
     // What is last at the right end needs a column before it.
     kept + usize::from(kept > 0)
 }
@@ -323,9 +340,8 @@ fn status(state: &State, buffer: &mut Buffer, area: Rect) {
     if let Some(badge) = throttled(state) {
         pen = pen.right(&badge, theme.warn);
     }
-    let (fetched, failed) = fetched(state);
-    let (label, style) = match fetched {
-        Some(at) if failed => (format!("STALE {} ", age(at, state.now)), theme.warn),
+    let (label, style) = match fetched(state).0 {
+        Some(_) if let Some(stale) = stale(state) => (stale, theme.warn),
         // Nobody looks here: it is read more rarely, and says so.
         Some(at) if !state.focused => (
             format!("unfocused, read {} ", ago(at, state.now)),
@@ -345,6 +361,14 @@ fn status(state: &State, buffer: &mut Buffer, area: Rect) {
     let room = usize::from(pen.left());
     if let Some(place) = places(state).iter().find(|place| width(place) < room) {
         pen.right(place, theme.muted);
+    }
+}
+
+/// What the header says of data that could not be read again.
+fn stale(state: &State) -> Option<String> {
+    match fetched(state) {
+        (Some(at), true) => Some(format!("STALE {} ", age(at, state.now))),
+        _ => None,
     }
 }
 

@@ -292,7 +292,10 @@ pub fn permitted(profile: &Profile, confirmed: bool, what: &str) -> OpsResult<()
         return refused("read-only", advice.to_owned());
     }
     if profile.protected && !confirmed {
-        let advice = format!("if you mean it, name it: --confirm {}", shell_word(&profile.name));
+        let advice = format!(
+            "if you mean it, name it: --confirm {}",
+            shell_word(&profile.name)
+        );
         return refused("protected", advice);
     }
     Ok(())

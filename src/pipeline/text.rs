@@ -64,4 +64,21 @@ mod tests {
         );
         assert!(matches!(for_terminal("日本語 🚀 =1+1"), Cow::Borrowed(_)));
     }
+
+    #[test]
+    fn a_word_is_one_word_for_a_shell_whatever_it_holds() {
+        for (word, quoted) in [
+            ("daily-report:x_1", "daily-report:x_1"),
+            ("2026-01-01..2026-01-02", "2026-01-01..2026-01-02"),
+            ("", "''"),
+            ("my report", "'my report'"),
+            ("it's", r"'it'\''s'"),
+            ("$(rm -rf /)", "'$(rm -rf /)'"),
+            ("a;b|c&d", "'a;b|c&d'"),
+            ("Übersicht", "'Übersicht'"),
+            ("~/x*", "'~/x*'"),
+        ] {
+            assert_eq!(shell_word(word), quoted);
+        }
+    }
 }

@@ -96,7 +96,7 @@ impl Script {
         self.see(text)
     }
 
-    /// Types the name that the dialog asks for, and Enter.
+    /// Types the name that the dialog asks for, and Enter; y where it asks for none.
     pub fn confirm(&mut self) -> &mut Self {
         let screen = self.0.screen();
         let asked = |words: &str| {
@@ -105,9 +105,10 @@ impl Script {
         };
         let end = asked("Type the end of the name ")
             .map(|name| name.rsplit('-').next().unwrap_or_default().to_owned());
-        let name = end
-            .or_else(|| asked("Type the name "))
-            .unwrap_or_else(|| panic!("no name is asked for on\n{screen}"));
+        let Some(name) = end.or_else(|| asked("Type the name ")) else {
+            assert!(screen.contains("y yes"), "nothing is asked on\n{screen}");
+            return self.wait(400).press("y");
+        };
         self.wait(400).press(&name).press("<enter>")
     }
 

@@ -149,7 +149,13 @@ impl BoardState {
             .split_whitespace()
             .map(str::to_owned)
             .collect();
-        let wanted = |row: &u32| matches(&all[*row as usize], self.cause_of(&all[*row as usize]), &words);
+        let wanted = |row: &u32| {
+            matches(
+                &all[*row as usize],
+                self.cause_of(&all[*row as usize]),
+                &words,
+            )
+        };
         let length = u32::try_from(all.len()).unwrap_or(u32::MAX);
         let mut order: Vec<u32> = (0..length).filter(wanted).collect();
         order.sort_by_key(|row| {
@@ -395,10 +401,20 @@ pub(crate) fn want_causes(state: &mut State, effects: &mut Vec<Effect>) {
     if state.screen != Screen::Board {
         return;
     }
-    let all = state.board.executions.value().into_iter().flat_map(|all| all.iter());
+    let all = state
+        .board
+        .executions
+        .value()
+        .into_iter()
+        .flat_map(|all| all.iter());
     let failed = all.filter(|one| needs_care(one.status)).take(MOST_CAUSES);
     let unknown: Vec<ExecutionId> = failed
-        .filter(|one| !state.board.causes.contains_key(&(one.id.clone(), one.ended)))
+        .filter(|one| {
+            !state
+                .board
+                .causes
+                .contains_key(&(one.id.clone(), one.ended))
+        })
         .map(|one| one.id.clone())
         .collect();
     if !unknown.is_empty() {
@@ -414,11 +430,18 @@ pub(crate) fn answered_causes(
 ) {
     let mut causes: HashMap<ExecutionId, String> = causes.into_iter().collect();
     let board = &mut state.board;
-    for execution in board.executions.value().into_iter().flat_map(|all| all.iter()) {
+    for execution in board
+        .executions
+        .value()
+        .into_iter()
+        .flat_map(|all| all.iter())
+    {
         if asked.contains(&execution.id) {
             // One without a cause is not asked about again.
             let cause = causes.remove(&execution.id).unwrap_or_default();
-            board.causes.insert((execution.id.clone(), execution.ended), cause);
+            board
+                .causes
+                .insert((execution.id.clone(), execution.ended), cause);
         }
     }
     if board.has_filter() {
@@ -449,12 +472,9 @@ pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool
     let hit = (start..length + start)
         .map(|distance| if length == 0 { 0 } else { step(distance) })
         .find(|position| {
-            state
-                .board
-                .at(*position)
-                .is_some_and(|execution| {
-                    matches(execution, state.board.cause_of(execution), &words)
-                })
+            state.board.at(*position).is_some_and(|execution| {
+                matches(execution, state.board.cause_of(execution), &words)
+            })
         });
     match hit {
         Some(position) => {

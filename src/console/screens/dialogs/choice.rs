@@ -4,7 +4,6 @@ use crossterm::event::KeyCode;
 use ratatui::{buffer::Buffer, layout::Position};
 
 use super::screen;
-use crate::pipeline::text::shell_word;
 use crate::console::{
     effect::{Effect, ExportRequest, Request},
     keymap::Key,
@@ -16,6 +15,7 @@ use crate::console::{
         text::{Pen, tint, width},
     },
 };
+use crate::pipeline::text::shell_word;
 
 /// What a choice does.
 #[derive(Debug, Clone)]
@@ -107,7 +107,10 @@ fn copyable(state: &State) -> Vec<(&'static str, String)> {
             if let Some(report) = state.reports.selected() {
                 items.push(("Report", report.name.to_string()));
                 items.push(("SHA-256", report.sha256.clone()));
-                items.push(("Command", format!("lakehand reports get {}", shell_word(report.name.as_ref()))));
+                items.push((
+                    "Command",
+                    format!("lakehand reports get {}", shell_word(report.name.as_ref())),
+                ));
             }
         }
         Screen::Table => {
@@ -155,7 +158,10 @@ fn copyable(state: &State) -> Vec<(&'static str, String)> {
         Screen::Credentials => {
             if let Some(one) = state.credentials.selected() {
                 items.push(("Path", one.path.clone()));
-                items.push(("Command", format!("lakehand credentials set {}", shell_word(&one.path))));
+                items.push((
+                    "Command",
+                    format!("lakehand credentials set {}", shell_word(&one.path)),
+                ));
             }
         }
         Screen::Activity => items.extend(

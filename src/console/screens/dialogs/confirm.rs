@@ -242,7 +242,11 @@ pub(crate) fn ask_stop_statement(state: &mut State, statement: &Statement) {
         .rev()
         .nth(3)
         .map_or(0, |(at, _)| at);
-    let request = (Request::StopStatement(statement.id.clone()), None, Level::Typed);
+    let request = (
+        Request::StopStatement(statement.id.clone()),
+        None,
+        Level::Typed,
+    );
     let name = statement.id[end..].to_owned();
     ask(state, "Stop this statement?", facts, request, "Stop", name);
 }
@@ -380,7 +384,11 @@ pub(crate) fn ask_quit(state: &mut State) {
         facts.push(("", "lakehand runs list shows them later".to_owned()));
     }
     state.overlay = Some(Overlay::Confirm(Confirm {
-        title: if cut_off { "Quit all the same?" } else { "Quit?" },
+        title: if cut_off {
+            "Quit all the same?"
+        } else {
+            "Quit?"
+        },
         facts,
         request: Request::Quit,
         requested: None,

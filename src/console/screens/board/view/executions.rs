@@ -112,11 +112,7 @@ fn columns(state: &State, width: u16, height: usize) -> [Column; 6] {
     ]
 }
 
-fn cells<'s>(
-    state: &State,
-    execution: &'s ExecutionSummary,
-    narrow: bool,
-) -> [grid::Cell<'s>; 6] {
+fn cells<'s>(state: &State, execution: &'s ExecutionSummary, narrow: bool) -> [grid::Cell<'s>; 6] {
     let theme = &state.theme;
     let mark = execution_mark(theme, execution);
     let word = match state.requested.get(&execution.id) {

@@ -294,7 +294,10 @@ mod tests {
             let room = usize::from(height) - 2;
             assert!(lines.len() <= room, "{height}: {lines:?}");
             assert!(lines.join(" ").ends_with(remedy), "{height}: {lines:?}");
-            assert!(lines[0].starts_with("QualityCheckFailed"), "{height}: {lines:?}");
+            assert!(
+                lines[0].starts_with("QualityCheckFailed"),
+                "{height}: {lines:?}"
+            );
         }
         let lines = told(4, |_| {});
         assert_eq!(lines.len(), 2);
