@@ -244,7 +244,14 @@ fn nothing_changes_in_a_read_only_or_protected_profile() {
 fn no_key_changes_anything_in_a_read_only_or_protected_profile() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
-    let sample = ["demo", "--headless", "--scale", "60", "--today", "2026-01-31"];
+    let sample = [
+        "demo",
+        "--headless",
+        "--scale",
+        "60",
+        "--today",
+        "2026-01-31",
+    ];
     let faults = ["--faults", "403@/3.0/stats/clicks"];
     lakehand(home, &[&sample[..], &faults[..]].concat());
     for policy in ["read_only", "protected"] {

@@ -59,7 +59,8 @@ async fn a_failed_run_is_found_explained_and_redriven_by_keys() {
             .see("Runs again")
             .see("Read");
         script
-            .press("4711<enter>")
+            .wait(400)
+            .press("y")
             .until("✓ OK  daily-report", PATIENCE);
         script
             .press("1")
@@ -112,7 +113,8 @@ async fn a_protected_profile_asks_for_its_name_and_only_then_changes() {
         script
             .press("<enter>")
             .press("D")
-            .press("4711<enter>")
+            .wait(400)
+            .press("y")
             .see("Change something in a protected profile?");
         script.press("guard<esc>").wait(1_000);
         assert_eq!(
@@ -122,7 +124,8 @@ async fn a_protected_profile_asks_for_its_name_and_only_then_changes() {
         );
         script
             .press("D")
-            .press("4711<enter>")
+            .wait(400)
+            .press("y")
             .see("Type the name")
             .press("co-guard<enter>")
             .wait(1_000);
