@@ -489,7 +489,7 @@ mod tests {
             "KeepFailedStreams": {
                 "Type": "Pass", "Result": ["clicks"], "ResultPath": "$.streams", "Next": "EndAsFailed",
             },
-            "EndAsFailed": task("fail-execution", json!({}), json!({ "Next": "Streams" })),
+            "EndAsFailed": task("fail-execution", json!({}), json!({ "End": true })),
         });
         let text = json!({ "StartAt": "Streams", "States": states }).to_string();
         Definition::parse(&text).unwrap()
