@@ -485,11 +485,13 @@ mod tests {
             "Streams": {
                 "Type": "Map", "ItemsPath": "$.streams", "MaxConcurrency": 2, "ItemProcessor": item,
                 "ResultPath": null, "Next": "KeepFailedStreams",
+                "Catch": [{ "ErrorEquals": ["Broken"], "Next": "Broken" }],
             },
             "KeepFailedStreams": {
                 "Type": "Pass", "Result": ["clicks"], "ResultPath": "$.streams", "Next": "EndAsFailed",
             },
             "EndAsFailed": task("fail-execution", json!({}), json!({ "Next": "Streams" })),
+            "Broken": { "Type": "Fail" },
         });
         let text = json!({ "StartAt": "Streams", "States": states }).to_string();
         Definition::parse(&text).unwrap()

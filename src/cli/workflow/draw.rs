@@ -136,7 +136,10 @@ fn mermaid_nodes(
         if node.parent != parent {
             continue;
         }
-        let label = quoted(&node.name);
+        let label = match node.note.as_str() {
+            "" => quoted(&node.name),
+            note => quoted(&format!("{} ({note})", node.name)),
+        };
         match node.state_type {
             StateType::Parallel | StateType::Map => {
                 writeln!(out, "{indent}subgraph n{index}[{label}]")?;

@@ -246,7 +246,24 @@ fn facts(row: &GraphRow, stages: &[Stage], word: &str, note: impl Fn(&Stage) -> 
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::workflow::Definition;
+
+    #[test]
+    fn conditions_in_jsonata_and_where_a_map_reads_are_told() {
+        let text = r#"{"QueryLanguage": "JSONata", "StartAt": "If", "States": {
+            "If": {"Type": "Choice", "Choices": [{"Condition": "{% $rows > 3 %}", "Next": "Each"}], "Default": "Done"},
+            "Each": {"Type": "Map", "ItemReader": {"Resource": "arn:aws:states:::s3:listObjectsV2"},
+                "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, "StartAt": "One", "States": {"One": {"Type": "Succeed"}}}, "Next": "Done"},
+            "Done": {"Type": "Succeed"}}}"#;
+        let rows = rows(&Definition::parse(text).unwrap().graph(), &[]);
+        assert_eq!(rows[0].ways, "$rows > 3 → Each   otherwise → Done");
+        assert_eq!(
+            rows[1].ways,
+            "(distributed, items from s3:listObjectsV2)"
+        );
+    }
 
     #[test]
     fn a_stage_knows_its_state() {

@@ -170,7 +170,7 @@ mod tests {
     fn a_foreign_one_keeps_its_states_and_transitions() {
         let text = r#"{"QueryLanguage": "JSONata", "StartAt": "Each", "States": {
             "Each": {"Type": "Map", "Newer": 1, "Items": "{% $states.input.days %}", "ItemReader": {"Resource": "arn:aws:states:::s3:listObjectsV2"},
-                "ItemProcessor": {"StartAt": "Call", "States": {"Call": {"Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync",
+                "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, "StartAt": "Call", "States": {"Call": {"Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync",
                     "Arguments": {"JobName": "x"}, "End": true}}},
                 "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Sorry", "Assign": {"a": 1}}], "Next": "Enough"},
             "Enough": {"Type": "Choice", "Choices": [{"Condition": "{% $rows > 0 %}", "Next": "Done"}], "Default": "Sorry"},

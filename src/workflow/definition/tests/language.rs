@@ -198,3 +198,20 @@ fn a_malformed_alias_is_a_warning() {
     );
     assert!(warnings[1].message.contains("more than one alias"));
 }
+
+/// Shaped after AWS's published samples.
+#[test]
+fn published_shapes_are_right_and_drawn_whole() {
+    let samples: Value = serde_json::from_str(include_str!("samples.json")).unwrap();
+    for (name, sample) in samples.as_object().unwrap() {
+        let definition =
+            Definition::parse(&sample.to_string()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(definition.warnings.is_empty(), "{name}");
+        let text = sample.to_string();
+        let count = |words: &str| text.matches(words).count();
+        let graph = definition.graph();
+        assert_eq!(graph.nodes.len(), count("\"Type\":"), "states of {name}");
+        let leads = count("\"Next\":") + count("\"Default\":");
+        assert_eq!(graph.edges.len(), leads, "transitions of {name}");
+    }
+}
