@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 
-use super::{CliError, Ended, OutputFormat, VerbResult, print_as};
+use super::{CliError, Ended, OutputFormat, VerbResult, print_as, standard_error};
 use crate::{
     config::{Config, Home, PlatformKind, Profile},
     ops::{
@@ -304,7 +304,7 @@ fn ask(question: &str, advice: &str) -> Result<String, CliError> {
             advice,
         ));
     }
-    let mut err = io::stderr().lock();
+    let mut err = standard_error();
     write!(err, "{question}")?;
     err.flush()?;
     let mut answer = String::new();
@@ -317,7 +317,7 @@ pub(super) struct Told;
 
 impl Watcher for Told {
     fn part(&self, part: &str, what: &str) {
-        let _ = writeln!(io::stderr(), "{part}: {what}");
+        let _ = writeln!(standard_error(), "{part}: {what}");
     }
 
     fn event(&self, part: &str, event: &StackEvent) {
@@ -328,22 +328,16 @@ impl Watcher for Told {
             event.status,
             event.logical_id
         );
-        let _ = writeln!(io::stderr(), "{}", line.trim_end());
+        let _ = writeln!(standard_error(), "{}", line.trim_end());
     }
 }
 
 fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
-    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     writeln!(out, "account {}, region {}", plan.account, plan.region)?;
     for stack in &plan.stacks {
         writeln!(out, "{}: {}", stack.stack, headline(stack))?;
         for change in stack.prepared.changes() {
-            let line = change_line(change);
-            if colour && change.action.destroys() {
-                writeln!(out, "\x1b[1;31m{line}\x1b[0m")?;
-            } else {
-                writeln!(out, "{line}")?;
-            }
+            writeln!(out, "{}", change_line(change))?;
         }
     }
     let lost = plan.destructive().count();

@@ -1,6 +1,9 @@
 //! Errors of the command line: a sentence, a line of advice, an exit code.
 
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use super::OutputFormat;
 use crate::{
@@ -9,7 +12,7 @@ use crate::{
         export::CsvError,
         jobs::{ErrorType, JobError},
         ports::{ParameterError, QueryError, StoreError},
-        text::for_terminal,
+        text::{ForTerminal, Instead, for_terminal},
         window::WindowError,
     },
 };
@@ -89,10 +92,12 @@ impl CliError {
                     eprintln!("  help: {}", lines_for_terminal(advice));
                 }
             }
-            OutputFormat::Json => eprintln!(
-                "{}",
-                serde_json::json!({ "error": { "code": code, "message": message, "advice": advice } })
-            ),
+            OutputFormat::Json => {
+                let error = serde_json::json!({ "error": { "code": code, "message": message, "advice": advice } });
+                let mut err = ForTerminal::new(io::stderr().lock(), Instead::JsonEscape);
+                // Nobody is left to be told that this could not be told.
+                let _ = writeln!(err, "{error}");
+            }
         }
         ExitCode::from(code)
     }

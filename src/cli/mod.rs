@@ -23,6 +23,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::{
     config::{Config, ConfigError, Home, KeyPatch, PlatformKind, Profile},
     ops::Operations,
+    pipeline::text::{ForTerminal, Instead},
     platform::Platform,
 };
 
@@ -246,7 +247,7 @@ pub fn print_as<T: serde::Serialize>(
     value: &T,
     text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), CliError> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = standard_output(output);
     match output {
         OutputFormat::Text => text(&mut out)?,
         OutputFormat::Json => {
@@ -256,6 +257,30 @@ pub fn print_as<T: serde::Serialize>(
     }
     out.flush()?;
     Ok(())
+}
+
+/// Standard output for texts and JSON: whatever comes from outside, nothing that steers a terminal passes.
+fn standard_output(output: OutputFormat) -> ForTerminal<io::BufWriter<io::StdoutLock<'static>>> {
+    let instead = match output {
+        OutputFormat::Text => Instead::Symbol,
+        OutputFormat::Json => Instead::JsonEscape,
+    };
+    ForTerminal::new(io::BufWriter::new(io::stdout().lock()), instead)
+}
+
+/// Standard error, as [`standard_output`].
+fn standard_error() -> ForTerminal<io::StderrLock<'static>> {
+    ForTerminal::new(io::stderr().lock(), Instead::Symbol)
+}
+
+/// Standard output for data: byte for byte into a file or another program, made visible on a terminal.
+fn data_output() -> Box<dyn Write + Send> {
+    let out = io::BufWriter::new(io::stdout());
+    if io::stdout().is_terminal() {
+        Box::new(ForTerminal::new(out, Instead::SymbolInData))
+    } else {
+        Box::new(out)
+    }
 }
 
 /// Parses the arguments and runs the verb; the whole program.

@@ -121,7 +121,7 @@ impl Shown {
             let error = stage
                 .error
                 .as_deref()
-                .map(|error| format!("  {error}"))
+                .map(|error| format!("  {}", for_terminal(error)))
                 .unwrap_or_default();
             let clear = if self.transient { "\r\x1b[2K" } else { "" };
             let _ = writeln!(

@@ -1,7 +1,6 @@
 //! `lakehand query SQL`: one statement in Athena's spelling.
 
 use std::{
-    collections::HashSet,
     io::{self, Read, Write},
     path::PathBuf,
     sync::Arc,
@@ -14,13 +13,15 @@ use arrow::{
 use clap::{Args, ValueEnum};
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
-use unicode_width::UnicodeWidthStr;
 
-use super::{App, CliError, Ended, OutputFormat, VerbResult};
+use super::{
+    App, CliError, Ended, OutputFormat, VerbResult, data_output, standard_output,
+};
 use crate::pipeline::{
     export::{CsvOptions, write_csv},
     ports::{QueryEngine, QueryRows},
-    text::for_terminal,
+    records::distinct,
+    text::{cell, columns, for_terminal},
 };
 use crate::platform::local::engine::kind;
 
@@ -109,15 +110,16 @@ fn engine(app: &App, args: &QueryArgs) -> Result<Arc<dyn QueryEngine>, CliError>
 }
 
 async fn print_rows(mut rows: QueryRows, format: RowFormat) -> Result<(), CliError> {
-    let mut out = io::BufWriter::new(io::stdout());
     match format {
         RowFormat::Csv => {
-            write_csv(rows, out, CsvOptions::default()).await?;
-            return Ok(());
+            write_csv(rows, data_output(), CsvOptions::default()).await?;
         }
         RowFormat::Json => {
             while let Some(batch) = rows.batches.next().await {
-                write_json(&mut out, &batch?)?;
+                let batch = batch?;
+                let mut out = standard_output(OutputFormat::Json);
+                write_json(&mut out, &batch)?;
+                out.flush()?;
             }
         }
         RowFormat::Table => {
@@ -131,10 +133,11 @@ async fn print_rows(mut rows: QueryRows, format: RowFormat) -> Result<(), CliErr
                 .iter()
                 .map(|field| for_terminal(field.name()).into_owned())
                 .collect();
+            let mut out = standard_output(OutputFormat::Text);
             write_table(&mut out, &header, &batches)?;
+            out.flush()?;
         }
     }
-    out.flush()?;
     Ok(())
 }
 
@@ -151,24 +154,6 @@ fn cells(batch: &RecordBatch) -> Result<Vec<ArrayFormatter<'_>>, CliError> {
             "try --format csv",
         )
     })
-}
-
-/// The names of columns as the keys of one object: the second `id` is `id_1`, unless that is a column's own name.
-fn distinct<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Vec<String> {
-    let own: HashSet<&str> = names.clone().collect();
-    let mut given: HashSet<String> = HashSet::new();
-    let mut free = |name: &str| {
-        let suffixed = (1..)
-            .map(|number: u32| format!("{name}_{number}"))
-            .find(|text| !own.contains(text.as_str()) && !given.contains(text));
-        let key = match given.contains(name) {
-            false => name.to_owned(),
-            true => suffixed.unwrap_or_else(|| name.to_owned()),
-        };
-        given.insert(key.clone());
-        key
-    };
-    names.map(&mut free).collect()
 }
 
 fn write_json(out: &mut dyn Write, batch: &RecordBatch) -> Result<(), CliError> {
@@ -205,7 +190,8 @@ fn write_table(
     header: &[String],
     batches: &[RecordBatch],
 ) -> Result<(), CliError> {
-    let mut lines: Vec<Vec<String>> = vec![header.to_vec()];
+    let titles = header.iter().map(|title| for_terminal(title).into_owned());
+    let mut lines: Vec<Vec<String>> = vec![titles.collect()];
     for batch in batches {
         let formatters = cells(batch)?;
         for row in 0..batch.num_rows() {
@@ -224,13 +210,13 @@ fn write_table(
         }
     }
     let widths: Vec<usize> = (0..header.len())
-        .map(|c| lines.iter().map(|line| line[c].width()).max().unwrap_or(0))
+        .map(|c| lines.iter().map(|line| columns(&line[c])).max().unwrap_or(0))
         .collect();
     for line in &lines {
         let padded: Vec<String> = line
             .iter()
             .zip(&widths)
-            .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())))
+            .map(|(text, width)| cell(text, *width, usize::MAX))
             .collect();
         writeln!(out, "{}", padded.join("  ").trim_end())?;
     }
@@ -239,13 +225,34 @@ fn write_table(
 
 #[cfg(test)]
 mod tests {
-    use super::distinct;
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, RecordBatch, StringArray};
+
+    use super::*;
 
     #[test]
-    fn columns_of_one_name_keep_both_values_in_json() {
-        let names = |of: &[&str]| distinct(of.iter().copied());
-        assert_eq!(names(&["id", "x", "id"]), ["id", "x", "id_1"]);
-        assert_eq!(names(&["id", "id", "id_1"]), ["id", "id_2", "id_1"]);
-        assert_eq!(names(&["a", "a", "a"]), ["a", "a_1", "a_2"]);
+    fn columns_align_by_display_width_and_names_are_made_safe() {
+        let columns: [(&str, Vec<Option<&str>>); 2] = [
+            (
+                "name\u{1b}[31m",
+                vec![Some("日本語"), Some("e\u{301}"), None],
+            ),
+            ("b", vec![Some("x"), Some("\u{9b}2J"), Some("y")]),
+        ];
+        let columns =
+            columns.map(|(name, cells)| (name, Arc::new(StringArray::from(cells)) as ArrayRef));
+        let batch = RecordBatch::try_from_iter_with_nullable(
+            columns.map(|(name, cells)| (name, cells, true)),
+        )
+        .unwrap();
+        let schema = batch.schema();
+        let header: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
+        let mut out = Vec::new();
+        write_table(&mut out, &header, &[batch]).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "name␛[31m  b\n日本語     x\ne\u{301}          \u{fffd}2J\nNULL       y\n"
+        );
     }
 }

@@ -2,18 +2,18 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufReader, Write},
 };
 
 use clap::Subcommand;
-use csv_core::ReadRecordResult;
 
-use super::{App, CliError, Ended, VerbResult, run::WindowArgs};
+use super::{App, CliError, Ended, VerbResult, data_output, run::WindowArgs};
 use crate::{
     ops::{ReportName, ReportSummary},
     pipeline::{
         export::{self, Report},
-        text::for_terminal,
+        records::{Head, member_names, read_head, title},
+        text,
     },
 };
 
@@ -30,7 +30,7 @@ pub enum ReportsVerb {
         #[arg(long, default_value_t = 20)]
         rows: usize,
     },
-    /// A report's CSV, byte for byte, to standard output.
+    /// A report's CSV, byte for byte, to standard output; control characters are made visible on a terminal.
     Get {
         /// Report name; `latest` is the newest one.
         name: String,
@@ -59,7 +59,9 @@ pub async fn run(app: &App, verb: &ReportsVerb) -> VerbResult {
         }
         ReportsVerb::Get { name } => {
             let file = operations.report_file(&resolve(app, name).await?).await?;
-            io::copy(&mut File::open(file)?, &mut io::stdout().lock())?;
+            let mut out = data_output();
+            io::copy(&mut File::open(file)?, &mut out)?;
+            out.flush()?;
         }
         ReportsVerb::Export { window } => {
             let window = window.or_default(app)?;
@@ -117,93 +119,94 @@ fn write_list(out: &mut dyn Write, reports: &[ReportSummary]) -> io::Result<()> 
     Ok(())
 }
 
+/// Widest column; a longer cell is cut. `reports get` has all of it.
+const WIDEST: usize = 40;
+
 /// Prints the head of a CSV file as aligned columns, or as JSON objects.
 fn show(app: &App, file: &std::path::Path, rows: usize) -> Result<(), CliError> {
-    let records = read_head(BufReader::new(File::open(file)?), rows + 1)?;
-    let Some((header, body)) = records.split_first() else {
-        return Ok(());
-    };
-    let objects: Vec<serde_json::Map<String, serde_json::Value>> = body
-        .iter()
-        .map(|row| {
-            header
-                .iter()
-                .cloned()
-                .zip(row.iter().map(|cell| cell.clone().into()))
-                .collect()
-        })
-        .collect();
-    app.print(&objects, |out| {
-        let widths: Vec<usize> = (0..header.len())
-            .map(|column| {
-                records
-                    .iter()
-                    .filter_map(|row| row.get(column))
-                    .map(|cell| for_terminal(cell).chars().count().min(40))
-                    .max()
-                    .unwrap_or(0)
-            })
-            .collect();
-        for row in &records {
-            for (cell, width) in row.iter().zip(&widths) {
-                let text: String = for_terminal(cell).chars().take(40).collect();
-                write!(out, "{text:<width$}  ")?;
-            }
-            writeln!(out)?;
-        }
-        Ok(())
-    })
+    let head = read_head(BufReader::new(File::open(file)?), rows)?;
+    app.print(&objects(&head), |out| write_head(out, &head))?;
+    Ok(())
 }
 
-/// The first records of a CSV file, at most `count`; reads no further than it must.
-fn read_head(mut input: impl BufRead, count: usize) -> io::Result<Vec<Vec<String>>> {
-    let mut reader = csv_core::Reader::new();
-    let mut records = Vec::new();
-    let (mut text, mut ends) = (vec![0; 64 * 1024], vec![0; 256]);
-    let (mut text_end, mut ends_end) = (0, 0);
-    while records.len() < count {
-        let bytes = input.fill_buf()?;
-        let (result, read, written, ended) =
-            reader.read_record(bytes, &mut text[text_end..], &mut ends[ends_end..]);
-        input.consume(read);
-        text_end += written;
-        ends_end += ended;
-        match result {
-            ReadRecordResult::InputEmpty => {}
-            ReadRecordResult::OutputFull => text.resize(text.len() * 2, 0),
-            ReadRecordResult::OutputEndsFull => ends.resize(ends.len() * 2, 0),
-            ReadRecordResult::End => break,
-            ReadRecordResult::Record => {
-                let starts = std::iter::once(0).chain(ends[..ends_end].iter().copied());
-                let cell = |(from, to): (usize, &usize)| {
-                    String::from_utf8_lossy(&text[from..*to]).into_owned()
-                };
-                records.push(starts.zip(&ends[..ends_end]).map(cell).collect());
-                (text_end, ends_end) = (0, 0);
-            }
-        }
+/// Rows as objects: nulls are null, a cell past the header has the number of its column for a name.
+fn objects(head: &Head) -> Vec<serde_json::Map<String, serde_json::Value>> {
+    let most = head.rows.iter().map(Vec::len).max().unwrap_or(0);
+    let names = member_names(&head.header, most.max(head.header.len()));
+    let object = |row: &Vec<Option<String>>| {
+        let columns = row.len().max(head.header.len());
+        let cell = |column: usize| row.get(column).cloned().flatten().into();
+        (0..columns)
+            .map(|column| (names[column].clone(), cell(column)))
+            .collect()
+    };
+    head.rows.iter().map(object).collect()
+}
+
+fn write_head(out: &mut dyn Write, head: &Head) -> io::Result<()> {
+    let columns = head.rows.iter().map(Vec::len).max().unwrap_or(0);
+    let titles = (0..columns.max(head.header.len())).map(|column| title(&head.header, column));
+    let mut lines: Vec<Vec<String>> = vec![titles.collect()];
+    let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
+    lines.extend(head.rows.iter().map(|row| row.iter().map(text).collect()));
+    if head.header.is_empty() {
+        return Ok(());
     }
-    Ok(records)
+    let width = |column: usize| {
+        let wide = |line: &Vec<String>| line.get(column).map_or(0, |cell| text::columns(cell));
+        lines.iter().map(wide).max().unwrap_or(0).min(WIDEST)
+    };
+    let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
+    for line in &lines {
+        for (cell, width) in line.iter().zip(&widths) {
+            write!(out, "{}  ", text::cell(cell, *width, WIDEST))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const RAGGED: &str = "\n\r\nid,name,id\n1,日本語,\"\"\n2,e\u{301}\u{1b}[2J,\n3,x,y,more\n";
+
     #[test]
-    fn the_head_of_a_file_keeps_quotes_and_line_breaks_inside_cells() {
-        let long = "x".repeat(200_000);
-        let file = format!("a,b\n\"1,\n2\",\"say \"\"hi\"\"\"\n,{long}\nlast,row\n");
-        let head = read_head(file.as_bytes(), 3).unwrap();
+    fn cells_align_by_display_width_and_none_is_lost() {
+        let head = read_head(RAGGED.as_bytes(), 20).unwrap();
+        let mut out = Vec::new();
+        write_head(&mut out, &head).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
         assert_eq!(
-            head,
+            lines,
             [
-                vec!["a", "b"],
-                vec!["1,\n2", "say \"hi\""],
-                vec!["", long.as_str()]
+                "id  name    id  (column 4)",
+                "1   日本語",
+                "2   e\u{301}␛[2J",
+                "3   x       y   more",
             ]
         );
-        assert_eq!(read_head(file.as_bytes(), 99).unwrap().len(), 4);
-        assert!(read_head(&b""[..], 5).unwrap().is_empty());
+    }
+
+    #[test]
+    fn objects_tell_null_from_empty_and_keep_both_of_two_columns() {
+        let head = read_head(RAGGED.as_bytes(), 20).unwrap();
+        assert_eq!(
+            serde_json::json!(objects(&head)),
+            serde_json::json!([
+                {"id": "1", "name": "日本語", "id_1": ""},
+                {"id": "2", "name": "e\u{301}\u{1b}[2J", "id_1": null},
+                {"id": "3", "name": "x", "id_1": "y", "(column 4)": "more"},
+            ])
+        );
+    }
+
+    #[test]
+    fn a_file_with_other_line_ends_is_read_alike() {
+        let of = |text: &str| read_head(text.as_bytes(), 2).unwrap();
+        assert_eq!(of("a,b\r1,2\r3,4\r5,6"), of("a,b\n1,2\n3,4\n"));
+        assert_eq!(of("a,b\r\n1,2\r\n3,4"), of("\n\na,b\n1,2\n\n3,4\n"));
     }
 }

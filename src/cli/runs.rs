@@ -10,6 +10,7 @@ use clap::Subcommand;
 use super::{
     App, CliError, Ended, VerbResult,
     progress::{Waits, follow, mark},
+    standard_output,
     status::word,
 };
 use crate::{
@@ -143,7 +144,7 @@ async fn logs(app: &App, id: &ExecutionId, stage: Option<&str>, follow: bool) ->
         loop {
             let lines = operations.logs(id, stage, after, PAGE).await?;
             after = lines.last().map_or(after, |line| line.line);
-            let mut out = io::stdout().lock();
+            let mut out = standard_output(app.output);
             for line in &lines {
                 match app.output {
                     super::OutputFormat::Json => {
@@ -167,6 +168,7 @@ async fn logs(app: &App, id: &ExecutionId, stage: Option<&str>, follow: bool) ->
                     }
                 }
             }
+            out.flush()?;
             if lines.len() < PAGE {
                 break;
             }

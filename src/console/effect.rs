@@ -65,6 +65,8 @@ pub(crate) enum Request {
     Find(Arc<Source>, Arc<Index>, Option<Arc<Order>>, FindSpec),
     /// Writes what is seen into a file.
     Export(Arc<Source>, Arc<Index>, Option<Arc<Order>>, ExportRequest),
+    /// One cell of a row, whole.
+    Cell(Arc<Source>, Arc<Index>, u32, usize),
     /// Starts a workflow.
     Start(StartRequest),
     /// Redrives an execution.
@@ -148,8 +150,8 @@ pub(crate) struct RowsRequest {
 pub(crate) struct ExportRequest {
     /// Format.
     pub(crate) format: ExportFormat,
-    /// Columns in the order shown.
-    pub(crate) columns: Vec<usize>,
+    /// Columns that are hidden.
+    pub(crate) hidden: std::collections::BTreeSet<usize>,
     /// File name without folder.
     pub(crate) file_name: String,
 }
@@ -175,6 +177,8 @@ pub(crate) enum Answer {
     Rows(OpsResult<Arc<Vec<Record>>>),
     /// For [`Request::Arrange`].
     Arranged(OpsResult<Option<Arc<Order>>>),
+    /// For [`Request::Cell`].
+    Cell(OpsResult<Arc<str>>),
     /// For [`Request::Find`]: the row in the order shown.
     Found(OpsResult<Option<usize>>),
     /// For [`Request::Export`]: the file and its rows.
@@ -216,6 +220,7 @@ impl Answer {
             Self::Indexed(result, _) => result.as_ref().err(),
             Self::Rows(result) => result.as_ref().err(),
             Self::Arranged(result) => result.as_ref().err(),
+            Self::Cell(result) => result.as_ref().err(),
             Self::Found(result) => result.as_ref().err(),
             Self::Exported(result) => result.as_ref().err(),
             Self::Started(result) => result.as_ref().err(),
@@ -234,7 +239,7 @@ impl Answer {
 
     /// What came back, in a few words.
     pub(crate) fn summary(&self) -> String {
-        use super::format::{count, plural};
+        use super::format::{bytes, count, plural};
         match self {
             Self::Board(Ok(board)) => plural(board.workflows.len() as u64, "workflow"),
             Self::Executions(Ok(all)) => plural(all.len() as u64, "execution"),
@@ -246,6 +251,7 @@ impl Answer {
             Self::Rows(Ok(rows)) => plural(rows.len() as u64, "row"),
             Self::Arranged(Ok(Some(order))) => plural(order.len() as u64, "row"),
             Self::Arranged(Ok(None)) => "file order".to_owned(),
+            Self::Cell(Ok(text)) => bytes(text.len() as u64),
             Self::Found(Ok(Some(row))) => format!("row {}", count(*row as u64 + 1)),
             Self::Found(Ok(None)) => "not found".to_owned(),
             Self::Exported(Ok((path, rows))) => {
@@ -357,6 +363,7 @@ impl Request {
             Self::Arrange(..) => "sort and filter",
             Self::Find(..) => "find",
             Self::Export(..) => "export",
+            Self::Cell(..) => "read a cell",
             Self::Start(_) => "start workflow",
             Self::Redrive(_) => "redrive",
             Self::Stop(..) => "stop",
@@ -407,6 +414,7 @@ impl Request {
             Self::Index(source)
             | Self::Arrange(source, ..)
             | Self::Find(source, ..)
+            | Self::Cell(source, ..)
             | Self::Export(source, ..) => source.name().to_owned(),
             Self::Start(request) => match request.window {
                 Some(window) => format!("{} {window}", request.workflow),

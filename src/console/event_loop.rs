@@ -27,7 +27,10 @@ use super::{
     terminal::Screen,
     update::{update, wake_at},
 };
-use crate::ops::{OpsError, OpsErrorKind};
+use crate::{
+    ops::{OpsError, OpsErrorKind},
+    pipeline::text::for_terminal,
+};
 
 /// At most sixty frames a second.
 const FRAME: Duration = Duration::from_millis(16);
@@ -187,7 +190,7 @@ impl Loop {
                 .resume()
                 .map(|()| false)
                 .map_err(ConsoleError::terminal),
-            Woken::TerminalGone => Err(ConsoleError::terminal(io::Error::new(
+            Woken::Signal(Signal::Gone) | Woken::TerminalGone => Err(ConsoleError::terminal(io::Error::new(
                 io::ErrorKind::BrokenPipe,
                 "the terminal has gone",
             ))),
@@ -249,7 +252,7 @@ impl Loop {
         let gate = Arc::clone(&self.gate);
         let _closed = gate.close();
         let status = self.screen.lend(|| {
-            println!("lakehand runs: {command}");
+            println!("lakehand runs: {}", for_terminal(command));
             std::process::Command::new("sh")
                 .args(["-c", command])
                 .status()

@@ -11,7 +11,9 @@ mod event;
 mod event_loop;
 mod format;
 mod fresh;
+mod guard;
 mod keymap;
+mod paint;
 mod runner;
 mod screens;
 pub mod scripted;
@@ -76,6 +78,11 @@ pub enum ConsoleError {
         "the console needs a terminal and cannot use this one: {0}; every screen has a command that prints the same, see lakehand --help"
     )]
     Terminal(#[source] io::Error),
+    /// The terminal says that it can only write line after line.
+    #[error(
+        "the console needs a terminal that can place the cursor, and this one says it cannot (TERM=dumb)"
+    )]
+    Dumb,
     /// `[keys]` of the configuration is wrong.
     #[error("{0}")]
     Keys(#[from] ConfigError),
@@ -93,7 +100,7 @@ impl ConsoleError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Terminal(_) => 5,
+            Self::Terminal(_) | Self::Dumb => 5,
             Self::Keys(_) => 2,
             Self::Signal(number) => u8::try_from(128 + number).unwrap_or(1),
         }
@@ -118,6 +125,10 @@ pub async fn run(
             "standard output is not a terminal",
         )));
     }
+    let term = std::env::var("TERM").unwrap_or_default();
+    if term == "dumb" {
+        return Err(ConsoleError::Dumb);
+    }
     let keymap = keymap::Keymap::patched(&options.keys)?;
     let identity = operations.identity();
     // First the listening, then the terminal: a signal in between must not leave it in raw mode.
@@ -133,7 +144,7 @@ pub async fn run(
         now: Timestamp::now(),
         size: screen.size().map_err(ConsoleError::terminal)?,
         mono: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
-        glyphs: glyphs(options.ascii, locale_is_utf8()),
+        glyphs: glyphs(options.ascii || has_few_glyphs(&term), locale_is_utf8()),
         mouse: options.mouse,
         test_panic: std::env::var_os("LAKEHAND_TEST_PANIC").is_some_and(|value| value == "1"),
         keymap,
@@ -168,6 +179,12 @@ fn begin(state: &mut state::State, start: StartScreen) -> Vec<effect::Effect> {
     }
     update::begin(state, &mut effects);
     effects
+}
+
+/// Terminals whose fonts lack our marks: the console of Linux, hardware terminals and what calls itself one.
+fn has_few_glyphs(term: &str) -> bool {
+    let name = term.split('-').next().unwrap_or_default();
+    name == "linux" || name == "ansi" || name.starts_with("cons25") || name.starts_with("vt")
 }
 
 fn glyphs(ascii: bool, utf8: bool) -> state::Glyphs {

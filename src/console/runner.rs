@@ -279,6 +279,11 @@ impl Runner {
                     .await,
                 )
             }
+            Request::Cell(source, index, row, column) => {
+                let name = source.name().to_owned();
+                let read = move || table::read_cell(&source, &index, row, column);
+                Answer::Cell(blocking("read a cell of", name, read).await.map(Arc::from))
+            }
             Request::Export(source, index, order, request) => {
                 self.export(source, index, order, request, cancel).await
             }
@@ -332,7 +337,7 @@ impl Runner {
                     &source,
                     &index,
                     order.as_deref(),
-                    &request.columns,
+                    &request.hidden,
                     request.format,
                     target,
                     &cancel,
@@ -407,6 +412,7 @@ fn refused(request: &Request, error: OpsError) -> Answer {
         Request::Arrange(..) => Answer::Arranged(Err(error)),
         Request::Find(..) => Answer::Found(Err(error)),
         Request::Export(..) => Answer::Exported(Err(error)),
+        Request::Cell(..) => Answer::Cell(Err(error)),
         Request::Start(_) | Request::StartSample => Answer::Started(Err(error)),
         Request::Sources => Answer::Sources(Err(error)),
         Request::Quality(_) => Answer::Quality(Err(error)),

@@ -26,7 +26,7 @@ use ratatui::{
     layout::{Position, Rect},
 };
 
-use super::{state::State, view};
+use super::{guard, paint, state::State, view};
 
 /// Set while the terminal is ours.
 static ENTERED: AtomicBool = AtomicBool::new(false);
@@ -66,6 +66,7 @@ pub(crate) struct Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         leave();
+        guard::dismiss();
     }
 }
 
@@ -76,10 +77,15 @@ impl Screen {
     /// When there is no terminal, or it refuses.
     pub(crate) fn enter(usage: Usage) -> io::Result<Self> {
         install_panic_hook();
+        guard::post();
         // With NO_COLOR crossterm 0.29 drops attributes too, and the selection would be invisible. We choose
         // the colours ourselves, so it must send what it is given.
         crossterm::style::force_color_output(true);
-        take(usage)?;
+        if let Err(error) = take(usage) {
+            leave();
+            guard::dismiss();
+            return Err(error);
+        }
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout()));
         Ok(Self {
             backend,
@@ -96,7 +102,11 @@ impl Screen {
     /// # Errors
     /// When the terminal has gone.
     pub(crate) fn size(&self) -> io::Result<(u16, u16)> {
-        self.backend.size().map(|size| (size.width, size.height))
+        self.backend.size().map(|size| {
+            or_usual((size.width, size.height), |name| {
+                std::env::var(name).ok()?.trim().parse().ok()
+            })
+        })
     }
 
     /// Draws what differs from the last frame, all at once; writes nothing when nothing differs.
@@ -112,7 +122,7 @@ impl Screen {
         if self.everything {
             self.shown = Buffer::empty(area);
         }
-        let changes = self.shown.diff(&self.next);
+        let changes = paint::changes(&self.shown, &self.next);
         if changes.is_empty() && caret == self.caret && !self.everything {
             return Ok(());
         }
@@ -120,7 +130,7 @@ impl Screen {
         if self.everything {
             self.backend.clear_region(ClearType::All)?;
         }
-        self.backend.draw(changes.into_iter())?;
+        paint::paint(&mut self.backend, &changes)?;
         if let Some(caret) = caret {
             self.backend.set_cursor_position(caret)?;
             self.backend.show_cursor()?;
@@ -153,8 +163,7 @@ impl Screen {
     pub(crate) fn copy(&mut self, text: &str) -> io::Result<()> {
         if text.len() > MOST_COPIED {
             let message = format!(
-                "{} bytes are more than terminals take ({MOST_COPIED}); export it instead",
-                text.len()
+                "it is longer than terminals take ({MOST_COPIED} bytes); export it instead"
             );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
@@ -192,10 +201,22 @@ impl Screen {
     /// # Errors
     /// When it has gone.
     pub(crate) fn resume(&mut self) -> io::Result<()> {
+        // After a stop that nobody announced crossterm believes it is in raw mode still; the shell has left it.
+        let _ = disable_raw_mode();
         take(self.usage)?;
         self.forget();
         Ok(())
     }
+}
+
+/// The size as the terminal tells it. One that tells none (a serial line, a pseudo-terminal nobody has sized) is as
+/// large as COLUMNS and LINES say, else 80 by 24.
+fn or_usual(told: (u16, u16), variable: impl Fn(&str) -> Option<u16>) -> (u16, u16) {
+    let side = |told: u16, name: &str, usual: u16| match told {
+        0 => variable(name).filter(|size| *size > 0).unwrap_or(usual),
+        told => told,
+    };
+    (side(told.0, "COLUMNS", 80), side(told.1, "LINES", 24))
 }
 
 fn take(usage: Usage) -> io::Result<()> {
@@ -244,6 +265,7 @@ fn install_panic_hook() {
             || !ENTERED.load(Ordering::SeqCst)
         {
             leave();
+            guard::dismiss();
             earlier(panic);
         } else {
             // Work behind the screen broke: the console shows it as a failed call and goes on.
@@ -285,6 +307,17 @@ fn clipboard_sequence(text: &str, multiplexer: Multiplexer) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_without_a_size_has_the_usual_one() {
+        let none = |_: &str| None;
+        assert_eq!(or_usual((0, 0), none), (80, 24));
+        assert_eq!(or_usual((120, 40), |_| Some(7)), (120, 40));
+        assert_eq!(or_usual((0, 40), none), (80, 40));
+        let variables = |name: &str| (name == "COLUMNS").then_some(132);
+        assert_eq!(or_usual((0, 0), variables), (132, 24));
+        assert_eq!(or_usual((0, 0), |_| Some(0)), (80, 24));
+    }
 
     #[test]
     fn the_clipboard_sequence_is_wrapped_for_multiplexers() {

@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod normalise;
 pub mod ports;
 pub mod quality;
+pub(crate) mod records;
 pub mod secrets;
 pub mod sources;
 pub mod state;

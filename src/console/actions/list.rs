@@ -119,6 +119,11 @@ pub(crate) static ACTIONS: &[Action] = &[
     Action::new(A::NextColumns, S::Table, &[key('>')], "columns", "Next page of columns", MOVES),
     Action::new(A::PreviousColumns, S::Table, &[key('<')], "columns back", "Previous page of columns", MOVES),
 
+    Action::new(A::Wider, S::Table, &[key('w')], "wider", "Make the column wider", LOOKS).footer(8),
+    Action::new(A::Narrower, S::Table, &[key('W')], "narrower", "Make the column narrower", LOOKS),
+    Action::new(A::Record, S::Table, &[key('v')], "record", "The row on a page of its own: every cell with its title", LOOKS).footer(5),
+    Action::new(A::GoToRow, S::Table, &[key('#')], "go to row", "Go to the row with a number", LOOKS).footer(9).when(Risk::Read, table::is_indexed),
+
     Action::new(A::Collect, S::Sources, &[key('T')], "collect", "Collect the stream: choose the window", twin("collect STREAM --from --to")).footer(2).when(Risk::Write, sources::can_collect),
     Action::new(A::StartCrawler, S::Sources, &[key('C')], "crawl", "Start the crawler or Glue job", twin("crawl NAME")).footer(3).when(Risk::Write, sources::can_crawl),
     Action::new(A::StopCrawler, S::Sources, &[key('X')], "stop", "Stop the crawler or the Glue job's run", twin("crawlers stop NAME")).footer(4).when(Risk::Danger, sources::can_stop_crawler),
@@ -133,7 +138,7 @@ pub(crate) static ACTIONS: &[Action] = &[
     Action::new(A::Find, S::Moving, &[key('/')], "find", "Find", LOOKS).footer(7),
     Action::new(A::NextMatch, S::Moving, &[key('n')], "next", "Next match", LOOKS),
     Action::new(A::PreviousMatch, S::Moving, &[key('N')], "previous", "Previous match", LOOKS),
-    Action::new(A::Filter, S::Moving, &[key('&')], "filter", "Filter: words, !not; in a report column:word", LOOKS).footer(7).when(Risk::Read, has_filter),
+    Action::new(A::Filter, S::Moving, &[key('&')], "filter", "Filter: words, !not; in a report column:word, column:>5", LOOKS).footer(7).when(Risk::Read, has_filter),
     Action::new(A::Down, S::Moving, &[key('j'), DOWN], "down", "Down", MOVES),
     Action::new(A::Up, S::Moving, &[key('k'), UP], "up", "Up", MOVES),
     Action::new(A::Top, S::Moving, &[key('g'), HOME], "top", "First", MOVES),

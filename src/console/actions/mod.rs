@@ -76,6 +76,7 @@ action_ids! {
     NextAttempt "next-attempt", PreviousAttempt "previous-attempt", Wrap "wrap", AllStages "all-stages",
     Sort "sort", HideColumn "hide-column", ShowColumns "show-columns", Freeze "freeze", Export "export",
     NextColumns "next-columns", PreviousColumns "previous-columns",
+    Wider "wider", Narrower "narrower", Record "record", GoToRow "go-to-row",
 }
 
 /// Why an action is not possible now.

@@ -6,7 +6,7 @@ use ratatui::{
     layout::{Position, Rect},
 };
 
-use super::overlay::Overlay;
+use super::{overlay::Overlay, table};
 use crate::console::{
     effect::Effect,
     keymap::Key,
@@ -25,6 +25,8 @@ pub(crate) enum Purpose {
     Find,
     /// Only what holds it.
     Filter,
+    /// The row with this number.
+    Row,
 }
 
 /// An open line.
@@ -53,7 +55,8 @@ pub(super) fn key(state: &mut State, mut prompt: Prompt, key: Key, effects: &mut
             let text = prompt.input.text().to_owned();
             match prompt.purpose {
                 Purpose::Filter => update::filter(state, &text, effects),
-                Purpose::Find if text.is_empty() => {}
+                Purpose::Find | Purpose::Row if text.is_empty() => {}
+                Purpose::Row => table::go_to_row(state, &text, effects),
                 Purpose::Find => {
                     state.search = text;
                     update::find(state, true, true, effects);
@@ -77,9 +80,10 @@ pub(super) fn view(state: &State, prompt: &Prompt, buffer: &mut Buffer) -> Posit
         buffer[(x, area.y)].reset();
     }
     let (label, hint) = match prompt.purpose {
+        Purpose::Row => (" # ", "a row's number; Enter goes there, Esc leaves "),
         Purpose::Find => (" / ", "Enter finds, n and N go on, Esc leaves "),
         Purpose::Filter if state.screen == Screen::Table => {
-            (" & ", "words, !not, column:word; empty shows all ")
+            (" & ", "words, !not, column:word, column:>5; empty shows all ")
         }
         Purpose::Filter => (" & ", "words, !not; empty shows all "),
     };

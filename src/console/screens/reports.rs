@@ -34,6 +34,11 @@ pub(crate) struct ReportsState {
 }
 
 impl ReportsState {
+    /// What the reports are filtered by.
+    pub(crate) fn filter_text(&self) -> &str {
+        &self.filter
+    }
+
     /// The report under the cursor.
     pub(crate) fn selected(&self) -> Option<&ReportSummary> {
         self.at(self.cursor.selected())

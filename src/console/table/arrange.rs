@@ -7,34 +7,43 @@ use memchr::memmem::Finder;
 use super::{
     Cancel,
     index::{Index, scan},
-    record::{field, fields, trimmed},
+    number::Number,
     source::Source,
 };
+use crate::pipeline::records::{field, fields, trimmed};
 
 /// Rows in the order shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Order(Vec<u32>);
+pub(crate) struct Order {
+    rows: Vec<u32>,
+    note: Option<String>,
+}
 
 impl Order {
     /// Rows shown.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.rows.len()
     }
 
     /// The row of the file at a position.
     pub(crate) fn get(&self, position: usize) -> Option<u32> {
-        self.0.get(position).copied()
+        self.rows.get(position).copied()
     }
 
     /// All rows, in order.
     pub(crate) fn rows(&self) -> &[u32] {
-        &self.0
+        &self.rows
+    }
+
+    /// What is to be said about it: why numbers were sorted as text.
+    pub(crate) fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// For tests that need an order without a file.
     #[cfg(test)]
     pub(crate) fn of(rows: Vec<u32>) -> Self {
-        Self(rows)
+        Self { rows, note: None }
     }
 }
 
@@ -47,7 +56,8 @@ pub(crate) struct OrderSpec {
     pub(crate) filter: Option<Filter>,
 }
 
-/// Words that a row must hold: `word`, `!word` (must not), `column:word`. A word without capitals ignores case.
+/// Words that a row must hold: `word`, `!word` (must not), `column:word`, `column:>5`. A word without capitals
+/// ignores case; every word is looked for in one cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Filter {
     text: String,
@@ -60,6 +70,38 @@ struct Term {
     column: Option<usize>,
     negated: bool,
     ignores_case: bool,
+    limit: Option<Limit>,
+}
+
+/// A comparison with a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Limit {
+    wanted: &'static [Ordering],
+    number: Number,
+}
+
+impl Limit {
+    /// Reads `>5`, `>=5`, `<5`, `<=5`, `=5`.
+    fn parse(word: &str) -> Option<Self> {
+        const SIGNS: [(&str, &[Ordering]); 5] = [
+            (">=", &[Ordering::Greater, Ordering::Equal]),
+            ("<=", &[Ordering::Less, Ordering::Equal]),
+            (">", &[Ordering::Greater]),
+            ("<", &[Ordering::Less]),
+            ("=", &[Ordering::Equal]),
+        ];
+        let read = |(sign, wanted): &(&str, &'static [Ordering])| {
+            let number = Number::parse(word.strip_prefix(sign)?.as_bytes())?;
+            Some(Self { wanted, number })
+        };
+        SIGNS.iter().find_map(read)
+    }
+
+    /// Whether a cell is a number on the right side.
+    fn holds(&self, cell: &[u8]) -> bool {
+        Number::parse(cell)
+            .is_some_and(|number| self.wanted.contains(&number.compare(&self.number)))
+    }
 }
 
 impl Filter {
@@ -103,6 +145,7 @@ impl Term {
             column,
             negated,
             ignores_case,
+            limit: column.and_then(|_| Limit::parse(word)),
         })
     }
 }
@@ -110,6 +153,8 @@ impl Term {
 /// A filter made ready for many rows.
 pub(crate) struct Matcher<'f> {
     terms: Vec<(&'f Term, Finder<'f>)>,
+    /// Whether a word could be found across two cells.
+    has_comma: bool,
     lowered: Vec<u8>,
 }
 
@@ -118,6 +163,7 @@ impl<'f> Matcher<'f> {
     pub(crate) fn new(filter: &'f Filter) -> Self {
         let ready = |term: &'f Term| (term, Finder::new(term.word.as_bytes()));
         Self {
+            has_comma: filter.terms.iter().any(|term| term.word.contains(',')),
             terms: filter.terms.iter().map(ready).collect(),
             lowered: Vec::new(),
         }
@@ -125,10 +171,14 @@ impl<'f> Matcher<'f> {
 
     /// Whether the record, without its line end, is wanted.
     pub(crate) fn matches(&mut self, line: &[u8]) -> bool {
-        let plain = whole_row(line);
+        let plain = self.whole_row(line);
         let mut lowered_is_ready = false;
         for (term, finder) in &self.terms {
             let found = match term.column {
+                Some(column) if term.limit.is_some() => {
+                    let cell = field(line, column);
+                    term.limit.as_ref().is_some_and(|limit| limit.holds(&cell))
+                }
                 Some(column) if term.ignores_case => {
                     finder.find(&lower(&field(line, column))).is_some()
                 }
@@ -148,14 +198,14 @@ impl<'f> Matcher<'f> {
         }
         true
     }
-}
 
-/// The cells of a row, one after the other, parted by what no cell holds in practice.
-fn whole_row(line: &[u8]) -> Cow<'_, [u8]> {
-    if !line.contains(&b'"') {
-        return Cow::Borrowed(line);
+    /// The cells of a row, one after the other, parted by what no cell holds in practice.
+    fn whole_row<'l>(&self, line: &'l [u8]) -> Cow<'l, [u8]> {
+        if !self.has_comma && !line.contains(&b'"') {
+            return Cow::Borrowed(line);
+        }
+        Cow::Owned(fields(line).collect::<Vec<_>>().join(&0x1f))
     }
-    Cow::Owned(fields(line).collect::<Vec<_>>().join(&0x1f))
 }
 
 fn lower(bytes: &[u8]) -> Vec<u8> {
@@ -190,14 +240,24 @@ pub(crate) fn arrange(
         None => None,
     };
     let Some((column, descending)) = spec.sort else {
-        return Ok(wanted.map(Order));
+        return Ok(wanted.map(|rows| Order { rows, note: None }));
     };
-    let rows =
-        match sorted_as_numbers(source, index, column, descending, wanted.as_deref(), cancel)? {
-            Some(rows) => rows,
-            None => sorted_as_text(source, index, column, descending, wanted.as_deref(), cancel)?,
-        };
-    Ok(Some(Order(rows)))
+    let column = Column {
+        source,
+        index,
+        column,
+        descending,
+        wanted: wanted.as_deref(),
+        cancel,
+    };
+    let rows = match column.sorted_as_numbers(decimal, |a, b| a.cmp(b))? {
+        Some(rows) => Some(rows),
+        None => column.sorted_as_wide_numbers()?,
+    };
+    Ok(Some(match rows {
+        Some(rows) => Order { rows, note: None },
+        None => column.sorted_as_text()?,
+    }))
 }
 
 /// Rows that match, ascending.
@@ -218,85 +278,107 @@ pub(crate) fn matching(
     Ok(rows)
 }
 
-/// Shows the cells of one column of the wanted rows (ascending row numbers) to `each`.
-fn scan_column(
-    source: &Source,
-    index: &Index,
+/// One column of the wanted rows (ascending row numbers), to be sorted.
+struct Column<'c> {
+    source: &'c Source,
+    index: &'c Index,
     column: usize,
-    wanted: Option<&[u32]>,
-    cancel: &Cancel,
-    mut each: impl FnMut(u32, &[u8]) -> ControlFlow<()>,
-) -> io::Result<()> {
-    let mut next = 0;
-    scan(source, index, 0, cancel, |row, record| {
-        if let Some(wanted) = wanted {
-            if wanted.get(next) != Some(&row) {
+    descending: bool,
+    wanted: Option<&'c [u32]>,
+    cancel: &'c Cancel,
+}
+
+impl Column<'_> {
+    /// Shows every cell to `each`, until it breaks.
+    fn scan(&self, mut each: impl FnMut(u32, &[u8]) -> ControlFlow<()>) -> io::Result<()> {
+        let mut next = 0;
+        scan(self.source, self.index, 0, self.cancel, |row, record| {
+            if let Some(wanted) = self.wanted {
+                if wanted.get(next) != Some(&row) {
+                    return ControlFlow::Continue(());
+                }
+                next += 1;
+            }
+            each(row, &field(trimmed(record), self.column))
+        })
+    }
+
+    /// Order by value when `read` takes every cell that is not empty; `None` otherwise. Empty cells come last.
+    fn sorted_as_numbers<N>(
+        &self,
+        mut read: impl FnMut(&[u8]) -> Option<N>,
+        compare: impl Fn(&N, &N) -> Ordering,
+    ) -> io::Result<Option<Vec<u32>>> {
+        let (mut keyed, mut empty, mut numeric) = (Vec::new(), Vec::new(), true);
+        self.scan(|row, cell| {
+            match read(cell) {
+                Some(value) => keyed.push((value, row)),
+                None if cell.is_empty() => empty.push(row),
+                None => {
+                    numeric = false;
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        if !numeric || keyed.is_empty() {
+            return Ok(None);
+        }
+        keyed.sort_unstable_by(|a, b| {
+            directed(compare(&a.0, &b.0), self.descending).then(a.1.cmp(&b.1))
+        });
+        Ok(Some(
+            keyed.into_iter().map(|(_, row)| row).chain(empty).collect(),
+        ))
+    }
+
+    /// The same for numbers with an exponent, of many digits, or all of them in percent.
+    fn sorted_as_wide_numbers(&self) -> io::Result<Option<Vec<u32>>> {
+        let mut percent = None;
+        let read = |cell: &[u8]| {
+            let number = Number::parse(cell)?;
+            let unit = *percent.get_or_insert(number.is_percent());
+            (unit == number.is_percent()).then_some(number)
+        };
+        self.sorted_as_numbers(read, Number::compare)
+    }
+
+    /// Order by bytes of the text; empty cells come last. Says so where it looks like a column of numbers.
+    fn sorted_as_text(&self) -> io::Result<Order> {
+        let (mut arena, mut keyed, mut empty) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut numbers, mut odd) = (0, None);
+        self.scan(|row, cell| {
+            if cell.is_empty() {
+                empty.push(row);
                 return ControlFlow::Continue(());
             }
-            next += 1;
-        }
-        each(row, &field(trimmed(record), column))
-    })
-}
-
-/// Order by value when every cell that is not empty is a number; `None` otherwise. Empty cells come last.
-fn sorted_as_numbers(
-    source: &Source,
-    index: &Index,
-    column: usize,
-    descending: bool,
-    wanted: Option<&[u32]>,
-    cancel: &Cancel,
-) -> io::Result<Option<Vec<u32>>> {
-    let (mut keyed, mut empty, mut numeric) = (Vec::new(), Vec::new(), true);
-    scan_column(source, index, column, wanted, cancel, |row, cell| {
-        match decimal(cell) {
-            Some(value) => keyed.push((value, row)),
-            None if cell.is_empty() => empty.push(row),
-            None => {
-                numeric = false;
-                return ControlFlow::Break(());
+            if Number::parse(cell).is_some() {
+                numbers += 1;
+            } else if odd.is_none() {
+                let head = &cell[..cell.len().min(40)];
+                odd = Some((row, String::from_utf8_lossy(head).into_owned()));
             }
-        }
-        ControlFlow::Continue(())
-    })?;
-    if !numeric || keyed.is_empty() {
-        return Ok(None);
-    }
-    keyed.sort_unstable_by(|a, b| directed(a.0.cmp(&b.0), descending).then(a.1.cmp(&b.1)));
-    Ok(Some(
-        keyed.into_iter().map(|(_, row)| row).chain(empty).collect(),
-    ))
-}
-
-/// Order by bytes of the text; empty cells come last.
-fn sorted_as_text(
-    source: &Source,
-    index: &Index,
-    column: usize,
-    descending: bool,
-    wanted: Option<&[u32]>,
-    cancel: &Cancel,
-) -> io::Result<Vec<u32>> {
-    let (mut arena, mut keyed, mut empty) = (Vec::new(), Vec::new(), Vec::new());
-    scan_column(source, index, column, wanted, cancel, |row, cell| {
-        if cell.is_empty() {
-            empty.push(row);
-        } else {
             let start = arena.len();
             arena.extend_from_slice(cell);
             keyed.push((start, arena.len(), row));
-        }
-        ControlFlow::Continue(())
-    })?;
-    keyed.sort_unstable_by(|a, b| {
-        directed(arena[a.0..a.1].cmp(&arena[b.0..b.1]), descending).then(a.2.cmp(&b.2))
-    });
-    Ok(keyed
-        .into_iter()
-        .map(|(_, _, row)| row)
-        .chain(empty)
-        .collect())
+            ControlFlow::Continue(())
+        })?;
+        keyed.sort_unstable_by(|a, b| {
+            directed(arena[a.0..a.1].cmp(&arena[b.0..b.1]), self.descending).then(a.2.cmp(&b.2))
+        });
+        let note = (numbers * 2 > keyed.len()).then(|| match odd {
+            Some((row, cell)) => format!(
+                "sorted as text: '{cell}' in row {} is no number",
+                u64::from(row) + 1
+            ),
+            None => "sorted as text: some numbers are in percent and some are not".to_owned(),
+        });
+        let rows = keyed.into_iter().map(|(_, _, row)| row).chain(empty);
+        Ok(Order {
+            rows: rows.collect(),
+            note,
+        })
+    }
 }
 
 fn directed(order: Ordering, descending: bool) -> Ordering {
@@ -351,7 +433,7 @@ mod tests {
         };
         arrange(&source, &index, &spec, &Cancel::default())
             .unwrap()
-            .map(|order| order.0)
+            .map(|order| order.rows)
     }
 
     #[test]
@@ -374,6 +456,57 @@ mod tests {
             ordered("n\n10\n9\nten\n", Some((0, false)), ""),
             Some(vec![0, 1, 2])
         );
+    }
+
+    #[test]
+    fn percent_and_exponents_sort_by_value_and_text_among_numbers_is_told() {
+        assert_eq!(
+            ordered("p\n10%\n9%\n\n100.5%\n", Some((0, false)), ""),
+            Some(vec![1, 0, 3, 2])
+        );
+        assert_eq!(
+            ordered("x\n1e3\n5\n2.5E-7\n-1e300\n", Some((0, true)), ""),
+            Some(vec![0, 1, 2, 3])
+        );
+        let note = |text: &str| {
+            let (_file, source, index) = table(text);
+            let spec = OrderSpec {
+                sort: Some((0, false)),
+                filter: None,
+            };
+            let order = arrange(&source, &index, &spec, &Cancel::default()).unwrap();
+            order.unwrap().note
+        };
+        assert_eq!(
+            note("n\nn/a\n10\n9\n").unwrap(),
+            "sorted as text: 'n/a' in row 1 is no number"
+        );
+        assert_eq!(
+            note("n\n1%\n1\n").unwrap(),
+            "sorted as text: some numbers are in percent and some are not"
+        );
+        assert_eq!(note("n\nb\na\n10\n"), None);
+        assert_eq!(note("n\n1\n2\n"), None);
+    }
+
+    #[test]
+    fn a_word_is_found_within_one_cell_only() {
+        let text = "a,b\n1,5\n\"1,5\",2\n11,55\n";
+        assert_eq!(ordered(text, None, "1,5"), Some(vec![1]));
+        assert_eq!(ordered(text, None, "!1,5"), Some(vec![0, 2]));
+        assert_eq!(ordered(text, None, "a:1,5"), Some(vec![1]));
+    }
+
+    #[test]
+    fn numbers_can_be_compared_with() {
+        let text = "clicks,rate\n99990,5%\n99991,7%\n,12%\n1e5,n/a\nmany,0.5%\n";
+        assert_eq!(ordered(text, None, "clicks:>99990"), Some(vec![1, 3]));
+        assert_eq!(ordered(text, None, "clicks:>=99990"), Some(vec![0, 1, 3]));
+        assert_eq!(ordered(text, None, "!clicks:>99990"), Some(vec![0, 2, 4]));
+        assert_eq!(ordered(text, None, "clicks:=100000"), Some(vec![3]));
+        assert_eq!(ordered(text, None, "rate:<7 rate:>0.5"), Some(vec![0]));
+        assert_eq!(ordered(text, None, "rate:<=7%"), Some(vec![0, 1, 4]));
+        assert_eq!(ordered(text, None, "clicks:>many"), Some(vec![]));
     }
 
     #[test]

@@ -1,21 +1,26 @@
 //! "Export what I see": the rows and columns on the screen, whole, into a file.
 
 use std::{
+    collections::BTreeSet,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
 use super::{
-    BLOCK, Cancel, Index, Order, Record, Source, cancelled, is_cancelled, source::read_block,
+    BLOCK, Cancel, Index, Order, Source, cancelled, is_cancelled,
+    source::{RowReader, row_at},
 };
-use crate::pipeline::text::for_terminal;
+use crate::pipeline::{
+    records::{is_null, line_end, member_names, raw_fields, text_of, trimmed},
+    text::for_terminal,
+};
 
 /// Formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExportFormat {
-    /// RFC 4180.
+    /// The report's own bytes: its quotes, its line ends, what is null and what is empty.
     Csv,
-    /// An array of objects of strings.
+    /// An array of objects of strings and nulls.
     Json,
     /// A table for a chat or a ticket.
     Markdown,
@@ -41,7 +46,7 @@ pub(crate) fn export(
     source: &Source,
     index: &Index,
     order: Option<&Order>,
-    columns: &[usize],
+    hidden: &BTreeSet<usize>,
     format: ExportFormat,
     target: (&Path, &str),
     cancel: &Cancel,
@@ -49,27 +54,19 @@ pub(crate) fn export(
     let (folder, file_name) = target;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     let total = order.map_or(index.rows(), Order::len);
-    let header: Vec<&str> = columns
-        .iter()
-        .map(|column| source.header().get(*column).map_or("", String::as_str))
-        .collect();
     {
-        let mut writer = BufWriter::with_capacity(1 << 18, file.as_file_mut());
-        write_start(&mut writer, format, &header)?;
-        let mut written = 0_u64;
-        for block in 0..total.div_ceil(BLOCK) {
-            if is_cancelled(cancel) {
+        let writer = BufWriter::with_capacity(1 << 18, file.as_file_mut());
+        let mut exporter = Exporter::start(writer, format, source, hidden)?;
+        let mut reader = RowReader::new(source, index);
+        for position in 0..total {
+            if position % BLOCK == 0 && is_cancelled(cancel) {
                 return Err(cancelled());
             }
-            for record in read_block(source, index, order, block)? {
-                write_record(&mut writer, format, &header, columns, &record, written == 0)?;
-                written += 1;
+            if let Some(row) = row_at(order, position) {
+                exporter.row(reader.bytes_of(row)?)?;
             }
         }
-        if format == ExportFormat::Json {
-            writer.write_all(b"\n]\n")?;
-        }
-        writer.flush()?;
+        exporter.end()?;
     }
     Ok((persist(file, folder, file_name, format)?, total as u64))
 }
@@ -100,59 +97,134 @@ fn persist(
     ))
 }
 
-fn write_start(writer: &mut impl Write, format: ExportFormat, header: &[&str]) -> io::Result<()> {
-    match format {
-        ExportFormat::Csv => write_csv(writer, header.iter().copied()),
-        ExportFormat::Json => writer.write_all(b"["),
-        ExportFormat::Markdown => {
-            write_markdown(writer, header.iter().copied())?;
-            writeln!(writer, "|{}", " --- |".repeat(header.len()))
-        }
-    }
-}
-
-fn write_record(
-    writer: &mut impl Write,
+/// Writes rows as they come.
+struct Exporter<'e, W: Write> {
+    writer: W,
     format: ExportFormat,
-    header: &[&str],
-    columns: &[usize],
-    record: &Record,
-    first: bool,
-) -> io::Result<()> {
-    let cells = columns
-        .iter()
-        .map(|column| record.cells.get(*column).map_or("", |cell| &**cell));
-    match format {
-        ExportFormat::Csv => write_csv(writer, cells),
-        ExportFormat::Markdown => write_markdown(writer, cells),
-        ExportFormat::Json => {
-            writer.write_all(if first { b"\n  {" } else { b",\n  {" })?;
-            for (position, (title, cell)) in header.iter().zip(cells).enumerate() {
-                let comma = if position == 0 { "" } else { ", " };
-                write!(
-                    writer,
-                    "{comma}{}: {}",
-                    serde_json::json!(title),
-                    serde_json::json!(cell)
-                )?;
-            }
-            writer.write_all(b"}")
-        }
-    }
+    header: &'e [String],
+    hidden: &'e BTreeSet<usize>,
+    names: Vec<String>,
+    /// The line end of a row that has none because it was the file's last.
+    ends_with: Vec<u8>,
+    lacks_end: bool,
+    written: u64,
 }
 
-fn write_csv<'c>(writer: &mut impl Write, cells: impl Iterator<Item = &'c str>) -> io::Result<()> {
-    for (position, cell) in cells.enumerate() {
-        if position > 0 {
-            writer.write_all(b",")?;
+impl<'e, W: Write> Exporter<'e, W> {
+    fn start(
+        mut writer: W,
+        format: ExportFormat,
+        source: &'e Source,
+        hidden: &'e BTreeSet<usize>,
+    ) -> io::Result<Self> {
+        let header = source.header();
+        let end = line_end(source.header_bytes());
+        let mut exporter = match format {
+            ExportFormat::Json => {
+                writer.write_all(b"[")?;
+                Self::new(writer, format, header, hidden)
+            }
+            ExportFormat::Csv => Self::new(writer, format, header, hidden),
+            ExportFormat::Markdown => {
+                let shown = (0..header.len()).filter(|column| !hidden.contains(column));
+                write_markdown(&mut writer, shown.clone().map(|column| &*header[column]))?;
+                writeln!(writer, "|{}", " --- |".repeat(shown.count()))?;
+                Self::new(writer, format, header, hidden)
+            }
+        };
+        if !end.is_empty() {
+            exporter.ends_with = end.to_vec();
         }
-        if cell.contains([',', '"', '\n', '\r']) {
-            write!(writer, "\"{}\"", cell.replace('"', "\"\""))?;
-        } else {
-            writer.write_all(cell.as_bytes())?;
+        if format == ExportFormat::Csv {
+            exporter.csv(source.header_bytes())?;
+        }
+        Ok(exporter)
+    }
+
+    fn new(
+        writer: W,
+        format: ExportFormat,
+        header: &'e [String],
+        hidden: &'e BTreeSet<usize>,
+    ) -> Self {
+        Self {
+            writer,
+            format,
+            header,
+            hidden,
+            names: member_names(header, header.len()),
+            ends_with: b"\n".to_vec(),
+            lacks_end: false,
+            written: 0,
         }
     }
-    writer.write_all(b"\r\n")
+
+    fn row(&mut self, record: &[u8]) -> io::Result<()> {
+        match self.format {
+            ExportFormat::Csv => self.csv(record)?,
+            ExportFormat::Json => self.json(trimmed(record))?,
+            ExportFormat::Markdown => {
+                let texts: Vec<String> = raw_fields(trimmed(record))
+                    .enumerate()
+                    .filter(|(column, _)| !self.hidden.contains(column))
+                    .map(|(_, raw)| String::from_utf8_lossy(&text_of(raw)).into_owned())
+                    .collect();
+                write_markdown(&mut self.writer, texts.iter().map(String::as_str))?;
+            }
+        }
+        self.written += 1;
+        Ok(())
+    }
+
+    /// The bytes of the record, without the cells of hidden columns.
+    fn csv(&mut self, record: &[u8]) -> io::Result<()> {
+        if std::mem::take(&mut self.lacks_end) {
+            self.writer.write_all(&self.ends_with)?;
+        }
+        let (line, end) = (trimmed(record), line_end(record));
+        if self.hidden.is_empty() {
+            self.writer.write_all(line)?;
+        } else {
+            let cells: Vec<&[u8]> = raw_fields(line)
+                .enumerate()
+                .filter(|(column, _)| !self.hidden.contains(column))
+                .map(|(_, raw)| raw)
+                .collect();
+            match cells.as_slice() {
+                // A line of one null would be an empty line, which readers skip; reports write it so too.
+                [b""] => self.writer.write_all(b"\"\"")?,
+                cells => self.writer.write_all(&cells.join(&b','))?,
+            }
+        }
+        self.lacks_end = end.is_empty();
+        self.writer.write_all(end)
+    }
+
+    fn json(&mut self, line: &[u8]) -> io::Result<()> {
+        let cells: Vec<&[u8]> = raw_fields(line).collect();
+        if cells.len() > self.names.len() {
+            self.names = member_names(self.header, cells.len());
+        }
+        let mut object = serde_json::Map::new();
+        for (column, name) in self.names.iter().enumerate() {
+            let known = column < self.header.len() || column < cells.len();
+            if known && !self.hidden.contains(&column) {
+                let cell = cells.get(column).filter(|raw| !is_null(raw));
+                let text = cell.map(|raw| String::from_utf8_lossy(&text_of(raw)).into_owned());
+                object.insert(name.clone(), text.into());
+            }
+        }
+        let comma = if self.written == 0 { "" } else { "," };
+        write!(self.writer, "{comma}\n  ")?;
+        serde_json::to_writer(&mut self.writer, &object).map_err(io::Error::from)
+    }
+
+    fn end(mut self) -> io::Result<()> {
+        if self.format == ExportFormat::Json {
+            self.writer.write_all(b"\n]\n")?;
+        }
+        self.writer.flush()
+    }
 }
 
 fn write_markdown<'c>(
@@ -173,19 +245,24 @@ fn write_markdown<'c>(
 mod tests {
     use super::*;
 
-    fn exported(format: ExportFormat) -> (String, PathBuf) {
+    fn exported_as(
+        text: &str,
+        order: Option<Vec<u32>>,
+        hidden: &[usize],
+        format: ExportFormat,
+    ) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("in.csv");
-        std::fs::write(&path, "a,b,c\n1,\"x, \"\"y\"\"\n|z\",3\n4,5\n").unwrap();
+        std::fs::write(&path, text).unwrap();
         let source = Source::open(&path, "in").unwrap();
         let index = Index::build(&source, &Cancel::default(), |_| {}).unwrap();
-        let order = Order::of(vec![1, 0]);
+        let order = order.map(Order::of);
         let run = || {
             export(
                 &source,
                 &index,
-                Some(&order),
-                &[1, 2],
+                order.as_ref(),
+                &hidden.iter().copied().collect(),
                 format,
                 (folder.path(), "out"),
                 &Cancel::default(),
@@ -193,27 +270,64 @@ mod tests {
             .unwrap()
         };
         let (path, rows) = run();
-        assert_eq!(rows, 2);
+        assert_eq!(rows, order.as_ref().map_or(index.rows(), Order::len) as u64);
         let (second, _) = run();
         assert_ne!(second, path, "an export never replaces a file");
-        (std::fs::read_to_string(&path).unwrap(), second)
+        assert!(second.to_str().unwrap().contains("out-2."));
+        std::fs::read_to_string(&path).unwrap()
+    }
+
+    const ODD: &str = "a,b,c\n1,\"x, \"\"y\"\"\n|z\",3\n\"4\",\"\",\n,5,6,seven\n";
+
+    #[test]
+    fn csv_is_the_reports_bytes() {
+        for text in [
+            ODD,
+            "a,b\r\n1,\"\"\r\n,2\r\n",
+            "\u{feff}a\n\n\"\"\nlast",
+            "a,b\rx,\r",
+        ] {
+            assert_eq!(exported_as(text, None, &[], ExportFormat::Csv), text);
+        }
+        assert_eq!(
+            exported_as(ODD, Some(vec![2, 1]), &[], ExportFormat::Csv),
+            "a,b,c\n,5,6,seven\n\"4\",\"\",\n"
+        );
+        assert_eq!(
+            exported_as(ODD, Some(vec![1, 0, 2]), &[0], ExportFormat::Csv),
+            "b,c\n\"\",\n\"x, \"\"y\"\"\n|z\",3\n5,6,seven\n"
+        );
+        assert_eq!(
+            exported_as("a\n1\n2", Some(vec![1, 0]), &[], ExportFormat::Csv),
+            "a\n2\n1\n",
+            "a row without a line end gets one when others follow"
+        );
+        assert_eq!(
+            exported_as("a,b\n1,\n", None, &[0], ExportFormat::Csv),
+            "b\n\"\"\n"
+        );
     }
 
     #[test]
-    fn rows_and_columns_as_shown() {
-        let (csv, second) = exported(ExportFormat::Csv);
-        assert_eq!(csv, "b,c\r\n5,\r\n\"x, \"\"y\"\"\n|z\",3\r\n");
-        assert!(second.ends_with("out-2.csv"));
-        let (json, _) = exported(ExportFormat::Json);
+    fn json_and_markdown_hold_every_cell() {
+        let json = exported_as(ODD, Some(vec![1, 0, 2]), &[0], ExportFormat::Json);
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(
             value,
-            serde_json::json!([{"b": "5", "c": ""}, {"b": "x, \"y\"\n|z", "c": "3"}])
+            serde_json::json!([
+                {"b": "", "c": null},
+                {"b": "x, \"y\"\n|z", "c": "3"},
+                {"b": "5", "c": "6", "(column 4)": "seven"},
+            ])
         );
-        let (markdown, _) = exported(ExportFormat::Markdown);
+        let twice = exported_as("id,id\n1,2\n", None, &[], ExportFormat::Json);
         assert_eq!(
-            markdown,
-            "| b | c |\n| --- | --- |\n| 5 |  |\n| x, \"y\"␊\\|z | 3 |\n"
+            serde_json::from_str::<serde_json::Value>(&twice).unwrap(),
+            serde_json::json!([{"id": "1", "id_1": "2"}])
+        );
+        assert_eq!(
+            exported_as(ODD, Some(vec![1, 0]), &[0], ExportFormat::Markdown),
+            "| b | c |\n| --- | --- |\n|  |  |\n| x, \"y\"␊\\|z | 3 |\n"
         );
     }
 }

@@ -6,9 +6,9 @@ use super::{
     Cancel, Filter, Order,
     arrange::{Matcher, matching},
     index::{Index, scan},
-    record::trimmed,
     source::Source,
 };
+use crate::pipeline::records::trimmed;
 
 /// What to look for, from where.
 #[derive(Debug, Clone)]

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::{Cancel, cancelled, is_cancelled, record::Scanner, source::Source};
+use super::{Cancel, cancelled, is_cancelled, source::Source};
+use crate::pipeline::records::Scanner;
 
 /// Records between two remembered offsets. Ten million records cost 2.5 MB; a row costs one read of some kilobytes.
 pub(crate) const STEP: usize = 32;
@@ -67,7 +68,9 @@ impl Index {
             let mut offset = at;
             while let Some(end) = scanner.record_end(rest) {
                 offset += end as u64;
-                index.push(record_start, offset);
+                if source.is_row(&scanner) {
+                    index.push(record_start, offset);
+                }
                 record_start = offset;
                 rest = &rest[end..];
             }
@@ -80,7 +83,7 @@ impl Index {
                 progress(index.clone());
             }
         }
-        if record_start < at {
+        if record_start < at && source.is_row(&scanner) {
             index.push(record_start, at);
         }
         Ok(index)
@@ -128,6 +131,10 @@ pub(crate) fn scan(
         let full = held + read;
         while let Some(end) = scanner.record_end(&buffer[looked..full]) {
             let stop = looked + end;
+            if !source.is_row(&scanner) {
+                (begin, looked) = (stop, stop);
+                continue;
+            }
             if row >= from
                 && each(u32::try_from(row).unwrap_or(u32::MAX), &buffer[begin..stop]).is_break()
             {
@@ -137,7 +144,7 @@ pub(crate) fn scan(
             (begin, looked) = (stop, stop);
         }
         if read == 0 || at >= index.end() {
-            if begin < full && row >= from && row < index.rows() {
+            if begin < full && source.is_row(&scanner) && row >= from && row < index.rows() {
                 let _ = each(u32::try_from(row).unwrap_or(u32::MAX), &buffer[begin..full]);
             }
             return Ok(());
@@ -153,7 +160,10 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::console::table::{BLOCK, read_block, record::tests::by_csv_core};
+    use crate::{
+        console::table::{BLOCK, read_block},
+        pipeline::records::tests::by_csv_core,
+    };
 
     fn awkward(rows: usize) -> Vec<u8> {
         let mut text = b"\xef\xbb\xbfid,text,note\r\n".to_vec();

@@ -8,14 +8,15 @@ mod arrange;
 mod export;
 pub(crate) mod find;
 mod index;
+mod number;
 mod record;
 mod source;
 
 pub(crate) use arrange::{Filter, Order, OrderSpec, arrange};
 pub(crate) use export::{ExportFormat, export};
 pub(crate) use index::Index;
-pub(crate) use record::Record;
-pub(crate) use source::{Source, read_block};
+pub(crate) use record::{KEPT, Record};
+pub(crate) use source::{Source, read_block, read_cell};
 
 /// Rows read and kept together.
 pub(crate) const BLOCK: usize = 256;
@@ -36,7 +37,7 @@ pub(crate) fn cancelled() -> std::io::Error {
     )
 }
 
-/// Whether a cell is a plain decimal number.
+/// Whether a cell is a number.
 pub(crate) fn is_number(cell: &str) -> bool {
-    arrange::decimal(cell.as_bytes()).is_some()
+    number::Number::parse(cell.as_bytes()).is_some()
 }

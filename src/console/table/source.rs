@@ -9,8 +9,9 @@ use std::{
 use super::{
     BLOCK, Order,
     index::{Index, STEP},
-    record::{Record, Scanner, fields, trimmed},
+    record::Record,
 };
+use crate::pipeline::records::{BYTE_ORDER_MARK, Scanner, field, fields, trimmed};
 
 /// Bytes read when a file is opened: enough for the header and the first screen.
 const FIRST_READ: usize = 256 * 1024;
@@ -23,6 +24,7 @@ pub(crate) struct Source {
     file: File,
     length: u64,
     header: Vec<String>,
+    header_bytes: Vec<u8>,
     data_start: u64,
     first: Vec<Record>,
 }
@@ -38,33 +40,33 @@ impl Source {
         let mut head = vec![0; FIRST_READ.min(usize::try_from(length).unwrap_or(FIRST_READ))];
         let read = read_at(&file, &mut head, 0)?;
         head.truncate(read);
-        let mark = if head.starts_with(b"\xef\xbb\xbf") {
-            3
+        let mark = if head.starts_with(BYTE_ORDER_MARK) {
+            BYTE_ORDER_MARK.len()
         } else {
             0
         };
         let whole = read as u64 == length;
-        let mut records = split(&head[mark..], whole);
-        let (header, data_start) = match records.first() {
-            Some(range) => {
-                let cells = fields(trimmed(&head[mark + range.start..mark + range.end]));
-                (
-                    cells
-                        .map(|cell| String::from_utf8_lossy(&cell).into_owned())
-                        .collect(),
-                    mark + range.end,
-                )
-            }
-            None => (Vec::new(), mark),
+        // Empty lines before the header are none of the table.
+        let top = split(&head[mark..], whole, 0).into_iter().next();
+        let top = top.map_or(mark..mark, |range| mark + range.start..mark + range.end);
+        let line = trimmed(&head[top.clone()]);
+        let header: Vec<String> = match line {
+            [] => Vec::new(),
+            line => fields(line)
+                .map(|cell| String::from_utf8_lossy(&cell).into_owned())
+                .collect(),
         };
-        let data = records
-            .drain(1.min(records.len())..)
+        let header_bytes = [&head[..mark], &head[top.clone()]].concat();
+        let data_start = top.end;
+        let body = &head[data_start..];
+        let data = split(body, whole, header.len())
+            .into_iter()
             .take(BLOCK)
             .enumerate();
         let record = |(row, range): (usize, std::ops::Range<usize>)| {
             Record::parse(
                 u32::try_from(row).unwrap_or(u32::MAX),
-                trimmed(&head[mark + range.start..mark + range.end]),
+                trimmed(&body[range]),
             )
         };
         let first = data.map(record).collect();
@@ -74,6 +76,7 @@ impl Source {
             file,
             length,
             header,
+            header_bytes,
             data_start: data_start as u64,
             first,
         })
@@ -99,6 +102,17 @@ impl Source {
         &self.header
     }
 
+    /// The header as it stands in the file, with the mark before it and its line end.
+    pub(crate) fn header_bytes(&self) -> &[u8] {
+        &self.header_bytes
+    }
+
+    /// Whether the record whose end was found last is a row: an empty line is one only where rows are single
+    /// cells.
+    pub(crate) fn is_row(&self, scanner: &Scanner) -> bool {
+        self.header.len() == 1 || !scanner.was_blank()
+    }
+
     /// The first records, there before any index is.
     pub(crate) fn first(&self) -> &[Record] {
         &self.first
@@ -118,16 +132,19 @@ impl Source {
     }
 }
 
-/// The ranges of the records in `bytes`, line ends included; the last one only when it is whole.
-fn split(bytes: &[u8], whole: bool) -> Vec<std::ops::Range<usize>> {
+/// The ranges of the rows in `bytes`, line ends included, of a table with so many columns; the last one only
+/// when it is whole.
+fn split(bytes: &[u8], whole: bool, columns: usize) -> Vec<std::ops::Range<usize>> {
     let mut scanner = Scanner::default();
     let mut ranges = Vec::new();
     let mut at = 0;
     while let Some(end) = scanner.record_end(&bytes[at..]) {
-        ranges.push(at..at + end);
+        if columns == 1 || !scanner.was_blank() {
+            ranges.push(at..at + end);
+        }
         at += end;
     }
-    if whole && at < bytes.len() {
+    if whole && at < bytes.len() && (columns == 1 || !scanner.was_blank()) {
         ranges.push(at..bytes.len());
     }
     ranges
@@ -171,23 +188,38 @@ pub(crate) fn read_block(
 ) -> io::Result<Vec<Record>> {
     let total = order.map_or(index.rows(), Order::len);
     let rows = (block * BLOCK).min(total)..((block + 1) * BLOCK).min(total);
-    let mut reader = StepReader {
-        source,
-        index,
-        step: usize::MAX,
-        bytes: Vec::new(),
-        ranges: Vec::new(),
-    };
-    rows.filter_map(|position| match order {
+    let mut reader = RowReader::new(source, index);
+    rows.filter_map(|position| row_at(order, position))
+        .map(|row| Ok(Record::parse(row, trimmed(reader.bytes_of(row)?))))
+        .collect()
+}
+
+/// One cell, whole.
+///
+/// # Errors
+/// As [`read_block`].
+pub(crate) fn read_cell(
+    source: &Source,
+    index: &Index,
+    row: u32,
+    column: usize,
+) -> io::Result<String> {
+    let mut reader = RowReader::new(source, index);
+    let cell = field(trimmed(reader.bytes_of(row)?), column).into_owned();
+    Ok(String::from_utf8(cell)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+/// The row of the file at a position of the order.
+pub(crate) fn row_at(order: Option<&Order>, position: usize) -> Option<u32> {
+    match order {
         Some(order) => order.get(position),
         None => u32::try_from(position).ok(),
-    })
-    .map(|row| reader.record(row))
-    .collect()
+    }
 }
 
 /// Reads records through the index; the bytes between two checkpoints are kept, since neighbours are asked for together.
-struct StepReader<'s> {
+pub(crate) struct RowReader<'s> {
     source: &'s Source,
     index: &'s Index,
     step: usize,
@@ -195,8 +227,23 @@ struct StepReader<'s> {
     ranges: Vec<std::ops::Range<usize>>,
 }
 
-impl StepReader<'_> {
-    fn record(&mut self, row: u32) -> io::Result<Record> {
+impl<'s> RowReader<'s> {
+    /// A reader that has read nothing yet.
+    pub(crate) fn new(source: &'s Source, index: &'s Index) -> Self {
+        Self {
+            source,
+            index,
+            step: usize::MAX,
+            bytes: Vec::new(),
+            ranges: Vec::new(),
+        }
+    }
+
+    /// A row as it stands in the file, with its line end.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is no longer what was indexed.
+    pub(crate) fn bytes_of(&mut self, row: u32) -> io::Result<&[u8]> {
         let position = row as usize;
         if self.step != position / STEP {
             self.load(position / STEP)?;
@@ -208,7 +255,7 @@ impl StepReader<'_> {
                 "the file is shorter than it was when it was indexed",
             )
         })?;
-        Ok(Record::parse(row, trimmed(&self.bytes[range])))
+        Ok(&self.bytes[range])
     }
 
     fn load(&mut self, step: usize) -> io::Result<()> {
@@ -218,11 +265,11 @@ impl StepReader<'_> {
                 "the row lies beyond the index",
             ));
         };
-        self.bytes
-            .resize(usize::try_from(end - start).unwrap_or(usize::MAX), 0);
+        // Long rows are not kept beside the next ones.
+        self.bytes = vec![0; usize::try_from(end - start).unwrap_or(usize::MAX)];
         let read = self.source.read(&mut self.bytes, start)?;
         self.bytes.truncate(read);
-        self.ranges = split(&self.bytes, true);
+        self.ranges = split(&self.bytes, true, self.source.header().len());
         self.step = step;
         Ok(())
     }

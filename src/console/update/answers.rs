@@ -49,6 +49,9 @@ pub(super) fn answered(state: &mut State, answered: Answered, effects: &mut Vec<
             table::answered_index(state, &source, answer, whole, effects)
         }
         (Request::Rows(rows), Answer::Rows(answer)) => table::answered_rows(state, &rows, answer),
+        (Request::Cell(source, _, _, column), Answer::Cell(answer)) => {
+            table::answered_cell(state, &source, column, answer);
+        }
         (Request::Arrange(source, _, spec), Answer::Arranged(answer)) => {
             table::answered_order(state, &source, &spec, answer, effects)
         }

@@ -159,7 +159,11 @@ fn everywhere(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) {
         ActionId::Help => state.overlay = Some(Overlay::Help(Help::default())),
         ActionId::Palette => state.overlay = Some(Overlay::Palette(Palette::default())),
         ActionId::Find => state.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Find, ""))),
-        ActionId::Filter => state.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Filter, ""))),
+        ActionId::Filter => {
+            // What is filtered by now can be changed; an empty line takes it away.
+            let last = current_filter(state);
+            state.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Filter, &last)));
+        }
         ActionId::NextMatch => find(state, true, false, effects),
         ActionId::PreviousMatch => find(state, false, false, effects),
         ActionId::Redrive => dialogs::ask_redrive(state),
@@ -364,6 +368,22 @@ pub(crate) fn filter(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
         | Screen::Credentials
         | Screen::Activity => {}
     }
+}
+
+/// What the screen is filtered by now.
+fn current_filter(state: &State) -> String {
+    match state.screen {
+        Screen::Board => state.board.filter_text(),
+        Screen::Logs => state.logs.filter_text(),
+        Screen::Reports => state.reports.filter_text(),
+        Screen::Table => state.table.as_ref().map_or("", |table| table.filter_text()),
+        Screen::Run
+        | Screen::Sources
+        | Screen::Datamart
+        | Screen::Credentials
+        | Screen::Activity => "",
+    }
+    .to_owned()
 }
 
 fn moused(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) {

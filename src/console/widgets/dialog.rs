@@ -7,6 +7,7 @@ use ratatui::{
     style::Style,
 };
 
+pub(crate) use super::wrap::wrapped;
 use super::{
     input::Input,
     text::{Pen, put},
@@ -152,40 +153,6 @@ pub(crate) fn buttons(
     }
 }
 
-/// A text broken at spaces into lines of at most `columns` columns.
-pub(crate) fn wrapped(text: &str, columns: u16) -> Vec<String> {
-    let columns = usize::from(columns.max(1));
-    let mut lines = Vec::new();
-    for paragraph in text.lines() {
-        let mut line = String::new();
-        for word in paragraph.split(' ') {
-            let mut word = word.to_owned();
-            while super::text::width(&line)
-                + usize::from(!line.is_empty())
-                + super::text::width(&word)
-                > columns
-            {
-                if line.is_empty() {
-                    let cut = super::text::bytes_within(&word, columns);
-                    if cut == word.len() {
-                        break;
-                    }
-                    let rest = word.split_off(cut);
-                    lines.push(std::mem::replace(&mut word, rest));
-                } else {
-                    lines.push(std::mem::take(&mut line));
-                }
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(&word);
-        }
-        lines.push(line);
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,37 +178,5 @@ mod tests {
             Guard::opened(start).lets_through(start - SignedDuration::from_secs(5)),
             "a clock set back does not lock up"
         );
-    }
-
-    #[test]
-    fn text_wraps_at_spaces_and_cuts_what_has_none() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("a\n\nb", 7), ["a", "", "b"]);
-        assert!(
-            wrapped("unbreakable", 4)
-                .iter()
-                .all(|line| super::super::text::width(line) <= 4)
-        );
-        assert_eq!(wrapped("unbreakable", 4).concat(), "unbreakable");
-    }
-
-    #[test]
-    fn a_word_is_cut_between_its_clusters_whatever_it_holds() {
-        for word in [
-            "ends in…",
-            "…",
-            "日本語のことば",
-            "e\u{301}e\u{301}e\u{301}",
-            "a\u{7}b\u{1b}[31mc",
-            "👩‍👩‍👧‍👦👩‍👩‍👧‍👦",
-        ] {
-            for columns in 0..5 {
-                assert_eq!(
-                    wrapped(word, columns).concat().replace(' ', ""),
-                    word.replace(' ', ""),
-                    "{word:?} in {columns}"
-                );
-            }
-        }
     }
 }

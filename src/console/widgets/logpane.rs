@@ -4,8 +4,8 @@ use jiff::tz::TimeZone;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::{
-    dialog::wrapped,
-    text::{Pen, put, tint, width},
+    text::{Pen, head_of, put, tint, width},
+    wrap,
 };
 use crate::{
     console::{format, theme::Theme},
@@ -30,14 +30,24 @@ pub(crate) struct Look<'l> {
     pub(crate) highlight: Option<&'l str>,
 }
 
+/// A level as it is shown and found.
+pub(crate) fn level_word(level: Level) -> &'static str {
+    match level {
+        Level::Error => "ERROR",
+        Level::Warn => "WARN",
+        Level::Info => "info",
+        Level::Debug => "debug",
+    }
+}
+
 /// Word and style of a level.
 pub(crate) fn level_mark(theme: &Theme, level: Level) -> (&'static str, Style) {
-    match level {
-        Level::Error => ("ERROR", theme.bad),
-        Level::Warn => ("WARN", theme.warn),
-        Level::Info => ("info", theme.muted),
-        Level::Debug => ("debug", theme.muted),
-    }
+    let style = match level {
+        Level::Error => theme.bad,
+        Level::Warn => theme.warn,
+        Level::Info | Level::Debug => theme.muted,
+    };
+    (level_word(level), style)
 }
 
 /// Columns before the message.
@@ -45,13 +55,15 @@ fn margin(look: &Look<'_>) -> u16 {
     12 + 1 + 5 + 1 + if look.stages { 21 } else { 0 } + 1
 }
 
-/// Text lines that a log line takes on a pane this wide.
-pub(crate) fn height(line: &LogLine, columns: u16, look: &Look<'_>) -> u16 {
+/// Text lines that a log line takes on a pane of this size; more than it holds are not counted.
+pub(crate) fn height(line: &LogLine, pane: Rect, look: &Look<'_>) -> u16 {
     if !look.wrap {
         return 1;
     }
-    let room = columns.saturating_sub(margin(look)).max(10);
-    u16::try_from(wrapped(&line.message, room).len().max(1)).unwrap_or(u16::MAX)
+    let room = pane.width.saturating_sub(margin(look)).max(10);
+    let most = usize::from(pane.height) + 1;
+    let counted = wrap::lines(&line.message, room).take(most).count();
+    u16::try_from(counted.max(1)).unwrap_or(u16::MAX)
 }
 
 /// Draws a log line at `row` of the pane; returns the rows it took.
@@ -79,13 +91,15 @@ pub(crate) fn draw(
     } else {
         style
     };
-    let lines = if look.wrap {
-        wrapped(&line.message, room.max(10))
+    // No more of a long message is looked at than the pane can show.
+    let lines: Vec<&str> = if look.wrap {
+        let left = usize::from(area.height.saturating_sub(row));
+        wrap::lines(&line.message, room.max(10)).take(left).collect()
     } else {
-        vec![skip(&line.message, look.offset).to_owned()]
+        vec![skip(&line.message, look.offset)]
     };
     let mut used = 0;
-    for text in &lines {
+    for text in lines {
         if row + used >= area.height {
             break;
         }
@@ -131,6 +145,7 @@ fn highlight(
     if wanted.is_empty() {
         return;
     }
+    let text = head_of(text, room.into());
     let lowered = text.to_lowercase();
     if lowered.len() != text.len() {
         return;

@@ -12,3 +12,4 @@ pub(crate) mod secret;
 pub(crate) mod text;
 pub(crate) mod timeline;
 pub(crate) mod toast;
+pub(crate) mod wrap;

@@ -6,18 +6,13 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+pub(crate) use crate::pipeline::text::columns as width;
 use crate::pipeline::text::for_terminal;
 
-/// Columns a text takes on a terminal, measured as it will be drawn.
-pub(crate) fn width(text: &str) -> usize {
-    if text.is_ascii() {
-        text.len()
-    } else {
-        for_terminal(text)
-            .graphemes(true)
-            .map(UnicodeWidthStr::width)
-            .sum()
-    }
+/// Columns a text takes, or `most` where it takes more: a text of megabytes is not walked to its end.
+pub(crate) fn width_within(text: &str, most: u16) -> u16 {
+    let head = head_of(text, most.into());
+    u16::try_from(width(head)).map_or(most, |wide| wide.min(most))
 }
 
 /// A text without steering characters, cut to `columns` with an ellipsis when it is longer.
@@ -47,7 +42,7 @@ pub(crate) fn fit(text: &str, columns: usize) -> Cow<'_, str> {
 }
 
 /// Enough of the beginning to fill `columns`: every cell can hold several code points of a cluster.
-fn head_of(text: &str, columns: usize) -> &str {
+pub(crate) fn head_of(text: &str, columns: usize) -> &str {
     let most = columns.saturating_mul(32).saturating_add(256);
     if text.len() <= most {
         return text;
@@ -57,20 +52,6 @@ fn head_of(text: &str, columns: usize) -> &str {
         .find(|index| text.is_char_boundary(*index))
         .unwrap_or(0);
     &text[..end]
-}
-
-/// Bytes of the longest beginning of `text` that `columns` columns hold; at least one cluster, however wide.
-pub(crate) fn bytes_within(text: &str, columns: usize) -> usize {
-    let mut used = 0;
-    let mut bytes = 0;
-    for grapheme in text.graphemes(true) {
-        used += width(grapheme);
-        if bytes > 0 && used > columns {
-            break;
-        }
-        bytes += grapheme.len();
-    }
-    bytes
 }
 
 /// Draws `text` at (`x`, `y`) in at most `columns` columns; returns the columns used.
@@ -165,7 +146,7 @@ impl<'b> Pen<'b> {
     /// Writes a text at the right end of `columns` columns.
     pub(crate) fn cell_right(mut self, text: &str, columns: u16, style: Style) -> Self {
         let columns = columns.min(self.left());
-        let used = u16::try_from(width(text)).unwrap_or(u16::MAX).min(columns);
+        let used = width_within(text, columns);
         put(
             self.buffer,
             self.x + columns - used,
@@ -186,7 +167,7 @@ impl<'b> Pen<'b> {
 
     /// Writes a text at the right end of the row if it fits, and takes its columns away from what is left.
     pub(crate) fn right(mut self, text: &str, style: Style) -> Self {
-        let wide = u16::try_from(width(text)).unwrap_or(u16::MAX);
+        let wide = width_within(text, self.left());
         if wide < self.left() {
             self.right -= wide;
             put(self.buffer, self.right, self.y, wide, text, style);

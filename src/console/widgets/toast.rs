@@ -3,8 +3,8 @@
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{
-    dialog::wrapped,
     text::{put, width},
+    wrap::lines,
 };
 use crate::console::state::{State, Tone};
 
@@ -17,13 +17,10 @@ pub(crate) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
             Tone::Info => ("·", theme.selection),
             Tone::Problem => ("!", theme.selection.patch(theme.bad)),
         };
-        for line in wrapped(
-            &format!("{mark} {}", toast.text),
-            area.width.saturating_sub(6).min(100),
-        )
-        .iter()
-        .rev()
-        {
+        let text = format!("{mark} {}", toast.text);
+        let columns = area.width.saturating_sub(6).min(100);
+        let shown: Vec<&str> = lines(&text, columns).take(area.height.into()).collect();
+        for line in shown.iter().rev() {
             if y <= area.y {
                 return;
             }

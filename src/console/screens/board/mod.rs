@@ -111,6 +111,11 @@ impl BoardState {
         self.answer.due(every)
     }
 
+    /// What the executions are filtered by.
+    pub(crate) fn filter_text(&self) -> &str {
+        &self.filter
+    }
+
     /// Whether rows are hidden by a filter.
     pub(crate) fn has_filter(&self) -> bool {
         !self.filter.is_empty()

@@ -201,7 +201,7 @@ fn export(state: &mut State, format: ExportFormat, effects: &mut Vec<Effect>) {
     let Some(table) = &state.table else {
         return;
     };
-    let Some((source, index, order, columns)) = table.seen() else {
+    let Some((source, index, order, hidden)) = table.seen() else {
         return;
     };
     let stem = table.name.as_ref().trim_end_matches(".csv");
@@ -217,7 +217,7 @@ fn export(state: &mut State, format: ExportFormat, effects: &mut Vec<Effect>) {
         .collect();
     let request = ExportRequest {
         format,
-        columns,
+        hidden,
         file_name: format!("{safe}-seen"),
     };
     state.toast("exporting …", Tone::Info);

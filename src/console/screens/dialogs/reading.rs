@@ -13,16 +13,18 @@ use crate::console::{
     screens::overlay::Overlay,
     state::State,
     widgets::{
-        dialog::{centred, frame, wrapped},
+        dialog::{centred, frame},
         text::Pen,
+        wrap::{above, lines, lines_from},
     },
 };
 
-/// A text to read.
+/// A text to read, of any length: what is shown is found from where it starts, without its beginning.
 #[derive(Debug, Clone)]
 pub(crate) struct TextView {
     title: String,
     text: String,
+    /// The byte at which the first line shown starts.
     top: usize,
 }
 
@@ -89,7 +91,7 @@ pub(in crate::console::screens) fn text_key(
     effects: &mut Vec<Effect>,
 ) {
     let area = text_area(state);
-    let lines = wrapped(&text.text, area.width.saturating_sub(4)).len();
+    let columns = area.width.saturating_sub(4);
     let page = usize::from(area.height.saturating_sub(3)).max(1);
     let action = actions::for_key(state, key).map(|action| action.id);
     text.top = match action {
@@ -99,16 +101,29 @@ pub(in crate::console::screens) fn text_key(
             state.ask_anew(Request::Copy(text.text), effects);
             return;
         }
-        Some(ActionId::Down) => text.top + 1,
-        Some(ActionId::Up) => text.top.saturating_sub(1),
-        Some(ActionId::PageDown) => text.top + page,
-        Some(ActionId::PageUp) => text.top.saturating_sub(page),
+        Some(ActionId::Down) => text.below(columns, 1, page),
+        Some(ActionId::Up) => above(&text.text, text.top, columns, 1),
+        Some(ActionId::PageDown) => text.below(columns, page, page),
+        Some(ActionId::PageUp) => above(&text.text, text.top, columns, page),
         Some(ActionId::Top) => 0,
-        Some(ActionId::Bottom) => lines,
+        Some(ActionId::Bottom) => above(&text.text, text.text.len(), columns, page),
         _ => text.top,
-    }
-    .min(lines.saturating_sub(page));
+    };
     state.overlay = Some(Overlay::Text(text));
+}
+
+impl TextView {
+    /// Where the line starts that is `count` lines further down; the last page stays full.
+    fn below(&self, columns: u16, count: usize, page: usize) -> usize {
+        let mut down = lines_from(&self.text, self.top, columns);
+        down.by_ref().take(count).for_each(drop);
+        let top = down.at();
+        if down.take(page).count() == page {
+            top
+        } else {
+            above(&self.text, self.text.len(), columns, page).max(self.top)
+        }
+    }
 }
 
 /// Draws a text.
@@ -119,8 +134,9 @@ pub(in crate::console::screens) fn view_text(
 ) -> Option<Position> {
     let theme = &state.theme;
     let area = text_area(state);
-    let lines = wrapped(&text.text, area.width.saturating_sub(4));
-    let needed = u16::try_from(lines.len())
+    let columns = area.width.saturating_sub(4);
+    let most = usize::from(area.height);
+    let needed = u16::try_from(lines(&text.text, columns).take(most).count())
         .unwrap_or(u16::MAX)
         .saturating_add(3)
         .max(5);
@@ -131,9 +147,7 @@ pub(in crate::console::screens) fn view_text(
         theme.accent,
         theme,
     );
-    for (row, line) in lines
-        .iter()
-        .skip(text.top)
+    for (row, line) in lines_from(&text.text, text.top, columns)
         .take(usize::from(inside.height.saturating_sub(1)))
         .enumerate()
     {

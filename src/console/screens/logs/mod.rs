@@ -49,6 +49,11 @@ impl LogsState {
         self.lines.get(*self.shown.get(position)? as usize)
     }
 
+    /// What the lines are filtered by.
+    pub(crate) fn filter_text(&self) -> &str {
+        &self.filter
+    }
+
     /// The line under the cursor.
     pub(crate) fn selected(&self) -> Option<&LogLine> {
         self.at(self.cursor.selected())
@@ -73,7 +78,7 @@ impl LogsState {
         if self.filter.is_empty() {
             return true;
         }
-        let text = format!("{} {}", line.stage, line.message).to_lowercase();
+        let text = words_of(line);
         self.filter
             .split_whitespace()
             .all(|word| match word.strip_prefix('!') {
@@ -142,6 +147,12 @@ pub(crate) fn has_attempts(state: &State) -> Result<(), Reason> {
     } else {
         Err("there was one attempt only".to_owned())
     }
+}
+
+/// What finding and filtering look at: everything a line shows but its time, in lower case.
+fn words_of(line: &LogLine) -> String {
+    let level = logpane::level_word(line.level);
+    format!("{level} {} {}", line.stage, line.message).to_lowercase()
 }
 
 fn is_trouble(line: &LogLine) -> bool {
@@ -399,7 +410,7 @@ pub(crate) fn find(state: &mut State, text: &str, forward: bool, inclusive: bool
     logs.search = text.to_lowercase();
     let holds = |position: usize| {
         logs.at(position)
-            .is_some_and(|line| line.message.to_lowercase().contains(&logs.search))
+            .is_some_and(|line| words_of(line).contains(&logs.search))
     };
     match run::next(
         logs.shown.len(),
@@ -425,9 +436,13 @@ pub(super) fn first_visible(state: &State, look: &logpane::Look<'_>) -> usize {
         return top;
     }
     let mut room = usize::from(pane.height);
+    let lines = Rect {
+        width: pane.width.saturating_sub(1),
+        ..pane
+    };
     for position in (top..=logs.cursor.selected()).rev() {
         let tall = logs.at(position).map_or(1, |line| {
-            usize::from(logpane::height(line, pane.width.saturating_sub(1), look))
+            usize::from(logpane::height(line, lines, look))
         });
         if tall > room {
             top = (position + 1).min(logs.cursor.selected());

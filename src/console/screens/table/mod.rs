@@ -5,14 +5,15 @@ mod view;
 
 use std::{
     collections::{BTreeSet, HashMap},
+    ops::Range,
     sync::Arc,
 };
 
 use ratatui::layout::Rect;
 
 pub(crate) use update::{
-    act, answered_found, answered_index, answered_opened, answered_order, answered_rows, click,
-    filter, find, open, resized,
+    act, answered_cell, answered_found, answered_index, answered_opened, answered_order,
+    answered_rows, click, filter, find, go_to_row, open, resized,
 };
 pub(crate) use view::view;
 
@@ -21,19 +22,32 @@ use crate::{
         actions::Reason,
         state::State,
         table::{BLOCK, Index, Order, OrderSpec, Record, Source},
-        widgets::{list::Cursor, text::width},
+        widgets::{
+            list::Cursor,
+            text::{width, width_within},
+        },
     },
     ops::{OpsError, ReportName},
+    pipeline::records::title,
 };
 
-/// Widest column; a longer cell is cut and opens with Enter.
+/// Widest column by itself; a longer cell is cut, opens with Enter, and its column can be made wider.
 const WIDEST: u16 = 40;
 
-/// Blocks of rows kept.
+/// Narrowest and widest column by hand, and by how much a key changes it.
+const BY_HAND: (u16, u16, u16) = (4, 400, 8);
+
+/// Blocks of rows kept, and bytes.
 const MOST_BLOCKS: usize = 24;
+const MOST_BYTES: usize = 64 << 20;
 
 /// What an export needs to know.
-pub(crate) type Seen = (Arc<Source>, Arc<Index>, Option<Arc<Order>>, Vec<usize>);
+pub(crate) type Seen = (
+    Arc<Source>,
+    Arc<Index>,
+    Option<Arc<Order>>,
+    BTreeSet<usize>,
+);
 
 /// State of an open report.
 #[derive(Debug, Clone)]
@@ -53,8 +67,14 @@ pub(crate) struct TableState {
     pub(super) first: usize,
     pub(super) frozen: usize,
     pub(super) hidden: BTreeSet<usize>,
+    /// Widths that what was seen so far needs: they grow, so that columns do not jump.
     pub(super) widths: Vec<u16>,
-    pub(super) numeric: Vec<bool>,
+    /// Widths chosen by hand.
+    pub(super) chosen: HashMap<usize, u16>,
+    /// Non-empty cells seen of each column, and whether all were numbers.
+    seen: Vec<(usize, bool)>,
+    /// The rows that the widths were made for last, of which generation.
+    measured: (u64, Range<usize>),
     pub(super) search: String,
 }
 
@@ -78,7 +98,9 @@ impl TableState {
             frozen: 0,
             hidden: BTreeSet::new(),
             widths: Vec::new(),
-            numeric: Vec::new(),
+            chosen: HashMap::new(),
+            seen: Vec::new(),
+            measured: (0, 0..0),
             search: String::new(),
         }
     }
@@ -116,11 +138,8 @@ impl TableState {
 
     /// Columns that are shown, as positions in the header.
     pub(super) fn columns(&self) -> Vec<usize> {
-        let all = self
-            .source
-            .as_ref()
-            .map_or(0, |source| source.header().len());
-        (0..all)
+        // Rows with more cells than the header make columns of their own once they are seen.
+        (0..self.widths.len())
             .filter(|column| !self.hidden.contains(column))
             .collect()
     }
@@ -131,13 +150,44 @@ impl TableState {
     }
 
     /// The cell under the cursor with its column's title.
-    pub(crate) fn selected_cell(&self) -> Option<(&str, &str)> {
+    pub(crate) fn selected_cell(&self) -> Option<(String, &str)> {
         let column = self.selected_column()?;
-        let title = self.source.as_ref()?.header().get(column)?;
-        Some((
-            title,
-            self.record(self.cursor.selected())?.cells.get(column)?,
-        ))
+        let record = self.record(self.cursor.selected())?;
+        Some((self.title(column), record.cells.get(column)?))
+    }
+
+    /// What it is filtered by.
+    pub(crate) fn filter_text(&self) -> &str {
+        self.wanted.filter.as_ref().map_or("", |filter| filter.text())
+    }
+
+    /// The title of a column.
+    pub(super) fn title(&self, column: usize) -> String {
+        let header = self.source.as_ref().map_or(&[][..], |source| source.header());
+        title(header, column)
+    }
+
+    /// The columns a column takes on the screen.
+    pub(super) fn width_of(&self, column: usize) -> u16 {
+        let own = self.widths.get(column).copied().unwrap_or(8);
+        self.chosen.get(&column).copied().unwrap_or(own)
+    }
+
+    /// Makes a column wider or narrower by hand.
+    pub(super) fn widen(&mut self, column: usize, wider: bool) {
+        let (narrowest, widest, step) = BY_HAND;
+        let now = self.width_of(column);
+        let new = if wider {
+            now.saturating_add(step)
+        } else {
+            now.saturating_sub(step)
+        };
+        self.chosen.insert(column, new.clamp(narrowest, widest));
+    }
+
+    /// Whether all cells of a column seen so far are numbers.
+    pub(super) fn is_numeric(&self, column: usize) -> bool {
+        matches!(self.seen.get(column), Some((1.., true)))
     }
 
     /// The row under the cursor with the titles of the columns.
@@ -165,12 +215,12 @@ impl TableState {
             self.source.clone()?,
             self.index.clone().filter(|_| self.indexed)?,
         );
-        Some((source, index, self.order.clone(), self.columns()))
+        Some((source, index, self.order.clone(), self.hidden.clone()))
     }
 
-    /// Widths and alignment from what is on the first page; kept, so that columns do not jump.
+    /// Widths and alignment from the titles and the first page.
     pub(super) fn measure(&mut self) {
-        let Some(source) = &self.source else {
+        let Some(source) = self.source.clone() else {
             return;
         };
         self.widths = source
@@ -178,21 +228,50 @@ impl TableState {
             .iter()
             .map(|title| title_width(title))
             .collect();
-        let mut seen = vec![(0_usize, true); source.header().len()];
+        self.seen = vec![(0, true); self.widths.len()];
         for record in source.first() {
-            for (column, cell) in record.cells.iter().enumerate().take(self.widths.len()) {
-                let wide = u16::try_from(width(cell)).unwrap_or(WIDEST).min(WIDEST);
-                self.widths[column] = self.widths[column].max(wide);
-                if !cell.is_empty() {
-                    let number = crate::console::table::is_number(cell);
-                    seen[column] = (seen[column].0 + 1, seen[column].1 && number);
-                }
+            let needs = self.needs(record);
+            self.fit(needs);
+        }
+    }
+
+    /// Makes room for the rows on the screen; those that were on it before are not measured again.
+    pub(super) fn measure_rows(&mut self, rows: Range<usize>) {
+        let (generation, measured) = std::mem::take(&mut self.measured);
+        let known = |position: &usize| generation == self.generation && measured.contains(position);
+        let new: Vec<usize> = rows.clone().filter(|position| !known(position)).collect();
+        let mut all = true;
+        for position in new {
+            let needs = self.record(position).map(|record| self.needs(record));
+            all &= needs.is_some();
+            self.fit(needs.unwrap_or_default());
+        }
+        if all {
+            self.measured = (self.generation, rows);
+        }
+    }
+
+    /// What each cell of a record needs: columns, and whether it is a number, unless it is empty.
+    fn needs(&self, record: &Record) -> Vec<(u16, Option<bool>)> {
+        let need = |(column, cell): (usize, &Box<str>)| {
+            let asked = !cell.is_empty() && self.seen.get(column).is_none_or(|seen| seen.1);
+            let number = asked.then(|| crate::console::table::is_number(cell));
+            (width_within(cell, WIDEST), number)
+        };
+        record.cells.iter().enumerate().map(need).collect()
+    }
+
+    fn fit(&mut self, needs: Vec<(u16, Option<bool>)>) {
+        for (column, (wide, number)) in needs.into_iter().enumerate() {
+            if column >= self.widths.len() {
+                self.widths.push(title_width(&self.title(column)));
+                self.seen.push((0, true));
+            }
+            self.widths[column] = self.widths[column].max(wide);
+            if let Some(number) = number {
+                self.seen[column] = (self.seen[column].0 + 1, number);
             }
         }
-        self.numeric = seen
-            .into_iter()
-            .map(|(count, numbers)| count > 0 && numbers)
-            .collect();
     }
 }
 
@@ -275,7 +354,7 @@ pub(super) fn shown(table: &TableState, screen: u16) -> Vec<Shown> {
         if x >= screen {
             break;
         }
-        let wide = table.widths.get(*column).copied().unwrap_or(8);
+        let wide = table.width_of(*column);
         shown.push(Shown {
             column: *column,
             place,

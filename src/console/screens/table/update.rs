@@ -2,16 +2,23 @@
 
 use std::sync::Arc;
 
-use super::{MOST_BLOCKS, TableState, height, rows_area, shown};
+use super::{MOST_BLOCKS, MOST_BYTES, TableState, height, rows_area, shown};
 use crate::{
     console::{
         actions::ActionId,
         effect::{Effect, Request, RequestKey, RowsRequest},
-        screens::dialogs,
-        state::{Screen, State},
+        format::count,
+        screens::{
+            dialogs,
+            overlay::Overlay,
+            prompt::{Prompt, Purpose},
+        },
+        state::{Screen, State, Tone},
         table::{BLOCK, Filter, Index, Order, OrderSpec, Record, Source, find::FindSpec},
+        widgets::text::width_within,
     },
     ops::{OpsResult, ReportName},
+    pipeline::text::{cell, for_terminal},
 };
 
 /// Opens a report.
@@ -90,11 +97,16 @@ pub(crate) fn answered_order(
     };
     match answer {
         Ok(order) => {
-            table.order = order;
+            let note = order.as_ref().and_then(|order| order.note());
+            let note = note.map(str::to_owned);
             table.spec = spec.clone();
+            table.order = order;
             table.generation += 1;
             table.blocks.clear();
             table.cursor.select(0, table.rows(), height);
+            if let Some(note) = note {
+                state.toast(note, Tone::Info);
+            }
         }
         Err(error) => {
             table.wanted = table.spec.clone();
@@ -117,13 +129,120 @@ pub(crate) fn answered_rows(
     };
     match answer {
         Ok(records) => {
-            if table.blocks.len() >= MOST_BLOCKS {
-                let here = table.cursor.selected() / BLOCK;
-                table.blocks.retain(|block, _| block.abs_diff(here) <= 4);
-            }
+            make_room(table);
             table.blocks.insert(request.block, records);
         }
         Err(error) => table.error = Some(error),
+    }
+    measure_visible(state);
+}
+
+/// Forgets blocks that are far away when there are many, or when they are large.
+fn make_room(table: &mut TableState) {
+    let here = table.cursor.selected() / BLOCK;
+    let bytes = |table: &TableState| -> usize {
+        let block = |records: &Arc<Vec<Record>>| records.iter().map(Record::size).sum::<usize>();
+        table.blocks.values().map(block).sum()
+    };
+    if bytes(table) >= MOST_BYTES {
+        table.blocks.retain(|block, _| block.abs_diff(here) <= 1);
+    } else if table.blocks.len() >= MOST_BLOCKS {
+        table.blocks.retain(|block, _| block.abs_diff(here) <= 4);
+    }
+}
+
+/// Columns are as wide as the rows on the screen need.
+fn measure_visible(state: &mut State) {
+    let height = height(state);
+    if let Some(table) = state.table.as_mut() {
+        let visible = table.cursor.visible(table.rows(), height);
+        table.measure_rows(visible);
+    }
+    show_column(state);
+}
+
+/// A cell that was read whole is shown.
+pub(crate) fn answered_cell(
+    state: &mut State,
+    source: &Arc<Source>,
+    column: usize,
+    answer: OpsResult<Arc<str>>,
+) {
+    let Some(table) = mine(state, source) else {
+        return;
+    };
+    let title = table.title(column);
+    match answer {
+        Ok(text) => dialogs::show_text(state, title, text.as_ref().to_owned()),
+        Err(error) => state.problem(format!("{error}. {}", error.advice)),
+    }
+}
+
+/// Opens the selected cell; one that is not kept whole is read first.
+fn open_cell(state: &mut State, effects: &mut Vec<Effect>) {
+    let whole = state.table.as_ref().and_then(|table| {
+        let (_, record) = table.selected_row()?;
+        let column = table.selected_column()?;
+        let long = record.cut && record.cells.get(column)?.len() >= crate::console::table::KEPT;
+        let (source, index) = (table.source.clone()?, table.index.clone()?);
+        long.then_some((source, index, record.row, column))
+    });
+    match whole {
+        Some((source, index, row, column)) => {
+            state.toast("reading the cell …", Tone::Info);
+            state.ask_anew(Request::Cell(source, index, row, column), effects);
+        }
+        None => dialogs::show_cell(state),
+    }
+}
+
+/// The record under the cursor on a page of its own: every cell with its title, also of hidden columns.
+fn show_record(state: &mut State) {
+    let Some(table) = &state.table else {
+        return;
+    };
+    let Some((_, record)) = table.selected_row() else {
+        return;
+    };
+    let widest = (0..table.widths.len())
+        .map(|column| width_within(&table.title(column), 30))
+        .max()
+        .unwrap_or(0);
+    let mut text = String::new();
+    for column in 0..table.widths.len() {
+        let title = cell(&table.title(column), widest.into(), 30);
+        let value = record.cells.get(column).map_or("", |cell| &**cell);
+        text.push_str(&format!("{title}  {}\n", for_terminal(value)));
+    }
+    let heading = format!("Row {}", count(u64::from(record.row) + 1));
+    dialogs::show_text(state, heading, text);
+}
+
+/// Goes to the row with a number, as the left edge numbers them.
+pub(crate) fn go_to_row(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
+    let height = height(state);
+    let Some(table) = state.table.as_mut() else {
+        return;
+    };
+    let digits: String = text.trim().chars().filter(|c| *c != ',').collect();
+    let (rows, all) = (table.rows(), table.all_rows());
+    let row = digits.parse::<u32>().ok().and_then(|n| n.checked_sub(1));
+    let position = row.and_then(|row| match &table.order {
+        Some(order) => order.rows().iter().position(|shown| *shown == row),
+        None => usize::try_from(row).ok().filter(|row| *row < rows),
+    });
+    match (row, position) {
+        (_, Some(position)) => {
+            table.cursor.select(position, rows, height);
+            want_rows(state, effects);
+        }
+        (None, None) => state.problem(format!("'{}' is no row number", text.trim())),
+        (Some(row), None) if usize::try_from(row).is_ok_and(|row| row < all) => {
+            state.problem(format!("row {digits} is not among the rows shown"));
+        }
+        (Some(_), None) => {
+            state.problem(format!("there is no row {digits}, the last is {}", count(all as u64)));
+        }
     }
 }
 
@@ -167,6 +286,7 @@ fn want_rows(state: &mut State, effects: &mut Vec<Effect>) {
     if visible.is_empty() {
         return;
     }
+    table.measure_rows(visible.clone());
     let (order, generation) = (table.order.clone(), table.generation);
     let wanted = (visible.start / BLOCK..=(visible.end - 1) / BLOCK).filter(|block| {
         // A block read from a growing index can be shorter than it is now.
@@ -223,7 +343,16 @@ pub(crate) fn act(state: &mut State, action: ActionId, effects: &mut Vec<Effect>
             table.column = table.column.min(last.saturating_sub(1));
         }
         ActionId::ShowColumns => table.hidden.clear(),
-        ActionId::Open => dialogs::show_cell(state),
+        ActionId::Wider | ActionId::Narrower => {
+            if let Some(column) = table.selected_column() {
+                table.widen(column, action == ActionId::Wider);
+            }
+        }
+        ActionId::Record => show_record(state),
+        ActionId::GoToRow => {
+            state.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Row, "")));
+        }
+        ActionId::Open => open_cell(state, effects),
         ActionId::Export => dialogs::choose_export(state),
         _ => return false,
     }
@@ -245,8 +374,7 @@ fn show_column(state: &mut State) {
     loop {
         let full = table
             .selected_column()
-            .and_then(|column| table.widths.get(column).copied())
-            .unwrap_or(0);
+            .map_or(0, |column| table.width_of(column));
         let whole = shown(table, screen)
             .iter()
             .any(|shown| shown.place == table.column && shown.width >= full);

@@ -7,7 +7,7 @@ use crate::console::{
     effect::RequestKey,
     format::{bytes, count},
     state::State,
-    widgets::text::{Pen, put, tint, width},
+    widgets::text::{Pen, put, tint, width_within},
 };
 
 /// Draws the report.
@@ -63,7 +63,7 @@ fn titles(state: &State, table: &TableState, buffer: &mut Buffer, area: Rect, co
         return;
     };
     for shown in columns {
-        let title = source.header().get(shown.column).map_or("", String::as_str);
+        let title = crate::pipeline::records::title(source.header(), shown.column);
         let mark = match table.wanted.sort {
             Some((column, false)) if column == shown.column => " ▲",
             Some((column, true)) if column == shown.column => " ▼",
@@ -137,8 +137,8 @@ fn row(
 
 /// Numbers at the right end, the rest at the left.
 fn is_right(table: &TableState, shown: &Shown) -> bool {
-    let whole = table.widths.get(shown.column).copied() == Some(shown.width);
-    whole && table.numeric.get(shown.column).copied().unwrap_or(false)
+    let whole = table.width_of(shown.column) == shown.width;
+    whole && table.is_numeric(shown.column)
 }
 
 fn place(
@@ -150,9 +150,7 @@ fn place(
     style: ratatui::style::Style,
 ) {
     let used = if right {
-        u16::try_from(width(text))
-            .unwrap_or(u16::MAX)
-            .min(shown.width)
+        width_within(text, shown.width)
     } else {
         shown.width
     };
