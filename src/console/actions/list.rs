@@ -119,10 +119,10 @@ pub(crate) static ACTIONS: &[Action] = &[
     Action::new(A::NextColumns, S::Table, &[key('>')], "columns", "Next page of columns", MOVES),
     Action::new(A::PreviousColumns, S::Table, &[key('<')], "columns back", "Previous page of columns", MOVES),
 
-    Action::new(A::Wider, S::Table, &[key('w')], "wider", "Make the column wider", LOOKS).footer(8),
+    Action::new(A::Wider, S::Table, &[key('w')], "wider", "Make the column wider", LOOKS).footer(13),
     Action::new(A::Narrower, S::Table, &[key('W')], "narrower", "Make the column narrower", LOOKS),
-    Action::new(A::Record, S::Table, &[key('v')], "record", "The row on a page of its own: every cell with its title", LOOKS).footer(5),
-    Action::new(A::GoToRow, S::Table, &[key('#')], "go to row", "Go to the row with a number", LOOKS).footer(9).when(Risk::Read, table::is_indexed),
+    Action::new(A::Record, S::Table, &[key('v')], "record", "The row on a page of its own: every cell with its title", LOOKS).footer(11),
+    Action::new(A::GoToRow, S::Table, &[key('#')], "go to row", "Go to the row with a number", LOOKS).footer(12).when(Risk::Read, table::is_indexed),
 
     Action::new(A::Collect, S::Sources, &[key('T')], "collect", "Collect the stream: choose the window", twin("collect STREAM --from --to")).footer(2).when(Risk::Write, sources::can_collect),
     Action::new(A::StartCrawler, S::Sources, &[key('C')], "crawl", "Start the crawler or Glue job", twin("crawl NAME")).footer(3).when(Risk::Write, sources::can_crawl),
