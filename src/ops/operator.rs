@@ -90,6 +90,8 @@ pub struct Operator {
     pub(super) reports: Arc<ReportCache>,
     folded: Arc<Mutex<Folds>>,
     pub(super) listed: Arc<tokio::sync::Mutex<Option<(std::time::Instant, super::board::Listed)>>>,
+    /// When the newest execution had ended at the last look at the Board; `None` before the first.
+    pub(super) newest_end: Arc<Mutex<Option<Option<jiff::Timestamp>>>>,
     /// The name of the protected profile was typed.
     confirmed: bool,
 }
@@ -98,6 +100,8 @@ pub struct Operator {
 #[derive(Debug)]
 struct Known {
     definition: Arc<Definition>,
+    /// Whether it is one that ships with the program.
+    ours: bool,
     folded: tokio::sync::Mutex<Folded>,
 }
 
@@ -110,6 +114,7 @@ impl Operator {
             reports: Arc::default(),
             folded: Arc::default(),
             listed: Arc::default(),
+            newest_end: Arc::default(),
             confirmed: false,
         }
     }
@@ -149,6 +154,7 @@ impl Operator {
         }
         let definition = self.parts.workflows.definition_of(id).await?;
         let fresh = Arc::new(Known {
+            ours: self.parts.workflows.is_ours(id, &definition).await,
             definition,
             folded: tokio::sync::Mutex::default(),
         });
@@ -192,8 +198,13 @@ impl Operator {
     }
 
     /// Whether a redrive makes sense, and whether the platform allows it.
-    async fn redrive_of(&self, folded: &Folded, summary: &ExecutionSummary) -> OpsResult<Redrive> {
-        let redrive = runs::redrive(folded, summary, self.parts.clock.now());
+    async fn redrive_of(
+        &self,
+        folded: &Folded,
+        summary: &ExecutionSummary,
+        ours: bool,
+    ) -> OpsResult<Redrive> {
+        let redrive = runs::redrive(folded, summary, ours, self.parts.clock.now());
         if matches!(redrive, Redrive::NotPossible { .. }) {
             return Ok(redrive);
         }
@@ -253,7 +264,7 @@ impl Operator {
         let summary = self.parts.workflows.describe(id).await?;
         let known = self.known(id).await?;
         let folded = self.folded(&known, id).await?;
-        let redrive = runs::redrive(&folded, &summary, self.parts.clock.now());
+        let redrive = runs::redrive(&folded, &summary, known.ours, self.parts.clock.now());
         match self.older_rows(&redrive, &folded, &summary).await? {
             None => Ok(()),
             Some(reason) => Err(OpsError::new(
@@ -321,6 +332,7 @@ impl Operations for Operator {
             reports: Arc::clone(&self.reports),
             folded: Arc::clone(&self.folded),
             listed: Arc::clone(&self.listed),
+            newest_end: Arc::clone(&self.newest_end),
             confirmed: true,
         })))
     }
@@ -401,7 +413,7 @@ impl Operations for Operator {
                         .await
                 }
             },
-            redrive: self.redrive_of(&folded, &summary).await?,
+            redrive: self.redrive_of(&folded, &summary, known.ours).await?,
             graph: Arc::new(known.definition.graph()),
             events,
             input: input.into(),

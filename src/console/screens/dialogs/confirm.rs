@@ -22,7 +22,10 @@ use crate::console::{
         text::{Pen, width},
     },
 };
-use crate::ops::{Snapshot, Statement};
+use crate::ops::{Redrive, Snapshot, Statement};
+
+/// The label of what somebody must think of before they say yes.
+const BEWARE: &str = "Beware";
 
 /// Asks before something changes. The identifiers are in the request since the dialog opened: whatever happens
 /// to the list behind it, this is what will be sent.
@@ -89,7 +92,15 @@ impl Confirm {
 
 /// Asks whether to redrive.
 pub(crate) fn ask_redrive(state: &mut State) {
-    let Ok((execution, stages, safety)) = state.redrive_target() else {
+    let Ok((execution, redrive)) = state.redrive_target() else {
+        return;
+    };
+    let Redrive::Possible {
+        stages,
+        safety,
+        known,
+    } = redrive
+    else {
         return;
     };
     let again = if stages.is_empty() {
@@ -101,7 +112,7 @@ pub(crate) fn ask_redrive(state: &mut State) {
     let facts = vec![
         ("Execution", execution.id.to_string()),
         ("Runs again", again),
-        ("Safe because", safety.to_owned()),
+        (if *known { "Safe because" } else { BEWARE }, safety.clone()),
     ];
     let requested = Requested::Redrive(execution.redrives);
     let request = Request::Redrive(execution.id.clone());
@@ -354,7 +365,7 @@ pub(crate) fn offer_sample(state: &mut State) {
     ];
     if state.identity.is_configured {
         let beware = "this profile is configured: its own sources are not collected into a lake of sample data";
-        facts.push(("Beware", beware.to_owned()));
+        facts.push((BEWARE, beware.to_owned()));
     }
     let confirm = Confirm {
         title: "Try it here with sample data?",
@@ -524,10 +535,10 @@ fn fact_lines<'c>(
     let theme = &state.theme;
     let mut lines = Vec::new();
     for (name, text) in &confirm.facts {
-        let style = if *name == "Same as" {
-            theme.muted
-        } else {
-            theme.text
+        let style = match *name {
+            "Same as" => theme.muted,
+            BEWARE => theme.warn,
+            _ => theme.text,
         };
         for (row, line) in wrapped(text, columns).into_iter().take(5).enumerate() {
             lines.push((if row == 0 { *name } else { "" }, line, style));
