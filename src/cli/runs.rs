@@ -16,7 +16,7 @@ use super::{
 use crate::{
     ops::{
         ExecutionDetail, ExecutionId, ExecutionStatus, ExecutionSummary, Redrive, StageStatus,
-        WorkflowName,
+        WorkflowName, with_children,
     },
     pipeline::text::for_terminal,
 };
@@ -32,6 +32,9 @@ pub enum RunsVerb {
         /// At most so many.
         #[arg(long, default_value_t = 20)]
         limit: usize,
+        /// Only those that this execution started: the parts of a backfill.
+        #[arg(long, value_name = "EXECUTION")]
+        parts: Option<String>,
     },
     /// One execution: root cause, stages, whether a redrive is safe.
     Show {
@@ -64,6 +67,9 @@ pub enum RunsVerb {
     },
 }
 
+/// Executions read for a list, so that parts of others do not push any out.
+const MANY: usize = 1_000;
+
 /// Runs the verb.
 ///
 /// # Errors
@@ -71,16 +77,27 @@ pub enum RunsVerb {
 pub async fn run(app: &App, verb: &RunsVerb) -> VerbResult {
     let operations = app.operations();
     match verb {
-        RunsVerb::List { workflow, limit } => {
+        RunsVerb::List {
+            workflow,
+            limit,
+            parts,
+        } => {
             let workflow = workflow.as_deref().map(WorkflowName::from);
-            let (executions, unread) = match &workflow {
+            // Parts do not count against the limit: a backfill has hundreds.
+            let most = (*limit).max(MANY);
+            let (mut executions, unread) = match &workflow {
                 Some(_) => (
-                    operations.executions(workflow.as_ref(), *limit).await?,
+                    operations.executions(workflow.as_ref(), most).await?,
                     Vec::new(),
                 ),
-                None => operations.readable_executions(*limit).await?,
+                None => operations.readable_executions(most).await?,
             };
-            app.print(&executions, |out| write_list(out, &executions))?;
+            if let Some(parts) = parts {
+                let whole = resolve(app, parts).await?;
+                executions.retain(|one| one.parent.as_ref() == Some(&whole));
+            }
+            let newest = &executions[..executions.len().min(*limit)];
+            app.print(&newest, |out| write_list(out, &executions, *limit))?;
             super::status::all_was_read(&unread)
         }
         RunsVerb::Show { id } => {
@@ -181,8 +198,15 @@ async fn logs(app: &App, id: &ExecutionId, stage: Option<&str>, follow: bool) ->
     }
 }
 
-fn write_list(out: &mut dyn Write, executions: &[ExecutionSummary]) -> io::Result<()> {
-    for e in executions {
+fn write_list(
+    out: &mut dyn Write,
+    executions: &[ExecutionSummary],
+    limit: usize,
+) -> io::Result<()> {
+    // What runs comes first: a redriven execution was started long ago.
+    let mut executions = executions.to_vec();
+    executions.sort_by_key(|one| one.status != ExecutionStatus::Running);
+    for (e, children) in with_children(&executions).into_iter().take(limit) {
         let window = e.window.map_or(String::new(), |window| window.to_string());
         let error = e.error.as_deref().map_or(String::new(), |error| {
             format!(
@@ -199,6 +223,13 @@ fn write_list(out: &mut dyn Write, executions: &[ExecutionSummary]) -> io::Resul
             window,
             e.id
         )?;
+        if children > 0 {
+            writeln!(
+                out,
+                "{:<11} and its {children} parts: lakehand runs list --parts {}",
+                "", e.id
+            )?;
+        }
     }
     if executions.is_empty() {
         writeln!(out, "no executions yet; `lakehand run collect` starts one")?;
@@ -229,10 +260,16 @@ pub fn write_detail(out: &mut dyn Write, detail: &ExecutionDetail) -> io::Result
     }
     if summary.status != ExecutionStatus::Succeeded {
         match &detail.redrive {
-            Redrive::Possible { stages, safety } => writeln!(
+            Redrive::Possible {
+                stages,
+                safety,
+                known,
+            } => writeln!(
                 out,
-                "redrive     possible, runs {} again: {safety}",
-                stages.join(", ")
+                "redrive     {}possible, runs {} again: {}",
+                if *known { "" } else { "WARNING: " },
+                for_terminal(&stages.join(", ")),
+                for_terminal(safety)
             )?,
             Redrive::NotPossible { reason } => writeln!(out, "redrive     not possible: {reason}")?,
         }

@@ -103,7 +103,7 @@ fn write_board(out: &mut dyn Write, board: &Board, identity: &Identity) -> io::R
             }
         }
         if let Some(next) = card.next_run {
-            writeln!(out, "{:<14} next scheduled {next:.0}", "")?;
+            writeln!(out, "{:<14} next scheduled {next:.0} by this profile", "")?;
         }
     }
     writeln!(out)?;

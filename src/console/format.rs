@@ -32,12 +32,16 @@ pub(crate) fn bytes(value: u64) -> String {
     if value < 1_000 {
         return format!("{value} B");
     }
-    let mut tenths = value / 100;
-    let mut unit = 0;
-    while tenths >= 10_000 && unit + 1 < UNITS.len() {
-        tenths /= 1_000;
-        unit += 1;
-    }
+    // Rounded once, from the bytes: in the unit in which less than 1,000.0 stands.
+    let tenths = |unit: usize| {
+        let tenth = 100 * 1_000_u64.pow(u32::try_from(unit).unwrap_or(0));
+        value / tenth + u64::from(value % tenth >= tenth / 2)
+    };
+    let last = UNITS.len() - 1;
+    let unit = (0..last)
+        .find(|unit| tenths(*unit) < 10_000)
+        .unwrap_or(last);
+    let tenths = tenths(unit);
     format!("{}.{} {}", count(tenths / 10), tenths % 10, UNITS[unit])
 }
 
@@ -120,7 +124,11 @@ mod tests {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(12_440), "12.4 kB");
-        assert_eq!(bytes(999_999), "999.9 kB");
+        assert_eq!(bytes(12_450), "12.5 kB");
+        assert_eq!(bytes(999_949), "999.9 kB");
+        assert_eq!(bytes(999_950), "1.0 MB");
+        assert_eq!(bytes(1_960_000_000), "2.0 GB");
+        assert_eq!(bytes(u64::MAX), "18,446.7 PB");
         assert_eq!(bytes(1_000_000), "1.0 MB");
         assert_eq!(bytes(1_300_000_000), "1.3 GB");
         assert_eq!(plural(1, "row"), "1 row");

@@ -404,8 +404,8 @@ impl State {
         }
     }
 
-    /// The execution to redrive with what will run again and why that is safe, or why it cannot be.
-    pub(crate) fn redrive_target(&self) -> Result<(&ExecutionSummary, &[String], &str), Reason> {
+    /// The execution to redrive with what that does, or why it cannot be.
+    pub(crate) fn redrive_target(&self) -> Result<(&ExecutionSummary, &Redrive), Reason> {
         let execution = self.target().ok_or("no execution is selected")?;
         if self.requested.contains_key(&execution.id) {
             return Err("a change of this execution has just been requested".to_owned());
@@ -426,8 +426,8 @@ impl State {
             _ => self.run.detail(),
         };
         match detail.map(|detail| &detail.redrive) {
-            Some(Redrive::Possible { stages, safety }) => Ok((execution, stages, safety)),
             Some(Redrive::NotPossible { reason }) => Err(reason.clone()),
+            Some(possible) => Ok((execution, possible)),
             None => Err("still reading whether a redrive is possible".to_owned()),
         }
     }

@@ -1,10 +1,12 @@
 //! The Board: is today's data there, and if not, why?
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::PoisonError};
+
+use jiff::civil::Date;
 
 use super::{
-    Board, Freshness, Operator, OpsResult, Part, QualityBadge, ReportSummary, Stage, StageStatus,
-    Unread, WorkflowCard, WorkflowName, freshness, schedule,
+    Board, ExecutionSummary, Freshness, Operator, OpsResult, Part, QualityBadge, ReportSummary,
+    Stage, StageStatus, Unread, WorkflowCard, WorkflowName, freshness, schedule,
     unread::{is_about_a_part, readable},
 };
 use crate::{
@@ -14,6 +16,8 @@ use crate::{
 
 /// Executions shown of each workflow.
 const EXECUTIONS: usize = 20;
+/// Executions looked through where all of the newest are of days gone by.
+const MANY: usize = 1_000;
 
 /// How long the listings of a distant lake serve the Board.
 const LISTED_FOR: std::time::Duration = std::time::Duration::from_secs(20);
@@ -39,7 +43,14 @@ impl Operator {
     /// Everything the Board shows, read at once. What cannot be read is left out and named, unless nothing can.
     pub(super) async fn read_board(&self) -> OpsResult<Board> {
         let now = self.parts.clock.now();
-        let (cards, listed) = futures::future::join(self.cards(), self.listed()).await;
+        let (cards, mut listed) = futures::future::join(self.cards(), self.listed()).await;
+        if let (Ok((cards, _)), Ok(_)) = (&cards, &listed)
+            && self.something_ended(cards)
+        {
+            // It wrote a report or checks: the headline is not to name those before.
+            *self.listed.lock().await = None;
+            listed = self.listed().await;
+        }
         let (workflows, mut unread) = match cards {
             Ok(read) => read,
             // Where the lake cannot be read either, the first error says it all.
@@ -58,16 +69,26 @@ impl Operator {
                 .freshness
                 .iter()
                 .all(|stream| stream.collected.is_none() && stream.newest_day.is_none());
+        let today = now.to_zoned(self.parts.profile.time_zone.clone()).date();
         Ok(Board {
             as_of: now,
-            today: now.to_zoned(self.parts.profile.time_zone.clone()).date(),
+            today,
             workflows,
             freshness: listed.freshness,
             quality: listed.quality,
-            latest_report: listed.reports.into_iter().next(),
+            latest_report: of_the_newest_day(listed.reports, today),
             unread,
             lake_is_empty,
         })
+    }
+
+    /// Whether an execution ended since the last look.
+    fn something_ended(&self, cards: &[WorkflowCard]) -> bool {
+        let executions = cards.iter().flat_map(|card| &card.executions);
+        let now = executions.filter_map(|one| one.ended).max();
+        let known = self.newest_end.lock();
+        let before = known.unwrap_or_else(PoisonError::into_inner).replace(now);
+        before.is_some_and(|before| before != now)
     }
 
     /// Every workflow's card; one that cannot be read is empty, and named among what could not be read.
@@ -161,10 +182,27 @@ impl Operator {
         })
     }
 
+    /// The newest executions of a workflow: first those that tell of the newest days, then those of days gone by, of
+    /// which a backfill makes hundreds.
+    async fn executions_of_today_first(
+        &self,
+        name: &WorkflowName,
+    ) -> OpsResult<Vec<ExecutionSummary>> {
+        let (workflows, zone) = (&self.parts.workflows, &self.parts.profile.time_zone);
+        let apart = |one: &ExecutionSummary| one.stands_apart(zone);
+        let mut executions = workflows.executions(Some(name), EXECUTIONS).await?;
+        if executions.len() == EXECUTIONS && executions.iter().all(apart) {
+            executions = workflows.executions(Some(name), MANY).await?;
+        }
+        executions.sort_by_key(apart);
+        executions.truncate(EXECUTIONS);
+        Ok(executions)
+    }
+
     async fn card(&self, name: WorkflowName) -> OpsResult<WorkflowCard> {
         let workflows = &self.parts.workflows;
         let definition = workflows.definition(&name).await?;
-        let executions = workflows.executions(Some(&name), EXECUTIONS).await?;
+        let executions = self.executions_of_today_first(&name).await?;
         let stages = match executions.first() {
             Some(newest) => self
                 .stages_of(newest)
@@ -185,6 +223,19 @@ impl Operator {
             name,
         })
     }
+}
+
+/// The report to look at first: today's; else that of the newest days. One of days gone by may have been made after it.
+fn of_the_newest_day(reports: Vec<ReportSummary>, today: Date) -> Option<ReportSummary> {
+    let newness = |report: &ReportSummary| {
+        let is_todays = report.window.is_some_and(|window| window.contains(today));
+        (
+            is_todays,
+            report.window.map(|window| window.to()),
+            report.created,
+        )
+    };
+    reports.into_iter().max_by_key(newness)
 }
 
 /// Whether somebody who cannot read a part cannot say that the lake is empty.

@@ -52,19 +52,16 @@ async fn one(lake: &Lake, stream: Stream, zone: &TimeZone, now: Timestamp) -> Op
     let watermark = Watermark::load(&lake.std, stream)
         .await
         .map_err(|error| unreadable(stream, &error.to_string()))?;
-    let collected = newest_unit(&lake.std, "collect", stream).await?;
-    let normalised = newest_unit(&lake.std, "normalise", stream).await?;
-    let done = collected
-        .as_ref()
-        .filter(|unit| unit.status == UnitStatus::Done);
-    let at = [
-        watermark.map(|watermark| watermark.moved_at),
-        done.and_then(|unit| unit.ended_at),
-    ]
-    .into_iter()
-    .flatten()
-    .max();
-    let note = [collected.as_ref(), normalised.as_ref()]
+    let units = newest_units(&lake.std, "collect", stream, |unit| is_current(unit, zone)).await?;
+    let normalised = newest_units(&lake.std, "normalise", stream, |_| true).await?;
+    let (collected, normalised) = (units.first(), normalised.first());
+    let done = units
+        .iter()
+        .filter_map(|unit| Some((fresh_at(unit, zone)?, unit)))
+        .max_by_key(|(at, _)| *at);
+    let moved_at = watermark.map(|watermark| watermark.moved_at);
+    let at = moved_at.max(done.map(|(at, _)| at));
+    let note = [collected, normalised]
         .into_iter()
         .flatten()
         .find_map(|unit| note_of(unit, zone, now));
@@ -76,11 +73,9 @@ async fn one(lake: &Lake, stream: Stream, zone: &TimeZone, now: Timestamp) -> Op
         } else {
             None
         },
-        rows: done.map(|unit| unit.rows),
+        rows: done.map(|(_, unit)| unit.rows),
         late: at.is_some_and(|at| now.duration_since(at) > PROMISED),
-        parked_until: collected
-            .as_ref()
-            .and_then(|unit| unit.status.parked_at(now)),
+        parked_until: collected.and_then(|unit| unit.status.parked_at(now)),
         note,
     })
 }
@@ -107,35 +102,61 @@ fn note_of(unit: &UnitRecord, zone: &TimeZone, now: Timestamp) -> Option<String>
     }
 }
 
-/// The record that was written last; only that one is read.
-async fn newest_unit(
+/// Up to when a stream's data were complete once a collection had ended: then, or at the end of its last day where that
+/// was before. Days gone by, collected today, make nothing fresh. `None` of one that is not done.
+fn fresh_at(unit: &UnitRecord, zone: &TimeZone) -> Option<Timestamp> {
+    let ended = unit.ended_at.filter(|_| unit.status == UnitStatus::Done)?;
+    let Some(window) = unit.window else {
+        return Some(ended);
+    };
+    let day_after = window.to().tomorrow().ok()?.to_zoned(zone.clone()).ok()?;
+    Some(ended.min(day_after.timestamp()))
+}
+
+/// Whether a collection is done and went up to the day on which it ended: none before it can be fresher.
+fn is_current(unit: &UnitRecord, zone: &TimeZone) -> bool {
+    let fresh = fresh_at(unit, zone);
+    fresh.is_some() && fresh == unit.ended_at
+}
+
+/// Records looked through for one that is current: a backfill of half a year a day at a time is behind these.
+const RECORDS: usize = 400;
+
+/// The record that was written last, and those before it up to the first that is `enough`: one is read as a rule.
+async fn newest_units(
     store: &Arc<dyn ObjectStore>,
     stage: &str,
     stream: Stream,
-) -> OpsResult<Option<UnitRecord>> {
+    enough: impl Fn(&UnitRecord) -> bool,
+) -> OpsResult<Vec<UnitRecord>> {
     let prefix = format!("{STATE_PREFIX}units/{stage}/{stream}/");
     let read = async {
         let mut listing = store.list(&prefix).await?;
-        let mut newest: Option<(Timestamp, String)> = None;
+        let mut keys: Vec<(Timestamp, String)> = Vec::new();
         while let Some(object) = listing.try_next().await? {
-            let this = (object.modified, object.key);
-            if newest.as_ref().is_none_or(|newest| *newest < this) {
-                newest = Some(this);
-            }
+            keys.push((object.modified, object.key));
         }
-        match newest {
-            Some((_, key)) => store.get(&key).await.map(|(bytes, _)| Some(bytes)),
-            None => Ok(None),
-        }
+        keys.sort_unstable_by(|left, right| right.cmp(left));
+        Ok(keys)
     };
-    let bytes = read
+    let keys = read
         .await
         .map_err(|error: StoreError| unreadable(stream, &error.to_string()))?;
-    bytes
-        .map(|bytes| {
-            serde_json::from_slice(&bytes).map_err(|error| unreadable(stream, &error.to_string()))
-        })
-        .transpose()
+    let mut units = Vec::new();
+    for (_, key) in keys.into_iter().take(RECORDS) {
+        let (bytes, _) = store
+            .get(&key)
+            .await
+            .map_err(|error| unreadable(stream, &error.to_string()))?;
+        let unit: UnitRecord = serde_json::from_slice(&bytes)
+            .map_err(|error| unreadable(stream, &error.to_string()))?;
+        let last = enough(&unit);
+        units.push(unit);
+        if last {
+            break;
+        }
+    }
+    Ok(units)
 }
 
 /// The newest day that has a folder in silver.
@@ -164,4 +185,45 @@ fn unreadable(stream: Stream, why: &str) -> OpsError {
         format!("could not read how fresh {stream} is: {why}"),
         "check the lake's folder and its permissions",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unit(days: Option<(&str, &str)>, ended: &str) -> UnitRecord {
+        let window = days.map(|(from, to)| serde_json::json!({ "from": from, "to": to }));
+        serde_json::from_value(serde_json::json!({
+            "stage": "collect", "dataset": "affise.clicks", "id": ended, "window": window, "execution": "x",
+            "status": { "state": "done" }, "attempt": 1, "cursor": null, "calls": 1, "rows": 7, "bytes": 1,
+            "hashes": {}, "planned_at": ended, "started_at": ended, "heartbeat_at": ended, "ended_at": ended,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn days_gone_by_make_nothing_fresh() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let fresh = |unit: &UnitRecord| fresh_at(unit, &zone).unwrap().to_string();
+        // Up to its own day: as of its end.
+        let today = unit(Some(("2026-01-24", "2026-01-31")), "2026-01-31T08:00:00Z");
+        assert_eq!(fresh(&today), "2026-01-31T08:00:00Z");
+        assert!(is_current(&today, &zone));
+        // One old day, collected today: as of the end of that day in Berlin, which is an hour before UTC's.
+        let old = unit(Some(("2026-01-05", "2026-01-05")), "2026-01-31T09:00:00Z");
+        assert_eq!(fresh(&old), "2026-01-05T23:00:00Z");
+        assert!(!is_current(&old, &zone));
+        // In Berlin it is the 31st since half an hour, so the 30th is a day gone by; in UTC it is today.
+        let late = unit(Some(("2026-01-30", "2026-01-30")), "2026-01-30T23:30:00Z");
+        assert_eq!(fresh(&late), "2026-01-30T23:00:00Z");
+        assert!(is_current(&late, &TimeZone::UTC));
+        // A snapshot has no days.
+        let snapshot = unit(None, "2026-01-31T09:00:00Z");
+        assert!(is_current(&snapshot, &zone));
+        let failed = UnitRecord {
+            status: UnitStatus::Cancelled,
+            ..today
+        };
+        assert_eq!(fresh_at(&failed, &zone), None);
+    }
 }

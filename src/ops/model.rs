@@ -1,8 +1,12 @@
 //! What an operator sees, as plain data: no platform type, no drawing.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -201,6 +205,38 @@ pub struct ExecutionSummary {
     pub error: Option<String>,
     /// A later execution of the same workflow and window succeeded: shown as "fixed".
     pub superseded: bool,
+    /// The execution that started it and waits for it, as far as it is known.
+    pub parent: Option<ExecutionId>,
+}
+
+impl ExecutionSummary {
+    /// Whether it says nothing of the newest days: it is a part of another execution, or its window had ended before the
+    /// day before the one on which it was started, as `zone` counts days.
+    #[must_use]
+    pub fn stands_apart(&self, zone: &TimeZone) -> bool {
+        let started = self.started.to_zoned(zone.clone()).date();
+        let day_before = started.yesterday().unwrap_or(started);
+        self.parent.is_some() || self.window.is_some_and(|window| window.to() < day_before)
+    }
+}
+
+/// The executions that stand in a list by themselves, each with the number of those that it started; these are parts of
+/// it, and come to as many as there are days.
+#[must_use]
+pub fn with_children(executions: &[ExecutionSummary]) -> Vec<(&ExecutionSummary, usize)> {
+    let ids: HashSet<&ExecutionId> = executions.iter().map(|one| &one.id).collect();
+    let mut children: HashMap<&ExecutionId, usize> = HashMap::new();
+    let mut roots = Vec::new();
+    for one in executions {
+        match one.parent.as_ref().filter(|parent| ids.contains(parent)) {
+            Some(parent) => *children.entry(parent).or_default() += 1,
+            None => roots.push(one),
+        }
+    }
+    roots
+        .into_iter()
+        .map(|one| (one, children.get(&one.id).copied().unwrap_or(0)))
+        .collect()
 }
 
 /// Why an execution failed, in one place.
@@ -228,8 +264,10 @@ pub enum Redrive {
     Possible {
         /// Stages that run again.
         stages: Vec<String>,
-        /// `ReplaceWindow commits once; running it again changes nothing`.
+        /// `ReplaceWindow commits once; running it again changes nothing`; of stages that are not ours, what to check.
         safety: String,
+        /// Whether `safety` is a guarantee: the definition is one that ships with the program.
+        known: bool,
     },
     /// Not possible, and why.
     NotPossible {
@@ -376,4 +414,67 @@ pub struct StartRequest {
     pub input: serde_json::Value,
     /// Execution name; made from window and time when absent. The same name twice is refused.
     pub name: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn execution(
+        id: &str,
+        parent: Option<&str>,
+        started: &str,
+        days: (&str, &str),
+    ) -> ExecutionSummary {
+        ExecutionSummary {
+            id: id.into(),
+            name: id.to_owned(),
+            workflow: "daily-report".into(),
+            status: ExecutionStatus::Succeeded,
+            started: started.parse().unwrap(),
+            ended: None,
+            window: Some(Window::parse(days.0, days.1).unwrap()),
+            redrives: 0,
+            current_stage: None,
+            error: None,
+            superseded: false,
+            parent: parent.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn executions_of_days_gone_by_and_parts_of_others_stand_apart() {
+        let (utc, berlin) = (TimeZone::UTC, TimeZone::get("Europe/Berlin").unwrap());
+        let of = |started: &str, days| execution("x", None, started, days);
+        let today = of("2026-01-31T09:00:00Z", ("2026-01-24", "2026-01-31"));
+        let yesterday = of("2026-01-31T09:00:00Z", ("2026-01-23", "2026-01-30"));
+        let old = of("2026-01-31T09:00:00Z", ("2026-01-05", "2026-01-05"));
+        assert!(!today.stands_apart(&utc) && !yesterday.stands_apart(&utc));
+        assert!(old.stands_apart(&utc));
+        // In Berlin it was the 1st of February already.
+        let night = of("2026-01-31T23:30:00Z", ("2026-01-30", "2026-01-30"));
+        assert!(!night.stands_apart(&utc) && night.stands_apart(&berlin));
+        let days = ("2026-01-31", "2026-01-31");
+        let part = execution("x", Some("backfill:y"), "2026-01-31T09:00:00Z", days);
+        assert!(part.stands_apart(&utc));
+    }
+
+    #[test]
+    fn parts_fold_under_the_execution_that_started_them() {
+        let (at, days) = ("2026-01-31T09:00:00Z", ("2026-01-05", "2026-01-05"));
+        let list = [
+            execution("collect:2", Some("backfill:1"), at, days),
+            execution("daily-report:3", Some("backfill:1"), at, days),
+            execution("backfill:1", None, at, days),
+            // Its parent is not in the list: it must not vanish.
+            execution("collect:9", Some("backfill:0"), at, days),
+            execution("daily-report:1", None, at, days),
+        ];
+        let shown: Vec<_> = with_children(&list)
+            .into_iter()
+            .map(|(one, parts)| (one.id.as_ref().to_owned(), parts))
+            .collect();
+        let expected = [("backfill:1", 2), ("collect:9", 0), ("daily-report:1", 0)];
+        assert_eq!(shown, expected.map(|(id, parts)| (id.to_owned(), parts)));
+    }
 }

@@ -91,6 +91,8 @@ pub struct Operator {
     pub(super) reports: Arc<ReportCache>,
     folded: Arc<Mutex<Folds>>,
     pub(super) listed: Arc<tokio::sync::Mutex<Option<(std::time::Instant, super::board::Listed)>>>,
+    /// When the newest execution had ended at the last look at the Board; `None` before the first.
+    pub(super) newest_end: Arc<Mutex<Option<Option<jiff::Timestamp>>>>,
     /// The name of the protected profile was typed.
     confirmed: bool,
 }
@@ -99,6 +101,8 @@ pub struct Operator {
 #[derive(Debug)]
 struct Known {
     definition: Arc<Definition>,
+    /// Whether it is one that ships with the program.
+    ours: bool,
     folded: tokio::sync::Mutex<Folded>,
 }
 
@@ -111,6 +115,7 @@ impl Operator {
             reports: Arc::default(),
             folded: Arc::default(),
             listed: Arc::default(),
+            newest_end: Arc::default(),
             confirmed: false,
         }
     }
@@ -150,6 +155,7 @@ impl Operator {
         }
         let definition = self.parts.workflows.definition_of(id).await?;
         let fresh = Arc::new(Known {
+            ours: self.parts.workflows.is_ours(id, &definition).await,
             definition,
             folded: tokio::sync::Mutex::default(),
         });
@@ -193,8 +199,13 @@ impl Operator {
     }
 
     /// Whether a redrive makes sense, and whether the platform allows it.
-    async fn redrive_of(&self, folded: &Folded, summary: &ExecutionSummary) -> OpsResult<Redrive> {
-        let redrive = runs::redrive(folded, summary, self.parts.clock.now());
+    async fn redrive_of(
+        &self,
+        folded: &Folded,
+        summary: &ExecutionSummary,
+        ours: bool,
+    ) -> OpsResult<Redrive> {
+        let redrive = runs::redrive(folded, summary, ours, self.parts.clock.now());
         if matches!(redrive, Redrive::NotPossible { .. }) {
             return Ok(redrive);
         }
@@ -254,7 +265,7 @@ impl Operator {
         let summary = self.parts.workflows.describe(id).await?;
         let known = self.known(id).await?;
         let folded = self.folded(&known, id).await?;
-        let redrive = runs::redrive(&folded, &summary, self.parts.clock.now());
+        let redrive = runs::redrive(&folded, &summary, known.ours, self.parts.clock.now());
         match self.older_rows(&redrive, &folded, &summary).await? {
             None => Ok(()),
             Some(reason) => Err(OpsError::new(
@@ -346,6 +357,7 @@ impl Operations for Operator {
             reports: Arc::clone(&self.reports),
             folded: Arc::clone(&self.folded),
             listed: Arc::clone(&self.listed),
+            newest_end: Arc::clone(&self.newest_end),
             confirmed: true,
         })))
     }
@@ -414,7 +426,7 @@ impl Operations for Operator {
                         .await
                 }
             },
-            redrive: self.redrive_of(&folded, &summary).await?,
+            redrive: self.redrive_of(&folded, &summary, known.ours).await?,
             graph: Arc::new(known.definition.graph()),
             events,
             input: input.into(),

@@ -36,6 +36,12 @@ pub trait Workflows: Send + Sync + std::fmt::Debug {
     async fn definition(&self, workflow: &WorkflowName) -> OpsResult<Arc<Definition>>;
     /// The definition an execution was started with.
     async fn definition_of(&self, id: &ExecutionId) -> OpsResult<Arc<Definition>>;
+    /// Whether an execution's definition is one that ships with the program, as it reads where the execution ran. Only
+    /// of those is it known what happens when a stage runs twice.
+    async fn is_ours(&self, id: &ExecutionId, definition: &Definition) -> bool {
+        let _ = (id, definition);
+        false
+    }
     /// Executions, newest first.
     async fn executions(
         &self,

@@ -145,7 +145,7 @@ impl Folded {
             attempts: visit.attempts.max(1),
             progress: why
                 .or_else(|| progress_of(visit, progress.get(&name)?))
-                .or_else(|| map_progress(visit)),
+                .or_else(|| self.map_progress(index, summary.redrives > 0)),
             error: visit
                 .failure
                 .as_ref()
@@ -156,6 +156,24 @@ impl Folded {
             output,
             name,
         }
+    }
+
+    /// How many items of a Map are done. Our workflows enter theirs again on a redrive with the items that are left;
+    /// those that were done before are done still.
+    fn map_progress(&self, index: usize, redriven: bool) -> Option<String> {
+        let visit = &self.timeline.stages[index];
+        let map = visit.map?;
+        let earlier = self.timeline.stages[..index].iter();
+        let all = earlier
+            .filter(|one| redriven && one.name == visit.name && one.parent == visit.parent)
+            .filter_map(|one| Some(one.map?.total))
+            .fold(map.total, u64::max);
+        let done = all - map.total + map.succeeded;
+        let failed = match map.failed {
+            0 => String::new(),
+            failed => format!(", {failed} failed"),
+        };
+        Some(format!("{done} of {all} done{failed}"))
     }
 
     fn status(
@@ -239,16 +257,6 @@ fn progress_of(visit: &history::Stage, said: &str) -> Option<String> {
     still_true.then(|| said.to_owned())
 }
 
-fn map_progress(visit: &history::Stage) -> Option<String> {
-    let map = visit.map?;
-    let failed = if map.failed > 0 {
-        format!(", {} failed", map.failed)
-    } else {
-        String::new()
-    };
-    Some(format!("{} of {} done{failed}", map.succeeded, map.total))
-}
-
 fn retry_reason(visit: &history::Stage, definition: &Definition) -> String {
     let error = visit
         .failure
@@ -305,9 +313,10 @@ fn only_until(value: &Value) -> Option<Timestamp> {
     }
 }
 
-/// Whether an execution can be redriven, which stages would run again, and why that is safe.
+/// Whether an execution can be redriven, which stages would run again, and why that is safe. That is known of `ours`
+/// only: another definition may give the name of a stage of ours to anything, a charge of money included.
 #[must_use]
-pub fn redrive(folded: &Folded, summary: &ExecutionSummary, now: Timestamp) -> Redrive {
+pub fn redrive(folded: &Folded, summary: &ExecutionSummary, ours: bool, now: Timestamp) -> Redrive {
     let not_possible = |reason: String| Redrive::NotPossible { reason };
     match summary.status {
         ExecutionStatus::Running => return not_possible("it is running".to_owned()),
@@ -334,19 +343,37 @@ pub fn redrive(folded: &Folded, summary: &ExecutionSummary, now: Timestamp) -> R
     // A stage that was entered again by an earlier redrive is one stage.
     let mut named = std::collections::HashSet::new();
     stages.retain(|(name, _)| named.insert(name.clone()));
-    let safety = stages
-        .iter()
-        .map(|(name, _)| safety_of(name))
-        .collect::<Vec<_>>();
-    let mut safety_once: Vec<String> = Vec::new();
-    for sentence in safety {
-        if !safety_once.contains(&sentence) {
-            safety_once.push(sentence);
-        }
-    }
+    let stages: Vec<String> = stages.into_iter().map(|(name, _)| name).collect();
+    let (safety, known) = safety(&stages, ours);
     Redrive::Possible {
-        stages: stages.into_iter().map(|(name, _)| name).collect(),
-        safety: safety_once.join("; "),
+        stages,
+        safety,
+        known,
+    }
+}
+
+/// Why stages may run twice, and whether that is known of all of them.
+fn safety(stages: &[String], ours: bool) -> (String, bool) {
+    let guarantees: Option<Vec<String>> = stages
+        .iter()
+        .map(|stage| safety_of(state_of(stage)).filter(|_| ours))
+        .collect();
+    let Some(mut guarantees) = guarantees else {
+        let names = match stages {
+            [] => "what did not finish".to_owned(),
+            [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+            one => one.concat(),
+        };
+        let check = format!("not known to Lakehand: check that {names} may run twice");
+        return (check, false);
+    };
+    let mut named = std::collections::HashSet::new();
+    guarantees.retain(|sentence| named.insert(sentence.clone()));
+    match guarantees.is_empty() {
+        // Nothing names the stages that would run again.
+        true if !ours => safety(&["what did not finish".to_owned()], ours),
+        true => ("it goes on from what did not finish".to_owned(), true),
+        false => (guarantees.join("; "), true),
     }
 }
 
@@ -414,20 +441,26 @@ fn stages_to_run_again(timeline: &Timeline) -> Vec<(String, usize)> {
     }
 }
 
-/// Why a stage of ours may run twice.
-fn safety_of(stage: &str) -> String {
-    let state = state_of(stage);
-    match state {
+/// Why a state of ours may run twice; `None` of one that this does not know.
+fn safety_of(state: &str) -> Option<String> {
+    Some(match state {
         "Collect" => {
             "Collect goes on behind the last page stored, and what is read twice is merged by key"
                 .to_owned()
         }
         "Normalise" => "Normalise replaces whole days, and gives the same rows again".to_owned(),
         "UpdateDimensions" | "ExtractOfferCaps" => format!("{state} replaces whole snapshots"),
-        "BuildWindow" | "BuildDatamart" | "DropOldStaging" | "DropStaging" => {
+        "BuildWindow"
+        | "BuildDatamart"
+        | "DropOldStaging"
+        | "DropStaging"
+        | "DropStagingAfterFailure" => {
             format!("{state} touches the staging table only, which nobody reads")
         }
-        "CheckQuality" | "CheckView" | "PlanDatamart" => format!("{state} only reads"),
+        "CreateTable" => "CreateTable leaves a table alone that is there".to_owned(),
+        "CheckQuality" | "CheckView" | "PlanDatamart" | "PlanBackfill" => {
+            format!("{state} only reads")
+        }
         "CreateView" => "CreateView replaces the view as a whole".to_owned(),
         "ReplaceWindow" | "ReplaceDatamart" => {
             format!("{state} commits once; running it again changes nothing")
@@ -436,7 +469,10 @@ fn safety_of(stage: &str) -> String {
             "ExportReport writes the same rows to a file of its own, visible when it is whole"
                 .to_owned()
         }
-        "AcquireLease" | "ReleaseLease" => {
+        "AcquireLease"
+        | "ReleaseLease"
+        | "ReleaseLeaseWithoutReport"
+        | "ReleaseLeaseAfterFailure" => {
             format!("{state} knows its execution, and may be repeated")
         }
         "StartCrawler" => {
@@ -445,12 +481,57 @@ fn safety_of(stage: &str) -> String {
         "CollectChunk" | "BuildChunk" => format!(
             "{state} goes on with its child execution, or starts a new one over the same days"
         ),
+        "Streams" | "Chunks" => format!("{state} repeats what did not finish only"),
         "Notify" | "NotifyFailure" | "NotifyParked" => {
             format!("{state} may send its notice a second time")
         }
-        other => format!("make sure that {other} may run twice"),
-    }
+        "EndAsFailed" => "EndAsFailed only leads back to what failed".to_owned(),
+        _ if DECIDES.contains(&state) => format!("{state} only decides"),
+        _ => return None,
+    })
 }
+
+/// States of ours that choose and reshape, and touch nothing.
+const DECIDES: &[&str] = &[
+    "ChunkDaysGiven",
+    "OneDayAChunk",
+    "TakeChunks",
+    "DimensionsRead",
+    "ChunkDone",
+    "ChildDescribed",
+    "TakeChildsError",
+    "ChunkFailed",
+    "Statuses",
+    "AnyChunkFailed",
+    "FailedChunks",
+    "KeepFailedChunks",
+    "RecordChunkFailure",
+    "RecordFailure",
+    "WhatIsLeft",
+    "StreamsGiven",
+    "AllStreams",
+    "AnythingStored",
+    "Complete",
+    "PartsFailed",
+    "StreamParked",
+    "StreamDone",
+    "StreamFailed",
+    "AnyStreamFailed",
+    "FailedStreams",
+    "ParkedStreams",
+    "Parked",
+    "KeepFailedStreams",
+    "RecordCrawlerFailure",
+    "Prepare",
+    "LeftBehind",
+    "BuildAgain",
+    "BuildElsewhere",
+    "ExportWanted",
+    "TableOrView",
+    "CollectedButParked",
+    "Collected",
+    "Built",
+];
 
 #[cfg(test)]
 mod tests {
@@ -557,6 +638,7 @@ mod tests {
             current_stage: None,
             error: Some("BadCredentials".to_owned()),
             superseded: false,
+            parent: None,
         };
         (folded, summary)
     }
@@ -569,11 +651,14 @@ mod tests {
             let collected = format!("Streams[{item}] / Collect");
             let cause = super::super::triage::root_cause(&folded.timeline).unwrap();
             assert_eq!(cause.stage, collected, "{times}");
-            let Redrive::Possible { stages, .. } = redrive(&folded, &summary, NOW) else {
+            let Redrive::Possible { stages, .. } = redrive(&folded, &summary, true, NOW) else {
                 panic!("it failed and can be redriven")
             };
             assert_eq!(stages, [collected.as_str()], "{times}");
             let stages = folded.stages(&collect(), &summary, &HashMap::new());
+            // Of the four streams, whichever of them the last redrive took up.
+            let streams = stages.iter().find(|one| one.name == "Streams").unwrap();
+            assert_eq!(streams.progress.as_deref(), Some("4 of 4 done"), "{times}");
             let mut of_items: Vec<&Stage> = stages.iter().filter(|one| one.depth > 0).collect();
             assert_eq!(of_items.len(), inside, "{times}");
             of_items.retain(|one| one.status == StageStatus::Caught);
@@ -608,11 +693,44 @@ mod tests {
     }
 
     #[test]
+    fn every_state_of_ours_is_known_and_no_state_of_others() {
+        for (name, text) in crate::platform::definitions::BUILT_IN {
+            let definition: Value = serde_json::from_str(text).unwrap();
+            let mut machines = vec![&definition];
+            while let Some(machine) = machines.pop() {
+                for (state, body) in machine["States"].as_object().unwrap() {
+                    let stages = [format!("Around[2] / {state}")];
+                    let (told, known) = safety(&stages, true);
+                    assert!(known, "{name}: {told}");
+                    let (told, known) = safety(&stages, false);
+                    assert!(!known, "{name}: {told}");
+                    machines.extend(body.get("ItemProcessor"));
+                }
+            }
+        }
+        let foreign = ["Normalise".to_owned(), "Charges[0] / Notify".to_owned()];
+        assert_eq!(
+            safety(&foreign, false).0,
+            "not known to Lakehand: check that Normalise and Charges[0] / Notify may run twice"
+        );
+        let one = ["Pay".to_owned()];
+        let told = "not known to Lakehand: check that Pay may run twice";
+        assert_eq!(safety(&one, true), (told.to_owned(), false));
+        let three = ["A", "B", "C"].map(str::to_owned);
+        assert!(safety(&three, false).0.contains("that A, B and C may"));
+    }
+
+    #[test]
     fn only_a_build_cut_off_behind_its_staging_table_brings_older_rows() {
         let kept = |stage: &str, status| {
             let stages = vec!["DropStaging".to_owned(), stage.to_owned()];
             let safety = String::new();
-            commits_what_was_built_before(&Redrive::Possible { stages, safety }, status)
+            let redrive = Redrive::Possible {
+                stages,
+                safety,
+                known: true,
+            };
+            commits_what_was_built_before(&redrive, status)
         };
         assert!(kept("ReplaceWindow", ExecutionStatus::Aborted));
         assert!(kept("Inner / CheckQuality", ExecutionStatus::TimedOut));

@@ -44,7 +44,14 @@ pub fn input_with_window(input: Value, window: Option<Window>) -> OpsResult<Valu
     Ok(input)
 }
 
-/// The window that an input names.
+/// The execution that an input names as the one that started this one.
+#[must_use]
+pub fn parent_in(input: &Value) -> Option<super::ExecutionId> {
+    let id = input.get("AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID")?;
+    Some(id.as_str()?.into())
+}
+
+/// The window that an input names, if it does.
 #[must_use]
 pub fn window_in(input: &Value) -> Option<Window> {
     let day = |name: &str| {

@@ -360,6 +360,7 @@ mod tests {
             current_stage: None,
             error: None,
             superseded: false,
+            parent: None,
         };
         let told: Vec<_> = of_events(&execution, &events)
             .into_iter()

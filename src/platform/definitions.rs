@@ -4,7 +4,7 @@
 //! statements by file (`${sql:…}`). Both platforms fill them in here, so that what is deployed to Step Functions is
 //! what the embedded platform interprets: only the names differ.
 
-use crate::{config::Profile, pipeline::gold::render_workflow};
+use crate::{config::Profile, pipeline::gold::render_workflow, workflow::definition::Definition};
 
 /// Name and text of every workflow, in the order of the Board.
 pub const BUILT_IN: [(&str, &str); 4] = [
@@ -140,6 +140,20 @@ impl Target {
     ) -> Result<String, String> {
         Ok(self.substitute(&render_sql(template)?))
     }
+
+    /// Whether a definition is one that ships with the program, with the names of this target in it: then it is known
+    /// what its stages do. How the text is laid out does not matter, everything that it says does.
+    #[must_use]
+    pub fn has_built_in(
+        &self,
+        definition: &Definition,
+        render_sql: impl Fn(&str) -> Result<String, String>,
+    ) -> bool {
+        BUILT_IN.iter().any(|(_, template)| {
+            self.definition(template, &render_sql)
+                .is_ok_and(|text| Definition::parse(&text).is_ok_and(|ours| ours == *definition))
+        })
+    }
 }
 
 /// Puts the program's own statements into a definition.
@@ -176,7 +190,7 @@ pub fn definitions(target: &Target) -> Result<Vec<(&'static str, String)>, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Config, workflow::definition::Definition};
+    use crate::config::Config;
 
     fn profile() -> Profile {
         let home = crate::config::Home::below(std::path::Path::new("/nowhere"));
@@ -229,6 +243,31 @@ mod tests {
                 Definition::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
                 assert!(text.len() < 1_000_000, "Step Functions takes 1 MB");
             }
+        }
+    }
+
+    #[test]
+    fn our_definitions_are_known_by_all_they_say_and_not_by_their_names() {
+        let profile = profile();
+        let aws = Target::on_aws(&profile, "210987654321", "eu-central-1");
+        let other = Target::on_aws(&profile, "999999999999", "eu-central-1");
+        for (name, text) in definitions(&aws).unwrap() {
+            let known = |text: &str| {
+                let definition = Definition::parse(text).unwrap();
+                aws.has_built_in(&definition, render_sql)
+            };
+            // AWS gives the text back as it was stored; CloudFormation may have laid it out anew.
+            let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert!(known(&text) && known(&value.to_string()), "{name}");
+            let definition = Definition::parse(&text).unwrap();
+            assert!(!other.has_built_in(&definition, render_sql), "{name}");
+            // One call of ours in a place of another: a name that the states keep says nothing.
+            let function = "Adverts-prod-";
+            assert!(text.contains(function), "{name}");
+            assert!(
+                !known(&text.replacen(function, "Adverts-payments-", 1)),
+                "{name}"
+            );
         }
     }
 

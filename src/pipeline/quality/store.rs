@@ -85,14 +85,36 @@ pub async fn newest_report(
     table: &str,
 ) -> Result<Option<QualityReport>, StateError> {
     let mut listing = store.list(&prefix(table)).await?;
-    let mut newest = None;
+    let mut keys = Vec::new();
     while let Some(object) = listing.try_next().await? {
-        newest = newest.max(Some((object.modified, object.key)));
+        keys.push((object.modified, object.key));
     }
-    match newest {
-        Some((_, key)) => read(store, &key).await,
-        None => Ok(None),
+    keys.sort_unstable_by(|left, right| right.cmp(left));
+    let mut newest: Option<QualityReport> = None;
+    for (_, key) in keys.into_iter().take(KEPT) {
+        let Some(report) = read(store, &key).await? else {
+            continue;
+        };
+        let current = is_of_its_day(&report);
+        let days = |report: &QualityReport| (report.window.to(), report.checked_at);
+        if newest
+            .as_ref()
+            .is_none_or(|newest| days(newest) < days(&report))
+        {
+            newest = Some(report);
+        }
+        if current {
+            break;
+        }
     }
+    Ok(newest)
+}
+
+/// Whether a table was checked up to the day of the check, or to the one before; the day may differ by the time zone.
+fn is_of_its_day(report: &QualityReport) -> bool {
+    let checked = report.checked_at.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let day_before = checked.yesterday().unwrap_or(checked);
+    report.window.to() >= day_before
 }
 
 async fn read(
@@ -144,6 +166,32 @@ mod tests {
         assert!(oldest.is_some());
         let newest = newest_report(&lake, "t").await.unwrap().unwrap();
         assert_eq!(newest.execution, format!("run-{}", KEPT + 2));
+    }
+
+    #[tokio::test]
+    async fn checks_of_days_gone_by_do_not_replace_those_of_today() {
+        let lake: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
+        let keep = async |execution: &str, from, to, at: &str| {
+            let report = QualityReport {
+                table: "t".to_owned(),
+                execution: execution.to_owned(),
+                window: Window::new(from, to).unwrap(),
+                checked_at: at.parse().unwrap(),
+                checks: Vec::new(),
+            };
+            store(&lake, &report).await.unwrap();
+            newest_report(&lake, "t").await.unwrap().unwrap().execution
+        };
+        let old = date(2026, 1, 5);
+        // The only checks there are.
+        assert_eq!(keep("old", old, old, "2026-01-30T08:00:00Z").await, "old");
+        let (from, to) = (date(2026, 1, 24), date(2026, 1, 31));
+        assert_eq!(keep("day", from, to, "2026-01-31T08:00:00Z").await, "day");
+        assert_eq!(keep("old-2", old, old, "2026-01-31T09:00:00Z").await, "day");
+        assert_eq!(
+            keep("day-2", from, to, "2026-01-31T10:00:00Z").await,
+            "day-2"
+        );
     }
 
     #[test]

@@ -4,7 +4,10 @@ mod layout;
 mod verdict;
 mod view;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use ratatui::layout::Rect;
@@ -154,20 +157,25 @@ impl BoardState {
             .split_whitespace()
             .map(str::to_owned)
             .collect();
-        let wanted = |row: &u32| {
-            matches(
-                &all[*row as usize],
-                self.cause_of(&all[*row as usize]),
-                &words,
-            )
+        // Parts of another execution are found by a filter; without one they would push today out of the list.
+        let ids: HashSet<&ExecutionId> = all.iter().map(|one| &one.id).collect();
+        let parent = |row: &u32| all[*row as usize].parent.as_ref();
+        let folded =
+            |row: &u32| words.is_empty() && parent(row).is_some_and(|parent| ids.contains(parent));
+        let found = |row: &u32| {
+            let one = &all[*row as usize];
+            matches(one, self.cause_of(one), &words)
         };
+        let wanted = |row: &u32| !folded(row) && found(row);
         let length = u32::try_from(all.len()).unwrap_or(u32::MAX);
         let mut order: Vec<u32> = (0..length).filter(wanted).collect();
         order.sort_by_key(|row| {
             let execution = &all[*row as usize];
-            !(needs_care(execution.status)
+            let trouble = needs_care(execution.status)
                 && !execution.superseded
-                && execution.status != ExecutionStatus::Aborted)
+                && execution.status != ExecutionStatus::Aborted;
+            // What runs stands before what ended, also where it was started long ago and redriven.
+            (!trouble, execution.status != ExecutionStatus::Running)
         });
         let position = selected
             .filter(|_| self.moved)

@@ -1,5 +1,6 @@
 //! The Board in one sentence.
 
+use jiff::SignedDuration;
 use ratatui::style::Style;
 
 use crate::{
@@ -10,7 +11,10 @@ use crate::{
         theme::{Theme, needs_care},
         widgets::text::width,
     },
-    ops::{Board, ExecutionStatus, ExecutionSummary, Redrive, WorkflowCard, triage},
+    ops::{
+        Board, ExecutionStatus, ExecutionSummary, Freshness, Redrive, WorkflowCard,
+        sources::PROMISED, triage,
+    },
 };
 
 /// Mark, sentence and style.
@@ -44,12 +48,15 @@ pub(super) fn verdict(state: &State) -> (&'static str, String, Style) {
     let late: Vec<&str> = board
         .freshness
         .iter()
-        .filter(|stream| stream.late)
+        .filter(|stream| is_late(stream, state))
         .map(|stream| stream.stream.as_str())
         .collect();
-    let active = board.workflows.iter().find_map(|card| {
-        newest(card).filter(|execution| execution.status == ExecutionStatus::Running)
-    });
+    // One that was redriven runs, whenever it was started.
+    let runs = |execution: &&ExecutionSummary| execution.status == ExecutionStatus::Running;
+    let active = board
+        .workflows
+        .iter()
+        .find_map(|card| card.executions.iter().find(runs));
     if let Some(execution) = active {
         return under_way(state, execution, theme);
     }
@@ -76,6 +83,12 @@ pub(super) fn verdict(state: &State) -> (&'static str, String, Style) {
         return ("!", format!("{streams}: {}", late.join(", ")), theme.warn);
     }
     todays_report(state, board, theme)
+}
+
+/// Whether a stream is older than promised by now, whatever it was when it was read.
+pub(super) fn is_late(stream: &Freshness, state: &State) -> bool {
+    let age = |at| state.now.duration_since(at);
+    stream.late || stream.collected.is_some_and(|at| age(at) > PROMISED)
 }
 
 /// Workflows whose newest execution needs somebody.
@@ -128,6 +141,12 @@ fn failure(state: &State, board: &Board, card: &WorkflowCard) -> (&'static str, 
         Err(_) => "read-only".to_owned(),
     };
     let redrive = match detail.map(|detail| &detail.redrive) {
+        Some(Redrive::Possible { known: false, .. }) => {
+            format!(
+                " · not known to be safe to repeat ({})",
+                key(ActionId::Redrive)
+            )
+        }
         Some(Redrive::Possible { .. }) if helps == Some(false) => {
             format!(" · mend it, then redrive ({})", key(ActionId::Redrive))
         }
@@ -180,6 +199,8 @@ fn under_way(
     )
 }
 
+/// Whether the report of today is there: of the day that the clock shows now, not of the day on which the Board was
+/// read; a report that was made today of days gone by is not it. What was read too long ago bears no ✓.
 fn todays_report(state: &State, board: &Board, theme: &Theme) -> (&'static str, String, Style) {
     let next = board
         .workflows
@@ -187,30 +208,165 @@ fn todays_report(state: &State, board: &Board, theme: &Theme) -> (&'static str, 
         .filter_map(|card| card.next_run)
         .min();
     let next = next
-        .map(|at| format!(" · next run {}", until(at, state.now)))
+        .map(|at| format!(" · next run {} by this profile", until(at, state.now)))
         .unwrap_or_default();
-    match &board.latest_report {
-        Some(report) if report.created.to_zoned(state.zone.clone()).date() == board.today => {
-            let at = crate::console::format::moment(report.created, state.now, &state.zone);
-            (
-                "✓",
-                format!(
-                    "Today's data is there: {} rows in {} at {at}{next}",
-                    count(report.rows),
-                    report.name
-                ),
-                theme.good,
-            )
-        }
-        Some(report) => (
-            "!",
-            format!(
-                "Today's report is not there yet; the newest is {} ({}){next}",
-                report.name,
-                ago(report.created, state.now)
+    let Some(report) = &board.latest_report else {
+        return match is_stale(state) {
+            true => (
+                "?",
+                format!("{}no report was made yet", as_of(state)),
+                theme.warn,
             ),
+            false => ("·", format!("No report was made yet{next}"), theme.text),
+        };
+    };
+    let today = state.now.to_zoned(state.zone.clone()).date();
+    let is_todays = report.window.is_some_and(|window| window.contains(today));
+    if !is_todays {
+        let days = match report.window {
+            Some(window) => format!(" of {window}"),
+            None => String::new(),
+        };
+        let (newest, age) = (&report.name, ago(report.created, state.now));
+        let sentence = match is_stale(state) {
+            true => format!("{}the newest report was {newest}{days}", as_of(state)),
+            false => format!(
+                "Today's report is not there yet; the newest is {newest}{days}, {age}{next}"
+            ),
+        };
+        return ("!", sentence, theme.warn);
+    }
+    let at = crate::console::format::moment(report.created, state.now, &state.zone);
+    let facts = format!("{} rows in {} at {at}", count(report.rows), report.name);
+    match is_stale(state) {
+        true => (
+            "?",
+            format!("{}today's data was there: {facts}", as_of(state)),
             theme.warn,
         ),
-        None => ("·", format!("No report was made yet{next}"), theme.text),
+        false => (
+            "✓",
+            format!("Today's data is there: {facts}{next}"),
+            theme.good,
+        ),
+    }
+}
+
+/// How old the Board may be and still be believed; unfocused, it is read every two minutes.
+const BELIEVED_FOR: SignedDuration = SignedDuration::from_mins(3);
+
+/// Whether what the Board shows may not hold any more: the last reading failed, or is too long ago.
+pub(super) fn is_stale(state: &State) -> bool {
+    let read = state.board.fetched_at();
+    state.board.answer.error().is_some()
+        || read.is_none_or(|at| state.now.duration_since(at) > BELIEVED_FOR)
+}
+
+/// When the Board was read, as the beginning of a sentence.
+fn as_of(state: &State) -> String {
+    let read = state.board.fetched_at().unwrap_or(state.now);
+    format!("Last read {}: ", ago(read, state.now))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::{
+        console::{
+            StartScreen,
+            scripted::{Driver, Scenario, ScriptedOperations},
+        },
+        ops::{OpsError, OpsErrorKind},
+        pipeline::window::Window,
+    };
+
+    /// A calm Board whose newest report is of these days, made and read at these instants.
+    fn read(zone: &str, days: (&str, &str), created: &str, now: &str) -> Driver {
+        let operations = ScriptedOperations::new(Scenario::Calm, 60).unwrap();
+        let mut driver = Driver::open(operations, StartScreen::Board, (200, 50)).unwrap();
+        driver.wait(500);
+        let mut board = driver.state.board.board().unwrap().clone();
+        for stream in &mut board.freshness {
+            stream.collected = Some(now.parse().unwrap());
+        }
+        let report = board.latest_report.as_mut().unwrap();
+        report.window = Some(Window::parse(days.0, days.1).unwrap());
+        report.created = created.parse().unwrap();
+        driver.state.zone = TimeZone::get(zone).unwrap();
+        driver.state.now = now.parse().unwrap();
+        super::super::answered_board(&mut driver.state, Ok(Arc::new(board)));
+        driver
+    }
+
+    fn told(driver: &Driver) -> (&'static str, String) {
+        let (mark, sentence, _) = verdict(&driver.state);
+        (mark, sentence)
+    }
+
+    #[test]
+    fn a_report_of_old_days_made_today_is_not_todays() {
+        let created = "2026-01-31T08:00:00Z";
+        let now = "2026-01-31T09:00:00Z";
+        let driver = read("UTC", ("2026-01-24", "2026-01-31"), created, now);
+        let (mark, sentence) = told(&driver);
+        assert_eq!(mark, "✓");
+        assert!(sentence.starts_with("Today's data is there"), "{sentence}");
+        assert!(sentence.contains(" by this profile"), "{sentence}");
+        // Made an hour ago too, of a week in December, and of the days up to yesterday.
+        for days in [("2025-12-01", "2025-12-08"), ("2026-01-23", "2026-01-30")] {
+            let (mark, sentence) = told(&read("UTC", days, created, now));
+            assert_eq!(mark, "!", "{sentence}");
+            assert!(
+                sentence.starts_with("Today's report is not there yet"),
+                "{sentence}"
+            );
+            let window = format!("of {}..{}, 1 h ago", days.0, days.1);
+            assert!(sentence.contains(&window), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn the_day_is_that_of_the_profiles_zone() {
+        // At 23:30 UTC it is the 1st of February in Berlin, and still the 31st in New York.
+        let days = ("2026-01-24", "2026-01-31");
+        let (created, now) = ("2026-01-31T22:00:00Z", "2026-01-31T23:30:00Z");
+        assert_eq!(told(&read("Europe/Berlin", days, created, now)).0, "!");
+        assert_eq!(told(&read("UTC", days, created, now)).0, "✓");
+        assert_eq!(told(&read("America/New_York", days, created, now)).0, "✓");
+    }
+
+    #[test]
+    fn what_cannot_be_read_any_more_bears_no_tick_before_midnight_or_after_it() {
+        let days = ("2026-01-24", "2026-01-31");
+        let mut driver = read("UTC", days, "2026-01-31T08:00:00Z", "2026-01-31T23:50:00Z");
+        assert_eq!(told(&driver).0, "✓");
+        let refused = || OpsError::new(OpsErrorKind::Platform, "no network", "wait");
+        driver.state.now = "2026-01-31T23:55:00Z".parse().unwrap();
+        super::super::answered_board(&mut driver.state, Err(refused()));
+        let (mark, sentence) = told(&driver);
+        assert_eq!(mark, "?", "{sentence}");
+        assert!(
+            sentence.starts_with("Last read 5 min ago: today's data was there"),
+            "{sentence}"
+        );
+        driver.state.now = "2026-02-01T00:10:00Z".parse().unwrap();
+        super::super::answered_board(&mut driver.state, Err(refused()));
+        let (mark, sentence) = told(&driver);
+        assert_eq!(mark, "!", "{sentence}");
+        assert!(
+            sentence.starts_with("Last read 20 min ago: the newest report was"),
+            "{sentence}"
+        );
+        // Streams that were fresh at the last reading are late by now, and none bears a tick.
+        driver.state.now = "2026-02-02T03:00:00Z".parse().unwrap();
+        let (mark, sentence) = told(&driver);
+        assert_eq!(mark, "!", "{sentence}");
+        assert!(sentence.contains("streams are late"), "{sentence}");
+        let shown = driver.screen();
+        assert!(!shown.contains("✓ affise."), "{shown}");
     }
 }

@@ -24,9 +24,12 @@ use crate::console::{
     },
 };
 use crate::{
-    ops::{Snapshot, Statement},
+    ops::{Redrive, Snapshot, Statement},
     pipeline::text::shell_word,
 };
+
+/// The label of what somebody must think of before they say yes.
+const BEWARE: &str = "Beware";
 
 /// Asks before something changes. The identifiers are in the request since the dialog opened: whatever happens
 /// to the list behind it, this is what will be sent.
@@ -123,7 +126,15 @@ impl Confirm {
 
 /// Asks whether to redrive.
 pub(crate) fn ask_redrive(state: &mut State) {
-    let Ok((execution, stages, safety)) = state.redrive_target() else {
+    let Ok((execution, redrive)) = state.redrive_target() else {
+        return;
+    };
+    let Redrive::Possible {
+        stages,
+        safety,
+        known,
+    } = redrive
+    else {
         return;
     };
     let again = if stages.is_empty() {
@@ -135,16 +146,16 @@ pub(crate) fn ask_redrive(state: &mut State) {
     let facts = vec![
         ("Execution", execution.id.to_string()),
         ("Runs again", again),
-        ("Safe because", safety.to_owned()),
+        (if *known { "Safe because" } else { BEWARE }, safety.clone()),
     ];
     let requested = Requested::Redrive(execution.redrives);
     let request = Request::Redrive(execution.id.clone());
     let title = "Redrive this execution?";
     let requested = Some(requested);
-    let level = if state.redrive_is_advised() {
-        Level::Plain
-    } else {
-        Level::Chosen
+    let level = match (*known, state.redrive_is_advised()) {
+        (false, _) => Level::Typed,
+        (true, true) => Level::Plain,
+        (true, false) => Level::Chosen,
     };
     let request = (request, requested, level);
     ask(state, title, facts, request, "Redrive", name);
@@ -418,7 +429,7 @@ pub(crate) fn offer_sample(state: &mut State) {
     ];
     if state.identity.is_configured {
         let beware = "this profile is configured: its own sources are not collected into a lake of sample data";
-        facts.push(("Beware", beware.to_owned()));
+        facts.push((BEWARE, beware.to_owned()));
     }
     let confirm = Confirm {
         title: "Try it here with sample data?",
@@ -592,10 +603,10 @@ fn fact_lines<'c>(
     let theme = &state.theme;
     let mut lines = Vec::new();
     for (name, text) in &confirm.facts {
-        let style = if *name == "Same as" {
-            theme.muted
-        } else {
-            theme.text
+        let style = match *name {
+            "Same as" => theme.muted,
+            BEWARE => theme.warn,
+            _ => theme.text,
         };
         for (row, line) in beginning(text, columns, 5).into_iter().enumerate() {
             lines.push((if row == 0 { *name } else { "" }, line, style));

@@ -21,6 +21,8 @@ pub(crate) enum LineKind {
 pub(crate) struct Payload {
     lines: Vec<(LineKind, String)>,
     sources: Vec<(String, Option<Arc<str>>)>,
+    /// Whether the execution has ended: then no output is to come.
+    ended: bool,
     scroll: Scroll,
     offset: usize,
 }
@@ -43,6 +45,7 @@ impl Payload {
 
     /// Shows what a stage got and gave, then what the execution did.
     pub(super) fn show(&mut self, detail: Option<&ExecutionDetail>, stage: Option<&Stage>) {
+        let ended = detail.is_some_and(|detail| detail.summary.status.is_ended());
         let mut sources = Vec::new();
         if let Some(stage) = stage {
             sources.push((format!("Input of {}", stage.name), stage.input.clone()));
@@ -55,16 +58,17 @@ impl Payload {
             ));
             sources.push(("Output of the execution".to_owned(), detail.output.clone()));
         }
-        if sources == self.sources {
+        if sources == self.sources && ended == self.ended {
             return;
         }
         let other_stage =
             sources.first().map(|source| &source.0) != self.sources.first().map(|source| &source.0);
         self.lines = sources
             .iter()
-            .flat_map(|(title, text)| section(title, text.as_deref()))
+            .flat_map(|(title, text)| section(title, text.as_deref(), ended))
             .collect();
         self.sources = sources;
+        self.ended = ended;
         if other_stage {
             self.scroll = Scroll::default();
         }
@@ -90,9 +94,10 @@ impl Payload {
     }
 }
 
-fn section(title: &str, text: Option<&str>) -> Vec<(LineKind, String)> {
+fn section(title: &str, text: Option<&str>, ended: bool) -> Vec<(LineKind, String)> {
     let mut lines = vec![(LineKind::Title, title.to_owned())];
     let body = match text {
+        None if ended => "none".to_owned(),
         None => "none yet".to_owned(),
         Some(text) => match serde_json::from_str::<serde_json::Value>(text) {
             Ok(value) => serde_json::to_string_pretty(&value).unwrap_or_else(|_| text.to_owned()),

@@ -162,7 +162,11 @@ pub(super) fn cause_lines(state: &State, columns: u16) -> Vec<(String, Style)> {
         }
     }
     match &detail.redrive {
-        Redrive::Possible { stages, safety } => {
+        Redrive::Possible {
+            stages,
+            safety,
+            known,
+        } => {
             add(
                 "Redrive",
                 &format!(
@@ -170,7 +174,7 @@ pub(super) fn cause_lines(state: &State, columns: u16) -> Vec<(String, Style)> {
                     state.key(ActionId::Redrive),
                     stages.join(", ")
                 ),
-                theme.good,
+                if *known { theme.good } else { theme.warn },
                 2,
             );
         }

@@ -191,6 +191,7 @@ pub(super) fn redrive_of(execution: &Execution) -> Redrive {
                 .map(|(name, _)| (*name).to_owned())
                 .collect(),
             safety: "ReplaceWindow commits once; running it again changes nothing".to_owned(),
+            known: true,
         },
     }
 }

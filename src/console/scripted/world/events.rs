@@ -72,6 +72,7 @@ impl World {
                 .to_owned()
             }),
             superseded,
+            parent: None,
         };
         self.executions.push(Execution {
             summary,
@@ -118,6 +119,7 @@ impl World {
             current_stage: Some(plan(workflow)[0].0.to_owned()),
             error: None,
             superseded: false,
+            parent: None,
         };
         self.executions.insert(
             0,

@@ -25,7 +25,10 @@ use super::{
     machines::Machine,
 };
 use crate::{
-    ops::{ExecutionStatus, OpsResult, start::window_in},
+    ops::{
+        ExecutionId, ExecutionStatus, OpsResult,
+        start::{parent_in, window_in},
+    },
     pipeline::window::Window,
 };
 
@@ -56,6 +59,8 @@ pub(super) struct Described {
     pub ended: Option<Timestamp>,
     pub redrives: u32,
     pub window: Option<Window>,
+    /// The execution that its input names as the one that started it.
+    pub parent: Option<ExecutionId>,
     pub error: Option<String>,
     pub input: String,
     pub output: Option<String>,
@@ -125,6 +130,7 @@ fn described(answer: DescribeExecutionOutput) -> Described {
         ended: answer.stop_date.as_ref().map(instant),
         redrives: count(answer.redrive_count),
         window: parsed.as_ref().and_then(window_in),
+        parent: parsed.as_ref().and_then(parent_in),
         error: answer.error,
         name: answer.name.unwrap_or_else(|| {
             let last = answer.execution_arn.rsplit(':').next();

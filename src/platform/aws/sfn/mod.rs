@@ -35,6 +35,7 @@ use crate::{
         ExecutionId, ExecutionStatus, ExecutionSummary, OpsError, OpsErrorKind, OpsResult,
         StartRequest, WorkflowName, ports::Workflows,
     },
+    platform::definitions::{Target, render_sql},
     workflow::{definition::Definition, history::HistoryEvent},
 };
 
@@ -194,6 +195,18 @@ impl Workflows for StepFunctions {
             .call(DESCRIBE_MACHINE_OF, &arn, call.send())
             .await?;
         self.define(&arn, &answer.definition)
+    }
+
+    async fn is_ours(&self, id: &ExecutionId, definition: &Definition) -> bool {
+        let Ok(arn) = self.arn(id).await else {
+            return false;
+        };
+        // arn:aws:states:eu-west-1:123456789012:execution:machine:name
+        let mut parts = arn.split(':').skip(3);
+        let (Some(region), Some(account)) = (parts.next(), parts.next()) else {
+            return false;
+        };
+        Target::on_aws(&self.profile, account, region).has_built_in(definition, render_sql)
     }
 
     async fn executions(

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     ops::{
-        ExecutionStatus, ExecutionSummary, OpsResult,
+        ExecutionId, ExecutionStatus, ExecutionSummary, OpsResult,
         stages::{failed_stage, stage_name},
     },
     pipeline::window::Window,
@@ -31,6 +31,7 @@ pub(super) struct Told {
     window: Option<Window>,
     error: Option<String>,
     stage: Option<String>,
+    parent: Option<ExecutionId>,
 }
 
 impl StepFunctions {
@@ -49,6 +50,7 @@ impl StepFunctions {
             window: described.window,
             error: described.error.clone(),
             stage,
+            parent: described.parent.clone(),
         };
         let machine = self.machine_of(&described.arn).await?;
         if described.status.is_ended() {
@@ -66,6 +68,7 @@ impl StepFunctions {
             current_stage: told.stage,
             error: told.error,
             superseded: false,
+            parent: told.parent,
         })
     }
 
@@ -145,6 +148,7 @@ fn listed_summary(item: Listed, mut told: Told, machine: &Machine) -> ExecutionS
         current_stage: told.stage,
         error: told.error,
         superseded: false,
+        parent: told.parent,
     }
 }
 

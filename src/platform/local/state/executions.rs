@@ -96,7 +96,7 @@ pub struct Claimed {
 }
 
 const COLUMNS: &str = "key, id, workflow, name, status, started, ended, window_from, window_to, redrives, current_stage, error, \
-     owner_token, owner, owner_seen, \
+     owner_token, owner, owner_seen, parent, \
      EXISTS (SELECT 1 FROM executions later WHERE later.status = 'SUCCEEDED' AND later.workflow = executions.workflow \
        AND later.window_from = executions.window_from AND later.window_to = executions.window_to \
        AND later.started > executions.started) AS fixed";
@@ -173,6 +173,10 @@ impl ExecutionRow {
                 superseded: row.get::<_, bool>("fixed").on(on)?
                     && status.is_ended()
                     && status != ExecutionStatus::Succeeded,
+                parent: row
+                    .get::<_, Option<String>>("parent")
+                    .on(on)?
+                    .map(Into::into),
             },
             held,
             token,

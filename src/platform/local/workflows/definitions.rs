@@ -112,6 +112,12 @@ impl Definitions {
         names.into_iter().map(WorkflowName::from).collect()
     }
 
+    /// Whether a definition is a built-in one of this profile, and not one that only goes by its name.
+    pub(super) fn has_built_in(&self, definition: &Definition) -> bool {
+        let here = Target::here(&self.profile);
+        here.has_built_in(definition, self.render_sql.as_ref())
+    }
+
     /// A workflow's definition, rendered, parsed and checked against what `resources` bind.
     pub(super) fn load(
         &self,

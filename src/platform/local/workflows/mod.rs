@@ -414,6 +414,10 @@ impl Workflows for LocalWorkflows {
         parsed_definition(&text)
     }
 
+    async fn is_ours(&self, _id: &ExecutionId, definition: &Definition) -> bool {
+        self.shared.definitions.has_built_in(definition)
+    }
+
     async fn executions(
         &self,
         workflow: Option<&WorkflowName>,

@@ -2,7 +2,10 @@
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use super::when;
+use super::{
+    super::verdict::{is_late, is_stale},
+    when,
+};
 use crate::{
     console::{
         actions::ActionId,
@@ -34,9 +37,10 @@ pub(super) fn freshness(state: &State, buffer: &mut Buffer, area: Rect) {
     let names = u16::try_from(names).unwrap_or(24);
     for (line, stream) in board.freshness.iter().enumerate() {
         let row = u16::try_from(line).unwrap_or(u16::MAX);
-        let trouble = stream.late || stream.note.is_some();
+        let trouble = is_late(stream, state) || stream.note.is_some();
         let (symbol, style) = match (trouble, stream.collected) {
             (true, _) => ("!", theme.warn),
+            (false, Some(_)) if is_stale(state) => ("?", theme.muted),
             (false, Some(_)) => ("✓", theme.good),
             (false, None) => ("·", theme.muted),
         };
@@ -71,6 +75,10 @@ pub(super) fn freshness(state: &State, buffer: &mut Buffer, area: Rect) {
         let (text, style) = checks(state, badge);
         // The table goes before the reason, which is cut off where the pane is narrow.
         let (mark, words) = text.split_once(' ').unwrap_or(("", &text));
+        let (mark, style) = match mark {
+            "✓" if is_stale(state) => ("?", theme.muted),
+            _ => (mark, style),
+        };
         Pen::new(buffer, area, row)
             .put(mark, style)
             .gap(1)
@@ -183,7 +191,7 @@ fn why(state: &State, detail: &ExecutionDetail, area: Rect) -> Vec<(String, Styl
         add(&head, theme.bad, 2, 2);
     }
     match &detail.redrive {
-        Redrive::Possible { safety, .. } => {
+        Redrive::Possible { safety, known, .. } => {
             let key = match state.may_change() {
                 Ok(()) => format!("{} ", state.key(ActionId::Redrive)),
                 Err(_) => String::new(),
@@ -192,8 +200,16 @@ fn why(state: &State, detail: &ExecutionDetail, area: Rect) -> Vec<(String, Styl
                 None => (String::new(), theme.good, 1),
                 Some(but) => (format!(", but {but}"), theme.warn, 2),
             };
-            let text = format!("{key}redrive is safe{but}: {safety}");
-            add(&text, style, 3, least);
+            match known {
+                true => add(
+                    &format!("{key}redrive is safe{but}: {safety}"),
+                    style,
+                    3,
+                    least,
+                ),
+                // Which stages to look at must not be cut off.
+                false => add(&format!("{key}redrive{but}: {safety}"), theme.warn, 4, 3),
+            }
         }
         Redrive::NotPossible { reason } if needs_care(detail.summary.status) => {
             add(&format!("no redrive: {reason}"), theme.warn, 3, 2);

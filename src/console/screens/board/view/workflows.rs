@@ -79,7 +79,8 @@ fn card_line(
     let mut pen = Pen::new(buffer, area, row).gap(1);
     let next = card
         .next_run
-        .map(|at| format!("  next {} ", until(at, state.now)))
+        .map(|at| format!("  next {} by this profile ", until(at, state.now)))
+        .filter(|_| area.width >= 100 || !newest(card).is_some_and(|e| needs_care(e.status)))
         .unwrap_or_default();
     match newest(card) {
         Some(execution) => {

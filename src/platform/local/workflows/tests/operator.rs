@@ -211,7 +211,12 @@ async fn a_failure_shows_its_cause_its_remedy_and_what_a_redrive_runs() {
         ("CheckQuality", "QualityCheckFailed", "sums differ")
     );
     assert!(cause.remedy.unwrap().contains("redrive") && cause.retry_helps == Some(false));
-    let Redrive::Possible { stages, safety } = detail.redrive else {
+    let Redrive::Possible {
+        stages,
+        safety,
+        known: true,
+    } = detail.redrive
+    else {
         panic!("{:?}", detail.redrive)
     };
     assert_eq!(
@@ -403,7 +408,12 @@ async fn streams_that_failed_whole_and_in_part_are_named_and_run_again() {
         ),
         (first, "BadCredentials", "one property")
     );
-    let Redrive::Possible { stages, safety } = detail.redrive else {
+    let Redrive::Possible {
+        stages,
+        safety,
+        known: true,
+    } = detail.redrive
+    else {
         panic!("{:?}", detail.redrive)
     };
     assert_eq!(stages, [first, "Streams[3] / Collect"]);
@@ -595,4 +605,75 @@ async fn a_redrive_is_refused_for_newer_rows_in_place_and_for_nothing_else() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn of_a_definition_that_is_not_ours_nothing_is_known_whatever_its_stages_are_called() {
+    let task = |function: &str, next: &str| {
+        let name = format!("${{ProjectName}}-${{Env}}-{function}");
+        let mut state = json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
+            "Parameters": { "FunctionName": name } });
+        match next {
+            "" => state["End"] = json!(true),
+            next => state["Next"] = json!(next),
+        }
+        state
+    };
+    let definition = json!({ "StartAt": "Normalise", "States": {
+        "Normalise": task("normalise", "Notify"), "Notify": task("collect", ""),
+    } });
+    let failing = [("Normalise", "normalise"), ("Notify", "collect")];
+    for (failing, function) in failing {
+        let folder = tempfile::tempdir().unwrap();
+        let resources = Scripted::new()
+            .says("normalise", |_, _| Ok(json!({})))
+            .says("collect", |_, _| Ok(json!({})))
+            .says(function, |_, _| {
+                Err(TaskFailure::new("Payments.Declined", "card"))
+            });
+        let text = definition.to_string();
+        let time = VirtualTime::start();
+        let workflows = open(
+            folder.path(),
+            &[("daily-report", text.as_str())],
+            Arc::new(resources),
+            time,
+        );
+        let desk = desk_over(folder, workflows, |_| {});
+        let (id, _) = finish(&desk.workflows, "daily-report").await;
+        let redrive = desk.operator.execution(&id, 0).await.unwrap().redrive;
+        let expected = Redrive::Possible {
+            stages: vec![failing.to_owned()],
+            safety: format!("not known to Lakehand: check that {failing} may run twice"),
+            known: false,
+        };
+        assert_eq!(redrive, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_report_is_on_the_board_as_soon_as_its_execution_has_ended_also_where_listings_are_kept()
+{
+    // A distant lake, which is not listed at every look.
+    let desk = desk(jobs(), |profile| profile.platform = PlatformKind::Aws);
+    let newest = async || {
+        let board = desk.operator.board().await.unwrap();
+        board.latest_report.map(|report| report.name.to_string())
+    };
+    assert_eq!(newest().await, None);
+    let manifest = json!({
+        "report": "sub5", "name": "new.csv", "key": "reports/sub5/new.csv", "rows": 1, "columns": ["a"], "bytes": 4,
+        "sha256": "ab", "window": { "from": "2026-01-24", "to": "2026-01-31" }, "time_zone": "UTC",
+        "execution": "daily-report:x", "created_at": "2026-01-31T09:00:04Z", "sums": {},
+    });
+    let key = "reports/sub5/new.manifest.json";
+    let bytes = manifest.to_string().into_bytes().into();
+    desk.lake
+        .std
+        .put(key, bytes, PutCondition::Always)
+        .await
+        .unwrap();
+    assert_eq!(newest().await, None, "the listing is kept");
+    finish(&desk.workflows, "daily-report").await;
+    assert_eq!(newest().await.as_deref(), Some("new.csv"));
 }
