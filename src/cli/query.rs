@@ -14,9 +14,7 @@ use clap::{Args, ValueEnum};
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    App, CliError, Ended, OutputFormat, VerbResult, data_output, standard_output,
-};
+use super::{App, CliError, Ended, OutputFormat, VerbResult, data_output, standard_output};
 use crate::pipeline::{
     export::{CsvOptions, write_csv},
     ports::{QueryEngine, QueryRows},
@@ -210,7 +208,13 @@ fn write_table(
         }
     }
     let widths: Vec<usize> = (0..header.len())
-        .map(|c| lines.iter().map(|line| columns(&line[c])).max().unwrap_or(0))
+        .map(|c| {
+            lines
+                .iter()
+                .map(|line| columns(&line[c]))
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     for line in &lines {
         let padded: Vec<String> = line

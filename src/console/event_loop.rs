@@ -190,10 +190,9 @@ impl Loop {
                 .resume()
                 .map(|()| false)
                 .map_err(ConsoleError::terminal),
-            Woken::Signal(Signal::Gone) | Woken::TerminalGone => Err(ConsoleError::terminal(io::Error::new(
-                io::ErrorKind::BrokenPipe,
-                "the terminal has gone",
-            ))),
+            Woken::Signal(Signal::Gone) | Woken::TerminalGone => Err(ConsoleError::terminal(
+                io::Error::new(io::ErrorKind::BrokenPipe, "the terminal has gone"),
+            )),
         }
     }
 

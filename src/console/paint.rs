@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn what_follows_a_mark_stands_in_its_place() {
-        for text in ["क्षत्रिय", "ที่นี่", "👩‍👩‍👧‍👦", "e\u{301}\u{323}"] {
+        for text in ["क्षत्रिय", "ที่นี่", "👩‍👩‍👧‍👦", "e\u{301}\u{323}"]
+        {
             let mut screen = Screen::new();
             let mut next = Buffer::empty(AREA);
             next.set_string(0, 0, text, Style::new());

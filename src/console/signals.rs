@@ -47,9 +47,7 @@ impl Line {
             std::fs::File::open("/dev/tty").map(Into::into)
         };
         let interest = tokio::io::Interest::READABLE;
-        let watched = line.and_then(|line| {
-            tokio::io::unix::AsyncFd::with_interest(line, interest)
-        });
+        let watched = line.and_then(|line| tokio::io::unix::AsyncFd::with_interest(line, interest));
         // Where it cannot be watched the reader of keys and the signals are left.
         Self(watched.ok())
     }

@@ -221,7 +221,10 @@ mod tests {
     #[test]
     fn a_writer_lets_nothing_through_even_in_pieces() {
         assert_eq!(
-            written(Instead::Symbol, &[b"a\x1b[2J\n\r", b"\xc2", b"\x9b1m", b"\xff."]),
+            written(
+                Instead::Symbol,
+                &[b"a\x1b[2J\n\r", b"\xc2", b"\x9b1m", b"\xff."]
+            ),
             "a␛[2J\n␍\u{fffd}1m\u{fffd}."
         );
         assert_eq!(

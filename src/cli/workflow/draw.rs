@@ -41,7 +41,11 @@ fn machine(
             "" => String::new(),
             note => format!(" {}", for_terminal(note)),
         };
-        writeln!(out, "{indent}{start} {} [{kind}]{note}", for_terminal(&node.name))?;
+        writeln!(
+            out,
+            "{indent}{start} {} [{kind}]{note}",
+            for_terminal(&node.name)
+        )?;
         for inner in branches(graph, index) {
             if node.state_type == StateType::Parallel {
                 writeln!(out, "{indent}  ╭ branch {}", inner + 1)?;

@@ -82,9 +82,10 @@ pub(super) fn view(state: &State, prompt: &Prompt, buffer: &mut Buffer) -> Posit
     let (label, hint) = match prompt.purpose {
         Purpose::Row => (" # ", "a row's number; Enter goes there, Esc leaves "),
         Purpose::Find => (" / ", "Enter finds, n and N go on, Esc leaves "),
-        Purpose::Filter if state.screen == Screen::Table => {
-            (" & ", "words, !not, column:word, column:>5; empty shows all ")
-        }
+        Purpose::Filter if state.screen == Screen::Table => (
+            " & ",
+            "words, !not, column:word, column:>5; empty shows all ",
+        ),
         Purpose::Filter => (" & ", "words, !not; empty shows all "),
     };
     let pen = Pen::new(buffer, area, 0)

@@ -69,9 +69,7 @@ impl Number {
             (false, true) => -1,
             (false, false) => 1,
         };
-        let size = || {
-            (self.exponent, &self.digits).cmp(&(other.exponent, &other.digits))
-        };
+        let size = || (self.exponent, &self.digits).cmp(&(other.exponent, &other.digits));
         match (class(self).cmp(&class(other)), self.negative) {
             (Ordering::Equal, true) => size().reverse(),
             (Ordering::Equal, false) => size(),
@@ -94,8 +92,18 @@ mod tests {
     #[test]
     fn numbers_compare_by_value_however_they_are_written() {
         let ascending = [
-            "-1e300", "-12.5", "-1.5E-7", "0", "1e-400", "0.1", "9", "1e1", "10.000000000000000001",
-            "9007199254740992", "9007199254740993", "1.7976931348623157E308",
+            "-1e300",
+            "-12.5",
+            "-1.5E-7",
+            "0",
+            "1e-400",
+            "0.1",
+            "9",
+            "1e1",
+            "10.000000000000000001",
+            "9007199254740992",
+            "9007199254740993",
+            "1.7976931348623157E308",
         ];
         for (i, a) in ascending.iter().enumerate() {
             for (j, b) in ascending.iter().enumerate() {
@@ -104,7 +112,12 @@ mod tests {
                 assert_eq!(order, i.cmp(&j), "{a} and {b}");
             }
         }
-        for (a, b) in [("1.50", "15e-1"), ("-0", "0.00"), ("+7", "007"), ("12.5%", "12.5 %")] {
+        for (a, b) in [
+            ("1.50", "15e-1"),
+            ("-0", "0.00"),
+            ("+7", "007"),
+            ("12.5%", "12.5 %"),
+        ] {
             let (one, other) = (Number::parse(a.as_bytes()), Number::parse(b.as_bytes()));
             assert_eq!(one.unwrap().compare(&other.unwrap()), Ordering::Equal);
         }
@@ -113,7 +126,8 @@ mod tests {
     #[test]
     fn what_is_no_number() {
         for text in [
-            "", "-", ".", "%", "e5", "1e", "1e5.5", "1,000", "0x1", "NaN", "inf", "1 2", "5%%", "--1",
+            "", "-", ".", "%", "e5", "1e", "1e5.5", "1,000", "0x1", "NaN", "inf", "1 2", "5%%",
+            "--1",
         ] {
             assert_eq!(Number::parse(text.as_bytes()), None, "{text}");
         }

@@ -259,10 +259,7 @@ mod tests {
             "Done": {"Type": "Succeed"}}}"#;
         let rows = rows(&Definition::parse(text).unwrap().graph(), &[]);
         assert_eq!(rows[0].ways, "$rows > 3 → Each   otherwise → Done");
-        assert_eq!(
-            rows[1].ways,
-            "(distributed, items from s3:listObjectsV2)"
-        );
+        assert_eq!(rows[1].ways, "(distributed, items from s3:listObjectsV2)");
     }
 
     #[test]

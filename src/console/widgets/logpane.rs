@@ -94,7 +94,9 @@ pub(crate) fn draw(
     // No more of a long message is looked at than the pane can show.
     let lines: Vec<&str> = if look.wrap {
         let left = usize::from(area.height.saturating_sub(row));
-        wrap::lines(&line.message, room.max(10)).take(left).collect()
+        wrap::lines(&line.message, room.max(10))
+            .take(left)
+            .collect()
     } else {
         vec![skip(&line.message, look.offset)]
     };

@@ -12,10 +12,7 @@ pub(crate) fn unread(error: &OpsError) -> String {
 
 /// Writes a text over the lines of a pane, as many as it has.
 pub(crate) fn put_wrapped(buffer: &mut Buffer, area: Rect, text: &str, style: Style) {
-    for (row, line) in lines(text, area.width)
-        .take(area.height.into())
-        .enumerate()
-    {
+    for (row, line) in lines(text, area.width).take(area.height.into()).enumerate() {
         Pen::new(buffer, area, u16::try_from(row).unwrap_or(u16::MAX)).put(line, style);
     }
 }

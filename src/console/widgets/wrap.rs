@@ -177,7 +177,11 @@ mod tests {
         assert_eq!(wrapped("a\r\nb\n", 7), ["a", "b"]);
         assert_eq!(wrapped("", 7), [""; 0]);
         assert_eq!(wrapped("{\n  \"a\": 1\n}", 9), ["{", "  \"a\": 1", "}"]);
-        assert!(wrapped("unbreakable", 4).iter().all(|line| width(line) <= 4));
+        assert!(
+            wrapped("unbreakable", 4)
+                .iter()
+                .all(|line| width(line) <= 4)
+        );
         assert_eq!(wrapped("unbreakable", 4).concat(), "unbreakable");
     }
 
@@ -204,7 +208,11 @@ mod tests {
     /// What a pane shows of a text of megabytes is made of the bytes it shows, and holds none of the rest.
     #[test]
     fn a_long_text_without_a_blank_is_walked_no_further_than_the_pane() {
-        for text in ["x".repeat(3_000_000), "日".repeat(1_000_000), "e\u{301}".repeat(1_000_000)] {
+        for text in [
+            "x".repeat(3_000_000),
+            "日".repeat(1_000_000),
+            "e\u{301}".repeat(1_000_000),
+        ] {
             let shown: Vec<&str> = lines(&text, 116).take(40).collect();
             let bytes: usize = shown.iter().map(|line| line.len()).sum();
             assert_eq!(shown.len(), 40);

@@ -43,7 +43,14 @@ impl<'t> Problems<'t> {
 const JSONATA_FIELDS: [&str; 4] = ["Arguments", "Output", "Items", "Condition"];
 
 /// Fields that belong to JSONPath only, besides those whose name ends in `Path`.
-const JSONPATH_FIELDS: [&str; 6] = ["Parameters", "ResultSelector", "Variable", "And", "Or", "Not"];
+const JSONPATH_FIELDS: [&str; 6] = [
+    "Parameters",
+    "ResultSelector",
+    "Variable",
+    "And",
+    "Or",
+    "Not",
+];
 
 fn is_jsonpath_field(name: &str) -> bool {
     name.ends_with("Path") || JSONPATH_FIELDS.contains(&name)
@@ -294,8 +301,8 @@ impl<'n> Fields<'n> {
     fn is_null(&mut self, name: &'static str) -> bool {
         let null = self.has(name)
             && self.members.iter().any(|member| {
-            member.name == name && matches!(member.value.kind, Kind::Scalar(Value::Null))
-        });
+                member.name == name && matches!(member.value.kind, Kind::Scalar(Value::Null))
+            });
         if null {
             self.taken.push(name);
         }

@@ -63,7 +63,10 @@ impl Parser<'_> {
             return None;
         }
         self.refuse(offset, pointer, "a JSONata expression");
-        let inner = trimmed.trim_start_matches("{%").trim_end_matches("%}").trim();
+        let inner = trimmed
+            .trim_start_matches("{%")
+            .trim_end_matches("%}")
+            .trim();
         if self.lenient {
             return Some(inner.to_owned());
         }
@@ -178,11 +181,8 @@ impl Parser<'_> {
             }
             _ => {
                 let wanted = "a JSONata expression in {% %}, or true or false";
-                self.problems.add(
-                    offset,
-                    &fields.at(NAME),
-                    format!("{NAME} must be {wanted}"),
-                );
+                self.problems
+                    .add(offset, &fields.at(NAME), format!("{NAME} must be {wanted}"));
                 None
             }
         }
@@ -246,7 +246,10 @@ fn reference_fault(name: &str, rest: &[char]) -> Option<String> {
         ("states", ['.', rest @ ..]) => {
             let field = word(rest);
             (!field.is_empty() && !STATES_FIELDS.contains(&field.as_str())).then(|| {
-                format!("$states has no {field}; it has {}", STATES_FIELDS.join(", "))
+                format!(
+                    "$states has no {field}; it has {}",
+                    STATES_FIELDS.join(", ")
+                )
             })
         }
         _ => None,
@@ -282,7 +285,10 @@ fn quoted(characters: &[char]) -> Option<usize> {
 }
 
 fn comment(characters: &[char]) -> Option<usize> {
-    let ends = characters.windows(2).skip(2).position(|two| two == ['*', '/']);
+    let ends = characters
+        .windows(2)
+        .skip(2)
+        .position(|two| two == ['*', '/']);
     ends.map(|ends| ends + 4)
 }
 

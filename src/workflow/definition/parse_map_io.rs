@@ -53,7 +53,11 @@ impl Parser<'_> {
             let pointer = inner.at("WriterConfig");
             if let Some(mut config) = Fields::open(&member.value, &pointer, &mut self.problems) {
                 self.comment(&mut config);
-                self.one_of(&mut config, "Transformation", &["NONE", "COMPACT", "FLATTEN"]);
+                self.one_of(
+                    &mut config,
+                    "Transformation",
+                    &["NONE", "COMPACT", "FLATTEN"],
+                );
                 self.one_of(&mut config, "OutputType", &["JSON", "JSONL"]);
                 config.finish("WriterConfig", &mut self.problems);
             }

@@ -2,8 +2,8 @@
 
 use super::fields::{Fields, below};
 use super::parse::{Parser, strings};
-use super::source::Node;
 use super::resource::{classify, wrong_pattern};
+use super::source::Node;
 use super::types::{Catcher, Resource, Retrier, Seconds, StateKind, TaskState, WorkFields};
 use crate::workflow::data_flow::Template;
 

@@ -94,7 +94,11 @@ impl Parser<'_> {
                 }
             }
             ResourceKind::Service { service, .. } if service == "lambda" => {
-                let arguments = if fields.jsonata { "Arguments" } else { "Parameters" };
+                let arguments = if fields.jsonata {
+                    "Arguments"
+                } else {
+                    "Parameters"
+                };
                 let node = fields.peek(arguments).and_then(function_name);
                 if let Some((node, name)) = node {
                     let pointer = format!("{}/FunctionName", fields.at(arguments));
@@ -120,7 +124,9 @@ fn function_name(arguments: &Node) -> Option<(&Node, &str)> {
     let Kind::Object(members) = &arguments.kind else {
         return None;
     };
-    let name = members.iter().find(|member| member.name == "FunctionName")?;
+    let name = members
+        .iter()
+        .find(|member| member.name == "FunctionName")?;
     match &name.value.kind {
         Kind::Scalar(Value::String(text)) if !text.starts_with("{%") => Some((&name.value, text)),
         _ => None,

@@ -441,9 +441,9 @@ pub(super) fn first_visible(state: &State, look: &logpane::Look<'_>) -> usize {
         ..pane
     };
     for position in (top..=logs.cursor.selected()).rev() {
-        let tall = logs.at(position).map_or(1, |line| {
-            usize::from(logpane::height(line, lines, look))
-        });
+        let tall = logs
+            .at(position)
+            .map_or(1, |line| usize::from(logpane::height(line, lines, look)));
         if tall > room {
             top = (position + 1).min(logs.cursor.selected());
             break;

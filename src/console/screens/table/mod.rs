@@ -42,12 +42,7 @@ const MOST_BLOCKS: usize = 24;
 const MOST_BYTES: usize = 64 << 20;
 
 /// What an export needs to know.
-pub(crate) type Seen = (
-    Arc<Source>,
-    Arc<Index>,
-    Option<Arc<Order>>,
-    BTreeSet<usize>,
-);
+pub(crate) type Seen = (Arc<Source>, Arc<Index>, Option<Arc<Order>>, BTreeSet<usize>);
 
 /// State of an open report.
 #[derive(Debug, Clone)]
@@ -158,12 +153,18 @@ impl TableState {
 
     /// What it is filtered by.
     pub(crate) fn filter_text(&self) -> &str {
-        self.wanted.filter.as_ref().map_or("", |filter| filter.text())
+        self.wanted
+            .filter
+            .as_ref()
+            .map_or("", |filter| filter.text())
     }
 
     /// The title of a column.
     pub(super) fn title(&self, column: usize) -> String {
-        let header = self.source.as_ref().map_or(&[][..], |source| source.header());
+        let header = self
+            .source
+            .as_ref()
+            .map_or(&[][..], |source| source.header());
         title(header, column)
     }
 

@@ -241,7 +241,10 @@ pub(crate) fn go_to_row(state: &mut State, text: &str, effects: &mut Vec<Effect>
             state.problem(format!("row {digits} is not among the rows shown"));
         }
         (Some(_), None) => {
-            state.problem(format!("there is no row {digits}, the last is {}", count(all as u64)));
+            state.problem(format!(
+                "there is no row {digits}, the last is {}",
+                count(all as u64)
+            ));
         }
     }
 }

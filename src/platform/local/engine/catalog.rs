@@ -30,7 +30,9 @@ use datafusion::{
     catalog::{
         CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider, view::ViewTable,
     },
-    common::{Constraints, DataFusionError, Result as DataFusionResult, Statistics},
+    common::{
+        Constraints, DataFusionError, Result as DataFusionResult, Statistics, tree_node::TreeNode,
+    },
     datasource::{
         MemTable,
         empty::EmptyTable,
@@ -391,7 +393,13 @@ pub(super) async fn delta_provider(
     Ok(Arc::new(Rechecked(Arc::new(builder.build().await?))))
 }
 
-/// A Delta table whose scan leaves out files, and whose rows are all asked again.
+/// Whether a NULL stands in a condition.
+fn holds_null(filter: &Expr) -> bool {
+    let is_null = |expr: &Expr| Ok(matches!(expr, Expr::Literal(value, _) if value.is_null()));
+    filter.exists(is_null).unwrap_or(true)
+}
+
+/// A Delta table whose rows are asked again where a condition holds a NULL.
 ///
 /// Delta says that it answers conditions on partition columns exactly, so that nobody asks them of a row again. A condition
 /// without a column counts as such for it, and a NULL that an AND was folded to was dropped: rows came that must not.
@@ -431,8 +439,8 @@ impl TableProvider for Rechecked {
         let recheck = |(told, filter): (TableProviderFilterPushDown, &&Expr)| match told {
             // It says nothing of a file.
             _ if filter.column_refs().is_empty() => Unsupported,
-            Exact | Inexact => Inexact,
-            Unsupported => Unsupported,
+            Exact if holds_null(filter) => Inexact,
+            told => told,
         };
         Ok(answered.into_iter().zip(filters).map(recheck).collect())
     }

@@ -229,7 +229,11 @@ fn blank_texts_are_null_and_escaped_quotes_stay_in_their_name() {
         assert_eq!(call(text, &input).unwrap(), Value::Null, "{text}");
     }
     assert_eq!(
-        call(r"States.Format('{}-{}', $['it\'s, (odd)'], $.['empty'])", &input).unwrap(),
+        call(
+            r"States.Format('{}-{}', $['it\'s, (odd)'], $.['empty'])",
+            &input
+        )
+        .unwrap(),
         json!("7-")
     );
 }

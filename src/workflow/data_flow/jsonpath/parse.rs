@@ -77,7 +77,9 @@ impl<'t> Cursor<'t> {
             Some('f') => Some('\u{c}'),
             Some('u') => {
                 let digits = self.rest().get(..4).unwrap_or_default();
-                let code = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
+                let code = u32::from_str_radix(digits, 16)
+                    .ok()
+                    .and_then(char::from_u32);
                 if code.is_none() {
                     return Err("`\\u` needs four hexadecimal digits".to_owned());
                 }

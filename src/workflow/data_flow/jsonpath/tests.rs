@@ -179,7 +179,10 @@ fn paths_are_taken_as_the_reference_implementation_takes_them() {
     let context = Path::parse("$$.Execution.Name ").unwrap();
     assert_eq!(*context.root(), PathRoot::Context);
     let execution = json!({"Execution": {"Name": "run-1"}});
-    assert_eq!(context.select(&execution).unwrap().as_ref(), &json!("run-1"));
+    assert_eq!(
+        context.select(&execution).unwrap().as_ref(),
+        &json!("run-1")
+    );
 }
 
 #[test]

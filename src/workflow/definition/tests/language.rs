@@ -71,7 +71,11 @@ fn faults_in_jsonata_are_named_with_their_place() {
         "`(` is not closed",
     );
     jsonata_fault(pass(json!("{% 1 ")), "/States/A/Output", "starts with {%");
-    jsonata_fault(pass(json!(" {% 1 %}")), "/States/A/Output", "nothing before");
+    jsonata_fault(
+        pass(json!(" {% 1 %}")),
+        "/States/A/Output",
+        "nothing before",
+    );
     jsonata_fault(
         pass(json!("{% $states.unput %}")),
         "/States/A/Output",
@@ -115,17 +119,26 @@ fn the_parts_of_a_distributed_map_are_checked() {
     let reader = json!({"ItemReader": {"Resource": "arn:aws-us-gov:states:::s3:listObjectsV2",
         "Parameters": {"Bucket.$": "$.bucket"}, "ReaderConfig": {"MaxItemsPath": "$.most"}}});
     assert!(messages(map("DISTRIBUTED", reader.clone())).is_empty());
-    one(map("INLINE", reader), "ItemReader needs ProcessorConfig.Mode DISTRIBUTED");
+    one(
+        map("INLINE", reader),
+        "ItemReader needs ProcessorConfig.Mode DISTRIBUTED",
+    );
     one(
         map("DISTRIBUTED", json!({"ItemReader": {}})),
         "the field Resource is missing",
     );
     one(
-        map("DISTRIBUTED", json!({"ItemReader": {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "XML"}}})),
+        map(
+            "DISTRIBUTED",
+            json!({"ItemReader": {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "XML"}}}),
+        ),
         "InputType is one of CSV",
     );
     one(
-        map("DISTRIBUTED", json!({"ItemReader": {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "GIVEN"}}})),
+        map(
+            "DISTRIBUTED",
+            json!({"ItemReader": {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "GIVEN"}}}),
+        ),
         "CSVHeaders is missing",
     );
     one(
@@ -137,7 +150,9 @@ fn the_parts_of_a_distributed_map_are_checked() {
 
 #[test]
 fn a_machine_that_never_ends_is_refused() {
-    let text = machine(json!({"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Wait", "Seconds": 60, "Next": "A"}}));
+    let text = machine(
+        json!({"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Wait", "Seconds": 60, "Next": "A"}}),
+    );
     let found = problems(&text);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].2, "/StartAt");
@@ -145,7 +160,9 @@ fn a_machine_that_never_ends_is_refused() {
     // A Choice ends nothing, and each branch counts for itself.
     let branch = json!({"StartAt": "C", "States": {"C": {"Type": "Choice", "Default": "C", "Choices": [
         {"Variable": "$.x", "IsPresent": true, "Next": "C"}]}}});
-    let found = problems(&machine(json!({"A": {"Type": "Parallel", "End": true, "Branches": [branch]}})));
+    let found = problems(&machine(
+        json!({"A": {"Type": "Parallel", "End": true, "Branches": [branch]}}),
+    ));
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].2, "/States/A/Branches/0/StartAt");
     // A catcher may lead out of a loop.
@@ -174,7 +191,11 @@ fn every_way_to_call_is_taken_and_none_invented() {
     ] {
         let text = machine(json!({"A": {"Type": "Task", "Resource": arn, "End": true}}));
         let definition = parsed(&text);
-        assert!(definition.warnings.is_empty(), "{arn}: {:?}", definition.warnings);
+        assert!(
+            definition.warnings.is_empty(),
+            "{arn}: {:?}",
+            definition.warnings
+        );
     }
     one(
         json!({"A": {"Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.snyc", "End": true}}),
@@ -204,8 +225,8 @@ fn a_malformed_alias_is_a_warning() {
 fn published_shapes_are_right_and_drawn_whole() {
     let samples: Value = serde_json::from_str(include_str!("samples.json")).unwrap();
     for (name, sample) in samples.as_object().unwrap() {
-        let definition =
-            Definition::parse(&sample.to_string()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let definition = Definition::parse(&sample.to_string())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(definition.warnings.is_empty(), "{name}");
         let text = sample.to_string();
         let count = |words: &str| text.matches(words).count();

@@ -15,7 +15,10 @@ fn a_jsonata_expression_is_refused_at_its_state_and_not_before() {
     bench.succeed("A", json!({"n": 1}));
     let (error, cause) = bench.error();
     assert_eq!(error, NAME);
-    assert!(cause.starts_with("The state \"B\" cannot be run here. 1:"), "{cause}");
+    assert!(
+        cause.starts_with("The state \"B\" cannot be run here. 1:"),
+        "{cause}"
+    );
     assert!(cause.contains("(at /States/B/Output/n)"), "{cause}");
     assert!(bench.types().contains(&"PassStateEntered"));
     bench.check_ids();
@@ -36,7 +39,8 @@ fn a_way_around_the_refused_state_is_run() {
 #[test]
 fn nothing_catches_retries_or_tolerates_a_refusal() {
     let all = json!([{"ErrorEquals": ["States.ALL"], "Next": "Z"}]);
-    let inner = json!({"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% 1 %}", "End": true});
+    let inner =
+        json!({"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% 1 %}", "End": true});
     for mode in ["INLINE", "DISTRIBUTED"] {
         let states = json!({
             "A": {"Type": "Map", "ToleratedFailurePercentage": 100, "Catch": all, "Retry": [{"ErrorEquals": ["States.ALL"]}],
@@ -72,7 +76,10 @@ fn jsonata_without_expressions_is_run() {
     assert_eq!(bench.task("B").parameters, json!({"a.$": "$.b"}));
     bench.fail("B", "E");
     assert_eq!(bench.output(), json!(["one", "one"]));
-    let entered = bench.events.iter().find(|event| event.event_type == EventType::MapStateEntered);
+    let entered = bench
+        .events
+        .iter()
+        .find(|event| event.event_type == EventType::MapStateEntered);
     assert_eq!(
         entered.unwrap().details.input.as_deref(),
         Some("{\"caught\":true}")
