@@ -66,10 +66,18 @@ pub async fn crawl(app: &App, args: &CrawlArgs) -> VerbResult {
     operations.crawl(&args.name).await?;
     let crawler = ended(app, &args.name, before.as_ref()).await?;
     app.print(&crawler, |out| write_crawler(out, &crawler))?;
-    let well = crawler
-        .last_crawl
-        .is_some_and(|crawl| crawl.status == CrawlStatus::Succeeded);
-    Ok(if well { Ended::Well } else { Ended::Failed })
+    Ok(told_end(&crawler))
+}
+
+/// How a crawler's newest crawl ended; one that still runs has not failed.
+fn told_end(crawler: &Crawler) -> Ended {
+    let runs = crawler.state != CrawlerState::Ready;
+    let last = crawler.last_crawl.as_ref();
+    if runs || last.is_some_and(|crawl| crawl.status == CrawlStatus::Succeeded) {
+        Ended::Well
+    } else {
+        Ended::Failed
+    }
 }
 
 /// The crawler when the crawl after `before` has ended. Glue may say for a moment that it is ready still.
@@ -94,7 +102,7 @@ async fn crawl_detached(app: &App, name: &str) -> VerbResult {
     // Its own process group: Ctrl-C in this terminal does not reach it.
     let mut child = app
         .this_program()?
-        .args(["crawl", name, "--wait"])
+        .args(["--output", "json", "crawl", name, "--wait"])
         .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -105,18 +113,14 @@ async fn crawl_detached(app: &App, name: &str) -> VerbResult {
         let begun = now.crawler.state != CrawlerState::Ready || newest(&now) != newest(&before);
         if begun && before.crawler.state == CrawlerState::Ready {
             app.print(&now.crawler, |out| write_crawler(out, &now.crawler))?;
-            return Ok(Ended::Well);
+            return Ok(told_end(&now.crawler));
         }
         if let Some(status) = child.try_wait()? {
             let mut text = String::new();
             if let Some(mut stderr) = child.stderr.take() {
                 io::Read::read_to_string(&mut stderr, &mut text)?;
             }
-            let message = text.trim().trim_start_matches("error: ").to_owned();
-            return Err(match status.code() {
-                Some(4) => CliError::not_possible(message, ""),
-                _ => CliError::platform(message, ""),
-            });
+            return Err(CliError::of_child(status.code(), &text));
         }
         tokio::time::sleep(POLL).await;
     }

@@ -16,7 +16,7 @@ use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 use unicode_width::UnicodeWidthStr;
 
-use super::{App, CliError, Ended, OutputFormat, VerbResult};
+use super::{App, CliError, Ended, OutputFormat, VerbResult, print_as};
 use crate::pipeline::{
     export::{CsvOptions, write_csv},
     ports::{QueryEngine, QueryRows},
@@ -69,6 +69,7 @@ pub async fn run(app: &App, args: &QueryArgs) -> VerbResult {
         io::stdin().read_to_string(&mut sql)?;
     }
     let engine = engine(app, args)?;
+    app.say_sample();
     let cancel = CancellationToken::new();
     let kind = kind(&sql)?;
     if !kind.is_read {
@@ -85,7 +86,7 @@ pub async fn run(app: &App, args: &QueryArgs) -> VerbResult {
         print_rows(rows, format).await?;
     } else {
         let summary = engine.execute(&sql, &cancel).await?;
-        app.print(&summary, |out| {
+        print_as(app.output, &summary, |out| {
             writeln!(
                 out,
                 "{}: {} rows in {} ms",

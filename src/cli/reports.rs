@@ -8,7 +8,7 @@ use std::{
 use clap::Subcommand;
 use csv_core::ReadRecordResult;
 
-use super::{App, CliError, Ended, VerbResult, run::WindowArgs};
+use super::{App, CliError, Ended, VerbResult, print_as, run::WindowArgs};
 use crate::{
     ops::{ReportName, ReportSummary},
     pipeline::{
@@ -27,7 +27,7 @@ pub enum ReportsVerb {
         /// Report name; `latest` is the newest one.
         name: String,
         /// Rows to show.
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, value_parser = super::run::number::<usize>)]
         rows: usize,
     },
     /// A report's CSV, byte for byte, to standard output.
@@ -59,6 +59,7 @@ pub async fn run(app: &App, verb: &ReportsVerb) -> VerbResult {
         }
         ReportsVerb::Get { name } => {
             let file = operations.report_file(&resolve(app, name).await?).await?;
+            app.say_sample();
             io::copy(&mut File::open(file)?, &mut io::stdout().lock())?;
         }
         ReportsVerb::Export { window } => {
@@ -133,7 +134,8 @@ fn show(app: &App, file: &std::path::Path, rows: usize) -> Result<(), CliError> 
                 .collect()
         })
         .collect();
-    app.print(&objects, |out| {
+    app.say_sample();
+    print_as(app.output, &objects, |out| {
         let widths: Vec<usize> = (0..header.len())
             .map(|column| {
                 records

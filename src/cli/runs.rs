@@ -29,7 +29,7 @@ pub enum RunsVerb {
         #[arg(long)]
         workflow: Option<String>,
         /// At most so many.
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, value_parser = super::run::number::<usize>)]
         limit: usize,
     },
     /// One execution: root cause, stages, whether a redrive is safe.
@@ -131,6 +131,7 @@ async fn logs(app: &App, id: &ExecutionId, stage: Option<&str>, follow: bool) ->
     const PAGE: usize = 1000;
     let operations = app.operations();
     let mut after = 0;
+    app.say_sample();
     let mut waits = Waits::of(operations.as_ref());
     loop {
         // The status is read before the lines: lines written before the end are not missed.

@@ -32,6 +32,9 @@ use crate::{
 /// Where a lake says that it holds sample data.
 const MARK: &str = "_state/sample.json";
 
+/// Why nothing is collected into a sample lake once sources of the user's own are configured.
+const LEFT: &str = "this lake holds sample data, and sources of your own are configured, whose data must not mix with it; leave the sample with `lakehand leave-sample`";
+
 /// What the simulator of a sample lake serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SampleSpec {
@@ -76,12 +79,28 @@ pub async fn spec_of(lake: &Lake) -> Result<Option<SampleSpec>, StoreError> {
     }
 }
 
+/// The mark of a profile's lake on this machine, without opening the lake.
+fn mark_of(profile: &Profile) -> Option<SampleSpec> {
+    let bytes = std::fs::read(profile.std_dir().join(MARK)).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// Whether a profile's lake is a sample lake, without opening it.
+#[must_use]
+pub fn is_marked(profile: &Profile) -> bool {
+    profile.std_dir().join(MARK).exists()
+}
+
+/// The last day of a sample lake's calendar.
+#[must_use]
+pub fn last_day(profile: &Profile) -> Option<Date> {
+    mark_of(profile).map(|spec| spec.today)
+}
+
 /// The profile as it is in force: that of a sample lake in which every source is played has them all.
 #[must_use]
 pub fn in_force(profile: &Profile, asked_for_all: bool) -> Profile {
-    let marked = std::fs::read(profile.std_dir().join(MARK)).ok();
-    let spec = marked.and_then(|bytes| serde_json::from_slice::<SampleSpec>(&bytes).ok());
-    let all = spec.map_or(asked_for_all, |spec| spec.all);
+    let all = mark_of(profile).map_or(asked_for_all, |spec| spec.all);
     if all {
         with_all_sources(profile)
     } else {
@@ -94,7 +113,7 @@ pub fn in_force(profile: &Profile, asked_for_all: bool) -> Profile {
 /// # Errors
 /// When a file cannot be removed.
 pub fn remove(profile: &Profile) -> std::io::Result<()> {
-    if profile.std_dir().join(MARK).exists() {
+    if is_marked(profile) {
         Platform::delete_lake(profile)
     } else {
         Ok(())
@@ -137,13 +156,16 @@ pub async fn mark(platform: &Platform, spec: &SampleSpec) -> Result<(), CliError
 #[derive(Debug)]
 struct SampleSource {
     platform: WeakPlatform,
+    /// Sources of the user's own are configured, and this is no demonstration: nothing is played then.
+    is_left: bool,
     running: Mutex<Option<(SampleSpec, RunningSimulator)>>,
 }
 
-/// Lets a platform collect from sample lakes.
-pub fn install(platform: &Platform) {
+/// Lets a platform collect from sample lakes; with `is_left` it refuses to, for sources of the user's own are there.
+pub fn install(platform: &Platform, is_left: bool) {
     platform.set_stand_in(Arc::new(SampleSource {
         platform: platform.downgrade(),
+        is_left,
         running: Mutex::new(None),
     }));
 }
@@ -158,6 +180,9 @@ impl StandIn for SampleSource {
         else {
             return Ok(None);
         };
+        if self.is_left {
+            return Err(LEFT.to_owned());
+        }
         let mut running = self.running.lock().await;
         if running.as_ref().is_none_or(|(present, _)| *present != spec) {
             *running = Some((spec.clone(), start_simulator(&spec).await?));
@@ -181,10 +206,17 @@ impl StandIn for SampleSource {
 
     fn holds_sample(&self) -> bool {
         let platform = self.platform.upgrade();
-        platform.is_ok_and(|platform| platform.profile().std_dir().join(MARK).exists())
+        platform.is_ok_and(|platform| is_marked(platform.profile()))
     }
 
     async fn start_sample(&self) -> OpsResult<ExecutionId> {
+        if self.is_left {
+            return Err(OpsError::new(
+                OpsErrorKind::NotPossible,
+                "the sample was not started: sources of your own are configured in this profile",
+                "set LAKEHAND_HOME to another folder and run `lakehand demo` there",
+            ));
+        }
         let platform = self.platform.upgrade()?;
         let today = platform
             .now()

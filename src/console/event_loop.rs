@@ -249,7 +249,8 @@ impl Loop {
         let gate = Arc::clone(&self.gate);
         let _closed = gate.close();
         let status = self.screen.lend(|| {
-            println!("lakehand runs: {command}");
+            // Standard output may be gone; the command runs all the same.
+            let _ = io::Write::write_fmt(&mut io::stdout(), format_args!("lakehand runs: {command}\n"));
             std::process::Command::new("sh")
                 .args(["-c", command])
                 .status()

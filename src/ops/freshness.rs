@@ -13,7 +13,7 @@ use crate::config::Profile;
 use crate::pipeline::{
     dataset::{Stream, streams},
     ports::{Lake, ObjectStore, StoreError},
-    state::{STATE_PREFIX, UnitRecord, UnitStatus, Watermark},
+    state::{STATE_PREFIX, StateError, UnitRecord, UnitStatus, Watermark},
     text::moment,
     window::parse_date,
 };
@@ -51,7 +51,14 @@ pub async fn readable(
 async fn one(lake: &Lake, stream: Stream, zone: &TimeZone, now: Timestamp) -> OpsResult<Freshness> {
     let watermark = Watermark::load(&lake.std, stream)
         .await
-        .map_err(|error| unreadable(stream, &error.to_string()))?;
+        .map_err(|error| match error {
+            StateError::Store(error) => unreadable(stream, &error),
+            other => OpsError::new(
+                OpsErrorKind::Platform,
+                format!("could not read how fresh {stream} is: {other}"),
+                "collect the stream once more; its state is written anew",
+            ),
+        })?;
     let collected = newest_unit(&lake.std, "collect", stream).await?;
     let normalised = newest_unit(&lake.std, "normalise", stream).await?;
     let done = collected
@@ -130,10 +137,16 @@ async fn newest_unit(
     };
     let bytes = read
         .await
-        .map_err(|error: StoreError| unreadable(stream, &error.to_string()))?;
+        .map_err(|error: StoreError| unreadable(stream, &error))?;
     bytes
         .map(|bytes| {
-            serde_json::from_slice(&bytes).map_err(|error| unreadable(stream, &error.to_string()))
+            serde_json::from_slice(&bytes).map_err(|error| {
+                OpsError::new(
+                    OpsErrorKind::Platform,
+                    format!("could not read how fresh {stream} is: its state is no JSON: {error}"),
+                    "collect the stream once more; its state is written anew",
+                )
+            })
         })
         .transpose()
 }
@@ -155,13 +168,9 @@ async fn newest_day(store: &Arc<dyn ObjectStore>, stream: Stream) -> OpsResult<O
         Ok(newest)
     };
     read.await
-        .map_err(|error: StoreError| unreadable(stream, &error.to_string()))
+        .map_err(|error: StoreError| unreadable(stream, &error))
 }
 
-fn unreadable(stream: Stream, why: &str) -> OpsError {
-    OpsError::new(
-        OpsErrorKind::Platform,
-        format!("could not read how fresh {stream} is: {why}"),
-        "check the lake's folder and its permissions",
-    )
+fn unreadable(stream: Stream, error: &StoreError) -> OpsError {
+    OpsError::of_store(&format!("could not read how fresh {stream} is"), error)
 }
