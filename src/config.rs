@@ -16,6 +16,7 @@ mod sources;
 
 pub use aws::AwsSettings;
 pub use keys::{KeyBinding, KeyPatch, Placed};
+
 pub use load::{Config, ConfigError, Home, functions_config};
 pub use migrate_ga3::{Mapped, Migration, Missing, migrate};
 pub use sources::{
@@ -305,21 +306,28 @@ struct ScheduleFile {
     workflow: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     crawler: Option<String>,
-    at: jiff::civil::Time,
+    at: String,
 }
 
 impl TryFrom<ScheduleFile> for Schedule {
-    type Error = &'static str;
+    type Error = String;
     fn try_from(file: ScheduleFile) -> Result<Self, Self::Error> {
         let starts = match (file.workflow, file.crawler) {
             (Some(name), None) => Scheduled::Workflow(name),
             (None, Some(name)) => Scheduled::Crawler(name),
-            _ => return Err("a schedule starts either a workflow or a crawler; name one of them"),
+            _ => {
+                return Err(
+                    "a schedule starts either a workflow or a crawler; name one of them".to_owned(),
+                );
+            }
         };
-        Ok(Self {
-            starts,
-            at: file.at,
-        })
+        let at = file.at.parse().map_err(|_| {
+            format!(
+                "'{}' is not a time of day; write it as HH:MM in 24 hours, for example 08:30",
+                file.at
+            )
+        })?;
+        Ok(Self { starts, at })
     }
 }
 
@@ -332,7 +340,7 @@ impl From<Schedule> for ScheduleFile {
         Self {
             workflow,
             crawler,
-            at: schedule.at,
+            at: schedule.at.to_string(),
         }
     }
 }

@@ -44,7 +44,7 @@ pub async fn run(app: &App, args: &CollectArgs) -> VerbResult {
     }
     let request = StartRequest {
         workflow: WorkflowName::from("collect"),
-        window: args.window.window()?,
+        window: args.window.window(app)?,
         input: serde_json::json!({ "streams": streams }),
         name: None,
     };

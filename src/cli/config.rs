@@ -13,7 +13,7 @@ use crate::{
 /// Verbs on the configuration.
 #[derive(Debug, Subcommand)]
 pub enum ConfigVerb {
-    /// Where the configuration file belongs, and where data lies.
+    /// Where the configuration file belongs, and where data and the log lie.
     Path,
     /// Check the file; mistakes are named with line and column.
     Check,
@@ -37,12 +37,12 @@ pub enum ConfigVerb {
 ///
 /// # Errors
 /// When the configuration is wrong or output fails.
-pub fn run(verb: &ConfigVerb, output: OutputFormat) -> VerbResult {
+pub fn run(verb: &ConfigVerb, profile: Option<&str>, output: OutputFormat) -> VerbResult {
     let home = Home::find()?;
     match verb {
         ConfigVerb::Path => {
             let exists = home.config_file().exists();
-            let value = serde_json::json!({ "config": home.config_file(), "exists": exists, "data": home.data_dir() });
+            let value = serde_json::json!({ "config": home.config_file(), "exists": exists, "data": home.data_dir(), "log": super::log::file_of(&home) });
             print_as(output, &value, |out| {
                 writeln!(out, "{}", home.config_file().display())?;
                 if !exists {
@@ -51,13 +51,16 @@ pub fn run(verb: &ConfigVerb, output: OutputFormat) -> VerbResult {
                         "(no such file: the built-in profile `local` is in force)"
                     )?;
                 }
-                writeln!(out, "data: {}", home.data_dir().display())
+                writeln!(out, "data: {}", home.data_dir().display())?;
+                writeln!(out, "log: {}", super::log::file_of(&home).display())
             })?;
         }
         ConfigVerb::Check => {
             let config = Config::load(&home)?;
             #[cfg(feature = "console")]
             crate::console::check_keys(config.keys())?;
+            config.profile(profile)?;
+            config.check()?;
             let profiles: Vec<_> = config.profile_names().collect();
             let value = serde_json::json!({ "ok": true, "config": config.path(), "from_file": config.from_file(), "profiles": profiles });
             print_as(output, &value, |out| {
@@ -71,6 +74,7 @@ pub fn run(verb: &ConfigVerb, output: OutputFormat) -> VerbResult {
         }
         ConfigVerb::Show => {
             let config = Config::load(&home)?;
+            config.profile(profile)?;
             let text = config
                 .show()
                 .map_err(|error| CliError::platform(error.to_string(), ""))?;
@@ -79,7 +83,7 @@ pub fn run(verb: &ConfigVerb, output: OutputFormat) -> VerbResult {
             print_as(output, &value, |out| write!(out, "{text}"))?;
         }
         ConfigVerb::MigrateGa3 { of, property } => {
-            migrate_ga3(&Config::load(&home)?, of.as_deref(), property, output)?;
+            migrate_ga3(&Config::load(&home)?, of.as_deref().or(profile), property, output)?;
         }
         #[cfg(feature = "console")]
         ConfigVerb::Keys => {

@@ -63,16 +63,24 @@ pub async fn crawl(app: &App, args: &CrawlArgs) -> VerbResult {
             .crawl(operations.as_ref(), &args.name)
             .await?;
         app.print(&now.crawler, |out| write_crawler(out, &now.crawler))?;
-        return Ok(Ended::Well);
+        return Ok(told_end(&now.crawler));
     }
     let before = operations.crawler(&args.name).await?.crawler.last_crawl;
     operations.crawl(&args.name).await?;
     let crawler = ended(app, &args.name, before.as_ref()).await?;
     app.print(&crawler, |out| write_crawler(out, &crawler))?;
-    let well = crawler
-        .last_crawl
-        .is_some_and(|crawl| crawl.status == CrawlStatus::Succeeded);
-    Ok(if well { Ended::Well } else { Ended::Failed })
+    Ok(told_end(&crawler))
+}
+
+/// How a crawler's newest crawl ended; one that still runs has not failed.
+fn told_end(crawler: &Crawler) -> Ended {
+    let runs = crawler.state != CrawlerState::Ready;
+    let last = crawler.last_crawl.as_ref();
+    if runs || last.is_some_and(|crawl| crawl.status == CrawlStatus::Succeeded) {
+        Ended::Well
+    } else {
+        Ended::Failed
+    }
 }
 
 /// The crawler when the crawl after `before` has ended. Glue may say for a moment that it is ready still.

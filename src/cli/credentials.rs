@@ -7,11 +7,11 @@ use std::{
 };
 
 use clap::Subcommand;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{App, CliError, Ended, VerbResult};
 use crate::{
-    ops::{Credential, CredentialState, SignInResult, SignInVerdict},
+    ops::{Credential, CredentialKind, CredentialState, SignInResult, SignInVerdict},
     pipeline::text::for_terminal,
 };
 
@@ -23,7 +23,7 @@ const LONGEST: u64 = 64 * 1024;
 pub enum CredentialsVerb {
     /// Which credentials the profile needs, which are present, how old they are.
     List,
-    /// Store a new version of a credential, read from standard input or a file.
+    /// Store a new version of a credential: asked for on a terminal, or read from standard input or a file.
     Set {
         /// Parameter path, for example /affise/ApiKey.
         path: String,
@@ -106,7 +106,13 @@ fn state_in_words(app: &App, one: &Credential) -> String {
 
 async fn set(app: &App, path: &str, file: Option<&Path>, sign_in_first: bool) -> VerbResult {
     let operations = app.operations();
-    let value = read_value(file)?;
+    let kind = operations
+        .credentials()
+        .await?
+        .into_iter()
+        .find(|one| one.path == path)
+        .map(|one| one.kind);
+    let value = read_value(path, kind, file).await?;
     let set = operations
         .set_credential(path, value, sign_in_first)
         .await?;
@@ -115,6 +121,9 @@ async fn set(app: &App, path: &str, file: Option<&Path>, sign_in_first: bool) ->
             write_result(out, result)?;
         }
         writeln!(out, "{path} is set, version {}", set.version)?;
+        if let Some(what) = &set.left_out {
+            writeln!(out, "{what}")?;
+        }
         match &set.no_effect {
             Some(why) => writeln!(out, "but {}", for_terminal(why)),
             None => Ok(()),
@@ -150,7 +159,7 @@ async fn test(app: &App, source: Option<&str>) -> VerbResult {
     })?;
     let good = results
         .iter()
-        .all(|result| result.verdict == SignInVerdict::Accepted);
+        .all(|result| result.verdict == SignInVerdict::Accepted && result.warning.is_none());
     Ok(if good { Ended::Well } else { Ended::Failed })
 }
 
@@ -194,29 +203,81 @@ async fn history(app: &App, path: &str) -> VerbResult {
     Ok(Ended::Well)
 }
 
-fn read_value(file: Option<&Path>) -> Result<SecretString, CliError> {
+/// The value: from a file, from what is piped in, or typed at a prompt that shows nothing of it.
+async fn read_value(
+    path: &str,
+    kind: Option<CredentialKind>,
+    file: Option<&Path>,
+) -> Result<SecretString, CliError> {
     let mut text = String::new();
     match file {
         Some(file) => {
-            std::fs::File::open(file)?
-                .take(LONGEST)
-                .read_to_string(&mut text)?;
+            let read = std::fs::File::open(file)
+                .and_then(|opened| opened.take(LONGEST).read_to_string(&mut text));
+            read.map_err(|error| unreadable(file, &error))?;
         }
-        None if io::stdin().is_terminal() => {
-            return Err(CliError::usage(
-                "the value would be echoed on this terminal",
-                "pipe it in: `lakehand credentials set PATH < file`, use --file, or the Credentials screen",
-            ));
-        }
+        None if io::stdin().is_terminal() => return prompt(path, kind).await,
         None => {
-            io::stdin().take(LONGEST).read_to_string(&mut text)?;
+            let read = io::stdin().take(LONGEST).read_to_string(&mut text);
+            read.map_err(|error| unreadable(Path::new("standard input"), &error))?;
         }
     }
     if text.trim().is_empty() {
-        return Err(CliError::usage(
-            "the value is empty; nothing was changed",
-            "give the credential on standard input or with --file",
-        ));
+        return Err(empty());
     }
     Ok(SecretString::from(text))
+}
+
+fn empty() -> CliError {
+    CliError::usage(
+        "the value is empty; nothing was changed",
+        "give the credential on standard input, with --file, or at the prompt",
+    )
+}
+
+fn unreadable(what: &Path, error: &io::Error) -> CliError {
+    let name = what.display().to_string();
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
+        _ => error.to_string(),
+    };
+    CliError::usage(
+        format!("could not read the credential from {name}: {why}; nothing was changed"),
+        "name a file that holds the value alone, or pipe it in",
+    )
+}
+
+#[cfg(feature = "console")]
+async fn prompt(path: &str, kind: Option<CredentialKind>) -> Result<SecretString, CliError> {
+    let what = kind.map_or_else(|| "value".to_owned(), |kind| kind.title().to_owned());
+    let lines = kind.is_some_and(CredentialKind::has_lines);
+    let how = if lines {
+        "paste the whole file, then Ctrl-D; nothing is shown"
+    } else {
+        "type or paste it, then Enter; nothing is shown"
+    };
+    let question = format!("{what} for {} ({how}): ", for_terminal(path));
+    match crate::console::ask_secret(&question, lines).await? {
+        Some(value) if value.expose_secret().trim().is_empty() => Err(empty()),
+        Some(value) => Ok(value),
+        None => Err(CliError::Interrupted),
+    }
+}
+
+#[cfg(not(feature = "console"))]
+async fn prompt(_: &str, _: Option<CredentialKind>) -> Result<SecretString, CliError> {
+    Err(CliError::usage(
+        "the value would be echoed on this terminal",
+        "pipe it in: `lakehand credentials set PATH < file`, or use --file",
+    ))
+}
+
+/// What is said instead of the parser's words when `lakehand credentials` was written in a way that it does not
+/// have: the words would repeat an argument, which may be the secret.
+pub fn misused() -> CliError {
+    CliError::usage(
+        "this is no way to use `lakehand credentials`; what was given is not repeated here, in case it is a secret",
+        "a value is given at the prompt, on standard input or with --file, never as an argument: `lakehand credentials set PATH`. If a secret was given, the shell's history has it now. `lakehand help credentials` shows the verbs",
+    )
 }

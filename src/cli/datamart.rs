@@ -36,6 +36,7 @@ pub enum DatamartVerb {
     /// Put a snapshot's rows back, by a new snapshot.
     Rollback {
         /// Snapshot, as `history` lists it.
+        #[arg(value_parser = super::run::number::<u64>)]
         version: u64,
         /// Another gold table.
         #[arg(long, default_value = "marketing_datamart")]
@@ -56,7 +57,7 @@ pub async fn run(app: &App, verb: &DatamartVerb) -> VerbResult {
         DatamartVerb::Build { window } => {
             let request = StartRequest {
                 workflow: WorkflowName::from(WORKFLOW),
-                window: window.window()?,
+                window: window.window(app)?,
                 input: serde_json::json!({}),
                 name: None,
             };

@@ -30,13 +30,13 @@ pub struct DemoArgs {
     #[arg(long)]
     headless: bool,
     /// Clicks to generate over fourteen days; conversions are a tenth of them.
-    #[arg(long, default_value_t = SCALE)]
+    #[arg(long, default_value_t = SCALE, value_parser = super::run::number::<u64>)]
     scale: u64,
     /// Seed of the generated rows.
-    #[arg(long, default_value_t = SEED)]
+    #[arg(long, default_value_t = SEED, value_parser = super::run::number::<u64>)]
     seed: u64,
     /// The last day of the sample data, YYYY-MM-DD. Default: today.
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = super::run::date)]
     today: Option<Date>,
     /// Serve the NDJSON files of this folder instead of generated rows.
     #[arg(long, value_name = "DIR")]

@@ -1,7 +1,7 @@
 //! Errors of the command line: a sentence, a line of advice, an exit code.
 
 use std::{
-    io::{self, Write},
+    io::{self, Write as _},
     process::ExitCode,
 };
 
@@ -16,6 +16,9 @@ use crate::{
         window::WindowError,
     },
 };
+
+/// What to do where a table is not there.
+const NOT_BUILT: &str = "`lakehand query \"SHOW TABLES\"` lists the tables there are; `lakehand run daily-report --wait` builds those of the report, `lakehand run datamart --wait` the datamart";
 
 /// Why a verb did not run to its end.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +77,32 @@ impl CliError {
         Self::told(5, message, advice)
     }
 
+    /// What a process of our own, started with `--output json`, said before it ended.
+    pub(super) fn of_child(code: Option<i32>, said: &str) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Said {
+            error: Told,
+        }
+        #[derive(serde::Deserialize)]
+        struct Told {
+            message: String,
+            advice: String,
+        }
+        let code = code.and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0);
+        let error = said
+            .lines()
+            .rev()
+            .find_map(|line| serde_json::from_str::<Said>(line).ok());
+        match error {
+            Some(Said { error }) => Self::told(code.unwrap_or(5), error.message, error.advice),
+            None => Self::told(
+                code.unwrap_or(5),
+                format!("the process that was started ended at once: {}", said.trim()),
+                "look with `lakehand runs list`",
+            ),
+        }
+    }
+
     /// Prints the error to standard error and gives its exit code. A closed pipe is quiet success.
     pub(super) fn report(&self, output: OutputFormat) -> ExitCode {
         let (code, advice) = match self {
@@ -85,20 +114,27 @@ impl CliError {
             Self::Told { code, advice, .. } => (*code, advice.as_str()),
         };
         let message = self.to_string();
-        match output {
-            OutputFormat::Text => {
-                eprintln!("error: {}", lines_for_terminal(&message));
-                if !advice.is_empty() {
-                    eprintln!("  help: {}", lines_for_terminal(advice));
-                }
+        let text = match output {
+            OutputFormat::Text if advice.is_empty() => {
+                format!("error: {}", lines_for_terminal(&message))
             }
+            OutputFormat::Text => format!(
+                "error: {}\n  help: {}",
+                lines_for_terminal(&message),
+                lines_for_terminal(advice)
+            ),
             OutputFormat::Json => {
-                let error = serde_json::json!({ "error": { "code": code, "message": message, "advice": advice } });
-                let mut err = ForTerminal::new(io::stderr().lock(), Instead::JsonEscape);
-                // Nobody is left to be told that this could not be told.
-                let _ = writeln!(err, "{error}");
+                serde_json::json!({ "error": { "code": code, "message": message, "advice": advice } })
+                    .to_string()
             }
-        }
+        };
+        tracing::error!(code, "{}", lines_for_terminal(&message));
+        // Nobody may be left to read it; the exit code tells all the same.
+        let mut err = ForTerminal::new(io::stderr().lock(), Instead::JsonEscape);
+        let _ = match output {
+            OutputFormat::Text => writeln!(io::stderr(), "{text}"),
+            OutputFormat::Json => writeln!(err, "{text}"),
+        };
         ExitCode::from(code)
     }
 }
@@ -126,6 +162,9 @@ impl From<OpsError> for CliError {
 impl From<JobError> for CliError {
     fn from(error: JobError) -> Self {
         let code = match error.error_type {
+            _ if error.message.contains("TABLE_NOT_FOUND: ") => {
+                return Self::told(3, error.message, NOT_BUILT);
+            }
             ErrorType::InvalidInput => 2,
             ErrorType::LeaseHeld => 4,
             ErrorType::DataContractError | ErrorType::QualityCheckFailed => 1,
@@ -138,6 +177,7 @@ impl From<JobError> for CliError {
 
 impl From<QueryError> for CliError {
     fn from(error: QueryError) -> Self {
+        let is_table = matches!(&error, QueryError::Refused { code, .. } if *code == "TABLE_NOT_FOUND");
         let code = match &error {
             QueryError::Refused { code, .. } if code.ends_with("_NOT_FOUND") => 3,
             QueryError::Refused { .. } => 2,
@@ -145,7 +185,8 @@ impl From<QueryError> for CliError {
             QueryError::Failed { .. } => 5,
             QueryError::Cancelled => 130,
         };
-        Self::told(code, error.to_string(), "")
+        let advice = if is_table { NOT_BUILT } else { "" };
+        Self::told(code, error.to_string(), advice)
     }
 }
 
@@ -183,6 +224,10 @@ impl From<ParameterError> for CliError {
 
 impl From<WindowError> for CliError {
     fn from(error: WindowError) -> Self {
-        Self::usage(error.to_string(), "give --from and --to as YYYY-MM-DD")
+        let advice = match error {
+            WindowError::Future { .. } => "choose a window that ends today or before",
+            _ => "give --from and --to as YYYY-MM-DD, today, yesterday or -7d",
+        };
+        Self::usage(error.to_string(), advice)
     }
 }

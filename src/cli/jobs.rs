@@ -20,7 +20,7 @@ pub enum JobsVerb {
         /// Job, whole or without the profile's pattern.
         name: String,
         /// At most so many.
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, value_parser = super::run::number::<usize>)]
         limit: usize,
     },
     /// Start a run.

@@ -55,6 +55,9 @@ mod reports;
 mod run;
 mod runs;
 #[cfg(feature = "simulator")]
+mod leave_sample;
+mod log;
+#[cfg(feature = "simulator")]
 mod sample;
 #[cfg(feature = "simulator")]
 mod sample_sources;
@@ -158,6 +161,9 @@ enum Verb {
     /// Everything once, with sample data: collect, report, CSV.
     #[cfg(feature = "simulator")]
     Demo(demo::DemoArgs),
+    /// Leave the sample: keep it aside or delete it, and begin with an empty lake for your own sources.
+    #[cfg(feature = "simulator")]
+    LeaveSample(leave_sample::LeaveSampleArgs),
     /// List, set and test credentials; values are never shown.
     #[command(subcommand)]
     Credentials(credentials::CredentialsVerb),
@@ -212,6 +218,16 @@ impl App {
         Arc::clone(&self.operations)
     }
 
+    /// Today in the profile's time zone, or the last day of a sample whose calendar is ahead of it.
+    #[must_use]
+    pub fn today(&self) -> jiff::civil::Date {
+        let now = self.platform.now();
+        let today = now.to_zoned(self.profile.time_zone.clone()).date();
+        #[cfg(feature = "simulator")]
+        let today = sample::last_day(&self.profile).map_or(today, |last| last.max(today));
+        today
+    }
+
     /// Whether the profile runs elsewhere: what is started there goes on without this process.
     #[must_use]
     pub fn is_distant(&self) -> bool {
@@ -233,7 +249,52 @@ impl App {
         value: &T,
         text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), CliError> {
-        print_as(self.output, value, text)
+        if !self.holds_sample() {
+            return print_as(self.output, value, text);
+        }
+        let value = match self.output {
+            OutputFormat::Json => marked(serde_json::to_value(value).map_err(io::Error::from)?),
+            OutputFormat::Text => serde_json::Value::Null,
+        };
+        print_as(self.output, &value, |out| {
+            writeln!(out, "{SAMPLE}")?;
+            text(out)
+        })
+    }
+
+    /// Says on standard error that what follows on standard output is sample data: for rows and bytes, which stay
+    /// as they are.
+    pub fn say_sample(&self) {
+        if self.holds_sample() {
+            let said = match self.output {
+                OutputFormat::Text => SAMPLE.to_owned(),
+                OutputFormat::Json => serde_json::json!({ "sample": true, "note": SAMPLE }).to_string(),
+            };
+            let _ = writeln!(io::stderr(), "{said}");
+        }
+    }
+
+    fn holds_sample(&self) -> bool {
+        self.operations.connection().holds_sample
+    }
+}
+
+/// What every answer from sample data begins with.
+const SAMPLE: &str = "SAMPLE DATA, made by the built-in simulator";
+
+/// A JSON answer from sample data: each object of it says so.
+fn marked(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    let mark = |value: Value| match value {
+        Value::Object(mut object) => {
+            object.entry("sample").or_insert(Value::Bool(true));
+            Value::Object(object)
+        }
+        other => other,
+    };
+    match value {
+        Value::Array(all) => Value::Array(all.into_iter().map(mark).collect()),
+        one => mark(one),
     }
 }
 
@@ -285,13 +346,10 @@ fn data_output() -> Box<dyn Write + Send> {
 /// Parses the arguments and runs the verb; the whole program.
 #[must_use]
 pub fn main() -> ExitCode {
+    log::start();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version come this way too; a closed pipe is nobody's error.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return not_parsed(&error),
     };
     let output = cli.output;
     if cli.progress {
@@ -302,6 +360,25 @@ pub fn main() -> ExitCode {
         Ok(Ended::Failed) => ExitCode::from(1),
         Err(error) => error.report(output),
     }
+}
+
+/// Prints help or what is wrong with the arguments; never an argument that may be a secret.
+fn not_parsed(error: &clap::Error) -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let of_credentials = arguments.iter().any(|argument| argument == "credentials");
+    if error.use_stderr() && of_credentials {
+        let is_json = arguments.windows(2).any(|two| two == ["--output", "json"])
+            || arguments.iter().any(|argument| argument == "--output=json");
+        let output = if is_json {
+            OutputFormat::Json
+        } else {
+            OutputFormat::Text
+        };
+        return credentials::misused().report(output);
+    }
+    // Help and version come this way too; a closed pipe is nobody's error.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 fn dispatch(cli: Cli) -> VerbResult {
@@ -324,7 +401,7 @@ async fn run_verb(cli: Cli) -> VerbResult {
     let output = cli.output;
     // These need no platform, and must work when the configuration is broken.
     match &cli.verb {
-        Some(Verb::Config(verb)) => return config::run(verb, output),
+        Some(Verb::Config(verb)) => return config::run(verb, cli.profile.as_deref(), output),
         Some(Verb::Completions(args)) => return completions::run(args, &mut Cli::command()),
         Some(Verb::Workflow(verb)) => return workflow::run(verb, output).await,
         #[cfg(feature = "simulator")]
@@ -341,7 +418,14 @@ async fn run_verb(cli: Cli) -> VerbResult {
         }
         _ => {}
     }
+    #[cfg(feature = "simulator")]
+    if let Some(Verb::LeaveSample(args)) = &cli.verb {
+        let profile = Config::load(&Home::find()?)?.profile(cli.profile.as_deref())?.clone();
+        let confirm = cli.confirm.as_deref();
+        return leave_sample::run(args, &Arc::new(profile), confirm, output).await;
+    }
     let app = open(cli.profile.as_deref(), cli.confirm, output, &cli.verb).await?;
+    tracing::info!(profile = %app.profile.name, version = env!("CARGO_PKG_VERSION"), "started {}", named(&cli.verb));
     let verb = cli.verb;
     let ascii = cli.ascii;
     let work = async {
@@ -354,6 +438,16 @@ async fn run_verb(cli: Cli) -> VerbResult {
         ended = work => ended,
         () = interrupted(app.platform.console_is_open()) => Err(CliError::Interrupted),
     }
+}
+
+/// The verb without its arguments, for the log.
+fn named(verb: &Option<Verb>) -> String {
+    let Some(verb) = verb else {
+        return "the console".to_owned();
+    };
+    // Of the debug form the name alone: what follows may be anything.
+    let text = format!("{verb:?}");
+    text.chars().take_while(char::is_ascii_alphanumeric).collect()
 }
 
 /// Resolves on Ctrl-C or SIGTERM, unless the console has the terminal: it handles its own signals.
@@ -383,6 +477,8 @@ async fn open(
     let config = Config::load(&home)?;
     let profile = config.profile(profile)?.clone();
     #[cfg(feature = "simulator")]
+    let mut is_left = false;
+    #[cfg(feature = "simulator")]
     let profile = if profile.platform != PlatformKind::Local {
         profile
     } else {
@@ -395,13 +491,15 @@ async fn open(
             permitted(&profile, named, "the deletion of sample data")?;
             sample::remove(&profile)?;
         }
+        leave_sample::before(&Arc::new(profile.clone()), confirm.as_deref(), verb).await?;
+        is_left = demo.is_none() && leave_sample::has_own_sources(&profile);
         sample::in_force(&profile, demo.is_some_and(demo::DemoArgs::all))
     };
     let profile = Arc::new(profile);
     let platform = Platform::open(Arc::clone(&profile)).await?;
     #[cfg(feature = "simulator")]
     if let Ok(platform) = platform.local("the sample") {
-        sample::install(platform);
+        sample::install(platform, is_left);
     }
     let operations = platform.operations();
     let confirmed = confirm.as_deref().map(|name| operations.confirmed(name));

@@ -14,7 +14,9 @@ use clap::{Args, ValueEnum};
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
-use super::{App, CliError, Ended, OutputFormat, VerbResult, data_output, standard_output};
+use super::{
+    App, CliError, Ended, OutputFormat, VerbResult, data_output, print_as, standard_output,
+};
 use crate::pipeline::{
     export::{CsvOptions, write_csv},
     ports::{QueryEngine, QueryRows},
@@ -68,6 +70,7 @@ pub async fn run(app: &App, args: &QueryArgs) -> VerbResult {
         io::stdin().read_to_string(&mut sql)?;
     }
     let engine = engine(app, args)?;
+    app.say_sample();
     let cancel = CancellationToken::new();
     let kind = kind(&sql)?;
     if !kind.is_read {
@@ -84,7 +87,7 @@ pub async fn run(app: &App, args: &QueryArgs) -> VerbResult {
         print_rows(rows, format).await?;
     } else {
         let summary = engine.execute(&sql, &cancel).await?;
-        app.print(&summary, |out| {
+        print_as(app.output, &summary, |out| {
             writeln!(
                 out,
                 "{}: {} rows in {} ms",

@@ -7,7 +7,7 @@ use std::{
 
 use clap::Subcommand;
 
-use super::{App, CliError, Ended, VerbResult, data_output, run::WindowArgs};
+use super::{App, CliError, Ended, VerbResult, data_output, print_as, run::WindowArgs};
 use crate::{
     ops::{ReportName, ReportSummary},
     pipeline::{
@@ -27,7 +27,7 @@ pub enum ReportsVerb {
         /// Report name; `latest` is the newest one.
         name: String,
         /// Rows to show.
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, value_parser = super::run::number::<usize>)]
         rows: usize,
     },
     /// A report's CSV, byte for byte, to standard output; control characters are made visible on a terminal.
@@ -59,6 +59,7 @@ pub async fn run(app: &App, verb: &ReportsVerb) -> VerbResult {
         }
         ReportsVerb::Get { name } => {
             let file = operations.report_file(&resolve(app, name).await?).await?;
+            app.say_sample();
             let mut out = data_output();
             io::copy(&mut File::open(file)?, &mut out)?;
             out.flush()?;
@@ -125,8 +126,8 @@ const WIDEST: usize = 40;
 /// Prints the head of a CSV file as aligned columns, or as JSON objects.
 fn show(app: &App, file: &std::path::Path, rows: usize) -> Result<(), CliError> {
     let head = read_head(BufReader::new(File::open(file)?), rows)?;
-    app.print(&objects(&head), |out| write_head(out, &head))?;
-    Ok(())
+    app.say_sample();
+    print_as(app.output, &objects(&head), |out| write_head(out, &head))
 }
 
 /// Rows as objects: nulls are null, a cell past the header has the number of its column for a name.

@@ -5,14 +5,17 @@ use jiff::civil::Date;
 
 use super::{App, CliError, Ended, OutputFormat, VerbResult, progress, runs::write_detail};
 use crate::{
-    ops::{ExecutionId, ExecutionStatus, StartRequest, WorkflowName},
-    pipeline::{text::shell_word, window::Window},
+    ops::{ExecutionId, ExecutionStatus, StartRequest, WorkflowName, start::window_in},
+    pipeline::{
+        text::shell_word,
+        window::{self, Window},
+    },
 };
 
 /// What to start.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Workflow: collect, daily-report, backfill.
+    /// Workflow: collect, daily-report, datamart, backfill, or one of the profile's own.
     workflow: String,
     #[command(flatten)]
     window: WindowArgs,
@@ -28,42 +31,49 @@ pub struct RunArgs {
 }
 
 /// A window on the command line.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct WindowArgs {
-    /// First day, YYYY-MM-DD. Default: seven days before the last day.
-    #[arg(long, value_name = "DATE")]
-    from: Option<Date>,
-    /// Last day, included, YYYY-MM-DD. Default: today in the profile's time zone.
-    #[arg(long, value_name = "DATE")]
-    to: Option<Date>,
+    /// First day: YYYY-MM-DD, today, yesterday, or -7d for seven days ago. Default: seven days before the last day.
+    #[arg(long, value_name = "DATE", allow_hyphen_values = true)]
+    from: Option<String>,
+    /// Last day, included, written the same way. Default: today in the profile's time zone.
+    #[arg(long, value_name = "DATE", allow_hyphen_values = true)]
+    to: Option<String>,
 }
 
 impl WindowArgs {
     /// The window asked for, if any.
     ///
     /// # Errors
-    /// When only one end is given, or the ends are reversed.
-    pub fn window(self) -> Result<Option<Window>, CliError> {
-        match (self.from, self.to) {
-            (None, None) => Ok(None),
-            (Some(from), Some(to)) => Ok(Some(Window::new(from, to)?)),
-            _ => Err(CliError::usage(
-                "a window has two ends",
-                "give both --from and --to, or neither for today and the seven days before it",
-            )),
-        }
+    /// When an end is no date, the ends are reversed, or the window is not over yet.
+    pub fn window(&self, app: &App) -> Result<Option<Window>, CliError> {
+        let (from, to) = (self.from.as_deref(), self.to.as_deref());
+        Ok(Window::asked(from, to, app.today())?)
     }
 
     /// The window asked for, or the default one.
     ///
     /// # Errors
     /// As [`WindowArgs::window`].
-    pub fn or_default(self, app: &App) -> Result<Window, CliError> {
-        match self.window()? {
+    pub fn or_default(&self, app: &App) -> Result<Window, CliError> {
+        match self.window(app)? {
             Some(window) => Ok(window),
             None => Ok(app.platform.default_window()?),
         }
     }
+}
+
+/// A date on the command line where no other day gives it a meaning.
+pub fn date(text: &str) -> Result<Date, String> {
+    window::parse_date(text).map_err(|_| "write it as YYYY-MM-DD, for example 2026-01-31".to_owned())
+}
+
+/// A whole number on the command line, told without the parser's own words.
+pub fn number<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
+    text.parse::<u64>()
+        .ok()
+        .and_then(|number| N::try_from(number).ok())
+        .ok_or_else(|| "write a whole number that is not negative, for example 20".to_owned())
 }
 
 /// Starts the workflow.
@@ -80,9 +90,12 @@ pub async fn run(app: &App, args: &RunArgs) -> VerbResult {
                 "write it like --input '{\"streams\": [\"affise.clicks\"]}'",
             )
         })?;
+    if let Some(window) = window_in(&input) {
+        window.not_after(app.today())?;
+    }
     let request = StartRequest {
         workflow: WorkflowName::from(args.workflow.as_str()),
-        window: args.window.window()?,
+        window: args.window.window(app)?,
         input,
         name: args.name.clone(),
     };

@@ -30,7 +30,7 @@ pub enum RunsVerb {
         #[arg(long)]
         workflow: Option<String>,
         /// At most so many.
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, value_parser = super::run::number::<usize>)]
         limit: usize,
         /// Only those that this execution started: the parts of a backfill.
         #[arg(long, value_name = "EXECUTION")]
@@ -149,6 +149,7 @@ async fn logs(app: &App, id: &ExecutionId, stage: Option<&str>, follow: bool) ->
     const PAGE: usize = 1000;
     let operations = app.operations();
     let mut after = 0;
+    app.say_sample();
     let mut waits = Waits::of(operations.as_ref());
     loop {
         // The status is read before the lines: lines written before the end are not missed.

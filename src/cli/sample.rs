@@ -32,6 +32,9 @@ use crate::{
 /// Where a lake says that it holds sample data.
 const MARK: &str = "_state/sample.json";
 
+/// Why nothing is collected into a sample lake once sources of the user's own are configured.
+const LEFT: &str = "this lake holds sample data, and sources of your own are configured, whose data must not mix with it; leave the sample with `lakehand leave-sample`";
+
 /// What the simulator of a sample lake serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SampleSpec {
@@ -109,7 +112,7 @@ pub async fn spec_of(lake: &Lake) -> Result<Option<SampleSpec>, StoreError> {
     }
 }
 
-/// What the lake of a profile on this machine says that it holds.
+/// What the lake of a profile on this machine says that it holds, without opening it.
 fn marked(profile: &Profile) -> Option<SampleSpec> {
     let bytes = std::fs::read(profile.std_dir().join(MARK)).ok()?;
     serde_json::from_slice(&bytes).ok()
@@ -119,6 +122,18 @@ fn marked(profile: &Profile) -> Option<SampleSpec> {
 pub fn of_profile(profile: &Profile, now: jiff::Timestamp) -> SampleSpec {
     let usual = || SampleSpec::usual(now.to_zoned(profile.time_zone.clone()).date());
     marked(profile).unwrap_or_else(usual)
+}
+
+/// Whether a profile's lake is a sample lake, without opening it.
+#[must_use]
+pub fn is_marked(profile: &Profile) -> bool {
+    profile.std_dir().join(MARK).exists()
+}
+
+/// The last day of a sample lake's calendar.
+#[must_use]
+pub fn last_day(profile: &Profile) -> Option<Date> {
+    marked(profile).map(|spec| spec.today)
 }
 
 /// The profile as it is in force: that of a sample lake in which every source is played has them all.
@@ -137,7 +152,7 @@ pub fn in_force(profile: &Profile, asked_for_all: bool) -> Profile {
 /// # Errors
 /// When a file cannot be removed.
 pub fn remove(profile: &Profile) -> std::io::Result<()> {
-    if profile.std_dir().join(MARK).exists() {
+    if is_marked(profile) {
         Platform::delete_lake(profile)
     } else {
         Ok(())
@@ -180,13 +195,16 @@ pub async fn mark(platform: &Platform, spec: &SampleSpec) -> Result<(), CliError
 #[derive(Debug)]
 struct SampleSource {
     platform: WeakPlatform,
+    /// Sources of the user's own are configured, and this is no demonstration: nothing is played then.
+    is_left: bool,
     running: Mutex<Option<(SampleSpec, RunningSimulator)>>,
 }
 
-/// Lets a platform collect from sample lakes.
-pub fn install(platform: &Platform) {
+/// Lets a platform collect from sample lakes; with `is_left` it refuses to, for sources of the user's own are there.
+pub fn install(platform: &Platform, is_left: bool) {
     platform.set_stand_in(Arc::new(SampleSource {
         platform: platform.downgrade(),
+        is_left,
         running: Mutex::new(None),
     }));
 }
@@ -201,6 +219,9 @@ impl StandIn for SampleSource {
         else {
             return Ok(None);
         };
+        if self.is_left {
+            return Err(LEFT.to_owned());
+        }
         let mut running = self.running.lock().await;
         if running.as_ref().is_none_or(|(present, _)| *present != spec) {
             *running = Some((spec.clone(), start_simulator(&spec).await?));
@@ -224,10 +245,17 @@ impl StandIn for SampleSource {
 
     fn holds_sample(&self) -> bool {
         let platform = self.platform.upgrade();
-        platform.is_ok_and(|platform| platform.profile().std_dir().join(MARK).exists())
+        platform.is_ok_and(|platform| is_marked(platform.profile()))
     }
 
     async fn start_sample(&self) -> OpsResult<ExecutionId> {
+        if self.is_left {
+            return Err(OpsError::new(
+                OpsErrorKind::NotPossible,
+                "the sample was not started: sources of your own are configured in this profile",
+                "set LAKEHAND_HOME to another folder and run `lakehand demo` there",
+            ));
+        }
         let platform = self.platform.upgrade()?;
         let today = platform
             .now()

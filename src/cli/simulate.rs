@@ -26,17 +26,17 @@ const KEY_VARIABLE: &str = "LAKEHAND_SIMULATOR_KEY";
 #[command(after_long_help = FAULT_HELP)]
 pub struct SimulateArgs {
     /// Port on 127.0.0.1; 0 for any free one.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = super::run::number::<u16>)]
     port: u16,
     /// Seed of the generated rows. The same seed, scale and today give the same bytes.
-    #[arg(long, default_value_t = DEFAULT_SEED)]
+    #[arg(long, default_value_t = DEFAULT_SEED, value_parser = super::run::number::<u64>)]
     seed: u64,
     /// Clicks to generate over fourteen days; conversions are a tenth of them.
-    #[arg(long, default_value_t = DEFAULT_SCALE, value_name = "CLICKS")]
+    #[arg(long, default_value_t = DEFAULT_SCALE, value_name = "CLICKS", value_parser = super::run::number::<u64>)]
     scale: u64,
     /// The simulator's today, YYYY-MM-DD (UTC). Default: the present day; with --data the day of
     /// the newest event.
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = super::run::date)]
     today: Option<Date>,
     /// Serve the NDJSON files of this folder instead of generated rows: offers, affiliates,
     /// advertisers, clicks, conversions, each NAME.ndjson, NAME.json, NAME.ndjson.gz or .zst, or a
@@ -48,13 +48,13 @@ pub struct SimulateArgs {
     #[arg(long)]
     all_clicks: bool,
     /// Marketo calls a day of US Central.
-    #[arg(long, default_value_t = 50_000, value_name = "CALLS")]
+    #[arg(long, default_value_t = 50_000, value_name = "CALLS", value_parser = super::run::number::<u64>)]
     marketo_daily_calls: u64,
     /// Bytes of Marketo bulk files a day of US Central.
-    #[arg(long, default_value_t = 500 << 20, value_name = "BYTES")]
+    #[arg(long, default_value_t = 500 << 20, value_name = "BYTES", value_parser = super::run::number::<u64>)]
     marketo_export_bytes: u64,
     /// Seconds between two refreshes of the status of a Marketo bulk job.
-    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = super::run::number::<u64>)]
     marketo_status_refresh: u64,
     /// Write the key of the simulated Google service account to this file, for `credentials set` or for
     /// Google's own clients. It is readable by its owner alone.

@@ -13,7 +13,7 @@ pub enum StatementsVerb {
     /// The newest statements of the profile's workgroup, newest first.
     List {
         /// At most so many.
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, value_parser = super::run::number::<usize>)]
         limit: usize,
     },
     /// One statement whole: its text, times, bytes, cost and the reason of its failure.

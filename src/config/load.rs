@@ -18,6 +18,7 @@ use super::{
 
 use crate::pipeline::ports::ParameterReference;
 
+pub(crate) mod mistakes;
 mod sources;
 
 /// Why the configuration cannot be used.
@@ -44,7 +45,7 @@ pub enum ConfigError {
         message: String,
     },
     /// A profile that the file does not define.
-    #[error("there is no profile '{name}' in {}; it defines: {known}", path.display())]
+    #[error("there is no profile '{name}' in {}; it defines: {known}{}", path.display(), mistakes::did_you_mean(name, known.split(", ")))]
     UnknownProfile {
         /// What was asked for.
         name: String,
@@ -145,7 +146,7 @@ struct ProfileFile {
     gold: GoldSettings,
     credentials: CredentialSettings,
     datamart: Option<Spanned<DatamartSettings>>,
-    schedules: Option<Vec<Schedule>>,
+    schedules: Option<Vec<Spanned<Schedule>>>,
 }
 
 /// What `config show` prints: the profile with every default filled in.
@@ -210,10 +211,14 @@ impl Config {
             text,
         };
         let file: ConfigFile = toml::from_str(text).map_err(|error| {
-            place.invalid(
-                error.span().map_or(0, |span| span.start),
-                error.message().to_owned(),
-            )
+            let start = error.span().map_or(0, |span| span.start);
+            let message = mistakes::with_nearest(error.message());
+            // A schedule is read as a whole; the place of its time is known by what it quotes.
+            let at = match message.contains("is not a time of day") {
+                true => place.place_of(start, &message),
+                false => start,
+            };
+            place.invalid(at, message)
         })?;
         let mut profiles = BTreeMap::new();
         for (name, profile) in file.profiles {
@@ -230,9 +235,10 @@ impl Config {
             Some(name) if !profiles.contains_key(name.get_ref()) => {
                 let known: Vec<_> = profiles.keys().map(String::as_str).collect();
                 let message = format!(
-                    "there is no profile '{}'; this file defines: {}",
+                    "there is no profile '{}'; this file defines: {}{}",
                     name.get_ref(),
-                    known.join(", ")
+                    known.join(", "),
+                    mistakes::did_you_mean(name.get_ref(), known.iter().copied())
                 );
                 return Err(place.invalid(name.span().start, message));
             }
@@ -246,6 +252,38 @@ impl Config {
             profiles,
             keys: KeyPatch::placed(home.config_file(), text, file.keys),
         })
+    }
+
+    /// What can be right and is most likely not meant: an address that is written down and empty.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with its line.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let text = match fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(_) => return Ok(()),
+        };
+        let place = Place {
+            path: &self.path,
+            text: &text,
+        };
+        for name in self.profile_names() {
+            let header = format!("[profiles.{name}.affise]");
+            let Some(section) = text.find(&header) else {
+                continue;
+            };
+            let at = place.place_of(section, "base_url");
+            let value = text[at..].lines().next().and_then(|line| line.split_once('='));
+            let is_empty = value.is_some_and(|(key, value)| {
+                let value = value.split('#').next().unwrap_or_default();
+                key.trim() == "base_url" && value.trim().trim_matches(['"', '\'']).is_empty()
+            });
+            if is_empty {
+                let message = "base_url is empty; write it like \"https://api-<tenant>.affise.com\", or leave the line out".to_owned();
+                return Err(place.invalid(at, message));
+            }
+        }
+        Ok(())
     }
 
     /// Keys of the console that the file changes; which actions there are only the console knows.
@@ -378,13 +416,20 @@ impl Place<'_> {
     }
 
     fn profile(&self, name: &str, file: ProfileFile, home: &Home) -> Result<Profile, ConfigError> {
+        let data_dir = file
+            .data_dir
+            .unwrap_or_else(|| home.data_dir().join(name));
+        let schedules = match file.schedules {
+            Some(schedules) => self.schedules(schedules, &own_workflows(&data_dir))?,
+            None => default_schedules(),
+        };
         Ok(Profile {
             name: name.to_owned(),
             platform: file.platform.unwrap_or(PlatformKind::Local),
             project: self.resource_word(file.project, "lakehand")?,
             env: self.resource_word(file.env, "local")?,
             time_zone: self.time_zone(file.time_zone)?,
-            data_dir: file.data_dir.unwrap_or_else(|| home.data_dir().join(name)),
+            data_dir,
             affise: self.affise(file.affise)?,
             marketo: self.marketo(file.marketo)?,
             ga4: self.ga4(file.ga4)?,
@@ -393,7 +438,7 @@ impl Place<'_> {
             gold: file.gold,
             credentials: file.credentials,
             datamart: self.datamart(file.datamart)?,
-            schedules: file.schedules.unwrap_or_else(default_schedules),
+            schedules,
             read_only: file.read_only,
             protected: file.protected,
             aws: self.aws(file.aws)?,
@@ -440,14 +485,9 @@ impl Place<'_> {
         let mut s = settings.into_inner();
         // A trailing slash leads to `//3.0/…`, which Affise answers with 404.
         s.base_url.truncate(s.base_url.trim_end_matches('/').len());
-        let complaint = if !s.base_url.is_empty()
-            && url::Url::parse(&s.base_url)
-                .map_or(true, |u| !matches!(u.scheme(), "http" | "https"))
-        {
-            Some(format!(
-                "base_url '{}' is not an http(s) address such as \"https://api-<tenant>.affise.com\"",
-                s.base_url
-            ))
+        let address = mistakes::address_complaint(&s.base_url, "https://api-<tenant>.affise.com");
+        let complaint = if address.is_some() {
+            address
         } else if !(s.requests_per_second > 0.0 && s.requests_per_second <= 1000.0) {
             Some("requests_per_second must be above 0 and at most 1000".to_owned())
         } else if s.concurrency == 0 || s.concurrency > 64 {
@@ -463,7 +503,9 @@ impl Place<'_> {
         };
         complaint
             .or_else(|| parameter_complaint([&s.api_key_parameter]))
-            .map_or(Ok(s), |message| Err(self.invalid(at, message)))
+            .map_or(Ok(s), |message| {
+                Err(self.invalid(self.place_of(at, &message), message))
+            })
     }
 
     fn aws(&self, settings: Option<Spanned<AwsSettings>>) -> Result<AwsSettings, ConfigError> {
@@ -471,7 +513,10 @@ impl Place<'_> {
             return Ok(AwsSettings::default());
         };
         match settings.get_ref().complaint() {
-            Some(message) => Err(self.invalid(settings.span().start, message)),
+            Some(message) => {
+                let at = self.place_of(settings.span().start, &message);
+                Err(self.invalid(at, message))
+            }
             None => Ok(settings.into_inner()),
         }
     }
@@ -488,7 +533,8 @@ impl Place<'_> {
             return Ok(settings.into_inner());
         }
         let message = "price_per_tb must be 0 or more dollars".to_owned();
-        Err(self.invalid(settings.span().start, message))
+        let at = self.place_of(settings.span().start, &message);
+        Err(self.invalid(at, message))
     }
 
     fn normalise(
@@ -507,9 +553,22 @@ impl Place<'_> {
             None
         };
         complaint.map_or(Ok(s), |message| {
-            Err(self.invalid(settings.span().start, message.to_owned()))
+            let at = self.place_of(settings.span().start, message);
+            Err(self.invalid(at, message.to_owned()))
         })
     }
+}
+
+/// Workflows whose definitions lie in a profile's folder.
+fn own_workflows(data_dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(data_dir.join("workflows"));
+    let files = entries.into_iter().flatten().flatten();
+    files
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            name.strip_suffix(".asl.json").map(str::to_owned)
+        })
+        .collect()
 }
 
 /// The daily report at 09:00 and 14:00, as the design has it, the collection an hour before, and the

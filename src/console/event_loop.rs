@@ -251,7 +251,9 @@ impl Loop {
         let gate = Arc::clone(&self.gate);
         let _closed = gate.close();
         let status = self.screen.lend(|| {
-            println!("lakehand runs: {}", for_terminal(command));
+            // Standard output may be gone; the command runs all the same.
+            let told = format_args!("lakehand runs: {}\n", for_terminal(command));
+            let _ = io::Write::write_fmt(&mut io::stdout(), told);
             std::process::Command::new("sh")
                 .args(["-c", command])
                 .status()

@@ -17,6 +17,7 @@ mod paint;
 mod runner;
 mod screens;
 pub mod scripted;
+mod secret_prompt;
 mod signals;
 mod state;
 mod table;
@@ -39,6 +40,7 @@ use crate::{
 };
 
 pub use keymap::{KeyReference, check_keys, key_reference};
+pub use secret_prompt::ask_secret;
 
 /// What the console shows first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -447,7 +447,7 @@ fn broken(what: &str) -> OpsError {
     OpsError::new(
         OpsErrorKind::Platform,
         format!("'{what}' broke inside Lakehand"),
-        "this is a bug; the log file has the details, please report it",
+        "this is a bug; the log file, which `lakehand config path` names, has the details; please report it",
     )
 }
 

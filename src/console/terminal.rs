@@ -269,7 +269,8 @@ fn install_panic_hook() {
             earlier(panic);
         } else {
             // Work behind the screen broke: the console shows it as a failed call and goes on.
-            tracing::error!("panic behind the screen: {panic}");
+            let trace = std::backtrace::Backtrace::force_capture();
+            tracing::error!("crash behind the screen: {panic}\n{trace}");
         }
     }));
 }

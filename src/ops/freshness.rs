@@ -13,7 +13,7 @@ use crate::config::Profile;
 use crate::pipeline::{
     dataset::{Stream, streams},
     ports::{Lake, ObjectStore, StoreError},
-    state::{STATE_PREFIX, UnitRecord, UnitStatus, Watermark},
+    state::{STATE_PREFIX, StateError, UnitRecord, UnitStatus, Watermark},
     text::moment,
     window::parse_date,
 };
@@ -51,7 +51,10 @@ pub async fn readable(
 async fn one(lake: &Lake, stream: Stream, zone: &TimeZone, now: Timestamp) -> OpsResult<Freshness> {
     let watermark = Watermark::load(&lake.std, stream)
         .await
-        .map_err(|error| unreadable(stream, &error.to_string()))?;
+        .map_err(|error| match error {
+            StateError::Store(error) => unreadable(stream, &error),
+            other => bad_state(stream, &other),
+        })?;
     let units = newest_units(&lake.std, "collect", stream, |unit| is_current(unit, zone)).await?;
     let normalised = newest_units(&lake.std, "normalise", stream, |_| true).await?;
     let (collected, normalised) = (units.first(), normalised.first());
@@ -141,15 +144,15 @@ async fn newest_units(
     };
     let keys = read
         .await
-        .map_err(|error: StoreError| unreadable(stream, &error.to_string()))?;
+        .map_err(|error: StoreError| unreadable(stream, &error))?;
     let mut units = Vec::new();
     for (_, key) in keys.into_iter().take(RECORDS) {
         let (bytes, _) = store
             .get(&key)
             .await
-            .map_err(|error| unreadable(stream, &error.to_string()))?;
-        let unit: UnitRecord = serde_json::from_slice(&bytes)
-            .map_err(|error| unreadable(stream, &error.to_string()))?;
+            .map_err(|error| unreadable(stream, &error))?;
+        let unit: UnitRecord =
+            serde_json::from_slice(&bytes).map_err(|error| bad_state(stream, &error))?;
         let last = enough(&unit);
         units.push(unit);
         if last {
@@ -176,15 +179,19 @@ async fn newest_day(store: &Arc<dyn ObjectStore>, stream: Stream) -> OpsResult<O
         Ok(newest)
     };
     read.await
-        .map_err(|error: StoreError| unreadable(stream, &error.to_string()))
+        .map_err(|error: StoreError| unreadable(stream, &error))
 }
 
-fn unreadable(stream: Stream, why: &str) -> OpsError {
+fn bad_state(stream: Stream, error: &dyn std::fmt::Display) -> OpsError {
     OpsError::new(
         OpsErrorKind::Platform,
-        format!("could not read how fresh {stream} is: {why}"),
-        "check the lake's folder and its permissions",
+        format!("could not read how fresh {stream} is: its state is broken: {error}"),
+        "collect the stream once more; its state is written anew",
     )
+}
+
+fn unreadable(stream: Stream, error: &StoreError) -> OpsError {
+    OpsError::of_store(&format!("could not read how fresh {stream} is"), error)
 }
 
 #[cfg(test)]

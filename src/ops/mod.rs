@@ -88,6 +88,14 @@ impl OpsError {
             advice: advice.into(),
         }
     }
+
+    /// A failure of the store behind `what`, with the store's own advice: it knows whether it is a folder of this
+    /// machine or a bucket.
+    #[must_use]
+    pub fn of_store(what: &str, error: &crate::pipeline::ports::StoreError) -> Self {
+        let message = format!("{what}: {}", error.without_advice());
+        Self::new(OpsErrorKind::Platform, message, error.advice())
+    }
 }
 
 /// Result of an operation.

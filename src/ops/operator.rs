@@ -422,8 +422,8 @@ impl Operations for Operator {
                 super::ExecutionStatus::Interrupted => Some(interrupted()),
                 super::ExecutionStatus::Running => None,
                 _ => {
-                    self.name_the_credential(triage::root_cause(&folded.timeline))
-                        .await
+                    let cause = triage::root_cause(&folded.timeline);
+                    self.name_the_credential(cause, summary.ended).await
                 }
             },
             redrive: self.redrive_of(&folded, &summary, known.ours).await?,

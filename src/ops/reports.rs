@@ -40,11 +40,7 @@ impl Operator {
             Ok(reports)
         };
         let mut reports = read.await.map_err(|error: StoreError| {
-            OpsError::new(
-                OpsErrorKind::Platform,
-                format!("could not list the reports: {error}"),
-                "check the lake's folder and its permissions",
-            )
+            OpsError::of_store("could not list the reports", &error)
         })?;
         reports
             .sort_by(|left, right| (right.created, &right.name).cmp(&(left.created, &left.name)));
@@ -98,7 +94,13 @@ impl Operator {
             .await
             .map_err(|error| failed(error.to_string()))?;
         let part = path.with_extension("part");
-        let mut file = tokio::fs::File::create(&part)
+        // What is in a report is its owner's business alone.
+        let mut file = tokio::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&part)
             .await
             .map_err(|error| failed(error.to_string()))?;
         while let Some(piece) = bytes

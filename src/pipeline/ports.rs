@@ -85,6 +85,30 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// What to do, as the store that failed knows it.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "look again: it may have been moved or deleted meanwhile",
+            Self::Conflict { .. } => "read it again and repeat the step",
+            Self::BadKey { .. } => "name it otherwise",
+            Self::Failed { advice, .. } => advice,
+        }
+    }
+
+    /// What failed and why, without the advice.
+    #[must_use]
+    pub fn without_advice(&self) -> String {
+        match self {
+            Self::Failed {
+                action, key, why, ..
+            } => format!("could not {action} {key}: {why}"),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// A stream of an object's bytes.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, StoreError>> + Send>>;
 /// A stream of a listing.

@@ -6,10 +6,14 @@
 //! as it came, so numbers keep their digits and strings their escapes. A line that is no JSON loses
 //! what stands behind such a name.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    sync::{LazyLock, PoisonError, RwLock},
+};
 
 use memchr::{memchr, memchr2};
 use regex::bytes::Regex;
+use secrecy::{ExposeSecret, SecretString};
 
 /// Parts of a name, in lower case and without separators, that make it a secret.
 const PARTS: [&str; 7] = [
@@ -106,6 +110,60 @@ pub fn redact(line: &[u8]) -> Vec<u8> {
     }
     out.extend_from_slice(&line[done..]);
     out
+}
+
+/// Values that this process has read or was given as credentials: they must not stand in a log.
+static KNOWN: RwLock<Vec<SecretString>> = RwLock::new(Vec::new());
+
+/// Shortest value that is looked for: a shorter one would blank ordinary words.
+const SHORTEST_KNOWN: usize = 8;
+
+/// `Bearer` and what follows it.
+static BEARER: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?i-u)(bearer|basic) +[a-z0-9._~+/=-]+").ok());
+
+/// Remembers a credential, so that [`redact_log`] takes it out whatever stands before it.
+pub fn remember(value: &str) {
+    let value = value.trim();
+    if value.len() < SHORTEST_KNOWN {
+        return;
+    }
+    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    if !known.iter().any(|one| one.expose_secret() == value) {
+        known.push(SecretString::from(value));
+    }
+}
+
+/// What may be kept of lines of the program's own log: no value of a credential that was read, nothing behind the
+/// names of secrets.
+#[must_use]
+pub fn redact_log(lines: &[u8]) -> Vec<u8> {
+    let mut text = String::from_utf8_lossy(lines).into_owned();
+    for known in KNOWN.read().unwrap_or_else(PoisonError::into_inner).iter() {
+        if text.contains(known.expose_secret()) {
+            text = text.replace(known.expose_secret(), "(secret removed)");
+        }
+    }
+    let text = match &*BEARER {
+        Some(bearer) => bearer
+            .replace_all(text.as_bytes(), &b"$1 (secret removed)"[..])
+            .into_owned(),
+        None => text.into_bytes(),
+    };
+    text.split_inclusive(|byte| *byte == b'\n')
+        .flat_map(|line| {
+            let (body, end) = match line.strip_suffix(b"\n") {
+                Some(body) => (body, &b"\n"[..]),
+                None => (line, &b""[..]),
+            };
+            let mut kept = match may_hold_secrets(body) {
+                true => redact(body),
+                false => body.to_vec(),
+            };
+            kept.extend_from_slice(end);
+            kept
+        })
+        .collect()
 }
 
 /// The row without its secrets; borrowed when it holds none.

@@ -8,6 +8,8 @@ use std::fmt;
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
+use super::text::for_terminal;
+
 /// An inclusive range of calendar days, `from <= to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "RawWindow", into = "RawWindow")]
@@ -49,11 +51,22 @@ pub enum WindowError {
         /// Last day asked for.
         to: Date,
     },
-    /// A date that is not `YYYY-MM-DD`.
-    #[error("'{text}' is not a date; write it as YYYY-MM-DD, for example 2026-01-31")]
+    /// Neither `YYYY-MM-DD` nor a day named by its distance from today.
+    #[error(
+        "'{}' is not a date; write it as YYYY-MM-DD, for example 2026-01-31, or as today, yesterday, -7d",
+        for_terminal(text)
+    )]
     NotADate {
         /// What was given.
         text: String,
+    },
+    /// A day that has not come yet.
+    #[error("the window ends on {to}, which is after today, {today}; nothing can be there yet")]
+    Future {
+        /// Last day asked for.
+        to: Date,
+        /// Today in the profile's time zone.
+        today: Date,
     },
     /// The range leaves the calendar.
     #[error(
@@ -105,6 +118,48 @@ impl Window {
     /// [`WindowError::NotADate`] or [`WindowError::Reversed`].
     pub fn parse(from: &str, to: &str) -> Result<Self, WindowError> {
         Self::new(parse_date(from)?, parse_date(to)?)
+    }
+
+    /// The window that a person asked for by its ends, each a date, `today`, `yesterday` or `-7d`; an end that is
+    /// left out stands as for the default window: today, and seven days before the last day. `None` without any.
+    ///
+    /// # Errors
+    /// [`WindowError::NotADate`], [`WindowError::Reversed`], or [`WindowError::Future`] for days after `today`.
+    pub fn asked(
+        from: Option<&str>,
+        to: Option<&str>,
+        today: Date,
+    ) -> Result<Option<Self>, WindowError> {
+        let day = |text: &str| parse_day(text, today);
+        let (from, to) = (from.map(day).transpose()?, to.map(day).transpose()?);
+        if from.is_none() && to.is_none() {
+            return Ok(None);
+        }
+        let to = match (from, to) {
+            (_, Some(to)) => to,
+            // A first day after today is told as such, not as an end before it.
+            (Some(from), None) => today.max(from),
+            (None, None) => today,
+        };
+        let from = match from {
+            Some(from) => from,
+            None => to
+                .checked_sub(Self::DEFAULT_DAYS_BACK.days())
+                .map_err(|_| WindowError::OutOfCalendar { day: to })?,
+        };
+        Self::new(from, to)?.not_after(today).map(Some)
+    }
+
+    /// The window, unless it ends after `today`.
+    ///
+    /// # Errors
+    /// [`WindowError::Future`].
+    pub fn not_after(self, today: Date) -> Result<Self, WindowError> {
+        if self.to > today {
+            Err(WindowError::Future { to: self.to, today })
+        } else {
+            Ok(self)
+        }
     }
 
     /// First day.
@@ -184,6 +239,38 @@ impl fmt::Display for Window {
     }
 }
 
+/// Parses a day as people write it: `YYYY-MM-DD`, `today`, `yesterday`, or `-7d` for seven days ago.
+///
+/// # Errors
+/// [`WindowError::NotADate`], or [`WindowError::OutOfCalendar`] for a distance that leaves the calendar.
+pub fn parse_day(text: &str, today: Date) -> Result<Date, WindowError> {
+    let text = text.trim();
+    let back = |days: i64| {
+        jiff::Span::new()
+            .try_days(days)
+            .and_then(|span| today.checked_sub(span))
+            .map_err(|_| WindowError::OutOfCalendar { day: today })
+    };
+    if text.eq_ignore_ascii_case("today") {
+        return Ok(today);
+    }
+    if text.eq_ignore_ascii_case("yesterday") {
+        return back(1);
+    }
+    let days = text
+        .strip_prefix('-')
+        .and_then(|rest| rest.strip_suffix(['d', 'D']))
+        .filter(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));
+    match days {
+        // Digits alone that are no number are too many.
+        Some(digits) => digits
+            .parse()
+            .map_err(|_| WindowError::OutOfCalendar { day: today })
+            .and_then(back),
+        None => parse_date(text),
+    }
+}
+
 /// Parses one `YYYY-MM-DD` date.
 ///
 /// # Errors
@@ -239,6 +326,45 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn days_are_named_by_their_distance_from_today() {
+        let today = date(2026, 3, 2);
+        for (text, day) in [
+            ("today", today),
+            ("Yesterday", date(2026, 3, 1)),
+            ("-7d", date(2026, 2, 23)),
+            ("-0d", today),
+            (" 2026-01-31 ", date(2026, 1, 31)),
+        ] {
+            assert_eq!(parse_day(text, today), Ok(day), "{text}");
+        }
+        for text in ["7d", "-d", "-7", "--7d", "- 7d", "-7days", "tomorrow", "31.01.2026", ""] {
+            let refused = parse_day(text, today).unwrap_err();
+            assert!(matches!(refused, WindowError::NotADate { .. }), "{text}: {refused}");
+        }
+        for text in ["-9999999d", "-99999999999999999999999d"] {
+            let refused = parse_day(text, today).unwrap_err();
+            assert!(matches!(refused, WindowError::OutOfCalendar { .. }), "{text}: {refused}");
+        }
+        let hostile = parse_day("\u{1b}[2J", today).unwrap_err().to_string();
+        assert!(!hostile.contains('\u{1b}'), "{hostile}");
+    }
+
+    #[test]
+    fn an_end_that_is_left_out_stands_as_in_the_default_window() {
+        let today = date(2026, 3, 2);
+        let asked = |from, to| Window::asked(from, to, today);
+        let days = |from, to| Ok(Some(Window::new(from, to).unwrap()));
+        assert_eq!(asked(None, None), Ok(None));
+        assert_eq!(asked(Some("2026-02-27"), None), days(date(2026, 2, 27), today));
+        assert_eq!(asked(None, Some("yesterday")), days(date(2026, 2, 22), date(2026, 3, 1)));
+        assert_eq!(asked(Some("-1d"), Some("-1d")), days(date(2026, 3, 1), date(2026, 3, 1)));
+        for (from, to) in [(Some("2026-03-03"), None), (Some("-3d"), Some("2026-03-03")), (None, Some("2027-01-01"))] {
+            assert!(matches!(asked(from, to), Err(WindowError::Future { .. })), "{from:?} {to:?}");
+        }
+        assert!(matches!(asked(Some("today"), Some("-2d")), Err(WindowError::Reversed { .. })));
     }
 
     proptest! {

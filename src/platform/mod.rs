@@ -91,11 +91,27 @@ pub enum PlatformError {
 
 impl From<PlatformError> for OpsError {
     fn from(error: PlatformError) -> Self {
-        Self::new(
-            OpsErrorKind::Platform,
-            error.to_string(),
-            "check the disk and the permissions of the data folder; `lakehand config path` names it",
-        )
+        match &error {
+            // The store knows whether it is a folder of this machine or a bucket.
+            PlatformError::Lake {
+                profile,
+                folder,
+                source,
+            } => Self::of_store(
+                &format!("could not open the lake of profile {profile} in {folder}"),
+                source,
+            ),
+            PlatformError::Executions { .. } => Self::new(
+                OpsErrorKind::Platform,
+                error.to_string(),
+                "check the disk and the permissions of the data folder; `lakehand config path` names it",
+            ),
+            PlatformError::NotBuilt { .. } => Self::new(
+                OpsErrorKind::InvalidInput,
+                error.to_string(),
+                "use a build with that feature, or another profile",
+            ),
+        }
     }
 }
 
@@ -108,7 +124,9 @@ struct StandardError;
 impl JobLog for StandardError {
     fn line(&self, level: Level, message: &str) {
         if level >= Level::Warn {
-            eprintln!("{}", crate::pipeline::text::for_terminal(message));
+            // Standard error may be closed; a job does not end for that.
+            let message = crate::pipeline::text::for_terminal(message);
+            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{message}\n"));
         }
     }
 

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod all_sources;
+mod answers;
 mod figures;
 mod manners;
 mod parked;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use toml::Spanned;
 
-use super::{ConfigError, Place, parameter_complaint};
+use super::{ConfigError, Place, mistakes, parameter_complaint};
 use crate::{
     config::{Ga3Report, Ga3Settings, Ga4Report, Ga4Settings, MarketoSettings},
     pipeline::dataset::ReportName,
@@ -13,6 +13,8 @@ use crate::{
 /// Settings all sources have in common.
 struct Common<'a> {
     base_url: &'a str,
+    /// An address of the source.
+    example: &'a str,
     requests_per_second: f64,
     concurrency: usize,
     attempts: u32,
@@ -20,14 +22,9 @@ struct Common<'a> {
 
 impl Common<'_> {
     fn complaint(&self) -> Option<String> {
-        let address = url::Url::parse(self.base_url);
-        if !self.base_url.is_empty()
-            && address.map_or(true, |url| !matches!(url.scheme(), "http" | "https"))
-        {
-            Some(format!(
-                "base_url '{}' is not an http(s) address",
-                self.base_url
-            ))
+        let address = mistakes::address_complaint(self.base_url, self.example);
+        if address.is_some() {
+            address
         } else if !(self.requests_per_second > 0.0 && self.requests_per_second <= 1000.0) {
             Some("requests_per_second must be above 0 and at most 1000".to_owned())
         } else if self.concurrency == 0 || self.concurrency > 64 {
@@ -56,6 +53,7 @@ impl Place<'_> {
         self.section(settings, prepared, |s| {
             let common = Common {
                 base_url: &s.base_url,
+                example: "https://123-ABC-456.mktorest.com",
                 requests_per_second: 1.0,
                 concurrency: s.concurrency,
                 attempts: s.attempts,
@@ -80,7 +78,8 @@ impl Place<'_> {
         self.section(settings, prepare_ga4, |s| {
             let common = Common {
                 base_url: &s.base_url,
-                requests_per_second: s.requests_per_second,
+                example: "https://analyticsdata.googleapis.com",
+                requests_per_second:  s.requests_per_second,
                 concurrency: s.concurrency,
                 attempts: s.attempts,
             };
@@ -103,6 +102,7 @@ impl Place<'_> {
         self.section(settings, prepared, |s| {
             let common = Common {
                 base_url: &s.base_url,
+                example: "https://analyticsreporting.googleapis.com",
                 requests_per_second: s.requests_per_second,
                 concurrency: s.concurrency,
                 attempts: s.attempts,
@@ -131,7 +131,9 @@ impl Place<'_> {
             Ok(()) => complaint(&section),
             Err(complaint) => Some(complaint),
         };
-        complaint.map_or(Ok(Some(section)), |message| Err(self.invalid(at, message)))
+        complaint.map_or(Ok(Some(section)), |message| {
+            Err(self.invalid(self.place_of(at, &message), message))
+        })
     }
 }
 

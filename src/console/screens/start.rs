@@ -1,6 +1,7 @@
 //! The form that starts a workflow: which one, which days.
 
 use crossterm::event::KeyCode;
+use jiff::civil::Date;
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
@@ -50,6 +51,8 @@ pub(crate) struct StartForm {
     to: Input,
     /// Streams to collect; empty for a start of any workflow.
     streams: Vec<String>,
+    /// Today in the profile's time zone, once the Board has told it.
+    today: Option<Date>,
     field: Field,
     guard: Guard,
 }
@@ -72,9 +75,13 @@ impl StartForm {
             .cloned()
             .ok_or("no workflow is chosen")?;
         let (from, to) = (self.from.text().trim(), self.to.text().trim());
-        let window = match (from.is_empty(), to.is_empty()) {
-            (true, true) => None,
-            _ => Some(Window::parse(from, to).map_err(|error| error.to_string())?),
+        let given = |text| Some(text).filter(|text: &&str| !text.is_empty());
+        let window = match (given(from), given(to), self.today) {
+            (None, None, _) => None,
+            (from, to, Some(today)) => {
+                Window::asked(from, to, today).map_err(|error| error.to_string())?
+            }
+            (_, _, None) => return Err("today is not known yet: the Board is being read".to_owned()),
         };
         Ok(StartRequest {
             workflow,
@@ -134,7 +141,7 @@ pub(crate) fn open(state: &mut State) {
             .ok()?;
         Window::new(from, today).ok()
     });
-    let day = |day: Option<jiff::civil::Date>| {
+    let day = |day: Option<Date>| {
         Input::with(&day.map(|day| day.to_string()).unwrap_or_default())
     };
     state.overlay = Some(Overlay::Start(StartForm {
@@ -143,6 +150,7 @@ pub(crate) fn open(state: &mut State) {
         from: day(default.map(|window| window.from())),
         to: day(default.map(|window| window.to())),
         streams: Vec::new(),
+        today,
         field: Field::Workflow,
         guard: Guard::opened(state.now),
     }));
@@ -251,7 +259,7 @@ pub(super) fn view(state: &State, form: &StartForm, buffer: &mut Buffer) -> Opti
         .draw(buffer, inside.x + 12, inside.y + 4, 12, theme.text);
     Pen::new(buffer, inside, 4)
         .gap(26)
-        .put("included; empty: the default window", theme.muted);
+        .put("included; also yesterday or -7d", theme.muted);
     let (row, columns) = match form.field {
         Field::Workflow => (1, 4 + u16::try_from(name.len()).unwrap_or(0)),
         Field::From => (3, 12),

@@ -5,7 +5,7 @@ pub mod needed;
 pub mod shape;
 
 use jiff::{SignedDuration, Timestamp};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::{Operator, OpsError, OpsErrorKind, OpsResult, RootCause};
@@ -103,6 +103,8 @@ pub struct CredentialSet {
     pub sign_ins: Vec<SignInResult>,
     /// Why it changes nothing for now, where something else is used instead.
     pub no_effect: Option<String>,
+    /// What of the value was left out, in words, where something was.
+    pub left_out: Option<String>,
 }
 
 impl CredentialState {
@@ -111,7 +113,7 @@ impl CredentialState {
     pub fn overrides(&self) -> Option<String> {
         match self {
             Self::Sample => Some(
-                "this lake holds sample data: the simulator stands in and brings its own credentials, so what is set has no effect here"
+                "this lake holds sample data: the simulator stands in and brings its own credentials, so what is set has no effect here until `lakehand leave-sample`"
                     .to_owned(),
             ),
             Self::Environment { variable } => Some(format!(
@@ -151,7 +153,8 @@ impl Operator {
     }
 
     pub(super) async fn versions_of(&self, path: &str) -> OpsResult<Vec<CredentialVersion>> {
-        self.parts.credentials.history(&reference(path)?).await
+        let needed = self.needed_at(path)?;
+        self.parts.credentials.history(&reference(&needed.path)?).await
     }
 
     /// Checks the shape, signs in with it when asked to, stores it.
@@ -162,6 +165,8 @@ impl Operator {
         sign_in_first: bool,
     ) -> OpsResult<CredentialSet> {
         let needed = self.needed_at(path)?;
+        crate::pipeline::secrets::remember(value.expose_secret());
+        let left_out = shape::left_out(&value).map(str::to_owned);
         let value = shape::checked(needed.kind, &value).map_err(|why| {
             let message = format!(
                 "this is no {}: {why}; nothing was stored",
@@ -189,6 +194,7 @@ impl Operator {
             version,
             sign_ins,
             no_effect: state.overrides(),
+            left_out,
         })
     }
 
@@ -235,7 +241,7 @@ impl Operator {
         Err(OpsError::new(
             OpsErrorKind::NotFound,
             format!(
-                "the profile {} has no source {source}",
+                "the profile {} has no source of that name; it is not repeated here, in case it is a secret",
                 self.parts.profile.name
             ),
             format!("it has: {}", known.join(", ")),
@@ -249,7 +255,7 @@ impl Operator {
             OpsError::new(
                 OpsErrorKind::NotFound,
                 format!(
-                    "the profile {} needs no credential {path}",
+                    "the profile {} needs no credential of that path; it is not repeated here, in case it is a secret",
                     self.parts.profile.name
                 ),
                 format!("it needs: {}", paths.join(", ")),
@@ -258,7 +264,12 @@ impl Operator {
     }
 
     /// Names the credential behind a failure that is one of credentials.
-    pub(super) async fn name_the_credential(&self, cause: Option<RootCause>) -> Option<RootCause> {
+    /// A failure from before the credential was set is told as one of then.
+    pub(super) async fn name_the_credential(
+        &self,
+        cause: Option<RootCause>,
+        failed_at: Option<Timestamp>,
+    ) -> Option<RootCause> {
         let mut cause = cause?;
         if cause.error != "BadCredentials" {
             return Some(cause);
@@ -275,13 +286,36 @@ impl Operator {
         if suspects.is_empty() {
             return Some(cause);
         }
-        let mut missing = Vec::new();
+        let (mut missing, mut set_since) = (Vec::new(), Vec::new());
         for one in &suspects {
             let reference = reference(&one.path).ok()?;
-            let state = self.parts.credentials.state(&reference, one).await;
-            if matches!(state, Ok(CredentialState::Missing)) {
-                missing.push(*one);
+            match self.parts.credentials.state(&reference, one).await {
+                Ok(CredentialState::Missing) => missing.push(*one),
+                Ok(CredentialState::Present(version))
+                    if failed_at.is_some_and(|failed| failed < version.set_at) =>
+                {
+                    set_since.push((*one, version));
+                }
+                _ => {}
             }
+        }
+        if missing.is_empty()
+            && let [(one, version), ..] = set_since.as_slice()
+        {
+            let at = version.set_at.to_zoned(self.parts.profile.time_zone.clone());
+            cause.meaning = Some(format!(
+                "The credential {} ({}) was missing or not accepted then; version {} was set after that, at {}.",
+                one.path,
+                one.kind.title(),
+                version.version,
+                at.strftime("%Y-%m-%d %H:%M %:z")
+            ));
+            let source = one.sources.first().copied().unwrap_or_default();
+            cause.remedy = Some(format!(
+                "Test it on the Credentials screen or with `lakehand credentials test {source}`, then redrive."
+            ));
+            cause.retry_helps = Some(true);
+            return Some(cause);
         }
         let (named, verb) = if missing.is_empty() {
             (

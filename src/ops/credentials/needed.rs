@@ -33,6 +33,18 @@ impl CredentialKind {
         }
     }
 
+    /// Its name with the article before it: `an Affise API key`.
+    #[must_use]
+    pub fn with_article(self) -> String {
+        let title = self.title();
+        let article = if title.starts_with(['A', 'E', 'I', 'O', 'U']) {
+            "an"
+        } else {
+            "a"
+        };
+        format!("{article} {title}")
+    }
+
     /// Where to get one.
     #[must_use]
     pub fn advice(self) -> &'static str {
@@ -127,6 +139,13 @@ mod tests {
 
     use super::*;
     use crate::config::{Config, Home};
+
+    #[test]
+    fn names_bear_the_right_article() {
+        assert_eq!(CredentialKind::ApiKey.with_article(), "an Affise API key");
+        assert_eq!(CredentialKind::ClientId.with_article(), "a Marketo client id");
+        assert_eq!(CredentialKind::ServiceAccountKey.with_article(), "a Google service account key");
+    }
 
     #[test]
     fn only_configured_sources_need_credentials_and_a_shared_key_stands_once() {

@@ -33,20 +33,37 @@ pub fn checked(kind: CredentialKind, value: &SecretString) -> Result<SecretStrin
     Ok(SecretString::from(text))
 }
 
+/// What was left out of a value, where it is more than the line break that ends a file.
+#[must_use]
+pub fn left_out(value: &SecretString) -> Option<&'static str> {
+    let text = value.expose_secret();
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    (line.trim() != line)
+        .then_some("blanks or line breaks around the value were left out, as pasting brings them")
+}
+
+/// Quotes that come along when a value is copied out of code or a document.
+const QUOTES: [char; 9] = ['"', '\'', '`', '\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}', '\u{2019}', '\u{ab}'];
+
 fn one_word(text: &str) -> Result<(), String> {
+    if text.starts_with(QUOTES) || text.ends_with(QUOTES) {
+        return Err("there is a quote before or after it, as pasting brings it; give it without quotes".to_owned());
+    }
     if text.chars().any(char::is_whitespace) {
-        return Err("it holds a blank or a line break".to_owned());
+        return Err("it holds a blank or a line break; give the value alone, without a name or words around it".to_owned());
     }
     // It becomes an HTTP header.
     if text.chars().all(|c| c.is_ascii_graphic()) {
         Ok(())
     } else {
-        Err("it holds characters other than letters, digits and signs of ASCII".to_owned())
+        Err("it holds characters other than letters, digits and signs of ASCII, perhaps invisible ones that pasting brought".to_owned())
     }
 }
 
 /// `123-ABC-456`.
 fn munchkin_id(text: &str) -> Result<(), String> {
+    one_word(text)?;
     let parts: Vec<&str> = text.split('-').collect();
     let three = |part: &str, fits: fn(&char) -> bool| {
         part.chars().count() == 3 && part.chars().all(|c| fits(&c))
@@ -136,6 +153,19 @@ mod tests {
         assert!(complaint(CredentialKind::ClientSecret, "do-not-show me").contains("blank"));
         assert!(complaint(CredentialKind::ClientId, "do-not-show\u{7}").contains("ASCII"));
         assert!(complaint(CredentialKind::ApiKey, &"x".repeat(20_000)).contains("longer"));
+    }
+
+    #[test]
+    fn quotes_and_blanks_of_pasting_are_told() {
+        for quoted in ["\"do-not-show\"", "'do-not-show'", "`do-not-show`", "\u{201c}do-not-show\u{201d}", "do-not-show\""] {
+            let said = complaint(CredentialKind::ApiKey, quoted);
+            assert!(said.contains("without quotes"), "{said}");
+        }
+        assert!(complaint(CredentialKind::MunchkinId, "'123-ABC-456'").contains("without quotes"));
+        assert!(complaint(CredentialKind::ApiKey, "do-not-show\u{200b}").contains("invisible"));
+        for (value, is_told) in [("abc\n", false), ("abc\r\n", false), ("abc", false), (" abc\n", true), ("abc\u{a0}", true), ("abc\n\n", true)] {
+            assert_eq!(left_out(&value.into()).is_some(), is_told, "{value:?}");
+        }
     }
 
     #[test]

@@ -184,12 +184,14 @@ fn parsed(action: &'static str, path: &str) -> Result<ParameterReference, Parame
 #[async_trait]
 impl ParameterStore for Parameters {
     async fn get(&self, path: &str) -> Result<SecretString, ParameterError> {
-        match parsed("read", path)? {
+        let value = match parsed("read", path)? {
             ParameterReference::Parameter(own) => self.read(path, &self.name(&own)).await,
             ParameterReference::Secret { id, field } => {
                 secrets::read(&self.clients, path, &id, field.as_deref()).await
             }
-        }
+        }?;
+        crate::pipeline::secrets::remember(value.expose_secret());
+        Ok(value)
     }
 
     async fn put(&self, path: &str, value: SecretString) -> Result<u64, ParameterError> {

@@ -316,7 +316,9 @@ mod tests {
         let result = operations.test_credentials("affise").await.unwrap();
         assert_eq!(result.verdict, SignInVerdict::Unclear, "{}", result.message);
         let error = operations.test_credentials("facebook").await.unwrap_err();
-        assert!(error.message.contains("no source facebook"), "{error}");
+        assert!(error.message.contains("no source of that name"), "{error}");
+        assert!(error.advice.contains("affise"), "{}", error.advice);
+        assert!(!error.message.contains("facebook"), "{error}");
     }
 
     #[tokio::test]

@@ -297,13 +297,7 @@ impl Platform {
     /// # Errors
     /// When a folder cannot be removed.
     pub fn delete_lake(profile: &Profile) -> io::Result<()> {
-        let database = profile.state_file();
-        let beside = |suffix: &str| {
-            let mut path = database.clone().into_os_string();
-            path.push(suffix);
-            path.into()
-        };
-        let files: [std::path::PathBuf; 3] = [database.clone(), beside("-wal"), beside("-shm")];
+        let files = state_files(profile);
         for folder in [profile.raw_dir(), profile.std_dir()] {
             gone(fs::remove_dir_all(folder))?;
         }
@@ -312,6 +306,33 @@ impl Platform {
         }
         Ok(())
     }
+
+    /// Moves the data and the executions of a profile into a new folder, as another profile's `data_dir`.
+    ///
+    /// # Errors
+    /// When a folder or a file cannot be moved.
+    pub fn move_lake(profile: &Profile, to: &std::path::Path) -> io::Result<()> {
+        fs::create_dir(to)?;
+        // The mark of what the lake holds lies in `std`, which goes last: cut off in between, it can be done again.
+        let files = state_files(profile).into_iter();
+        for from in files.chain([profile.raw_dir(), profile.std_dir()]) {
+            if let Some(name) = from.file_name() {
+                gone(fs::rename(&from, to.join(name)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The file of executions and what SQLite keeps beside it.
+fn state_files(profile: &Profile) -> [std::path::PathBuf; 3] {
+    let database = profile.state_file();
+    let beside = |suffix: &str| {
+        let mut path = database.clone().into_os_string();
+        path.push(suffix);
+        path.into()
+    };
+    [database.clone(), beside("-wal"), beside("-shm")]
 }
 
 fn gone(result: io::Result<()>) -> io::Result<()> {

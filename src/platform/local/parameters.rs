@@ -22,7 +22,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ops::CredentialVersion,
-    pipeline::ports::{ParameterError, ParameterReference, ParameterStore},
+    pipeline::{
+        ports::{ParameterError, ParameterReference, ParameterStore},
+        secrets,
+    },
 };
 
 /// Start of the variables that win over the file.
@@ -148,6 +151,7 @@ impl ParameterStore for FileParameters {
                 why: format!("the variable {} is not UTF-8 text", Self::variable(path)),
                 transient: false,
             })?;
+            secrets::remember(&value);
             return Ok(value.into());
         }
         refuse_secrets_manager("read", path)?;
@@ -159,9 +163,11 @@ impl ParameterStore for FileParameters {
                 .last()
                 .map(|newest| SecretString::from(newest.value)))
         });
-        value.await?.ok_or_else(|| ParameterError::Missing {
+        let value = value.await?.ok_or_else(|| ParameterError::Missing {
             path: path.to_owned(),
-        })
+        })?;
+        secrets::remember(value.expose_secret());
+        Ok(value)
     }
 
     async fn put(&self, path: &str, value: SecretString) -> Result<u64, ParameterError> {

@@ -47,11 +47,14 @@ pub(crate) struct SetForm {
     sign_in: bool,
     field: Field,
     guard: Guard,
+    /// Why the value was refused when it was sent.
+    refused: Option<String>,
 }
 
 impl SetForm {
     /// A pasted text is the value, wherever the focus is: nothing of it becomes a key.
     pub(in crate::console::screens) fn paste(&mut self, text: &str) {
+        self.refused = None;
         self.value.insert(text);
     }
 
@@ -83,8 +86,24 @@ pub(crate) fn open(state: &mut State) {
         sign_in: false,
         field: Field::Value,
         guard: Guard::opened(state.now),
+        refused: None,
     };
+    state.credentials.sent = None;
     state.overlay = Some(Overlay::SetCredential(form));
+}
+
+/// What became of a value that was sent: stored, it is forgotten; refused, its form comes back as it was, unless
+/// something else has the screen by now.
+pub(super) fn answered(state: &mut State, path: &str, refused: Option<String>) {
+    let Some(mut form) = state.credentials.sent.take_if(|form| form.path == path) else {
+        return;
+    };
+    if let (Some(why), None) = (refused, &state.overlay) {
+        form.refused = Some(why);
+        form.field = Field::Value;
+        form.guard = Guard::opened(state.now);
+        state.overlay = Some(Overlay::SetCredential(form));
+    }
 }
 
 /// A key in the form.
@@ -106,13 +125,16 @@ pub(crate) fn key(state: &mut State, mut form: SetForm, key: Key, effects: &mut 
         (KeyCode::Enter, Field::Cancel) => return,
         (KeyCode::Enter, Field::Set) => match form.complaint() {
             Some(why) => state.problem(format!("this is no {}: {why}", form.kind.title())),
-            None => return send(state, &form, effects),
+            None => return send(state, form, effects),
         },
         (KeyCode::Left | KeyCode::Right, Field::Cancel) => form.field = Field::Set,
         (KeyCode::Left | KeyCode::Right, Field::Set) => form.field = Field::Cancel,
         // The key that opened the form may still be held down; no other is lost, however fast it comes.
         (_, Field::Value) if !counts && opens(state, key) => {}
-        (_, Field::Value) if form.value.key(key) => form.guard.open(),
+        (_, Field::Value) if form.value.key(key) => {
+            form.refused = None;
+            form.guard.open();
+        }
         _ => {}
     }
     state.overlay = Some(Overlay::SetCredential(form));
@@ -122,12 +144,14 @@ fn opens(state: &State, key: Key) -> bool {
     actions::for_key(state, key).is_some_and(|action| action.id == ActionId::SetCredential)
 }
 
-fn send(state: &mut State, form: &SetForm, effects: &mut Vec<Effect>) {
+fn send(state: &mut State, mut form: SetForm, effects: &mut Vec<Effect>) {
+    form.refused = None;
     let request = Request::SetCredential {
         path: form.path.clone(),
         value: form.value.value(),
         sign_in_first: form.sign_in,
     };
+    state.credentials.sent = Some(form);
     state.ask(request, effects);
 }
 
@@ -188,11 +212,15 @@ pub(crate) fn view(state: &State, form: &SetForm, buffer: &mut Buffer) -> Option
 fn verdict(state: &State, form: &SetForm) -> (String, Style) {
     let theme = &state.theme;
     match form.complaint() {
+        _ if form.refused.is_some() => (
+            format!("! refused: {}", form.refused.as_deref().unwrap_or_default()),
+            theme.warn,
+        ),
         _ if form.value.is_empty() => (
             "It is never shown, here or anywhere.".to_owned(),
             theme.muted,
         ),
-        None => (format!("✓ looks like a {}", form.kind.title()), theme.good),
+        None => (format!("✓ looks like {}", form.kind.with_article()), theme.good),
         Some(why) => (format!("not yet: {why}"), theme.warn),
     }
 }

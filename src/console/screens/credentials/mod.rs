@@ -32,6 +32,8 @@ pub(crate) struct CredentialsState {
     pub(super) cursor: Cursor,
     pub(super) history: Option<(String, Fresh<Vec<CredentialVersion>>)>,
     pub(super) tests: HashMap<String, SignInTest>,
+    /// The form whose value is being stored; it comes back if that is refused.
+    pub(super) sent: Option<SetForm>,
 }
 
 /// The last sign-in to a source from this console.
@@ -220,13 +222,22 @@ pub(crate) fn answered_set(
                     .tests
                     .insert(source, SignInTest { at, result });
             }
-            let said = format!("{path} is set, version {}", set.version);
+            form::answered(state, path, None);
+            let left_out = set.left_out.map(|what| format!("; {what}"));
+            let said = format!(
+                "{path} is set, version {}{}",
+                set.version,
+                left_out.unwrap_or_default()
+            );
             match set.no_effect {
                 Some(why) => state.toast(format!("{said}; but {why}"), Tone::Problem),
                 None => state.toast(said, Tone::Info),
             }
         }
-        Err(error) => state.problem(format!("{path}: {error}. {}", error.advice)),
+        Err(error) => {
+            state.problem(format!("{path}: {error}. {}", error.advice));
+            form::answered(state, path, Some(error.to_string()));
+        }
     }
     refresh(state, effects);
 }

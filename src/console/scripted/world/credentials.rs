@@ -137,6 +137,7 @@ pub(super) fn set(
             .filter(|_| sign_in_first)
             .map(|source| accepted(source))
             .collect(),
+        left_out: None,
         no_effect: None,
     })
 }
