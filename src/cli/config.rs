@@ -83,7 +83,12 @@ pub fn run(verb: &ConfigVerb, profile: Option<&str>, output: OutputFormat) -> Ve
             print_as(output, &value, |out| write!(out, "{text}"))?;
         }
         ConfigVerb::MigrateGa3 { of, property } => {
-            migrate_ga3(&Config::load(&home)?, of.as_deref().or(profile), property, output)?;
+            migrate_ga3(
+                &Config::load(&home)?,
+                of.as_deref().or(profile),
+                property,
+                output,
+            )?;
         }
         #[cfg(feature = "console")]
         ConfigVerb::Keys => {

@@ -77,32 +77,6 @@ impl CliError {
         Self::told(5, message, advice)
     }
 
-    /// What a process of our own, started with `--output json`, said before it ended.
-    pub(super) fn of_child(code: Option<i32>, said: &str) -> Self {
-        #[derive(serde::Deserialize)]
-        struct Said {
-            error: Told,
-        }
-        #[derive(serde::Deserialize)]
-        struct Told {
-            message: String,
-            advice: String,
-        }
-        let code = code.and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0);
-        let error = said
-            .lines()
-            .rev()
-            .find_map(|line| serde_json::from_str::<Said>(line).ok());
-        match error {
-            Some(Said { error }) => Self::told(code.unwrap_or(5), error.message, error.advice),
-            None => Self::told(
-                code.unwrap_or(5),
-                format!("the process that was started ended at once: {}", said.trim()),
-                "look with `lakehand runs list`",
-            ),
-        }
-    }
-
     /// Prints the error to standard error and gives its exit code. A closed pipe is quiet success.
     pub(super) fn report(&self, output: OutputFormat) -> ExitCode {
         let (code, advice) = match self {
@@ -177,7 +151,8 @@ impl From<JobError> for CliError {
 
 impl From<QueryError> for CliError {
     fn from(error: QueryError) -> Self {
-        let is_table = matches!(&error, QueryError::Refused { code, .. } if *code == "TABLE_NOT_FOUND");
+        let is_table =
+            matches!(&error, QueryError::Refused { code, .. } if *code == "TABLE_NOT_FOUND");
         let code = match &error {
             QueryError::Refused { code, .. } if code.ends_with("_NOT_FOUND") => 3,
             QueryError::Refused { .. } => 2,

@@ -139,7 +139,9 @@ pub async fn run(
     };
     let kept = leave(profile, confirm, choice).await?;
     let value = serde_json::json!({ "left": true, "kept_in": kept });
-    print_as(output, &value, |out| writeln!(out, "{}", told(kept.as_deref())))?;
+    print_as(output, &value, |out| {
+        writeln!(out, "{}", told(kept.as_deref()))
+    })?;
     Ok(Ended::Well)
 }
 
@@ -190,7 +192,10 @@ async fn may_leave(profile: &Arc<Profile>, confirm: Option<&str>) -> Result<(), 
     {
         Some(running) => Err(CliError::not_possible(
             format!("the sample was not touched: {} is running", running.id),
-            format!("wait for it, or stop it with `lakehand runs stop {}`", running.id),
+            format!(
+                "wait for it, or stop it with `lakehand runs stop {}`",
+                running.id
+            ),
         )),
         None => Ok(()),
     }

@@ -46,7 +46,10 @@ pub fn start() {
     let earlier = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let trace = std::backtrace::Backtrace::force_capture();
-        tracing::error!("crash of version {}: {panic}\n{trace}", env!("CARGO_PKG_VERSION"));
+        tracing::error!(
+            "crash of version {}: {panic}\n{trace}",
+            env!("CARGO_PKG_VERSION")
+        );
         earlier(panic);
         let _ = writeln!(
             io::stderr(),
@@ -146,7 +149,8 @@ mod tests {
         let path = folder.path().join("logs/lakehand.log");
         let mut file = LogFile::new(path.clone(), 20);
         for number in 0..6 {
-            file.write_all(format!("line number {number:>10}\n").as_bytes()).unwrap();
+            file.write_all(format!("line number {number:>10}\n").as_bytes())
+                .unwrap();
         }
         let read = |path: PathBuf| fs::read_to_string(path).unwrap();
         assert!(read(path.clone()).ends_with("5\n"));
@@ -162,10 +166,15 @@ mod tests {
         let path = folder.path().join("lakehand.log");
         secrets::remember("a-value-that-was-read-8f3a");
         let mut file = LogFile::new(path.clone(), LONGEST);
-        file.write_all(b"sent a-value-that-was-read-8f3a; api-key: do-not-show-1\n").unwrap();
-        file.write_all(b"Authorization: Bearer do-not-show-2 for 3 rows\n").unwrap();
+        file.write_all(b"sent a-value-that-was-read-8f3a; api-key: do-not-show-1\n")
+            .unwrap();
+        file.write_all(b"Authorization: Bearer do-not-show-2 for 3 rows\n")
+            .unwrap();
         let text = fs::read_to_string(path).unwrap();
-        assert!(!text.contains("8f3a") && !text.contains("do-not-show"), "{text}");
+        assert!(
+            !text.contains("8f3a") && !text.contains("do-not-show"),
+            "{text}"
+        );
         assert!(text.contains("for 3 rows"), "{text}");
     }
 }

@@ -47,6 +47,9 @@ mod error;
 mod gold;
 mod import;
 mod jobs;
+#[cfg(feature = "simulator")]
+mod leave_sample;
+mod log;
 #[cfg(feature = "deploy")]
 mod package;
 mod progress;
@@ -54,9 +57,6 @@ mod query;
 mod reports;
 mod run;
 mod runs;
-#[cfg(feature = "simulator")]
-mod leave_sample;
-mod log;
 #[cfg(feature = "simulator")]
 mod sample;
 #[cfg(feature = "simulator")]
@@ -268,7 +268,9 @@ impl App {
         if self.holds_sample() {
             let said = match self.output {
                 OutputFormat::Text => SAMPLE.to_owned(),
-                OutputFormat::Json => serde_json::json!({ "sample": true, "note": SAMPLE }).to_string(),
+                OutputFormat::Json => {
+                    serde_json::json!({ "sample": true, "note": SAMPLE }).to_string()
+                }
             };
             let _ = writeln!(io::stderr(), "{said}");
         }
@@ -420,7 +422,9 @@ async fn run_verb(cli: Cli) -> VerbResult {
     }
     #[cfg(feature = "simulator")]
     if let Some(Verb::LeaveSample(args)) = &cli.verb {
-        let profile = Config::load(&Home::find()?)?.profile(cli.profile.as_deref())?.clone();
+        let profile = Config::load(&Home::find()?)?
+            .profile(cli.profile.as_deref())?
+            .clone();
         let confirm = cli.confirm.as_deref();
         return leave_sample::run(args, &Arc::new(profile), confirm, output).await;
     }
@@ -447,7 +451,9 @@ fn named(verb: &Option<Verb>) -> String {
     };
     // Of the debug form the name alone: what follows may be anything.
     let text = format!("{verb:?}");
-    text.chars().take_while(char::is_ascii_alphanumeric).collect()
+    text.chars()
+        .take_while(char::is_ascii_alphanumeric)
+        .collect()
 }
 
 /// Resolves on Ctrl-C or SIGTERM, unless the console has the terminal: it handles its own signals.

@@ -65,7 +65,8 @@ impl WindowArgs {
 
 /// A date on the command line where no other day gives it a meaning.
 pub fn date(text: &str) -> Result<Date, String> {
-    window::parse_date(text).map_err(|_| "write it as YYYY-MM-DD, for example 2026-01-31".to_owned())
+    window::parse_date(text)
+        .map_err(|_| "write it as YYYY-MM-DD, for example 2026-01-31".to_owned())
 }
 
 /// A whole number on the command line, told without the parser's own words.

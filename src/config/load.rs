@@ -273,7 +273,10 @@ impl Config {
                 continue;
             };
             let at = place.place_of(section, "base_url");
-            let value = text[at..].lines().next().and_then(|line| line.split_once('='));
+            let value = text[at..]
+                .lines()
+                .next()
+                .and_then(|line| line.split_once('='));
             let is_empty = value.is_some_and(|(key, value)| {
                 let value = value.split('#').next().unwrap_or_default();
                 key.trim() == "base_url" && value.trim().trim_matches(['"', '\'']).is_empty()
@@ -416,9 +419,7 @@ impl Place<'_> {
     }
 
     fn profile(&self, name: &str, file: ProfileFile, home: &Home) -> Result<Profile, ConfigError> {
-        let data_dir = file
-            .data_dir
-            .unwrap_or_else(|| home.data_dir().join(name));
+        let data_dir = file.data_dir.unwrap_or_else(|| home.data_dir().join(name));
         let schedules = match file.schedules {
             Some(schedules) => self.schedules(schedules, &own_workflows(&data_dir))?,
             None => default_schedules(),

@@ -340,13 +340,29 @@ mod tests {
         ] {
             assert_eq!(parse_day(text, today), Ok(day), "{text}");
         }
-        for text in ["7d", "-d", "-7", "--7d", "- 7d", "-7days", "tomorrow", "31.01.2026", ""] {
+        for text in [
+            "7d",
+            "-d",
+            "-7",
+            "--7d",
+            "- 7d",
+            "-7days",
+            "tomorrow",
+            "31.01.2026",
+            "",
+        ] {
             let refused = parse_day(text, today).unwrap_err();
-            assert!(matches!(refused, WindowError::NotADate { .. }), "{text}: {refused}");
+            assert!(
+                matches!(refused, WindowError::NotADate { .. }),
+                "{text}: {refused}"
+            );
         }
         for text in ["-9999999d", "-99999999999999999999999d"] {
             let refused = parse_day(text, today).unwrap_err();
-            assert!(matches!(refused, WindowError::OutOfCalendar { .. }), "{text}: {refused}");
+            assert!(
+                matches!(refused, WindowError::OutOfCalendar { .. }),
+                "{text}: {refused}"
+            );
         }
         let hostile = parse_day("\u{1b}[2J", today).unwrap_err().to_string();
         assert!(!hostile.contains('\u{1b}'), "{hostile}");
@@ -358,13 +374,32 @@ mod tests {
         let asked = |from, to| Window::asked(from, to, today);
         let days = |from, to| Ok(Some(Window::new(from, to).unwrap()));
         assert_eq!(asked(None, None), Ok(None));
-        assert_eq!(asked(Some("2026-02-27"), None), days(date(2026, 2, 27), today));
-        assert_eq!(asked(None, Some("yesterday")), days(date(2026, 2, 22), date(2026, 3, 1)));
-        assert_eq!(asked(Some("-1d"), Some("-1d")), days(date(2026, 3, 1), date(2026, 3, 1)));
-        for (from, to) in [(Some("2026-03-03"), None), (Some("-3d"), Some("2026-03-03")), (None, Some("2027-01-01"))] {
-            assert!(matches!(asked(from, to), Err(WindowError::Future { .. })), "{from:?} {to:?}");
+        assert_eq!(
+            asked(Some("2026-02-27"), None),
+            days(date(2026, 2, 27), today)
+        );
+        assert_eq!(
+            asked(None, Some("yesterday")),
+            days(date(2026, 2, 22), date(2026, 3, 1))
+        );
+        assert_eq!(
+            asked(Some("-1d"), Some("-1d")),
+            days(date(2026, 3, 1), date(2026, 3, 1))
+        );
+        for (from, to) in [
+            (Some("2026-03-03"), None),
+            (Some("-3d"), Some("2026-03-03")),
+            (None, Some("2027-01-01")),
+        ] {
+            assert!(
+                matches!(asked(from, to), Err(WindowError::Future { .. })),
+                "{from:?} {to:?}"
+            );
         }
-        assert!(matches!(asked(Some("today"), Some("-2d")), Err(WindowError::Reversed { .. })));
+        assert!(matches!(
+            asked(Some("today"), Some("-2d")),
+            Err(WindowError::Reversed { .. })
+        ));
     }
 
     proptest! {

@@ -32,20 +32,39 @@ fn a_secret_given_as_an_argument_is_not_repeated() {
         &["credentials", MARK],
         &["credentials", "test", MARK],
         &["credentials", "history", MARK],
-        &["--output", "json", "credentials", "set", "/affise/ApiKey", MARK],
+        &[
+            "--output",
+            "json",
+            "credentials",
+            "set",
+            "/affise/ApiKey",
+            MARK,
+        ],
     ] {
         let (code, text) = told(home.path(), arguments);
         assert!(code == 2 || code == 3, "{arguments:?}: {code} {text}");
         assert!(!text.contains(MARK), "{arguments:?}: {text}");
         assert!(text.contains("not repeated here"), "{text}");
     }
-    let missing = ["credentials", "set", "/affise/ApiKey", "--file", "no-such-file.txt"];
+    let missing = [
+        "credentials",
+        "set",
+        "/affise/ApiKey",
+        "--file",
+        "no-such-file.txt",
+    ];
     let (code, text) = told(home.path(), &missing);
     assert!(code == 2 && text.contains("no-such-file.txt"), "{text}");
     let log = home.path().join("data/logs/lakehand.log");
     let text = fs::read_to_string(&log).unwrap();
-    assert!(text.contains("no-such-file.txt") && !text.contains(MARK), "{text}");
-    assert_eq!(fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(
+        text.contains("no-such-file.txt") && !text.contains(MARK),
+        "{text}"
+    );
+    assert_eq!(
+        fs::metadata(&log).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     let (_, paths) = told(home.path(), &["config", "path"]);
     assert!(paths.contains(log.to_str().unwrap()), "{paths}");
 }
@@ -54,15 +73,32 @@ fn a_secret_given_as_an_argument_is_not_repeated() {
 fn days_and_numbers_are_told_in_our_own_words() {
     let home = tempfile::tempdir().unwrap();
     for (arguments, part) in [
-        (&["collect", "affise", "--from", "soon"][..], "'soon' is not a date"),
+        (
+            &["collect", "affise", "--from", "soon"][..],
+            "'soon' is not a date",
+        ),
         (&["run", "collect", "--to", "2999-01-01"], "after today"),
-        (&["run", "collect", "--input", "{\"window\":{\"from\":\"2999-01-01\",\"to\":\"2999-01-02\"}}"], "after today"),
+        (
+            &[
+                "run",
+                "collect",
+                "--input",
+                "{\"window\":{\"from\":\"2999-01-01\",\"to\":\"2999-01-02\"}}",
+            ],
+            "after today",
+        ),
         (&["runs", "list", "--limit", "many"], "whole number"),
         (&["demo", "--today", "31.01.2026"], "YYYY-MM-DD"),
     ] {
         let (code, text) = told(home.path(), arguments);
-        assert!(code == 2 && text.contains(part), "{arguments:?}: {code} {text}");
-        assert!(!text.contains("parsing failed") && !text.contains("invalid digit"), "{text}");
+        assert!(
+            code == 2 && text.contains(part),
+            "{arguments:?}: {code} {text}"
+        );
+        assert!(
+            !text.contains("parsing failed") && !text.contains("invalid digit"),
+            "{text}"
+        );
     }
 }
 
@@ -86,14 +122,38 @@ fn exit_codes_tell_what_is_not_there() {
 fn mistakes_of_the_configuration_are_found_where_they_stand() {
     let home = tempfile::tempdir().unwrap();
     for (config, part) in [
-        ("[profiles.local.affise]\nattempts = 3\nbase_url = 'https://api-x.affise.com/3.0'\n", "config.toml:3:1: base_url"),
-        ("[profiles.local.affise]\nattempts = 3\n\nbase_url = ''\n", "config.toml:4:1: base_url is empty"),
-        ("[profiles.local.marketo]\n\nbase_url = 'https://123-ABC-456.mktorest.com/rest'\n", "config.toml:3:1: base_url"),
-        ("[profiles.local.ga4]\nattempts = 2\nconcurrency = 0\n", "config.toml:3:1: concurrency"),
-        ("[profiles.local.affise]\nconcurency = 2\n", "did you mean 'concurrency'?"),
-        ("[[profiles.local.schedules]]\nworkflow = 'dayly-report'\nat = '09:00'\n", "config.toml:2:13: there is no workflow 'dayly-report'"),
-        ("[[profiles.local.schedules]]\ncrawler = 'gs'\nat = '09:00'\n", "did you mean 'ga'?"),
-        ("[[profiles.local.schedules]]\nworkflow = 'collect'\nat = '9 Uhr'\n", "config.toml:3:7: '9 Uhr' is not a time of day"),
+        (
+            "[profiles.local.affise]\nattempts = 3\nbase_url = 'https://api-x.affise.com/3.0'\n",
+            "config.toml:3:1: base_url",
+        ),
+        (
+            "[profiles.local.affise]\nattempts = 3\n\nbase_url = ''\n",
+            "config.toml:4:1: base_url is empty",
+        ),
+        (
+            "[profiles.local.marketo]\n\nbase_url = 'https://123-ABC-456.mktorest.com/rest'\n",
+            "config.toml:3:1: base_url",
+        ),
+        (
+            "[profiles.local.ga4]\nattempts = 2\nconcurrency = 0\n",
+            "config.toml:3:1: concurrency",
+        ),
+        (
+            "[profiles.local.affise]\nconcurency = 2\n",
+            "did you mean 'concurrency'?",
+        ),
+        (
+            "[[profiles.local.schedules]]\nworkflow = 'dayly-report'\nat = '09:00'\n",
+            "config.toml:2:13: there is no workflow 'dayly-report'",
+        ),
+        (
+            "[[profiles.local.schedules]]\ncrawler = 'gs'\nat = '09:00'\n",
+            "did you mean 'ga'?",
+        ),
+        (
+            "[[profiles.local.schedules]]\nworkflow = 'collect'\nat = '9 Uhr'\n",
+            "config.toml:3:7: '9 Uhr' is not a time of day",
+        ),
     ] {
         fs::write(home.path().join("config.toml"), config).unwrap();
         let (code, text) = told(home.path(), &["config", "check"]);
@@ -125,7 +185,8 @@ fn own_sources_leave_the_sample() {
         let (_, text) = told(home, &["status"]);
         assert!(text.starts_with("SAMPLE DATA"), "{text}");
         let answer: Value =
-            serde_json::from_slice(&run(home, &["runs", "list", "--output", "json"]).stdout).unwrap();
+            serde_json::from_slice(&run(home, &["runs", "list", "--output", "json"]).stdout)
+                .unwrap();
         assert_eq!(answer[0]["sample"], true);
         let rows = run(home, &["query", "SELECT 1 AS one", "--output", "json"]);
         assert_eq!(String::from_utf8_lossy(&rows.stdout).trim(), "{\"one\":1}");
@@ -136,24 +197,46 @@ fn own_sources_leave_the_sample() {
             "[profiles.local.affise]\nbase_url = 'http://127.0.0.1:9'\n",
         )
         .unwrap();
-        for verb in [&["run", "collect", "--wait"][..], &["collect", "affise"], &["scheduler"]] {
+        for verb in [
+            &["run", "collect", "--wait"][..],
+            &["collect", "affise"],
+            &["scheduler"],
+        ] {
             let (code, text) = told(home, verb);
-            assert!(code == 4 && text.contains("lakehand leave-sample --keep"), "{text}");
+            assert!(
+                code == 4 && text.contains("lakehand leave-sample --keep"),
+                "{text}"
+            );
         }
         assert_eq!(told(home, &["leave-sample"]).0, 2);
         let (code, text) = told(home, &["leave-sample", way]);
-        assert!(code == 0 && text.contains("The lake is empty now"), "{text}");
+        assert!(
+            code == 0 && text.contains("The lake is empty now"),
+            "{text}"
+        );
         let (_, text) = told(home, &["status"]);
-        assert!(!text.contains("SAMPLE") && text.contains("The lake is empty"), "{text}");
-        let kept = fs::read_dir(home.join("data")).unwrap().flatten().find(|entry| {
-            entry.file_name().to_string_lossy().starts_with("local.sample-")
-        });
+        assert!(
+            !text.contains("SAMPLE") && text.contains("The lake is empty"),
+            "{text}"
+        );
+        let kept = fs::read_dir(home.join("data"))
+            .unwrap()
+            .flatten()
+            .find(|entry| {
+                entry
+                    .file_name()
+                    .to_string_lossy()
+                    .starts_with("local.sample-")
+            });
         assert_eq!(kept.is_some(), is_kept);
         if let Some(kept) = kept {
             let config = format!("[profiles.old]\ndata_dir = '{}'\n", kept.path().display());
             fs::write(home.join("config.toml"), config).unwrap();
             let (code, text) = told(home, &["-p", "old", "reports", "list"]);
-            assert!(code == 0 && text.contains("SAMPLE DATA") && text.contains("sub5-"), "{text}");
+            assert!(
+                code == 0 && text.contains("SAMPLE DATA") && text.contains("sub5-"),
+                "{text}"
+            );
         }
         assert_eq!(told(home, &["leave-sample", way]).0, 4);
     }

@@ -24,10 +24,7 @@ pub(crate) fn nearest<'a>(
 }
 
 /// `; did you mean 'NAME'?`, or nothing.
-pub(crate) fn did_you_mean<'a>(
-    wrong: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> String {
+pub(crate) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(wrong, known)
         .map(|name| format!("; did you mean '{name}'?"))
         .unwrap_or_default()

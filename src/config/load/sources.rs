@@ -79,7 +79,7 @@ impl Place<'_> {
             let common = Common {
                 base_url: &s.base_url,
                 example: "https://analyticsdata.googleapis.com",
-                requests_per_second:  s.requests_per_second,
+                requests_per_second: s.requests_per_second,
                 concurrency: s.concurrency,
                 attempts: s.attempts,
             };

@@ -81,7 +81,9 @@ impl StartForm {
             (from, to, Some(today)) => {
                 Window::asked(from, to, today).map_err(|error| error.to_string())?
             }
-            (_, _, None) => return Err("today is not known yet: the Board is being read".to_owned()),
+            (_, _, None) => {
+                return Err("today is not known yet: the Board is being read".to_owned());
+            }
         };
         Ok(StartRequest {
             workflow,
@@ -141,9 +143,7 @@ pub(crate) fn open(state: &mut State) {
             .ok()?;
         Window::new(from, today).ok()
     });
-    let day = |day: Option<Date>| {
-        Input::with(&day.map(|day| day.to_string()).unwrap_or_default())
-    };
+    let day = |day: Option<Date>| Input::with(&day.map(|day| day.to_string()).unwrap_or_default());
     state.overlay = Some(Overlay::Start(StartForm {
         workflows,
         chosen,

@@ -154,7 +154,10 @@ impl Operator {
 
     pub(super) async fn versions_of(&self, path: &str) -> OpsResult<Vec<CredentialVersion>> {
         let needed = self.needed_at(path)?;
-        self.parts.credentials.history(&reference(&needed.path)?).await
+        self.parts
+            .credentials
+            .history(&reference(&needed.path)?)
+            .await
     }
 
     /// Checks the shape, signs in with it when asked to, stores it.
@@ -302,7 +305,9 @@ impl Operator {
         if missing.is_empty()
             && let [(one, version), ..] = set_since.as_slice()
         {
-            let at = version.set_at.to_zoned(self.parts.profile.time_zone.clone());
+            let at = version
+                .set_at
+                .to_zoned(self.parts.profile.time_zone.clone());
             cause.meaning = Some(format!(
                 "The credential {} ({}) was missing or not accepted then; version {} was set after that, at {}.",
                 one.path,

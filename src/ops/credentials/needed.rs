@@ -143,8 +143,14 @@ mod tests {
     #[test]
     fn names_bear_the_right_article() {
         assert_eq!(CredentialKind::ApiKey.with_article(), "an Affise API key");
-        assert_eq!(CredentialKind::ClientId.with_article(), "a Marketo client id");
-        assert_eq!(CredentialKind::ServiceAccountKey.with_article(), "a Google service account key");
+        assert_eq!(
+            CredentialKind::ClientId.with_article(),
+            "a Marketo client id"
+        );
+        assert_eq!(
+            CredentialKind::ServiceAccountKey.with_article(),
+            "a Google service account key"
+        );
     }
 
     #[test]

@@ -44,11 +44,16 @@ pub fn left_out(value: &SecretString) -> Option<&'static str> {
 }
 
 /// Quotes that come along when a value is copied out of code or a document.
-const QUOTES: [char; 9] = ['"', '\'', '`', '\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}', '\u{2019}', '\u{ab}'];
+const QUOTES: [char; 9] = [
+    '"', '\'', '`', '\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}', '\u{2019}', '\u{ab}',
+];
 
 fn one_word(text: &str) -> Result<(), String> {
     if text.starts_with(QUOTES) || text.ends_with(QUOTES) {
-        return Err("there is a quote before or after it, as pasting brings it; give it without quotes".to_owned());
+        return Err(
+            "there is a quote before or after it, as pasting brings it; give it without quotes"
+                .to_owned(),
+        );
     }
     if text.chars().any(char::is_whitespace) {
         return Err("it holds a blank or a line break; give the value alone, without a name or words around it".to_owned());
@@ -157,13 +162,26 @@ mod tests {
 
     #[test]
     fn quotes_and_blanks_of_pasting_are_told() {
-        for quoted in ["\"do-not-show\"", "'do-not-show'", "`do-not-show`", "\u{201c}do-not-show\u{201d}", "do-not-show\""] {
+        for quoted in [
+            "\"do-not-show\"",
+            "'do-not-show'",
+            "`do-not-show`",
+            "\u{201c}do-not-show\u{201d}",
+            "do-not-show\"",
+        ] {
             let said = complaint(CredentialKind::ApiKey, quoted);
             assert!(said.contains("without quotes"), "{said}");
         }
         assert!(complaint(CredentialKind::MunchkinId, "'123-ABC-456'").contains("without quotes"));
         assert!(complaint(CredentialKind::ApiKey, "do-not-show\u{200b}").contains("invisible"));
-        for (value, is_told) in [("abc\n", false), ("abc\r\n", false), ("abc", false), (" abc\n", true), ("abc\u{a0}", true), ("abc\n\n", true)] {
+        for (value, is_told) in [
+            ("abc\n", false),
+            ("abc\r\n", false),
+            ("abc", false),
+            (" abc\n", true),
+            ("abc\u{a0}", true),
+            ("abc\n\n", true),
+        ] {
             assert_eq!(left_out(&value.into()).is_some(), is_told, "{value:?}");
         }
     }

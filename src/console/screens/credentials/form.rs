@@ -220,7 +220,10 @@ fn verdict(state: &State, form: &SetForm) -> (String, Style) {
             "It is never shown, here or anywhere.".to_owned(),
             theme.muted,
         ),
-        None => (format!("✓ looks like {}", form.kind.with_article()), theme.good),
+        None => (
+            format!("✓ looks like {}", form.kind.with_article()),
+            theme.good,
+        ),
         Some(why) => (format!("not yet: {why}"), theme.warn),
     }
 }

@@ -8,9 +8,9 @@ use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::{
     ast::{
         BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-        FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, NullTreatment,
-        ObjectName, ObjectNamePart, OrderByExpr, OrderByOptions, Query, Select, SelectItem,
-        TimezoneInfo, Value, ValueWithSpan, VisitMut, VisitorMut,
+        FunctionArgumentClause, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident,
+        NullTreatment, ObjectName, ObjectNamePart, OrderByExpr, OrderByOptions, Query, Select,
+        SelectItem, SetExpr, TimezoneInfo, Value, ValueWithSpan, VisitMut, VisitorMut,
     },
     tokenizer::Span,
 };
@@ -25,10 +25,71 @@ pub(super) fn expression(expression: &mut Expr) {
     let _ = VisitMut::visit(expression, &mut Trino);
 }
 
+/// What the columns of a set operation are called: as those of its first part, where each of them has a name.
+fn column_names(body: &SetExpr) -> Option<Vec<Ident>> {
+    match body {
+        SetExpr::SetOperation { left, .. } => column_names(left),
+        SetExpr::Query(query) => column_names(&query.body),
+        SetExpr::Select(select) => select
+            .projection
+            .iter()
+            .map(|item| match item {
+                SelectItem::ExprWithAlias { alias, .. } => Some(alias.clone()),
+                SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(name.clone()),
+                SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last().cloned(),
+                _ => None,
+            })
+            .collect(),
+        _ => None,
+    }
+}
+
+fn name_columns(body: &mut SetExpr, names: &[Ident]) {
+    match body {
+        SetExpr::SetOperation { left, right, .. } => {
+            name_columns(left, names);
+            name_columns(right, names);
+        }
+        SetExpr::Select(select) => {
+            // A name given here could be taken for a column by what groups or filters groups.
+            let plain = select.having.is_none()
+                && matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
+            let exprs = select.projection.iter().map(|item| match item {
+                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+                    Some(expr.clone())
+                }
+                _ => None,
+            });
+            if let Some(exprs) = exprs.collect::<Option<Vec<_>>>()
+                && plain
+                && exprs.len() == names.len()
+            {
+                let named = exprs.into_iter().zip(names.iter().cloned());
+                select.projection = named
+                    .map(|(expr, alias)| SelectItem::ExprWithAlias { expr, alias })
+                    .collect();
+            }
+        }
+        _ => {}
+    }
+}
+
 struct Trino;
 
 impl VisitorMut for Trino {
     type Break = ();
+
+    /// The columns of all parts of a union are called as those of its first part, which is what they are called outside:
+    /// where the optimizer leaves out a part that has no rows, it would take the names of the one that is left.
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        if let SetExpr::SetOperation { left, right, .. } = query.body.as_mut()
+            && let Some(names) = column_names(left)
+        {
+            name_columns(left, &names);
+            name_columns(right, &names);
+        }
+        ControlFlow::Continue(())
+    }
 
     /// A column without a name is called `_col` and its position, as in Athena's results.
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {

@@ -131,6 +131,33 @@ async fn a_null_condition_selects_nothing_on_a_delta_table() {
 }
 
 #[tokio::test]
+async fn a_part_of_a_union_that_has_no_rows_leaves_the_names() {
+    let f = fixture();
+    f.ok("CREATE TABLE g AS SELECT * FROM (VALUES (1),(2),(NULL)) t(v)")
+        .await;
+    let union = "(SELECT CAST(NULL AS integer) AS x, v FROM g UNION ALL SELECT v, CAST(NULL AS integer) FROM g) u";
+    assert_eq!(
+        f.rows(&format!(
+            "SELECT x FROM {union} WHERE x IS NOT NULL ORDER BY x"
+        ))
+        .await,
+        "1;2"
+    );
+    assert_eq!(
+        f.rows(&format!(
+            "SELECT x, count(*) FROM {union} WHERE x IS NOT NULL GROUP BY x ORDER BY 1"
+        ))
+        .await,
+        "1|1;2|1"
+    );
+    assert_eq!(
+        f.rows(&format!("SELECT count(*) FROM {union} WHERE x IS NULL"))
+            .await,
+        "4"
+    );
+}
+
+#[tokio::test]
 async fn merge_keeps_rows_whose_condition_is_unknown() {
     let f = leads().await;
     let changed = f
