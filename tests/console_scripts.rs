@@ -582,8 +582,10 @@ fn a_refused_value_is_not_stored() {
         .press("wrong-key<tab> <tab><tab><enter>");
     script
         .see("nothing was stored: affise does not accept it")
-        .see("version 3");
+        .see("version 3")
+        .see("9 characters");
     script
+        .press("<esc>")
         .press("S")
         .wait(400)
         .press("<enter><enter>")

@@ -55,6 +55,7 @@ const VERBS: &[(&str, &[&str], May)] = &[
         &["0", "--table", "daily_report_sub5", "--yes"],
         May::Change,
     ),
+    ("leave-sample", &["--delete"], May::Change),
     ("check", &["daily_report_sub5"], May::Change),
     ("reports list", &[], May::Look),
     ("reports show", &["latest"], May::Look),
@@ -164,8 +165,9 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             } else if !path.to_string_lossy().ends_with(".log") {
                 let bytes = fs::read(&path).unwrap();
                 // An empty write-ahead log and its index are left by whoever looks last.
-                let beside = path.to_string_lossy().ends_with("-shm");
-                if !beside && !(path.to_string_lossy().ends_with("-wal") && bytes.is_empty()) {
+                let name = path.to_string_lossy();
+                let beside = name.ends_with("-shm") || (name.ends_with("-wal") && bytes.is_empty());
+                if !beside {
                     all.insert(path, bytes);
                 }
             }

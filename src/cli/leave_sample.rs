@@ -45,18 +45,18 @@ pub fn has_own_sources(profile: &Profile) -> bool {
 
 /// Whether a verb adds to the lake: in a sample lake it would be simulator data, for somebody who set up sources.
 fn adds_data(verb: &Option<Verb>) -> bool {
-    match verb {
+    matches!(
+        verb,
         Some(
             Verb::Run(_)
-            | Verb::Collect(_)
-            | Verb::Import(_)
-            | Verb::Gold(_)
-            | Verb::Scheduler(_)
-            | Verb::Runs(super::runs::RunsVerb::Redrive { .. })
-            | Verb::Datamart(super::datamart::DatamartVerb::Build { .. }),
-        ) => true,
-        _ => false,
-    }
+                | Verb::Collect(_)
+                | Verb::Import(_)
+                | Verb::Gold(_)
+                | Verb::Scheduler(_)
+                | Verb::Runs(super::runs::RunsVerb::Redrive { .. })
+                | Verb::Datamart(super::datamart::DatamartVerb::Build { .. }),
+        )
+    )
 }
 
 /// Before a verb works in a sample lake although sources of the user's own are configured: asks what becomes of the

@@ -88,6 +88,8 @@ fn statements_are_told(home: &Path) {
     let id = build["id"].as_str().unwrap();
     let shown = run(home, &["statements", "show", id]);
     let shown = String::from_utf8(shown.stdout).unwrap();
+    let (mark, shown) = shown.split_once('\n').unwrap();
+    assert!(mark.starts_with("SAMPLE DATA"), "{mark}");
     assert!(shown.starts_with("SUCCEEDED"), "{shown}");
     assert!(shown.contains("affise_clicks"), "{shown}");
     let stopped = run(home, &["statements", "stop", id]);

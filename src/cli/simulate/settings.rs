@@ -103,7 +103,7 @@ mod tests {
         let config = Config::parse(&tables(url), &home).unwrap();
         let profile = config.profile(Some("simulated")).unwrap();
         // The sample's own profile knows what the simulator has.
-        let sample = with_all_sources(&profile);
+        let sample = with_all_sources(profile);
         assert_eq!(
             profile.ga4.as_ref().unwrap().reports,
             sample.ga4.unwrap().reports

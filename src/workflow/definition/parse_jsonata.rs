@@ -231,7 +231,8 @@ fn fault(expression: &str) -> Option<String> {
             _ => 1,
         };
         let last = characters[at + length - 1];
-        if !last.is_whitespace() && !(found == '/' && last == '/' && length > 1 && rest[1] == '*') {
+        let comment = found == '/' && last == '/' && length > 1 && rest[1] == '*';
+        if !last.is_whitespace() && !comment {
             before = last;
         }
         at += length;

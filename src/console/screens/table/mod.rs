@@ -254,12 +254,13 @@ impl TableState {
 
     /// What each cell of a record needs: columns, and whether it is a number, unless it is empty.
     fn needs(&self, record: &Record) -> Vec<(u16, Option<bool>)> {
-        let need = |(column, cell): (usize, &Box<str>)| {
+        let need = |(column, cell): (usize, &str)| {
             let asked = !cell.is_empty() && self.seen.get(column).is_none_or(|seen| seen.1);
             let number = asked.then(|| crate::console::table::is_number(cell));
             (width_within(cell, WIDEST), number)
         };
-        record.cells.iter().enumerate().map(need).collect()
+        let cells = record.cells.iter().map(AsRef::as_ref);
+        cells.enumerate().map(need).collect()
     }
 
     fn fit(&mut self, needs: Vec<(u16, Option<bool>)>) {

@@ -61,12 +61,12 @@ pub(super) fn provider(path: &Path) -> DataFusionResult<Arc<dyn TableProvider>> 
             root.display()
         ));
     }
-    let mut plan = None;
+    let mut plan: Option<LogicalPlanBuilder> = None;
     for (partition, files) in &groups {
         let rows = rows(files, &schema, partition, &keys)?;
         plan = Some(match plan {
             None => rows,
-            Some(plan) => LogicalPlanBuilder::from(plan).union(rows.build()?)?,
+            Some(plan) => plan.union(rows.build()?)?,
         });
     }
     match plan {

@@ -191,8 +191,11 @@ mod naive {
         Some(a? == b?)
     }
     pub(super) fn is_in(a: Option<i64>, list: &[Option<i64>]) -> Tri {
-        list.iter()
-            .fold(Some(false), |told, b| or(told, equal(a, *b)))
+        let mut told = Some(false);
+        for b in list {
+            told = or(told, equal(a, *b));
+        }
+        told
     }
 }
 
