@@ -99,9 +99,22 @@ fn missing_permission(message: &str) -> Option<&str> {
     (plain(service) && plain(operation)).then_some(action)
 }
 
-/// Whether an error says something of one part only: credentials that do not work are everybody's trouble.
+/// Whether an error says something of one part only, and will say it again: it is refused or not there. What may pass
+/// (too many calls, no network) and credentials that do not work keep what was read before in its place.
 pub(super) fn is_about_a_part(error: &OpsError) -> bool {
-    error.kind != OpsErrorKind::SignedOut
+    const LASTING: [&str; 6] = [
+        "AccessDenied",
+        "not authorized",
+        "Forbidden",
+        "permission",
+        "NoSuch",
+        "DoesNotExist",
+    ];
+    match error.kind {
+        OpsErrorKind::NotFound => true,
+        OpsErrorKind::SignedOut => false,
+        _ => LASTING.iter().any(|words| error.message.contains(words)),
+    }
 }
 
 /// A part of an answer; one that cannot be read is empty, and named among what is unread.
@@ -122,6 +135,23 @@ pub(super) fn readable<T: Default>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_pass_is_nobodys_part() {
+        let error = |kind, text: &str| is_about_a_part(&OpsError::new(kind, text, ""));
+        use OpsErrorKind::{NotFound, Platform, SignedOut};
+        assert!(error(NotFound, "a-b-quick is an Express state machine"));
+        assert!(error(
+            Platform,
+            "ListObjectsV2 was refused: AccessDenied: Access Denied"
+        ));
+        assert!(!error(
+            Platform,
+            "ListExecutions: ThrottlingException: Rate exceeded"
+        ));
+        assert!(!error(Platform, "no connection: timed out"));
+        assert!(!error(SignedOut, "AccessDenied: the token has expired"));
+    }
 
     #[test]
     fn the_missing_permission_is_the_one_that_aws_names() {

@@ -152,12 +152,16 @@ async fn expired_credentials_make_one_banner_and_silence_until_somebody_signs_in
             .see("aws-vault login prod");
         script.see("at-night-4711").see("STALE");
         let asked = proxy.seen("POST / ").len();
+        let polled = proxy.seen("AWSStepFunctions").len();
         script.wait(600_000);
         assert_eq!(
-            proxy.seen("POST / ").len(),
-            asked,
+            proxy.seen("AWSStepFunctions").len(),
+            polled,
             "nothing is polled meanwhile"
         );
+        // Once a minute it is asked whether they work again.
+        let looked = proxy.seen("POST / ").len() - asked;
+        assert!((8..=11).contains(&looked), "{looked}");
         proxy.clear();
         script.press("L").wait(1_000);
         assert!(
@@ -169,7 +173,7 @@ async fn expired_credentials_make_one_banner_and_silence_until_somebody_signs_in
             script.0.terminal()
         );
         script.not_see("do not work any more").not_see("STALE");
-        assert!(proxy.seen("POST / ").len() > asked);
+        assert!(proxy.seen("AWSStepFunctions").len() > polled);
         script.wait(30_000);
     })
     .await;

@@ -76,7 +76,8 @@ fn credentials(script: &mut Script, simulator: &RunningSimulator) {
         .wait(400)
         .paste("0123456789abcdef0123456789abcdef")
         .press("<tab> <tab><tab><enter>")
-        .see("nothing was stored");
+        .see("nothing was stored")
+        .press("<esc>");
     let signing_in = "<tab> <tab><tab><enter>";
     let at_once = "<tab><tab><tab><enter>";
     set(

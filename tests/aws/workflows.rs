@@ -33,6 +33,14 @@ async fn the_pattern_finds_ours_and_the_profile_names_others() {
         "Each": { "Type": "Pass", "Output": "{% $states.input %}", "Next": "Done" }, "Done": { "Type": "Succeed" } } });
     desk.machine_named("some-other-nightly", &foreign).await;
     let board = desk.operations().board().await.unwrap();
+    let unread: Vec<String> = board.unread.iter().map(|one| one.line()).collect();
+    assert_eq!(unread.len(), 1, "{unread:?}");
+    assert!(
+        unread[0].starts_with(
+            "gone cannot be read: the profile wf-list names the state machine not-there for gone"
+        ),
+        "{unread:?}"
+    );
     let cards: HashMap<String, (String, Vec<String>)> = board
         .workflows
         .into_iter()
@@ -43,7 +51,7 @@ async fn the_pattern_finds_ours_and_the_profile_names_others() {
         .collect();
     let mut names: Vec<&String> = cards.keys().collect();
     names.sort();
-    assert_eq!(names, ["daily-report", "nightly"]);
+    assert_eq!(names, ["daily-report", "gone", "nightly"]);
     assert_eq!(cards["daily-report"].1, ["Wait"]);
     let (note, stages) = &cards["nightly"];
     assert_eq!(stages, &["Each", "Done"], "its states are drawn");
@@ -221,7 +229,12 @@ async fn what_a_stopped_build_had_ready_is_not_put_over_a_later_one() {
     assert!(reason.contains("one-day-of-it"), "{reason}");
     let refused = refusal(operations.redrive(&stopped).await);
     assert_eq!(refused.kind, OpsErrorKind::NotPossible);
-    assert!(refused.message.contains("built before"), "{refused}");
+    assert!(
+        refused
+            .message
+            .contains("one-day-of-it is working on the same days now"),
+        "{refused}"
+    );
     assert_eq!(desk.account.proxy.seen("RedriveExecution").len(), 0);
     operations.stop(&later, "by a test").await.unwrap();
 }

@@ -152,10 +152,11 @@ pub(crate) fn ask_redrive(state: &mut State) {
     let request = Request::Redrive(execution.id.clone());
     let title = "Redrive this execution?";
     let requested = Some(requested);
-    let level = match (*known, state.redrive_is_advised()) {
-        (false, _) => Level::Typed,
-        (true, true) => Level::Plain,
-        (true, false) => Level::Chosen,
+    // What nobody here knows is not confirmed by a habit of Enter.
+    let level = if *known && state.redrive_is_advised() {
+        Level::Plain
+    } else {
+        Level::Chosen
     };
     let request = (request, requested, level);
     ask(state, title, facts, request, "Redrive", name);
