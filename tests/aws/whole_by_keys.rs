@@ -49,7 +49,7 @@ fn runs(script: &mut Script, workflow: &str) {
         .see(&format!(
             "lakehand run {workflow} --from 2026-01-24 --to 2026-01-31"
         ))
-        .press("<tab><tab><enter>")
+        .press("<tab><enter>")
         .see(workflow)
         .until(&format!("✓ OK  {workflow}"), PATIENCE);
 }
