@@ -212,7 +212,7 @@ fn write_list(
         let error = e.error.as_deref().map_or(String::new(), |error| {
             format!(
                 "{}: {}",
-                e.current_stage.as_deref().unwrap_or("?"),
+                for_terminal(e.current_stage.as_deref().unwrap_or("?")),
                 for_terminal(error)
             )
         });
@@ -253,6 +253,10 @@ pub fn write_detail(out: &mut dyn Write, detail: &ExecutionDetail) -> io::Result
             for_terminal(&cause.stage)
         )?;
         writeln!(out, "            {}", for_terminal(&cause.cause))?;
+        for other in &cause.others {
+            let told = format!("{} in {}: {}", other.error, other.stage, other.cause);
+            writeln!(out, "also failed {}", for_terminal(&told))?;
+        }
         for (label, text) in [("meaning", &cause.meaning), ("remedy", &cause.remedy)] {
             if let Some(text) = text {
                 writeln!(out, "{label:<11} {text}")?;
@@ -281,10 +285,9 @@ pub fn write_detail(out: &mut dyn Write, detail: &ExecutionDetail) -> io::Result
         .filter(|stage| stage.status != StageStatus::NotReached)
     {
         let (symbol, word) = mark(&stage.status);
-        let took = match (stage.started, stage.ended) {
-            (Some(from), Some(to)) => format!("{:.1} s", to.duration_since(from).as_secs_f64()),
-            _ => String::new(),
-        };
+        let took = stage
+            .took()
+            .map_or(String::new(), |took| format!("{:.1} s", took.as_secs_f64()));
         let tries = if stage.attempts > 1 {
             format!("{} tries", stage.attempts)
         } else {

@@ -1,7 +1,11 @@
 //! `lakehand scheduler`: starts the profile's schedules on this machine until it is stopped.
 
-use std::io::Write;
-use std::time::Duration;
+use std::{
+    fs::{File, TryLockError},
+    io::Write,
+    path::Path,
+    time::Duration,
+};
 
 use clap::Args;
 
@@ -11,6 +15,7 @@ use super::{App, CliError, VerbResult};
 use crate::{
     config::{Schedule, Scheduled},
     ops::{OpsErrorKind, OpsResult, StartRequest, WorkflowName, schedule},
+    pipeline::text::for_terminal,
 };
 
 /// No arguments of its own.
@@ -35,6 +40,7 @@ pub async fn run(app: &App, _args: &SchedulerArgs) -> VerbResult {
         ));
     }
     app.operations().permit("the scheduler").await?;
+    let _only_one = only_one(&app.profile.data_dir)?;
     let zone = &app.profile.time_zone;
     let mut now = app.platform.now();
     loop {
@@ -79,6 +85,45 @@ pub async fn run(app: &App, _args: &SchedulerArgs) -> VerbResult {
     }
 }
 
+/// The right to be the scheduler of this lake, as long as the file is open: the system takes it back when the process
+/// ends, however it ends.
+fn only_one(folder: &Path) -> Result<File, CliError> {
+    let path = folder.join("scheduler.lock");
+    let failed = |error: std::io::Error| {
+        CliError::platform(
+            format!("could not lock {}: {error}", path.display()),
+            "check owner and permissions of the folder",
+        )
+    };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let mut options = File::options();
+    let options = options.read(true).write(true).create(true).truncate(false);
+    let mut file = options.open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+        Err(TryLockError::WouldBlock) => {
+            let holder = std::fs::read_to_string(&path).unwrap_or_default();
+            let holder = match holder.trim() {
+                "" => "another process".to_owned(),
+                holder => for_terminal(holder).into_owned(),
+            };
+            return Err(CliError::not_possible(
+                format!("a scheduler of this lake runs already: {holder}"),
+                "one is enough: stop that one first to start another here",
+            ));
+        }
+    }
+    file.set_len(0).map_err(failed)?;
+    let own = format!(
+        "process {}, since {:.0}",
+        std::process::id(),
+        Timestamp::now()
+    );
+    writeln!(file, "{own}").map_err(failed)?;
+    Ok(file)
+}
+
 fn what(schedule: &Schedule) -> String {
     match &schedule.starts {
         Scheduled::Workflow(name) => name.clone(),
@@ -102,5 +147,23 @@ async fn start(app: &App, schedule: &Schedule, at: Timestamp) -> OpsResult<Strin
             operations.crawl(name).await?;
             Ok(what(schedule))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_scheduler_of_a_lake_is_refused_with_the_first_ones_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = only_one(folder.path()).unwrap();
+        let refused = only_one(folder.path()).unwrap_err().to_string();
+        let own = format!("process {}", std::process::id());
+        assert!(refused.contains(&own), "{refused}");
+        let other = tempfile::tempdir().unwrap();
+        only_one(other.path()).unwrap();
+        drop(first);
+        only_one(folder.path()).unwrap();
     }
 }

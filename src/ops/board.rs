@@ -292,6 +292,7 @@ mod tests {
             depth: 0,
             input: None,
             output: None,
+            idle: jiff::SignedDuration::ZERO,
         }
     }
 

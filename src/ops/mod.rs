@@ -10,6 +10,7 @@ pub mod freshness;
 pub mod glue_jobs;
 mod leases;
 pub mod model;
+mod older_rows;
 pub mod operator;
 pub mod ports;
 pub mod quality;

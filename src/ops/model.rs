@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -178,6 +178,16 @@ pub struct Stage {
     pub input: Option<Arc<str>>,
     /// Output as JSON text.
     pub output: Option<Arc<str>>,
+    /// Time between ends and redrives of the execution while the stage was open.
+    pub idle: SignedDuration,
+}
+
+impl Stage {
+    /// How long it worked; `None` before its end.
+    #[must_use]
+    pub fn took(&self) -> Option<SignedDuration> {
+        Some(worked(self.started?, self.ended?, self.idle))
+    }
 }
 
 /// One line of an execution list.
@@ -207,9 +217,17 @@ pub struct ExecutionSummary {
     pub superseded: bool,
     /// The execution that started it and waits for it, as far as it is known.
     pub parent: Option<ExecutionId>,
+    /// Time between its ends and redrives, in which nothing of it ran.
+    pub idle: SignedDuration,
 }
 
 impl ExecutionSummary {
+    /// How long it worked; `None` before its end.
+    #[must_use]
+    pub fn took(&self) -> Option<SignedDuration> {
+        Some(worked(self.started, self.ended?, self.idle))
+    }
+
     /// Whether it says nothing of the newest days: it is a part of another execution, or its window had ended before the
     /// day before the one on which it was started, as `zone` counts days.
     #[must_use]
@@ -239,6 +257,12 @@ pub fn with_children(executions: &[ExecutionSummary]) -> Vec<(&ExecutionSummary,
         .collect()
 }
 
+/// Time between two instants, without that in which nothing ran.
+fn worked(from: Timestamp, to: Timestamp, idle: SignedDuration) -> SignedDuration {
+    let whole = to.duration_since(from).saturating_sub(idle);
+    whole.max(SignedDuration::ZERO)
+}
+
 /// Why an execution failed, in one place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RootCause {
@@ -254,6 +278,19 @@ pub struct RootCause {
     pub remedy: Option<String>,
     /// Whether the same input may succeed without a change.
     pub retry_helps: Option<bool>,
+    /// What else failed beside it: the other streams of a collection, the other days of a backfill.
+    pub others: Vec<OtherFailure>,
+}
+
+/// A failure beside the root cause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OtherFailure {
+    /// The stage.
+    pub stage: String,
+    /// Error name.
+    pub error: String,
+    /// The cause's text, JSON unwrapped, control characters still in it.
+    pub cause: String,
 }
 
 /// Whether and why a redrive is possible.
@@ -439,6 +476,7 @@ mod tests {
             error: None,
             superseded: false,
             parent: parent.map(Into::into),
+            idle: SignedDuration::ZERO,
         }
     }
 

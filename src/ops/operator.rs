@@ -40,9 +40,6 @@ const KEPT: usize = 24;
 /// How long a stop waits for another process to end the execution, before the leases stay as they are.
 const STOP_WAITS: u32 = 100;
 
-/// How many of a workflow's newest executions are looked through for one that came after another.
-const LATER: usize = 100;
-
 /// Starts the sample: the simulator, then the workflows against it.
 #[async_trait]
 pub trait SampleStarter: Send + Sync + fmt::Debug {
@@ -99,10 +96,10 @@ pub struct Operator {
 
 /// What was read of an execution so far.
 #[derive(Debug)]
-struct Known {
-    definition: Arc<Definition>,
+pub(super) struct Known {
+    pub(super) definition: Arc<Definition>,
     /// Whether it is one that ships with the program.
-    ours: bool,
+    pub(super) ours: bool,
     folded: tokio::sync::Mutex<Folded>,
 }
 
@@ -144,7 +141,7 @@ impl Operator {
         }
     }
 
-    async fn known(&self, id: &ExecutionId) -> OpsResult<Arc<Known>> {
+    pub(super) async fn known(&self, id: &ExecutionId) -> OpsResult<Arc<Known>> {
         let kept = |kept: &Folds| {
             kept.iter()
                 .find(|(kept, _)| kept == id)
@@ -172,7 +169,7 @@ impl Operator {
     }
 
     /// What is known of an execution, with what happened since.
-    async fn folded<'a>(
+    pub(super) async fn folded<'a>(
         &self,
         known: &'a Known,
         id: &ExecutionId,
@@ -211,83 +208,25 @@ impl Operator {
         }
         let mut refused = self.parts.workflows.not_redrivable(&summary.id).await?;
         if refused.is_none() {
-            refused = self.older_rows(&redrive, folded, summary).await?;
+            refused = self.older_rows(&folded.timeline, &redrive, summary).await?;
         }
         Ok(refused.map_or(redrive, |reason| Redrive::NotPossible { reason }))
     }
-
-    /// The reason not to redrive where that would put rows in place which are older than those of somebody else: what
-    /// counts is when each built its rows and when it put them in place, not when it began or ended.
-    async fn older_rows(
-        &self,
-        redrive: &Redrive,
-        folded: &Folded,
-        stopped: &ExecutionSummary,
-    ) -> OpsResult<Option<String>> {
-        if !runs::commits_what_was_built_before(redrive, stopped.status) {
-            return Ok(None);
-        }
-        let built = folded.built_at().unwrap_or(stopped.started);
-        let workflow = Some(&stopped.workflow);
-        let newest = self.parts.workflows.executions(workflow, LATER).await?;
-        for one in newest {
-            let over = one.ended.is_some_and(|ended| ended < built);
-            if one.id == stopped.id || over || !same_rows(&one, stopped) {
-                continue;
-            }
-            if one.status == super::ExecutionStatus::Running {
-                return Ok(Some(format!(
-                    "{} is working on the same days now; wait for it, or stop it first",
-                    one.name
-                )));
-            }
-            if self.committed_at(&one).await?.is_some_and(|at| at > built) {
-                return Ok(Some(format!(
-                    "{} has put newer rows of the same days in place since this one built its own; start a new execution with the same window",
-                    one.name
-                )));
-            }
-        }
-        Ok(None)
-    }
-
-    /// When an execution that ended put its rows in place, if it did.
-    async fn committed_at(&self, one: &ExecutionSummary) -> OpsResult<Option<jiff::Timestamp>> {
-        // Folded apart: whoever asks holds the fold of its own execution, and two of them would wait for each other.
-        let mut folded = Folded::default();
-        folded.extend(&self.parts.workflows.history(&one.id, 0).await?);
-        let committed = folded.committed_at();
-        // A success without a stage of ours may have put them in place at any time until its end.
-        let succeeded = one.status == super::ExecutionStatus::Succeeded;
-        Ok(committed.or(one.ended.filter(|_| succeeded)))
-    }
-
-    /// Refuses a redrive that would bring older rows back.
-    async fn refuse_older_rows(&self, id: &ExecutionId) -> OpsResult<()> {
-        let summary = self.parts.workflows.describe(id).await?;
-        let known = self.known(id).await?;
-        let folded = self.folded(&known, id).await?;
-        let redrive = runs::redrive(&folded, &summary, known.ours, self.parts.clock.now());
-        match self.older_rows(&redrive, &folded, &summary).await? {
-            None => Ok(()),
-            Some(reason) => Err(OpsError::new(
-                OpsErrorKind::NotPossible,
-                format!("{} cannot be redriven: {reason}", summary.name),
-                format!("lakehand run {}", shell_word(summary.workflow.as_ref())),
-            )),
-        }
-    }
 }
 
-/// Whether two executions of a workflow write the same rows. The datamart is always rebuilt whole, and so is what names
-/// no window.
-fn same_rows(one: &ExecutionSummary, other: &ExecutionSummary) -> bool {
-    match (one.window, other.window) {
-        (Some(one_days), Some(days)) if other.workflow.as_ref() != "datamart" => {
-            one_days.from() <= days.to() && days.from() <= one_days.to()
-        }
-        _ => true,
+/// The cause with advice that agrees with the verdict: no redrive is advised where none is possible.
+fn agreeing(
+    mut cause: super::RootCause,
+    redrive: &Redrive,
+    summary: &ExecutionSummary,
+) -> super::RootCause {
+    let advises = |text: &String| text.to_lowercase().contains("redrive");
+    if matches!(redrive, Redrive::NotPossible { .. }) && cause.remedy.as_ref().is_some_and(advises)
+    {
+        let command = super::older_rows::start_anew(summary);
+        cause.remedy = Some(format!("Start the window anew: `{command}`."));
     }
+    cause
 }
 
 /// Whether a profile lets anything be changed: a read-only one never, a protected one where its name was given. For
@@ -417,18 +356,24 @@ impl Operations for Operator {
             remedy: triage::remedy_for("Lakehand.Interrupted", "", "")
                 .map(|row| row.remedy.clone()),
             retry_helps: Some(true),
+            others: Vec::new(),
+        };
+        let redrive = self.redrive_of(&folded, &summary, known.ours).await?;
+        let root_cause = match summary.status {
+            super::ExecutionStatus::Interrupted => Some(interrupted()),
+            super::ExecutionStatus::Running => None,
+            _ => {
+                let cause = triage::root_cause(&folded.timeline);
+                self.name_the_credential(cause, summary.ended).await
+            }
         };
         Ok(ExecutionDetail {
             stages: folded.stages(&known.definition, &summary, &progress),
-            root_cause: match summary.status {
-                super::ExecutionStatus::Interrupted => Some(interrupted()),
-                super::ExecutionStatus::Running => None,
-                _ => {
-                    let cause = triage::root_cause(&folded.timeline);
-                    self.name_the_credential(cause, summary.ended).await
-                }
-            },
-            redrive: self.redrive_of(&folded, &summary, known.ours).await?,
+            root_cause: root_cause.map(|mut cause| {
+                cause.others = folded.other_failures();
+                agreeing(cause, &redrive, &summary)
+            }),
+            redrive,
             graph: Arc::new(known.definition.graph()),
             events,
             input: input.into(),
@@ -463,7 +408,7 @@ impl Operations for Operator {
             request.window = Some(window);
         }
         self.name_streams(&mut request);
-        self.free_leases_of_the_ended().await;
+        self.free_leases_of_the_ended(None).await;
         self.parts.workflows.start(request).await
     }
 
@@ -474,7 +419,10 @@ impl Operations for Operator {
             let summary = self.parts.workflows.describe(id).await?;
             if summary.status.is_ended() {
                 // The id as leases know it, which a person may have typed shorter.
-                return self.free_leases(&summary.id).await;
+                self.free_leases(&summary.id).await?;
+                // Its children were stopped with it.
+                self.free_leases_of_the_ended(None).await;
+                return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -484,9 +432,7 @@ impl Operations for Operator {
 
     async fn redrive(&self, id: &ExecutionId) -> OpsResult<()> {
         self.permit(&format!("a redrive of {id}")).await?;
-        self.refuse_older_rows(id).await?;
-        // Its own lease or that of a child that died with it would be waited for until it runs out.
-        self.free_leases_of_the_ended().await;
+        self.prepare_redrive(id).await?;
         self.parts.workflows.redrive(id).await
     }
 

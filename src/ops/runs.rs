@@ -7,17 +7,17 @@ use serde_json::Value;
 
 use super::{
     ExecutionStatus, ExecutionSummary, Redrive, Stage, StageStatus,
-    stages::{failed_stage, of_older_visits, reported_failures, stage_depth, stage_name},
+    model::OtherFailure,
+    stages::{
+        KEEPS_A_PARTS_FAILURE, REPORTS_THE_FAILURE, failed_before_the_cut, failed_stage, item_end,
+        of_older_visits, reported_failures, stage_depth, stage_name,
+    },
+    triage::innermost,
 };
 use crate::workflow::{
     definition::{Definition, Retrier, StateKind, WaitUntil},
     history::{self, HistoryEvent, Timeline},
 };
-
-/// Stages that build the rows of a table beside it.
-const BUILDS: [&str; 2] = ["BuildWindow", "BuildDatamart"];
-/// Stages that put them in place, in one commit.
-const COMMITS: [&str; 2] = ["ReplaceWindow", "ReplaceDatamart"];
 
 /// AWS's limit: time between the end and a redrive.
 const REDRIVABLE_FOR: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -51,33 +51,6 @@ impl Folded {
         }
     }
 
-    /// When the rows that a redrive would put in place began to be built; `None` where no stage of ours builds.
-    #[must_use]
-    pub fn built_at(&self) -> Option<Timestamp> {
-        let builds = |stage: &&history::Stage| BUILDS.contains(&stage.name.as_str());
-        self.timeline
-            .stages
-            .iter()
-            .filter(builds)
-            .map(|stage| stage.entered)
-            .max()
-    }
-
-    /// When its rows were last put in place, where a stage of ours did that.
-    #[must_use]
-    pub fn committed_at(&self) -> Option<Timestamp> {
-        let commits = |stage: &&history::Stage| {
-            COMMITS.contains(&stage.name.as_str())
-                && stage.status == history::StageStatus::Succeeded
-        };
-        self.timeline
-            .stages
-            .iter()
-            .filter(commits)
-            .filter_map(|stage| stage.exited)
-            .max()
-    }
-
     /// Stages in the order of their first entry, then the top-level ones not reached. A state that was
     /// entered again (a loop, a redrive) stands once, as its newest visit, and so does what is inside it.
     #[must_use]
@@ -90,6 +63,9 @@ impl Folded {
         let mut places: HashMap<String, usize> = HashMap::new();
         let mut told: Vec<(Stage, bool)> = Vec::new();
         for (index, is_older) in of_older_visits(&self.timeline).into_iter().enumerate() {
+            if let_a_redrive_pass(&self.timeline.stages[index]) {
+                continue;
+            }
             let stage = self.stage(index, definition, summary, progress);
             match places.get(&stage.name) {
                 Some(place) => told[*place] = (stage, is_older),
@@ -108,6 +84,41 @@ impl Folded {
             .filter(|state| !places.contains_key(&state.name));
         stages.extend(unreached.map(|state| not_reached(&state.name, state.state_type().name())));
         stages
+    }
+
+    /// The failures beside the root cause: of the other items of a Map whose failures the execution reported at its end,
+    /// or that failed before it was cut off.
+    #[must_use]
+    pub fn other_failures(&self) -> Vec<OtherFailure> {
+        let first = failed_stage(&self.timeline);
+        let all = match self.timeline.root_cause() {
+            Some(cause) => reported_failures(&self.timeline, cause.stage),
+            None => failed_before_the_cut(&self.timeline),
+        };
+        all.into_iter()
+            .filter(|index| Some(*index) != first)
+            .filter_map(|index| self.failure(index))
+            .collect()
+    }
+
+    fn failure(&self, index: usize) -> Option<OtherFailure> {
+        let (error, cause) = match &self.timeline.stages[index].failure {
+            Some(failure) => (failure.error.clone()?, failure.cause.clone()),
+            // Of a part only: the task succeeded, and the item says what failed.
+            None => {
+                let keeps = item_end(&self.timeline, index, KEEPS_A_PARTS_FAILURE)?;
+                let told = self.texts.get(&self.timeline.stages[keeps].exited_event?)?;
+                let told: Value = serde_json::from_str(told).ok()?;
+                let text = |name: &str| told.get(name).and_then(Value::as_str).map(str::to_owned);
+                (text("error")?, text("cause"))
+            }
+        };
+        let (error, cause) = innermost(&error, &cause.unwrap_or_default());
+        Some(OtherFailure {
+            stage: stage_name(&self.timeline, index),
+            error,
+            cause,
+        })
     }
 
     fn stage(
@@ -155,6 +166,7 @@ impl Folded {
             input,
             output,
             name,
+            idle: visit.idle,
         }
     }
 
@@ -210,6 +222,14 @@ impl Folded {
     }
 }
 
+/// Whether this is the task that ended the execution as failed and that a redrive has passed since: it did no work, so
+/// it is no stage that succeeded.
+fn let_a_redrive_pass(visit: &history::Stage) -> bool {
+    visit.name == REPORTS_THE_FAILURE
+        && visit.failure.is_some()
+        && !matches!(visit.status, history::StageStatus::Failed)
+}
+
 fn not_reached(name: &str, kind: &str) -> Stage {
     Stage {
         name: name.to_owned(),
@@ -223,6 +243,7 @@ fn not_reached(name: &str, kind: &str) -> Stage {
         depth: 0,
         input: None,
         output: None,
+        idle: SignedDuration::ZERO,
     }
 }
 
@@ -421,6 +442,13 @@ fn stages_to_run_again(timeline: &Timeline) -> Vec<(String, usize)> {
     if !reported.is_empty() {
         return reported.into_iter().map(named).collect();
     }
+    // What failed before the execution was cut off runs again too.
+    let before = failed_before_the_cut(timeline);
+    if !before.is_empty() {
+        let mut all: Vec<(String, usize)> = before.into_iter().map(named).chain(open).collect();
+        all.sort_by_key(|(_, index)| *index);
+        return all;
+    }
     // A failure that was caught and reported: the redrive leads back to where it began.
     let began = failed_stage(timeline).filter(|index| timeline.stages[*index].status == Caught);
     match began {
@@ -510,6 +538,8 @@ const DECIDES: &[&str] = &[
     "WhatIsLeft",
     "StreamsGiven",
     "AllStreams",
+    "RememberAttempt",
+    "RedrivenSince",
     "AnythingStored",
     "Complete",
     "PartsFailed",
@@ -639,16 +669,17 @@ mod tests {
             error: Some("BadCredentials".to_owned()),
             superseded: false,
             parent: None,
+            idle: SignedDuration::ZERO,
         };
         (folded, summary)
     }
 
     #[test]
     fn of_a_map_that_was_entered_again_the_newest_visit_counts() {
-        for (times, item, inside) in [(0, 3, 5), (1, 0, 2), (2, 0, 2)] {
+        for (times, inside) in [(0, 5), (1, 2), (2, 2)] {
             let (folded, summary) = redriven(times);
             assert_eq!(folded.timeline.head.redrives, u64::from(times));
-            let collected = format!("Streams[{item}] / Collect");
+            let collected = "clicks / Collect".to_owned();
             let cause = super::super::triage::root_cause(&folded.timeline).unwrap();
             assert_eq!(cause.stage, collected, "{times}");
             let Redrive::Possible { stages, .. } = redrive(&folded, &summary, true, NOW) else {
@@ -671,7 +702,7 @@ mod tests {
     fn what_has_ended_waits_for_nothing() {
         let (folded, summary) = redriven(0);
         let told = |said: &str| {
-            let name = "Streams[0] / Collect".to_owned();
+            let name = "offers / Collect".to_owned();
             let progress = HashMap::from([(name.clone(), said.to_owned())]);
             let stages = folded.stages(&collect(), &summary, &progress);
             let stage = stages.into_iter().find(|stage| stage.name == name);

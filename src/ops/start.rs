@@ -51,6 +51,22 @@ pub fn parent_in(input: &Value) -> Option<super::ExecutionId> {
     Some(id.as_str()?.into())
 }
 
+/// Whether two collections would read the same streams of the same days. One that names no streams reads all of its
+/// source's, and one without a window may read any day.
+#[must_use]
+pub fn collect_the_same(one: &Value, other: &Value) -> bool {
+    let days = match (window_in(one), window_in(other)) {
+        (Some(one), Some(other)) => one.from() <= other.to() && other.from() <= one.to(),
+        _ => true,
+    };
+    let streams = |input: &Value| input.get("streams").and_then(Value::as_array).cloned();
+    let streams = match (streams(one), streams(other)) {
+        (Some(one), Some(other)) => one.iter().any(|stream| other.contains(stream)),
+        _ => true,
+    };
+    days && streams
+}
+
 /// The window that an input names, if it does.
 #[must_use]
 pub fn window_in(input: &Value) -> Option<Window> {
@@ -61,4 +77,32 @@ pub fn window_in(input: &Value) -> Option<Window> {
             .and_then(Value::as_str)
     };
     Window::parse(day("from")?, day("to")?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn collections_are_the_same_when_a_day_and_a_stream_are() {
+        let input = |from: &str, to: &str, streams: &[&str]| json!({ "window": { "from": from, "to": to }, "streams": streams });
+        let first = input(
+            "2026-01-01",
+            "2026-01-08",
+            &["affise.clicks", "affise.offers"],
+        );
+        let same =
+            |other: &Value| collect_the_same(&first, other) && collect_the_same(other, &first);
+        assert!(same(&first));
+        assert!(same(&input("2026-01-08", "2026-01-09", &["affise.clicks"])));
+        assert!(!same(&input(
+            "2026-01-09",
+            "2026-01-10",
+            &["affise.clicks"]
+        )));
+        assert!(!same(&input("2026-01-01", "2026-01-08", &["ga4.sessions"])));
+        assert!(same(
+            &json!({ "window": { "from": "2026-01-02", "to": "2026-01-02" } })
+        ));
+    }
 }

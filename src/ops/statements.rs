@@ -361,6 +361,7 @@ mod tests {
             error: None,
             superseded: false,
             parent: None,
+            idle: jiff::SignedDuration::ZERO,
         };
         let told: Vec<_> = of_events(&execution, &events)
             .into_iter()

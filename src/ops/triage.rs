@@ -184,6 +184,7 @@ pub fn root_cause(timeline: &Timeline) -> Option<RootCause> {
         meaning: remedy.map(|row| row.cause.clone()),
         remedy: remedy.map(|row| row.remedy.clone()),
         retry_helps: remedy.and_then(|row| row.retry.helps()),
+        others: Vec::new(),
     })
 }
 
@@ -226,6 +227,7 @@ mod tests {
                 meaning: Some(row.cause.clone()),
                 remedy: Some(row.remedy.clone()),
                 retry_helps: row.retry.helps(),
+                others: Vec::new(),
             };
             assert_eq!(
                 is_better_later(&cause),

@@ -107,7 +107,7 @@ pub(crate) fn draw(
                 bars.right() + 1,
                 area.y + y,
                 9,
-                &format::duration(ended.duration_since(started)),
+                &format::duration(ended.duration_since(started).saturating_sub(stage.idle)),
                 theme.muted,
             );
         }

@@ -5,10 +5,14 @@
 //! of the history.
 
 use super::events::{EventType, HistoryEvent};
+use super::item;
 use super::root_cause::{self, RootCause};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+
+/// The error of the end that is written for an execution whose process died.
+pub const INTERRUPTED: &str = "Lakehand.Interrupted";
 
 /// The status of an execution. The names are AWS's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -90,6 +94,8 @@ pub struct Stage {
     pub parent: Option<usize>,
     /// The item of the Map it is for.
     pub map_index: Option<u64>,
+    /// What the item is called by people, where its input says so and no other item is called the same: `affise.clicks`.
+    pub item: Option<String>,
     /// How it stands.
     pub status: StageStatus,
     /// When it was entered.
@@ -112,6 +118,8 @@ pub struct Stage {
     pub failed_child: Option<usize>,
     /// A later attempt of the Map or Parallel around it took its place.
     pub replaced: bool,
+    /// Time between ends and redrives while it was open: nothing of it ran then.
+    pub idle: SignedDuration,
 }
 
 /// What is known of the execution as a whole.
@@ -135,6 +143,12 @@ pub struct TimelineHead {
     pub redrives: u64,
     /// The newest event.
     pub last_event: u64,
+    /// Time between an end and the redrive after it, all of them together: nothing ran then.
+    pub idle: SignedDuration,
+    /// When the newest event was.
+    last_at: Option<Timestamp>,
+    /// The last sign of life of one whose process died: its end is written into the history when it is redriven.
+    died_at: Option<Timestamp>,
 }
 
 /// What a history says, kept up to date event by event.
@@ -176,11 +190,15 @@ impl Timeline {
             return;
         }
         self.head.last_event = event.id;
+        let before = self.head.last_at.replace(event.timestamp);
         let previous = self.stage_of(event.previous_event_id);
         let stage = match &event.event_type {
             kind if kind.is_state_entered() => Some(self.enter(event, previous)),
             kind if kind.is_state_exited() => self.exit(event, previous),
             kind if kind.name().starts_with("Execution") => {
+                if event.details.error.as_deref() == Some(INTERRUPTED) {
+                    self.head.died_at = before;
+                }
                 self.execution(event, previous);
                 previous
             }
@@ -230,13 +248,17 @@ impl Timeline {
     fn enter(&mut self, event: &HistoryEvent, previous: Option<usize>) -> usize {
         let name = event.details.name.clone().unwrap_or_default();
         let map_index = self.iterations.remove(&event.previous_event_id);
-        let (parent, map_index) = match previous {
+        let (parent, map_index, item) = match previous {
             // Right after the start of a Parallel or an iteration: inside of it.
             Some(stage) if map_index.is_some() || self.starts_inside(event, stage) => {
-                (Some(stage), map_index)
+                let item = map_index.and_then(|_| self.item_name(event, stage));
+                (Some(stage), map_index, item)
             }
-            Some(stage) => (self.stages[stage].parent, self.stages[stage].map_index),
-            None => (None, None),
+            Some(stage) => {
+                let beside = &self.stages[stage];
+                (beside.parent, beside.map_index, beside.item.clone())
+            }
+            None => (None, None, None),
         };
         let type_name = event.event_type.name();
         self.stages.push(Stage {
@@ -244,6 +266,7 @@ impl Timeline {
             state_type: type_name.trim_end_matches("StateEntered").to_owned(),
             parent,
             map_index,
+            item,
             status: StageStatus::Running,
             entered: event.timestamp,
             exited: None,
@@ -255,8 +278,18 @@ impl Timeline {
             map: None,
             failed_child: None,
             replaced: false,
+            idle: SignedDuration::ZERO,
         });
         self.stages.len() - 1
+    }
+
+    /// What an item that begins is called: by its input, unless another item of the Map's visit has that name.
+    fn item_name(&self, event: &HistoryEvent, map: usize) -> Option<String> {
+        let name = item::name_of(event.details.input.as_deref()?)?;
+        let taken = |stage: &Stage| {
+            stage.parent == Some(map) && !stage.replaced && stage.item.as_ref() == Some(&name)
+        };
+        (!self.stages[map..].iter().any(taken)).then_some(name)
     }
 
     /// Whether the stage is an open Parallel, into which the entered state leads.
@@ -294,7 +327,7 @@ impl Timeline {
                 return;
             }
             EventType::ExecutionRedriven => {
-                self.redriven();
+                self.redriven(event.timestamp);
                 return;
             }
             EventType::ExecutionSucceeded => ExecutionStatus::Succeeded,
@@ -327,7 +360,10 @@ impl Timeline {
     }
 
     /// What failed or was stopped runs again.
-    fn redriven(&mut self) {
+    fn redriven(&mut self, now: Timestamp) {
+        let ended = self.head.died_at.take().or(self.head.stopped);
+        let idle = ended.map_or(SignedDuration::ZERO, |ended| now.duration_since(ended));
+        self.head.idle = self.head.idle.saturating_add(idle);
         self.head.status = ExecutionStatus::Running;
         self.head.stopped = None;
         self.head.error = None;
@@ -344,6 +380,7 @@ impl Timeline {
             {
                 stage.status = StageStatus::Running;
                 stage.exited = None;
+                stage.idle = stage.idle.saturating_add(idle);
                 stage.failed_child = None;
                 if let Some(map) = &mut stage.map {
                     map.failed = 0;

@@ -6,11 +6,13 @@
 
 mod events;
 mod fold;
+mod item;
 mod root_cause;
 
 pub use events::{DataDetails, EventDetails, EventType, HistoryEvent};
 pub use fold::{
-    ExecutionStatus, FailureRecord, MapProgress, Stage, StageStatus, Timeline, TimelineHead,
+    ExecutionStatus, FailureRecord, INTERRUPTED, MapProgress, Stage, StageStatus, Timeline,
+    TimelineHead,
 };
 pub use root_cause::{RootCause, unwrap_cause};
 

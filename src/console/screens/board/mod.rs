@@ -358,7 +358,10 @@ pub(crate) fn act(state: &mut State, action: ActionId, effects: &mut Vec<Effect>
         ActionId::Open | ActionId::GoRun => open_selected(state, effects),
         ActionId::GoLogs => {
             if let Some(execution) = state.board.selected_execution() {
-                let (id, stage) = (execution.id.clone(), execution.current_stage.clone());
+                // Of several open stages the whole log is shown.
+                let one = |stage: &String| !stage.contains(", ");
+                let stage = execution.current_stage.clone().filter(one);
+                let id = execution.id.clone();
                 let failed = needs_care(execution.status);
                 run::open(state, id.clone(), effects);
                 logs::open(state, id, stage, failed, effects);

@@ -41,6 +41,8 @@ pub(crate) struct LogsState {
     pub(super) filter: String,
     to_error: bool,
     of_stages: Vec<(String, u64)>,
+    /// The stages inside the one chosen, when that is a Map or Parallel.
+    inside: Vec<String>,
 }
 
 impl LogsState {
@@ -70,6 +72,9 @@ impl LogsState {
         let Some(stage) = &self.stage else {
             return true;
         };
+        if self.inside.contains(&line.stage) {
+            return true;
+        }
         let rest = line.stage.strip_prefix(stage.as_str());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('[') || rest.starts_with(" / "))
     }
@@ -182,6 +187,7 @@ pub(crate) fn open(
     effects: &mut Vec<Effect>,
 ) {
     let same = state.logs.id.as_ref() == Some(&id);
+    let inside = inside_of(state, &id, stage.as_deref());
     let old = std::mem::take(&mut state.logs);
     if let Some(old_id) = old.id.as_ref().filter(|_| !same) {
         state.forget(&RequestKey::For("logs", old_id.0.clone()));
@@ -190,6 +196,7 @@ pub(crate) fn open(
         id: Some(id),
         all_stages: stage.is_none(),
         stage,
+        inside,
         wrap: old.wrap,
         ..LogsState::default()
     };
@@ -203,6 +210,21 @@ pub(crate) fn open(
     place(state);
     state.go(Screen::Logs);
     refresh(state, effects);
+}
+
+/// The stages inside a Map or Parallel, which stand behind it and deeper.
+fn inside_of(state: &State, id: &ExecutionId, stage: Option<&str>) -> Vec<String> {
+    let detail = state.run.detail().filter(|detail| detail.summary.id == *id);
+    let stages = detail.map_or(&[][..], |detail| detail.stages.as_slice());
+    let Some(own) = stages
+        .iter()
+        .position(|one| Some(one.name.as_str()) == stage)
+    else {
+        return Vec::new();
+    };
+    let depth = stages[own].depth;
+    let inside = stages[own + 1..].iter().take_while(|one| one.depth > depth);
+    inside.map(|one| one.name.clone()).collect()
 }
 
 /// Reads the lines after the last known one.
@@ -481,5 +503,12 @@ mod tests {
         assert!(shows("Streams[3] / Collect", "Streams[3] / Collect"));
         assert!(!shows("Streams[3] / Collect", "Streams[4] / Collect"));
         assert!(!shows("Stream", "Streams"));
+        let logs = LogsState {
+            stage: Some("Streams".to_owned()),
+            inside: vec!["affise.clicks / Collect".to_owned()],
+            ..LogsState::default()
+        };
+        assert!(logs.wants(&line("affise.clicks / Collect")));
+        assert!(!logs.wants(&line("StartCrawler")));
     }
 }

@@ -563,6 +563,7 @@ mod tests {
             meaning: None,
             remedy: None,
             retry_helps: None,
+            others: Vec::new(),
         });
         answered(&mut driver.state, &id, 0, Ok(Arc::new(detail)));
         let rows = &driver.state.run.rows;

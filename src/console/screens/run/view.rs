@@ -109,7 +109,7 @@ fn header(state: &State, buffer: &mut Buffer, area: Rect) {
     let mut facts = vec![match summary.ended {
         Some(ended) => format!(
             "{started}, took {}, ended {}",
-            duration(ended.duration_since(summary.started)),
+            summary.took().map(duration).unwrap_or_default(),
             ago(ended, state.now)
         ),
         None => format!(
@@ -154,6 +154,10 @@ pub(super) fn cause_lines(state: &State, columns: u16) -> Vec<(String, Style)> {
             1,
         );
         add("Cause", &cause.cause, theme.text, if roomy { 4 } else { 2 });
+        for other in &cause.others {
+            let told = format!("{}: {}: {}", other.stage, other.error, other.cause);
+            add("Also", &told, theme.bad, 1);
+        }
         if let Some(meaning) = &cause.meaning {
             add("Meaning", meaning, theme.muted, if roomy { 2 } else { 1 });
         }
@@ -201,10 +205,13 @@ fn tabs(state: &State, buffer: &mut Buffer, area: Rect) {
 }
 
 fn took(state: &State, stage: &Stage) -> String {
-    match (stage.started, stage.ended) {
-        (Some(started), Some(ended)) => duration(ended.duration_since(started)),
-        (Some(started), None) => running(started, state.now),
-        _ => String::new(),
+    match (stage.took(), stage.started) {
+        (Some(took), _) => duration(took),
+        (None, Some(started)) => {
+            let started = started.saturating_add(stage.idle).unwrap_or(state.now);
+            running(started, state.now)
+        }
+        (None, None) => String::new(),
     }
 }
 

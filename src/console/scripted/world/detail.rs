@@ -26,6 +26,7 @@ pub(super) fn stage(name: &str, kind: StateType, status: StageStatus) -> Stage {
         depth: 0,
         input: None,
         output: None,
+        idle: SignedDuration::ZERO,
     }
 }
 
@@ -173,6 +174,7 @@ pub(super) fn root_cause(execution: &Execution) -> Option<RootCause> {
         meaning: Some("The source sent the same conversion under two clicks while it was being paged.".to_owned()),
         remedy: Some("Collect the window again, then redrive; if it stays, open the quarantine file named in the log.".to_owned()),
         retry_helps: Some(true),
+        others: Vec::new(),
     })
 }
 

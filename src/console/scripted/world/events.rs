@@ -73,6 +73,7 @@ impl World {
             }),
             superseded,
             parent: None,
+            idle: SignedDuration::ZERO,
         };
         self.executions.push(Execution {
             summary,
@@ -120,6 +121,7 @@ impl World {
             error: None,
             superseded: false,
             parent: None,
+            idle: jiff::SignedDuration::ZERO,
         };
         self.executions.insert(
             0,

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use futures::{StreamExt, TryStreamExt};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     ABREAST, EVENTS_FOR, StepFunctions,
@@ -13,10 +13,10 @@ use super::{
 use crate::{
     ops::{
         ExecutionId, ExecutionStatus, ExecutionSummary, OpsResult,
-        stages::{failed_stage, stage_name},
+        stages::{failed_stage, open_stage_names, stage_name},
     },
     pipeline::window::Window,
-    workflow::history::{HistoryEvent, StageStatus, Timeline},
+    workflow::history::{HistoryEvent, Timeline},
 };
 
 /// Of a list so many executions are described at once that the list alone does not tell enough of; the others follow
@@ -32,18 +32,22 @@ pub(super) struct Told {
     error: Option<String>,
     stage: Option<String>,
     parent: Option<ExecutionId>,
+    idle: SignedDuration,
 }
 
 impl StepFunctions {
     /// The stage an execution is in, or failed in.
-    async fn current_stage(&self, arn: &str) -> OpsResult<Option<String>> {
-        let look = |events: &[HistoryEvent]| stage_in(&Timeline::of(events));
+    async fn current_stage(&self, arn: &str) -> OpsResult<(Option<String>, SignedDuration)> {
+        let look = |events: &[HistoryEvent]| {
+            let timeline = Timeline::of(events);
+            (stage_in(&timeline), timeline.head.idle)
+        };
         self.events.look(&self.clients, arn, EVENTS_FOR, look).await
     }
 
     pub(super) async fn summary(&self, described: &Described) -> OpsResult<ExecutionSummary> {
-        let stage = match described.status {
-            ExecutionStatus::Succeeded => None,
+        let (stage, idle) = match described.status {
+            ExecutionStatus::Succeeded if described.redrives == 0 => (None, SignedDuration::ZERO),
             _ => self.current_stage(&described.arn).await?,
         };
         let told = Told {
@@ -51,6 +55,7 @@ impl StepFunctions {
             error: described.error.clone(),
             stage,
             parent: described.parent.clone(),
+            idle,
         };
         let machine = self.machine_of(&described.arn).await?;
         if described.status.is_ended() {
@@ -69,6 +74,7 @@ impl StepFunctions {
             error: told.error,
             superseded: false,
             parent: told.parent,
+            idle: told.idle,
         })
     }
 
@@ -119,12 +125,8 @@ impl StepFunctions {
 /// The stage that runs, or the one in which it failed.
 fn stage_in(timeline: &Timeline) -> Option<String> {
     use crate::workflow::history::ExecutionStatus::{Running, Succeeded};
-    let open = |status: StageStatus| matches!(status, StageStatus::Running | StageStatus::Retrying);
     let index = match timeline.head.status {
-        Running => {
-            let mut stages = timeline.stages.iter();
-            stages.rposition(|stage| open(stage.status))
-        }
+        Running => return open_stage_names(timeline),
         Succeeded => None,
         _ => failed_stage(timeline),
     };
@@ -149,6 +151,7 @@ fn listed_summary(item: Listed, mut told: Told, machine: &Machine) -> ExecutionS
         error: told.error,
         superseded: false,
         parent: told.parent,
+        idle: told.idle,
     }
 }
 

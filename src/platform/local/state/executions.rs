@@ -1,6 +1,6 @@
 //! Rows of executions: start, step, claim, release, list.
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 use sha2::{Digest, Sha256};
 
@@ -8,7 +8,7 @@ use super::{
     Liveness, ProcessIdentity, SqliteResult, StateError, instant, micros, signed, unsigned,
 };
 use crate::{
-    ops::{ExecutionId, ExecutionStatus, ExecutionSummary},
+    ops::{ExecutionId, ExecutionStatus, ExecutionSummary, start::collect_the_same},
     pipeline::window::Window,
 };
 
@@ -34,6 +34,8 @@ pub struct Progress {
     pub ending: Option<Ending>,
     /// Whether this step is a redrive: it counts, and the ending is taken back.
     pub redriven: bool,
+    /// Time between ends and redrives so far.
+    pub idle: SignedDuration,
 }
 
 /// One step of the interpreter, as it is committed: all of it or nothing.
@@ -95,7 +97,7 @@ pub struct Claimed {
     pub snapshot: String,
 }
 
-const COLUMNS: &str = "key, id, workflow, name, status, started, ended, window_from, window_to, redrives, current_stage, error, \
+const COLUMNS: &str = "key, id, workflow, name, status, started, ended, window_from, window_to, redrives, idle, current_stage, error, \
      owner_token, owner, owner_seen, parent, \
      EXISTS (SELECT 1 FROM executions later WHERE later.status = 'SUCCEEDED' AND later.workflow = executions.workflow \
        AND later.window_from = executions.window_from AND later.window_to = executions.window_to \
@@ -177,6 +179,7 @@ impl ExecutionRow {
                     .get::<_, Option<String>>("parent")
                     .on(on)?
                     .map(Into::into),
+                idle: SignedDuration::from_micros(row.get("idle").on(on)?),
             },
             held,
             token,
@@ -303,6 +306,12 @@ impl NewExecution {
                 id: self.id.clone(),
             });
         }
+        if let Some(other) = same_collection(transaction, &self.id, &self.input)? {
+            return Err(StateError::CollectsTheSame {
+                id: self.id.clone(),
+                other,
+            });
+        }
         let day =
             |pick: fn(&Window) -> Date| self.window.as_ref().map(|window| pick(window).to_string());
         let (parent, parent_stage) = self.parent.clone().unzip();
@@ -338,6 +347,43 @@ impl NewExecution {
         Ok(key)
     }
 }
+
+/// The collection under way that reads the same streams of the same days as `id` would: two of them would write the same
+/// units side by side.
+///
+/// # Errors
+/// What SQLite says.
+pub fn same_collection(
+    transaction: &Transaction<'_>,
+    id: &str,
+    input: &str,
+) -> Result<Option<String>, StateError> {
+    if !id.starts_with(COLLECTIONS) {
+        return Ok(None);
+    }
+    let own = serde_json::from_str(input).unwrap_or_default();
+    let mut statement = transaction
+        .prepare_cached(
+            "SELECT id, input FROM executions JOIN payloads ON execution = key \
+             WHERE status = 'RUNNING' AND owner_token IS NOT NULL AND id <> ?1 AND id GLOB 'collect:*'",
+        )
+        .on("read")?;
+    let rows = statement
+        .query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .on("read")?;
+    let others: Vec<(String, String)> = rows.collect::<Result<_, _>>().on("read")?;
+    for (other, input) in others {
+        let input = serde_json::from_str(&input).unwrap_or_default();
+        let lives = ExecutionRow::find(transaction, &other, Timestamp::now())?.held;
+        if lives && collect_the_same(&own, &input) {
+            return Ok(Some(other));
+        }
+    }
+    Ok(None)
+}
+
+/// How ids of collections begin.
+const COLLECTIONS: &str = "collect:";
 
 fn owner_text() -> String {
     serde_json::to_string(&ProcessIdentity::current()).unwrap_or_default()
@@ -398,11 +444,12 @@ pub fn record_step(
     transaction
         .prepare_cached(
             "UPDATE executions SET last_event = :last, current_stage = coalesce(:stage, current_stage), \
-             status = :status, ended = :ended, error = :error, redrives = redrives + :redriven WHERE key = :key",
+             status = :status, ended = :ended, error = :error, redrives = redrives + :redriven, idle = :idle WHERE key = :key",
         )
         .and_then(|mut statement| {
             statement.execute(named_params! {
                 ":last": signed(expected), ":stage": step.progress.current_stage, ":key": key, ":redriven": i64::from(step.progress.redriven),
+                ":idle": i64::try_from(step.progress.idle.as_micros()).unwrap_or(i64::MAX),
                 ":status": status_text(ending.map_or(ExecutionStatus::Running, |ending| ending.status)),
                 ":ended": ending.map(|ending| micros(ending.at)), ":error": ending.and_then(|ending| ending.error.as_deref()),
             })

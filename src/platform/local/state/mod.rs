@@ -24,14 +24,14 @@ pub(crate) use executions::status_text;
 pub use executions::{
     Claimed, Ending, ExecutionRow, NewExecution, Progress, StepRecord, claim, definition_of,
     events, execution_id, heartbeat, key_of, last_event, payloads, record_step, release,
-    request_stop, stop_requests,
+    request_stop, same_collection, stop_requests,
 };
 pub use owner::{Liveness, OwnerTicket, ProcessIdentity};
 
 use crate::ops::{OpsError, OpsErrorKind};
 
 /// Version of the schema; a file with a higher one was written by a newer Lakehand.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 /// How long a writer waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Read connections kept open.
@@ -88,6 +88,16 @@ pub enum StateError {
         /// The execution.
         id: String,
     },
+    /// A collection of the same is under way.
+    #[error(
+        "{id} was not started: {other} collects the same streams of the same days; wait for it, or stop it with `lakehand runs stop {other}`"
+    )]
+    CollectsTheSame {
+        /// The execution that was to start.
+        id: String,
+        /// The one that runs.
+        other: String,
+    },
     /// There is no such execution.
     #[error("there is no execution {id}; `lakehand runs list` shows what there is")]
     NotFound {
@@ -118,7 +128,9 @@ fn sqlite_advice(error: &rusqlite::Error) -> &'static str {
 impl From<StateError> for OpsError {
     fn from(error: StateError) -> Self {
         let kind = match &error {
-            StateError::NotOwner { .. } | StateError::NameTaken { .. } => OpsErrorKind::Conflict,
+            StateError::NotOwner { .. }
+            | StateError::NameTaken { .. }
+            | StateError::CollectsTheSame { .. } => OpsErrorKind::Conflict,
             StateError::NotFound { .. } => OpsErrorKind::NotFound,
             _ => OpsErrorKind::Platform,
         };
@@ -379,6 +391,13 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StateError> {
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed)?;
+    // Another process may have been first.
+    let found = version(&transaction).map_err(failed)?;
+    if found == 1 {
+        transaction
+            .execute_batch("ALTER TABLE executions ADD COLUMN idle INTEGER NOT NULL DEFAULT 0")
+            .map_err(failed)?;
+    }
     transaction
         .execute_batch(include_str!("schema.sql"))
         .map_err(failed)?;

@@ -12,6 +12,8 @@ CREATE TABLE IF NOT EXISTS executions (
     window_from   TEXT,
     window_to     TEXT,
     redrives      INTEGER NOT NULL DEFAULT 0,
+    -- Microseconds between ends and redrives, in which nothing ran.
+    idle          INTEGER NOT NULL DEFAULT 0,
     current_stage TEXT,
     error         TEXT,
     last_event    INTEGER NOT NULL DEFAULT 0,

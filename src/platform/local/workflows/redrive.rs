@@ -18,13 +18,11 @@ use crate::{
     ops::{ExecutionId, ExecutionStatus, ExecutionSummary, OpsError, OpsErrorKind, OpsResult},
     platform::local::state::{self, Claimed, OwnerTicket, StateError},
     workflow::{
-        history::HistoryEvent,
+        history::{HistoryEvent, INTERRUPTED},
         interpreter::{Execution, Signal, Step},
     },
 };
 
-/// Error name in the history of an execution whose process died.
-pub(super) const INTERRUPTED: &str = "Lakehand.Interrupted";
 /// AWS's limit: time between the end and a redrive.
 const REDRIVABLE_FOR: SignedDuration = SignedDuration::from_hours(14 * 24);
 
@@ -90,6 +88,14 @@ impl Shared {
                 };
                 if let Err(error) = possible(&claimed.summary, &purpose, now) {
                     return refused(transaction, error);
+                }
+                if matches!(purpose, Purpose::Redrive) {
+                    let (input, _) = state::payloads(transaction, id.as_ref())?;
+                    if let Some(other) = state::same_collection(transaction, id.as_ref(), &input)? {
+                        let id = id.to_string();
+                        let same = StateError::CollectsTheSame { id, other };
+                        return refused(transaction, same.into());
+                    }
                 }
                 let mut history = Vec::new();
                 for event in state::events(transaction, id.as_ref(), 0)? {

@@ -11,7 +11,10 @@ use tokio::sync::mpsc;
 
 use super::{Shared, resources::TaskFailure, tasks::RunningTask};
 use crate::{
-    ops::{ExecutionId, ExecutionStatus, stages::stage_name},
+    ops::{
+        ExecutionId, ExecutionStatus,
+        stages::{failed_stage, open_stage_names, stage_name},
+    },
     platform::local::state::{self, Ending, OwnerTicket, Progress, StateError, StepRecord},
     workflow::{
         definition::Definition,
@@ -222,20 +225,21 @@ impl Runner {
         let redriven = events
             .iter()
             .any(|event| event.event_type == history::EventType::ExecutionRedriven);
-        let current_stage = if ending
-            .as_ref()
-            .is_some_and(|ending| ending.status != ExecutionStatus::Succeeded)
-        {
-            crate::ops::stages::failed_stage(&self.timeline)
-                .map(|stage| stage_name(&self.timeline, stage))
-        } else {
+        let current_stage = match &ending {
+            Some(ending) if ending.status != ExecutionStatus::Succeeded => {
+                failed_stage(&self.timeline).map(|stage| stage_name(&self.timeline, stage))
+            }
+            None => open_stage_names(&self.timeline),
+            Some(_) => None,
+        };
+        let current_stage = current_stage.or_else(|| {
             let entered = events
                 .iter()
                 .rfind(|event| event.event_type.is_state_entered());
             entered
                 .and_then(|event| self.timeline.stage_of(event.id))
                 .map(|stage| stage_name(&self.timeline, stage))
-        };
+        });
         let snapshot = to_json("a snapshot", &self.execution)?;
         Ok(StepRecord {
             events: stored,
@@ -244,6 +248,7 @@ impl Runner {
                 current_stage,
                 ending,
                 redriven,
+                idle: self.timeline.head.idle,
             },
         })
     }

@@ -121,9 +121,14 @@ fn cells<'s>(state: &State, execution: &'s ExecutionSummary, narrow: bool) -> [g
         None => mark.word,
     };
     let took = match (execution.status, execution.ended) {
-        (ExecutionStatus::Running, _) => running(execution.started, state.now),
-        (_, Some(ended)) => duration(ended.duration_since(execution.started)),
-        (_, None) => String::new(),
+        (ExecutionStatus::Running, _) => running(
+            execution
+                .started
+                .saturating_add(execution.idle)
+                .unwrap_or(state.now),
+            state.now,
+        ),
+        _ => execution.took().map(duration).unwrap_or_default(),
     };
     let place = match (&execution.current_stage, &execution.error) {
         (Some(stage), Some(error)) if narrow => Cow::Owned(format!("{error} at {stage}")),

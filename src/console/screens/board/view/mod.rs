@@ -87,11 +87,20 @@ fn titles(state: &State, buffer: &mut Buffer, places: &Layout) {
 /// `for 42 s` or `5 min ago, took 1 m 12 s`.
 fn when(state: &State, execution: &ExecutionSummary) -> String {
     match (execution.status, execution.ended) {
-        (ExecutionStatus::Running, _) => format!("for {}", running(execution.started, state.now)),
+        (ExecutionStatus::Running, _) => format!(
+            "for {}",
+            running(
+                execution
+                    .started
+                    .saturating_add(execution.idle)
+                    .unwrap_or(state.now),
+                state.now
+            )
+        ),
         (_, Some(ended)) => format!(
             "{}, took {}",
             ago(ended, state.now),
-            duration(ended.duration_since(execution.started))
+            execution.took().map(duration).unwrap_or_default()
         ),
         (_, None) => ago(execution.started, state.now),
     }

@@ -218,6 +218,10 @@ fn why(state: &State, detail: &ExecutionDetail, area: Rect) -> Vec<(String, Styl
     }
     if let Some(cause) = &detail.root_cause {
         add(&cause.cause, theme.text, 6, 2);
+        for other in &cause.others {
+            let told = format!("also {}: {}: {}", other.stage, other.error, other.cause);
+            add(&told, theme.bad, 2, 1);
+        }
         if let Some(meaning) = &cause.meaning {
             add(meaning, theme.muted, 3, 0);
         }

@@ -430,7 +430,7 @@ async fn a_stream_that_fails_does_not_stop_the_others_and_alone_runs_again() {
     );
     assert_eq!(
         summary.current_stage.as_deref(),
-        Some("Streams[3] / Collect")
+        Some("affise.clicks / Collect")
     );
     assert_eq!(
         resources
@@ -519,8 +519,8 @@ async fn a_parked_stream_fails_nobody_and_the_execution_says_until_when() {
     assert_eq!(
         parked,
         [
-            ("Streams[0] / StreamParked", Some("607")),
-            ("Streams[3] / StreamParked", Some("607")),
+            ("affise.offers / StreamParked", Some("607")),
+            ("affise.clicks / StreamParked", Some("607")),
             ("Parked", Some("607")),
         ]
     );
@@ -613,11 +613,11 @@ async fn a_backfill_nests_its_chunks_and_repeats_only_the_failed_one() {
             cause.error.as_str(),
             cause.cause.as_str()
         ),
-        ("Chunks[1] / CollectChunk", "DataContractError", "12%")
+        ("2026-01-02 / CollectChunk", "DataContractError", "12%")
     );
     assert!(
         (0..timeline.stages.len())
-            .any(|index| stage_name(&timeline, index) == "Chunks[2] / BuildChunk"),
+            .any(|index| stage_name(&timeline, index) == "2026-01-01 / BuildChunk"),
         "the third chunk went on"
     );
     assert!(

@@ -46,6 +46,7 @@ fn fill(store: &StateStore, count: i64) {
                     current_stage: Some("Collect".to_owned()),
                     ending: Some(ending),
                     redriven: false,
+                    idle: SignedDuration::ZERO,
                 };
                 new.insert(
                     transaction,

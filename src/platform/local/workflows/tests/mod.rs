@@ -4,6 +4,7 @@ mod built_in;
 mod interruption;
 mod lists;
 mod operator;
+mod redrives;
 mod running;
 
 use std::{

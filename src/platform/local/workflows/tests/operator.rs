@@ -76,10 +76,35 @@ fn desk_over(
     workflows: LocalWorkflows,
     change: impl FnOnce(&mut Profile),
 ) -> Desk {
-    let mut profile = Profile::clone(&profile(folder.path()));
+    let (operator, lake) = operator_over(folder.path(), &workflows, change);
+    Desk {
+        folder,
+        operator,
+        workflows,
+        lake,
+    }
+}
+
+/// An operator over a folder that others may have worked in before.
+pub(super) fn desk_in(
+    folder: &Path,
+    resources: Scripted,
+    change: impl FnOnce(&mut Profile),
+) -> (Operator, LocalWorkflows, Lake) {
+    let (workflows, _) = built_in(folder, resources);
+    let (operator, lake) = operator_over(folder, &workflows, change);
+    (operator, workflows, lake)
+}
+
+fn operator_over(
+    folder: &Path,
+    workflows: &LocalWorkflows,
+    change: impl FnOnce(&mut Profile),
+) -> (Operator, Lake) {
+    let mut profile = Profile::clone(&profile(folder));
     change(&mut profile);
     let store = |name: &str| -> Arc<dyn ObjectStore> {
-        Arc::new(LocalStore::open(folder.path().join(name)).unwrap())
+        Arc::new(LocalStore::open(folder.join(name)).unwrap())
     };
     let lake = Lake {
         raw: store("raw"),
@@ -116,12 +141,7 @@ fn desk_over(
         statements: None,
         sample: None,
     });
-    Desk {
-        folder,
-        operator,
-        workflows,
-        lake,
-    }
+    (operator, lake)
 }
 
 fn credentials(profile: &Profile, lake: &Lake) -> Arc<LocalCredentials> {
@@ -396,7 +416,7 @@ async fn streams_that_failed_whole_and_in_part_are_named_and_run_again() {
     });
     let desk = desk(resources, |_| {});
     let (id, summary) = finish(&desk.workflows, "collect").await;
-    let first = "Streams[1] / Collect";
+    let first = "affise.affiliates / Collect";
     assert_eq!(summary.current_stage.as_deref(), Some(first));
     let detail = desk.operator.execution(&id, 0).await.unwrap();
     let cause = detail.root_cause.unwrap();
@@ -416,7 +436,7 @@ async fn streams_that_failed_whole_and_in_part_are_named_and_run_again() {
     else {
         panic!("{:?}", detail.redrive)
     };
-    assert_eq!(stages, [first, "Streams[3] / Collect"]);
+    assert_eq!(stages, [first, "affise.clicks / Collect"]);
     assert!(
         safety.starts_with("Collect goes on behind the last page"),
         "{safety}"
