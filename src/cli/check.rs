@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
-use super::{App, CliError, Ended, VerbResult, run::WindowArgs};
+use super::{App, CliError, Ended, VerbResult, complete, run::WindowArgs};
 use crate::pipeline::{
     quality::{self, QualityReport, Severity},
     text::for_terminal,
@@ -14,6 +15,7 @@ use crate::pipeline::{
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// Table with checks: daily_report_sub5, affise_clicks, …; a wrong name lists them.
+    #[arg(add = ArgValueCandidates::new(complete::checked_tables))]
     table: String,
     #[command(flatten)]
     window: WindowArgs,

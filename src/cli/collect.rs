@@ -1,9 +1,10 @@
 //! `lakehand collect SOURCE`: the collect workflow, waited for.
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 use super::{
-    App, CliError, VerbResult,
+    App, CliError, VerbResult, complete,
     run::{WindowArgs, start_and_wait},
 };
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct CollectArgs {
     /// Source (affise, marketo, ga4, ga3) or one of its streams (affise.clicks).
+    #[arg(add = ArgValueCandidates::new(complete::sources_and_streams))]
     source: String,
     #[command(flatten)]
     window: WindowArgs,

@@ -1,9 +1,11 @@
 //! `lakehand completions SHELL`.
 
-use clap::{Args, Command};
-use clap_complete::Shell;
+use std::io::Write;
 
-use super::{Ended, VerbResult};
+use clap::Args;
+use clap_complete::{Shell, env::Shells};
+
+use super::{CliError, Ended, VerbResult};
 
 /// Which shell.
 #[derive(Debug, Args)]
@@ -13,13 +15,21 @@ pub struct CompletionsArgs {
     shell: Shell,
 }
 
-/// Prints the script to standard output.
+/// Prints the script to standard output. It asks the program for names at every TAB.
 ///
 /// # Errors
 /// When standard output fails.
-pub fn run(args: &CompletionsArgs, command: &mut Command) -> VerbResult {
+pub fn run(args: &CompletionsArgs) -> VerbResult {
+    let name = args.shell.to_string();
+    let shells = Shells::builtins();
+    let shell = shells.completer(&name).ok_or_else(|| {
+        CliError::usage(
+            format!("there is no completion script for {name}"),
+            "use bash, elvish, fish, powershell or zsh",
+        )
+    })?;
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, command, "lakehand", &mut script);
-    std::io::Write::write_all(&mut std::io::stdout().lock(), &script)?;
+    shell.write_registration("COMPLETE", "lakehand", "lakehand", "lakehand", &mut script)?;
+    std::io::stdout().lock().write_all(&script)?;
     Ok(Ended::Well)
 }

@@ -6,8 +6,11 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
+use clap_complete::ArgValueCandidates;
+use jiff::tz::TimeZone;
 
-use super::{App, CliError, Ended, VerbResult, progress::Waits};
+use super::times::local;
+use super::{App, CliError, Ended, VerbResult, complete, progress::Waits};
 use crate::{
     ops::{Crawl, CrawlStatus, Crawler, CrawlerDetail, CrawlerState},
     pipeline::text::for_terminal,
@@ -22,6 +25,7 @@ const POLL: Duration = Duration::from_millis(50);
 #[derive(Debug, Args)]
 pub struct CrawlArgs {
     /// Crawler: silver, affise, marketo, ga, or its whole name.
+    #[arg(add = ArgValueCandidates::new(complete::crawlers))]
     name: String,
     /// Wait until it has ended; exit code 1 when it failed or was stopped.
     #[arg(long)]
@@ -36,11 +40,13 @@ pub enum CrawlersVerb {
     /// One crawler: its crawls, and the tables the catalog knows of it.
     Show {
         /// Crawler: silver, affise, marketo, ga, or its whole name.
+        #[arg(add = ArgValueCandidates::new(complete::crawlers))]
         name: String,
     },
     /// Stop a running crawler; what it has finished stays known.
     Stop {
         /// Crawler: silver, affise, marketo, ga, or its whole name.
+        #[arg(add = ArgValueCandidates::new(complete::crawlers))]
         name: String,
     },
 }
@@ -51,10 +57,11 @@ pub enum CrawlersVerb {
 /// When there is none of that name, or it is running.
 pub async fn crawl(app: &App, args: &CrawlArgs) -> VerbResult {
     let operations = app.operations();
+    let zone = &app.profile.time_zone;
     if !args.wait && app.is_distant() {
         operations.crawl(&args.name).await?;
         let crawler = operations.crawler(&args.name).await?.crawler;
-        app.print(&crawler, |out| write_crawler(out, &crawler))?;
+        app.print(&crawler, |out| write_crawler(out, &crawler, zone))?;
         return Ok(Ended::Well);
     }
     if !args.wait {
@@ -62,13 +69,13 @@ pub async fn crawl(app: &App, args: &CrawlArgs) -> VerbResult {
             .detached()
             .crawl(operations.as_ref(), &args.name)
             .await?;
-        app.print(&now.crawler, |out| write_crawler(out, &now.crawler))?;
+        app.print(&now.crawler, |out| write_crawler(out, &now.crawler, zone))?;
         return Ok(told_end(&now.crawler));
     }
     let before = operations.crawler(&args.name).await?.crawler.last_crawl;
     operations.crawl(&args.name).await?;
     let crawler = ended(app, &args.name, before.as_ref()).await?;
-    app.print(&crawler, |out| write_crawler(out, &crawler))?;
+    app.print(&crawler, |out| write_crawler(out, &crawler, zone))?;
     Ok(told_end(&crawler))
 }
 
@@ -103,18 +110,19 @@ async fn ended(app: &App, name: &str, before: Option<&Crawl>) -> Result<Crawler,
 /// When the platform refuses or output fails.
 pub async fn run(app: &App, verb: &CrawlersVerb) -> VerbResult {
     let operations = app.operations();
+    let zone = &app.profile.time_zone;
     match verb {
         CrawlersVerb::List => {
             let crawlers = operations.crawlers().await?;
             app.print(&crawlers, |out| {
                 crawlers
                     .iter()
-                    .try_for_each(|crawler| write_crawler(out, crawler))
+                    .try_for_each(|crawler| write_crawler(out, crawler, zone))
             })?;
         }
         CrawlersVerb::Show { name } => {
             let detail = operations.crawler(name).await?;
-            app.print(&detail, |out| write_detail(out, &detail))?;
+            app.print(&detail, |out| write_detail(out, &detail, zone))?;
         }
         CrawlersVerb::Stop { name } => {
             operations.stop_crawler(name).await?;
@@ -127,7 +135,7 @@ pub async fn run(app: &App, verb: &CrawlersVerb) -> VerbResult {
     Ok(Ended::Well)
 }
 
-fn write_crawler(out: &mut dyn Write, crawler: &Crawler) -> io::Result<()> {
+fn write_crawler(out: &mut dyn Write, crawler: &Crawler, zone: &TimeZone) -> io::Result<()> {
     writeln!(
         out,
         "{:<28} {:<9} {}",
@@ -145,24 +153,29 @@ fn write_crawler(out: &mut dyn Write, crawler: &Crawler) -> io::Result<()> {
             .seconds_left
             .map(|seconds| format!(", about {seconds} s left"))
             .unwrap_or_default();
-        writeln!(out, "{:<28} running since {since:.0}{left}{again}", "")?;
+        writeln!(
+            out,
+            "{:<28} running since {}{left}{again}",
+            "",
+            local(since, zone)
+        )?;
     }
     if let Some(crawl) = &crawler.last_crawl {
         write!(out, "{:<28} last ", "")?;
-        write_crawl(out, crawl)?;
+        write_crawl(out, crawl, zone)?;
     }
     if let Some(next) = crawler.next_run {
-        writeln!(out, "{:<28} next {next:.0}", "")?;
+        writeln!(out, "{:<28} next {}", "", local(next, zone))?;
     }
     Ok(())
 }
 
-fn write_crawl(out: &mut dyn Write, crawl: &Crawl) -> io::Result<()> {
+fn write_crawl(out: &mut dyn Write, crawl: &Crawl, zone: &TimeZone) -> io::Result<()> {
     writeln!(
         out,
-        "{:<9} {:.0}  {} ms  {} created, {} updated, {} deleted  {}",
+        "{:<9} {}  {} ms  {} created, {} updated, {} deleted  {}",
         crawl.status.name(),
-        crawl.started,
+        local(crawl.started, zone),
         crawl.duration_ms,
         crawl.tables_created.len(),
         crawl.tables_updated.len(),
@@ -171,8 +184,8 @@ fn write_crawl(out: &mut dyn Write, crawl: &Crawl) -> io::Result<()> {
     )
 }
 
-fn write_detail(out: &mut dyn Write, detail: &CrawlerDetail) -> io::Result<()> {
-    write_crawler(out, &detail.crawler)?;
+fn write_detail(out: &mut dyn Write, detail: &CrawlerDetail, zone: &TimeZone) -> io::Result<()> {
+    write_crawler(out, &detail.crawler, zone)?;
     if !detail.tables.is_empty() {
         writeln!(
             out,
@@ -199,5 +212,5 @@ fn write_detail(out: &mut dyn Write, detail: &CrawlerDetail) -> io::Result<()> {
     detail
         .crawls
         .iter()
-        .try_for_each(|crawl| write_crawl(out, crawl))
+        .try_for_each(|crawl| write_crawl(out, crawl, zone))
 }

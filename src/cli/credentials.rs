@@ -7,9 +7,11 @@ use std::{
 };
 
 use clap::Subcommand;
+use clap_complete::ArgValueCandidates;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{App, CliError, Ended, VerbResult};
+use super::times::local;
+use super::{App, CliError, Ended, VerbResult, complete};
 use crate::{
     ops::{Credential, CredentialKind, CredentialState, SignInResult, SignInVerdict},
     pipeline::text::for_terminal,
@@ -26,6 +28,7 @@ pub enum CredentialsVerb {
     /// Store a new version of a credential: asked for on a terminal, or read from standard input or a file.
     Set {
         /// Parameter path, for example /affise/ApiKey.
+        #[arg(add = ArgValueCandidates::new(complete::credentials))]
         path: String,
         /// Read the value from this file instead of standard input.
         #[arg(long, value_name = "FILE")]
@@ -37,11 +40,13 @@ pub enum CredentialsVerb {
     /// Sign in to a source with its credentials, or to every source.
     Test {
         /// Source: affise, marketo, ga4, ga3. Without it: every one.
+        #[arg(add = ArgValueCandidates::new(complete::sources))]
         source: Option<String>,
     },
     /// The versions of a credential: when they were set, and by whom.
     History {
         /// Parameter path.
+        #[arg(add = ArgValueCandidates::new(complete::credentials))]
         path: String,
     },
 }
@@ -192,9 +197,9 @@ async fn history(app: &App, path: &str) -> VerbResult {
             let by = version.by.as_deref().unwrap_or("unknown");
             writeln!(
                 out,
-                "{:>4}  {:.0}  {}",
+                "{:>4}  {}  {}",
                 version.version,
-                version.set_at,
+                local(version.set_at, &app.profile.time_zone),
                 for_terminal(by)
             )?;
         }

@@ -3,9 +3,12 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use clap::Subcommand;
+use clap_complete::ArgValueCandidates;
+use jiff::tz::TimeZone;
 
+use super::times::local;
 use super::{
-    App, CliError, Ended, VerbResult,
+    App, CliError, Ended, VerbResult, complete,
     run::{WindowArgs, start_and_wait},
 };
 use crate::{
@@ -30,7 +33,7 @@ pub enum DatamartVerb {
     /// Its snapshots with what each changed, newest first.
     History {
         /// Another gold table.
-        #[arg(long, default_value = "marketing_datamart")]
+        #[arg(long, default_value = "marketing_datamart", add = ArgValueCandidates::new(complete::gold_tables))]
         table: GoldTable,
     },
     /// Put a snapshot's rows back, by a new snapshot.
@@ -39,7 +42,7 @@ pub enum DatamartVerb {
         #[arg(value_parser = super::run::number::<u64>)]
         version: u64,
         /// Another gold table.
-        #[arg(long, default_value = "marketing_datamart")]
+        #[arg(long, default_value = "marketing_datamart", add = ArgValueCandidates::new(complete::gold_tables))]
         table: GoldTable,
         /// Do not ask.
         #[arg(long)]
@@ -65,11 +68,15 @@ pub async fn run(app: &App, verb: &DatamartVerb) -> VerbResult {
         }
         DatamartVerb::Show { plan } => {
             let datamart = operations.datamart().await?;
-            app.print(&datamart, |out| write_datamart(out, &datamart, *plan))?;
+            app.print(&datamart, |out| {
+                write_datamart(out, &datamart, *plan, &app.profile.time_zone)
+            })?;
         }
         DatamartVerb::History { table } => {
             let snapshots = operations.snapshots(*table).await?;
-            app.print(&snapshots, |out| write_history(out, *table, &snapshots))?;
+            app.print(&snapshots, |out| {
+                write_history(out, *table, &snapshots, &app.profile.time_zone)
+            })?;
         }
         DatamartVerb::Rollback {
             version,
@@ -127,17 +134,22 @@ fn number(count: Option<u64>) -> String {
     count.map_or_else(|| "?".to_owned(), |count| count.to_string())
 }
 
-fn write_datamart(out: &mut dyn Write, datamart: &Datamart, plan: bool) -> io::Result<()> {
+fn write_datamart(
+    out: &mut dyn Write,
+    datamart: &Datamart,
+    plan: bool,
+    zone: &TimeZone,
+) -> io::Result<()> {
     let mode = format!("{:?}", datamart.mode).to_lowercase();
     writeln!(out, "{}  {mode}", datamart.table)?;
     if let Some(snapshot) = &datamart.snapshot {
         writeln!(
             out,
-            "  {} rows, {} bytes; snapshot {} of {:.0} ({})",
+            "  {} rows, {} bytes; snapshot {} of {} ({})",
             number(datamart.rows),
             number(datamart.bytes),
             snapshot.version,
-            snapshot.at,
+            local(snapshot.at, zone),
             snapshot.operation
         )?;
     }
@@ -147,7 +159,7 @@ fn write_datamart(out: &mut dyn Write, datamart: &Datamart, plan: bool) -> io::R
     for source in &datamart.sources {
         let newest = source
             .newest
-            .map_or_else(|| "never".to_owned(), |at| format!("{at:.0}"));
+            .map_or_else(|| "never".to_owned(), |at| local(at, zone));
         writeln!(
             out,
             "  reads {:<28} {:>6} files {:>14} bytes  newest {newest}",
@@ -194,7 +206,12 @@ fn write_datamart(out: &mut dyn Write, datamart: &Datamart, plan: bool) -> io::R
     Ok(())
 }
 
-fn write_history(out: &mut dyn Write, table: GoldTable, snapshots: &[Snapshot]) -> io::Result<()> {
+fn write_history(
+    out: &mut dyn Write,
+    table: GoldTable,
+    snapshots: &[Snapshot],
+    zone: &TimeZone,
+) -> io::Result<()> {
     if snapshots.is_empty() {
         return writeln!(
             out,
@@ -204,7 +221,7 @@ fn write_history(out: &mut dyn Write, table: GoldTable, snapshots: &[Snapshot]) 
     }
     writeln!(
         out,
-        "{:>8}  {:<20}  {:>10} {:>10} {:>10}  operation",
+        "{:>8}  {:<25}  {:>10} {:>10} {:>10}  operation",
         "snapshot", "time", "added", "removed", "rows"
     )?;
     for snapshot in snapshots {
@@ -215,9 +232,9 @@ fn write_history(out: &mut dyn Write, table: GoldTable, snapshots: &[Snapshot]) 
         };
         writeln!(
             out,
-            "{:>8}  {:<20}  {:>10} {:>10} {:>10}  {}{mark}",
+            "{:>8}  {:<25}  {:>10} {:>10} {:>10}  {}{mark}",
             snapshot.version,
-            format!("{:.0}", snapshot.at),
+            local(snapshot.at, zone),
             number(snapshot.rows_added),
             number(snapshot.rows_removed),
             number(snapshot.rows),

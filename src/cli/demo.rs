@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::Write};
 use arrow::array::AsArray;
 use clap::Args;
 use futures::StreamExt;
-use jiff::civil::Date;
+use jiff::{civil::Date, tz::TimeZone};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -159,7 +159,7 @@ async fn headless(app: &App, spec: &SampleSpec) -> VerbResult {
         report,
         tables,
     };
-    app.print(&made, |out| write_made(out, &made))?;
+    app.print(&made, |out| write_made(out, &made, &app.profile.time_zone))?;
     Ok(if succeeded {
         Ended::Well
     } else {
@@ -196,9 +196,9 @@ async fn first_column<T: std::str::FromStr>(
     Ok(values)
 }
 
-fn write_made(out: &mut dyn Write, made: &Made<'_>) -> std::io::Result<()> {
+fn write_made(out: &mut dyn Write, made: &Made<'_>, zone: &TimeZone) -> std::io::Result<()> {
     for detail in made.executions {
-        write_detail(out, detail)?;
+        write_detail(out, detail, zone)?;
         writeln!(out)?;
     }
     for (name, rows) in made.tables.iter().flatten() {

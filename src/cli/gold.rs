@@ -1,8 +1,9 @@
 //! `lakehand gold build TABLE`.
 
 use clap::Subcommand;
+use clap_complete::ArgValueCandidates;
 
-use super::{App, Ended, VerbResult, run::WindowArgs};
+use super::{App, Ended, VerbResult, complete, run::WindowArgs};
 use crate::pipeline::{dataset::GoldTable, gold};
 
 /// Verbs on gold tables.
@@ -11,6 +12,7 @@ pub enum GoldVerb {
     /// Rebuild a window of a gold table from silver, in one commit.
     Build {
         /// Gold table: daily_report_sub5.
+        #[arg(add = ArgValueCandidates::new(complete::gold_tables))]
         table: GoldTable,
         #[command(flatten)]
         window: WindowArgs,

@@ -6,9 +6,10 @@ use std::{
 };
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use serde::Serialize;
 
-use super::{App, CliError, Ended, VerbResult};
+use super::{App, CliError, Ended, VerbResult, complete};
 use crate::pipeline::{
     dataset::Stream,
     normalise::{self, FieldNote, Fit, NormaliseSummary},
@@ -19,6 +20,7 @@ use crate::pipeline::{
 #[derive(Debug, Args)]
 pub struct ImportArgs {
     /// Stream whose wire shape the rows have: affise.clicks, affise.conversions, …
+    #[arg(add = ArgValueCandidates::new(complete::streams))]
     stream: Stream,
     /// NDJSON files: plain, .gz or .zst, told apart by their first bytes.
     #[arg(required = true, value_name = "FILES")]

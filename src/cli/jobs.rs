@@ -6,7 +6,9 @@ use std::{
 };
 
 use clap::Subcommand;
+use jiff::tz::TimeZone;
 
+use super::times::local;
 use super::{App, CliError, Ended, VerbResult};
 use crate::{ops::GlueJobRun, pipeline::text::for_terminal};
 
@@ -51,6 +53,7 @@ fn argument(text: &str) -> Result<(String, String), String> {
 /// When the profile has no Glue jobs, the platform refuses, or output fails.
 pub async fn run(app: &App, verb: &JobsVerb) -> VerbResult {
     let operations = app.operations();
+    let zone = &app.profile.time_zone;
     match verb {
         JobsVerb::List => {
             let jobs = operations.glue_jobs().await?;
@@ -58,7 +61,7 @@ pub async fn run(app: &App, verb: &JobsVerb) -> VerbResult {
                 for job in &jobs {
                     write!(out, "{:<36} {:<12} ", for_terminal(&job.name), job.kind)?;
                     match &job.last_run {
-                        Some(run) => write_run(out, run)?,
+                        Some(run) => write_run(out, run, zone)?,
                         None => writeln!(out, "never ran")?,
                     }
                 }
@@ -68,7 +71,7 @@ pub async fn run(app: &App, verb: &JobsVerb) -> VerbResult {
         JobsVerb::Runs { name, limit } => {
             let runs = operations.glue_job_runs(name, *limit).await?;
             app.print(&runs, |out| {
-                runs.iter().try_for_each(|run| write_run(out, run))
+                runs.iter().try_for_each(|run| write_run(out, run, zone))
             })?;
         }
         JobsVerb::Start { name, arguments } => {
@@ -89,10 +92,8 @@ pub async fn run(app: &App, verb: &JobsVerb) -> VerbResult {
     Ok::<_, CliError>(Ended::Well)
 }
 
-fn write_run(out: &mut dyn Write, run: &GlueJobRun) -> io::Result<()> {
-    let started = run
-        .started
-        .map_or_else(String::new, |at| format!("{at:.0}"));
+fn write_run(out: &mut dyn Write, run: &GlueJobRun, zone: &TimeZone) -> io::Result<()> {
+    let started = run.started.map_or_else(String::new, |at| local(at, zone));
     writeln!(
         out,
         "{:<10} {started}  {} s  {}  {}",

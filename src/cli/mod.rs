@@ -18,7 +18,7 @@ use std::{
     sync::Arc,
 };
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
     config::{Config, ConfigError, Home, KeyPatch, PlatformKind, Profile},
@@ -31,6 +31,7 @@ use crate::{
 mod advice;
 mod check;
 mod collect;
+mod complete;
 mod completions;
 mod config;
 mod crawlers;
@@ -67,6 +68,7 @@ mod simulate;
 mod sources;
 mod statements;
 mod status;
+mod times;
 mod workflow;
 
 pub use error::CliError;
@@ -83,7 +85,8 @@ pub struct Cli {
         short = 'p',
         global = true,
         env = "LAKEHAND_PROFILE",
-        value_name = "NAME"
+        value_name = "NAME",
+        add = clap_complete::ArgValueCandidates::new(complete::profiles)
     )]
     profile: Option<String>,
     /// How results are printed.
@@ -262,6 +265,24 @@ impl App {
         })
     }
 
+    /// As [`Self::print`], for what goes on: JSON is one document a line.
+    ///
+    /// # Errors
+    /// When standard output fails.
+    pub fn print_line(
+        &self,
+        value: &serde_json::Value,
+        text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), CliError> {
+        let mut out = standard_output(self.output);
+        match self.output {
+            OutputFormat::Text => text(&mut out)?,
+            OutputFormat::Json => writeln!(out, "{value}")?,
+        }
+        out.flush()?;
+        Ok(())
+    }
+
     /// Says on standard error that what follows on standard output is sample data: for rows and bytes, which stay
     /// as they are.
     pub fn say_sample(&self) {
@@ -348,6 +369,7 @@ fn data_output() -> Box<dyn Write + Send> {
 /// Parses the arguments and runs the verb; the whole program.
 #[must_use]
 pub fn main() -> ExitCode {
+    complete::answer();
     log::start();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -404,7 +426,7 @@ async fn run_verb(cli: Cli) -> VerbResult {
     // These need no platform, and must work when the configuration is broken.
     match &cli.verb {
         Some(Verb::Config(verb)) => return config::run(verb, cli.profile.as_deref(), output),
-        Some(Verb::Completions(args)) => return completions::run(args, &mut Cli::command()),
+        Some(Verb::Completions(args)) => return completions::run(args),
         Some(Verb::Workflow(verb)) => return workflow::run(verb, output).await,
         #[cfg(feature = "simulator")]
         Some(Verb::Simulate(args)) => return simulate::run(args, output).await,

@@ -6,8 +6,11 @@ use std::{
 };
 
 use clap::Subcommand;
+use clap_complete::ArgValueCandidates;
+use jiff::tz::TimeZone;
 
-use super::{App, CliError, Ended, VerbResult, data_output, print_as, run::WindowArgs};
+use super::times::local;
+use super::{App, CliError, Ended, VerbResult, complete, data_output, print_as, run::WindowArgs};
 use crate::{
     ops::{ReportName, ReportSummary},
     pipeline::{
@@ -25,6 +28,7 @@ pub enum ReportsVerb {
     /// The first rows of a report as a table; control characters are made visible.
     Show {
         /// Report name; `latest` is the newest one.
+        #[arg(add = ArgValueCandidates::new(complete::reports))]
         name: String,
         /// Rows to show.
         #[arg(long, default_value_t = 20, value_parser = super::run::number::<usize>)]
@@ -33,6 +37,7 @@ pub enum ReportsVerb {
     /// A report's CSV, byte for byte, to standard output; control characters are made visible on a terminal.
     Get {
         /// Report name; `latest` is the newest one.
+        #[arg(add = ArgValueCandidates::new(complete::reports))]
         name: String,
     },
     /// Export the sub5 report of a window from gold.
@@ -51,7 +56,9 @@ pub async fn run(app: &App, verb: &ReportsVerb) -> VerbResult {
     match verb {
         ReportsVerb::List => {
             let reports = operations.reports().await?;
-            app.print(&reports, |out| write_list(out, &reports))?;
+            app.print(&reports, |out| {
+                write_list(out, &reports, &app.profile.time_zone)
+            })?;
         }
         ReportsVerb::Show { name, rows } => {
             let file = operations.report_file(&resolve(app, name).await?).await?;
@@ -100,15 +107,18 @@ async fn resolve(app: &App, name: &str) -> Result<ReportName, CliError> {
     })
 }
 
-fn write_list(out: &mut dyn Write, reports: &[ReportSummary]) -> io::Result<()> {
+fn write_list(out: &mut dyn Write, reports: &[ReportSummary], zone: &TimeZone) -> io::Result<()> {
     for report in reports {
         let window = report
             .window
             .map_or(String::new(), |window| window.to_string());
         writeln!(
             out,
-            "{}  {:.0}  {window:<24} {:>9} rows {:>12} bytes",
-            report.name, report.created, report.rows, report.bytes
+            "{}  {}  {window:<24} {:>9} rows {:>12} bytes",
+            report.name,
+            local(report.created, zone),
+            report.rows,
+            report.bytes
         )?;
     }
     if reports.is_empty() {

@@ -1,9 +1,12 @@
 //! `lakehand run WORKFLOW`: start a workflow, and wait for it.
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use jiff::civil::Date;
 
-use super::{App, CliError, Ended, OutputFormat, VerbResult, progress, runs::write_detail};
+use super::{
+    App, CliError, Ended, OutputFormat, VerbResult, complete, progress, runs::write_detail,
+};
 use crate::{
     ops::{ExecutionId, ExecutionStatus, StartRequest, WorkflowName, start::window_in},
     pipeline::{
@@ -16,6 +19,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Workflow: collect, daily-report, datamart, backfill, or one of the profile's own.
+    #[arg(add = ArgValueCandidates::new(complete::workflows))]
     workflow: String,
     #[command(flatten)]
     window: WindowArgs,
@@ -119,7 +123,9 @@ pub async fn start_and_wait(app: &App, request: StartRequest) -> VerbResult {
     let operations = app.operations();
     let id = operations.start(request).await?;
     let detail = progress::follow(operations.as_ref(), &id).await?;
-    app.print(&detail, |out| write_detail(out, &detail))?;
+    app.print(&detail, |out| {
+        write_detail(out, &detail, &app.profile.time_zone)
+    })?;
     Ok(if detail.summary.status == ExecutionStatus::Succeeded {
         Ended::Well
     } else {

@@ -6,9 +6,12 @@ use std::{
 };
 
 use clap::Subcommand;
+use clap_complete::ArgValueCandidates;
+use jiff::tz::TimeZone;
 
+use super::times::{local, local_millis};
 use super::{
-    App, CliError, Ended, VerbResult,
+    App, CliError, Ended, VerbResult, complete,
     progress::{Waits, follow, mark},
     standard_output,
     status::word,
@@ -27,23 +30,25 @@ pub enum RunsVerb {
     /// Executions, newest first.
     List {
         /// Only of this workflow.
-        #[arg(long)]
+        #[arg(long, add = ArgValueCandidates::new(complete::workflows))]
         workflow: Option<String>,
         /// At most so many.
         #[arg(long, default_value_t = 20, value_parser = super::run::number::<usize>)]
         limit: usize,
         /// Only those that this execution started: the parts of a backfill.
-        #[arg(long, value_name = "EXECUTION")]
+        #[arg(long, value_name = "EXECUTION", add = ArgValueCandidates::new(complete::executions))]
         parts: Option<String>,
     },
     /// One execution: root cause, stages, whether a redrive is safe.
     Show {
         /// Execution id; `latest` is the newest one.
+        #[arg(add = ArgValueCandidates::new(complete::executions))]
         id: String,
     },
     /// Log lines of an execution.
     Logs {
         /// Execution id; `latest` is the newest one.
+        #[arg(add = ArgValueCandidates::new(complete::executions))]
         id: String,
         /// Only of this stage.
         #[arg(long)]
@@ -55,6 +60,7 @@ pub enum RunsVerb {
     /// Stop a running execution.
     Stop {
         /// Execution id.
+        #[arg(add = ArgValueCandidates::new(complete::executions))]
         id: String,
         /// Why, for the history.
         #[arg(long, default_value = "stopped from the command line")]
@@ -63,6 +69,7 @@ pub enum RunsVerb {
     /// Continue an execution from what did not finish, and wait for its end.
     Redrive {
         /// Execution id; `latest` is the newest one.
+        #[arg(add = ArgValueCandidates::new(complete::executions))]
         id: String,
     },
 }
@@ -97,12 +104,16 @@ pub async fn run(app: &App, verb: &RunsVerb) -> VerbResult {
                 executions.retain(|one| one.parent.as_ref() == Some(&whole));
             }
             let newest = &executions[..executions.len().min(*limit)];
-            app.print(&newest, |out| write_list(out, &executions, *limit))?;
+            app.print(&newest, |out| {
+                write_list(out, &executions, *limit, &app.profile.time_zone)
+            })?;
             super::status::all_was_read(&unread)
         }
         RunsVerb::Show { id } => {
             let detail = operations.execution(&resolve(app, id).await?, 0).await?;
-            app.print(&detail, |out| write_detail(out, &detail))?;
+            app.print(&detail, |out| {
+                write_detail(out, &detail, &app.profile.time_zone)
+            })?;
             Ok(Ended::Well)
         }
         RunsVerb::Logs { id, stage, follow } => {
@@ -121,7 +132,9 @@ pub async fn run(app: &App, verb: &RunsVerb) -> VerbResult {
             let id = resolve(app, id).await?;
             operations.redrive(&id).await?;
             let detail = follow(operations.as_ref(), &id).await?;
-            app.print(&detail, |out| write_detail(out, &detail))?;
+            app.print(&detail, |out| {
+                write_detail(out, &detail, &app.profile.time_zone)
+            })?;
             Ok(if detail.summary.status == ExecutionStatus::Succeeded {
                 Ended::Well
             } else {
@@ -178,8 +191,8 @@ async fn logs(app: &App, id: &ExecutionId, stage: Option<&str>, follow: bool) ->
                         };
                         writeln!(
                             out,
-                            "{:.3} {level:<5} {}{attempt}: {}",
-                            line.at,
+                            "{} {level:<5} {}{attempt}: {}",
+                            local_millis(line.at, &app.profile.time_zone),
                             for_terminal(&line.stage),
                             for_terminal(&line.message)
                         )?;
@@ -203,6 +216,7 @@ fn write_list(
     out: &mut dyn Write,
     executions: &[ExecutionSummary],
     limit: usize,
+    zone: &TimeZone,
 ) -> io::Result<()> {
     // What runs comes first: a redriven execution was started long ago.
     let mut executions = executions.to_vec();
@@ -218,9 +232,9 @@ fn write_list(
         });
         writeln!(
             out,
-            "{:<11} {:.0}  {:<24} {}  {error}",
+            "{:<11} {}  {:<24} {}  {error}",
             word(e),
-            e.started,
+            local(e.started, zone),
             window,
             e.id
         )?;
@@ -242,7 +256,11 @@ fn write_list(
 ///
 /// # Errors
 /// When `out` fails.
-pub fn write_detail(out: &mut dyn Write, detail: &ExecutionDetail) -> io::Result<()> {
+pub fn write_detail(
+    out: &mut dyn Write,
+    detail: &ExecutionDetail,
+    zone: &TimeZone,
+) -> io::Result<()> {
     let summary = &detail.summary;
     writeln!(out, "{}  {}", summary.id, word(summary))?;
     if let Some(cause) = &detail.root_cause {
@@ -296,7 +314,7 @@ pub fn write_detail(out: &mut dyn Write, detail: &ExecutionDetail) -> io::Result
         let indent = "  ".repeat(usize::from(stage.depth));
         let progress = stage.progress.as_deref().unwrap_or("");
         let progress = match stage.status {
-            StageStatus::Parked { until } => format!("until {until}: {progress}"),
+            StageStatus::Parked { until } => format!("until {}: {progress}", local(until, zone)),
             _ => progress.to_owned(),
         };
         writeln!(

@@ -11,10 +11,11 @@ use clap::Args;
 
 use jiff::Timestamp;
 
+use super::times::local;
 use super::{App, CliError, VerbResult};
 use crate::{
     config::{Schedule, Scheduled},
-    ops::{OpsErrorKind, OpsResult, StartRequest, WorkflowName, schedule},
+    ops::{OpsResult, StartRequest, WorkflowName, schedule},
     pipeline::text::for_terminal,
 };
 
@@ -51,14 +52,13 @@ pub async fn run(app: &App, _args: &SchedulerArgs) -> VerbResult {
             ));
         };
         let names: Vec<String> = due.iter().map(|schedule| what(schedule)).collect();
-        app.print(&serde_json::json!({ "next": at, "starts": names }), |out| {
-            writeln!(
-                out,
-                "next: {} at {}",
-                names.join(", "),
-                at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z")
-            )
-        })?;
+        app.print_line(
+            &serde_json::json!({ "event": "waiting", "next_run_at": at, "starts": names }),
+            |out| {
+                let names = names.join(", ");
+                writeln!(out, "next: {names} at {}", local(at, zone))
+            },
+        )?;
         loop {
             let wait = at.duration_since(app.platform.now());
             if wait.is_negative() || wait.is_zero() {
@@ -68,11 +68,10 @@ pub async fn run(app: &App, _args: &SchedulerArgs) -> VerbResult {
         }
         for schedule in due {
             match start(app, schedule, at).await {
-                Ok(started) => app.print(&serde_json::json!({ "started": started }), |out| {
-                    writeln!(out, "started {started}")
-                })?,
-                // Another scheduler was first: that is what the name is for.
-                Err(error) if error.kind == OpsErrorKind::Conflict => {}
+                Ok(started) => app.print_line(
+                    &serde_json::json!({ "event": "started", "what": started }),
+                    |out| writeln!(out, "started {started}"),
+                )?,
                 Err(error) => writeln!(
                     std::io::stderr(),
                     "could not start {}: {error}; {}",

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use clap::Args;
+use jiff::tz::TimeZone;
 
+use super::times::local;
 use super::{App, Ended, VerbResult};
 use crate::{
     ops::Sources,
@@ -20,7 +22,9 @@ pub struct SourcesArgs {}
 /// When the platform cannot be asked or output fails.
 pub async fn run(app: &App, _args: &SourcesArgs) -> VerbResult {
     let sources = app.operations().sources().await?;
-    app.print(&sources, |out| write_sources(out, &sources))?;
+    app.print(&sources, |out| {
+        write_sources(out, &sources, &app.profile.time_zone)
+    })?;
     let late = sources.streams.iter().any(|stream| stream.late);
     if late {
         return Ok(Ended::Failed);
@@ -28,11 +32,11 @@ pub async fn run(app: &App, _args: &SourcesArgs) -> VerbResult {
     super::status::all_was_read(&sources.unread)
 }
 
-fn write_sources(out: &mut dyn Write, sources: &Sources) -> io::Result<()> {
+fn write_sources(out: &mut dyn Write, sources: &Sources, zone: &TimeZone) -> io::Result<()> {
     for stream in &sources.streams {
         let collected = stream.collected.map_or_else(
             || "never collected".to_owned(),
-            |at| format!("collected {at:.0}"),
+            |at| format!("collected {}", local(at, zone)),
         );
         let day = stream
             .newest_day
@@ -49,19 +53,25 @@ fn write_sources(out: &mut dyn Write, sources: &Sources) -> io::Result<()> {
         }
     }
     for quota in &sources.quotas {
-        write_quota(out, quota)?;
+        write_quota(out, quota, zone)?;
     }
     for crawler in &sources.crawlers {
         let last = crawler.last_crawl.as_ref().map_or_else(
             || "never ran".to_owned(),
-            |crawl| format!("last {} {:.0}", crawl.status.name(), crawl.started),
+            |crawl| {
+                format!(
+                    "last {} {}",
+                    crawl.status.name(),
+                    local(crawl.started, zone)
+                )
+            },
         );
         writeln!(out, "{:<24} {}, {last}", crawler.name, crawler.state.name())?;
     }
     Ok(())
 }
 
-fn write_quota(out: &mut dyn Write, quota: &QuotaState) -> io::Result<()> {
+fn write_quota(out: &mut dyn Write, quota: &QuotaState, zone: &TimeZone) -> io::Result<()> {
     let account = for_terminal(&quota.account);
     for (name, figure) in &quota.figures {
         let number = |value: Option<u64>| value.map_or("?".to_owned(), |value| value.to_string());
@@ -79,8 +89,9 @@ fn write_quota(out: &mut dyn Write, quota: &QuotaState) -> io::Result<()> {
         (Some(until), Some(why)) => {
             writeln!(
                 out,
-                "{:<24} parked until {until:.0}: {}",
+                "{:<24} parked until {}: {}",
                 "",
+                local(until, zone),
                 for_terminal(why)
             )
         }

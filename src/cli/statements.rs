@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use clap::Subcommand;
+use jiff::tz::TimeZone;
 
+use super::times::local;
 use super::{App, Ended, VerbResult};
 use crate::{ops::statements::Statement, pipeline::text::for_terminal};
 
@@ -34,6 +36,7 @@ pub enum StatementsVerb {
 /// When the platform refuses or output fails.
 pub async fn run(app: &App, verb: &StatementsVerb) -> VerbResult {
     let operations = app.operations();
+    let zone = &app.profile.time_zone;
     match verb {
         StatementsVerb::List { limit } => {
             let all = operations.statements(*limit).await?;
@@ -41,12 +44,12 @@ pub async fn run(app: &App, verb: &StatementsVerb) -> VerbResult {
                 if all.is_empty() {
                     return writeln!(out, "no statement was run yet");
                 }
-                all.iter().try_for_each(|one| write_line(out, one))
+                all.iter().try_for_each(|one| write_line(out, one, zone))
             })?;
         }
         StatementsVerb::Show { id } => {
             let one = operations.statement(id).await?;
-            app.print(&one, |out| write_whole(out, &one))?;
+            app.print(&one, |out| write_whole(out, &one, zone))?;
         }
         StatementsVerb::Stop { id } => {
             operations.stop_statement(id).await?;
@@ -59,13 +62,13 @@ pub async fn run(app: &App, verb: &StatementsVerb) -> VerbResult {
     Ok(Ended::Well)
 }
 
-fn write_line(out: &mut dyn Write, statement: &Statement) -> io::Result<()> {
+fn write_line(out: &mut dyn Write, statement: &Statement, zone: &TimeZone) -> io::Result<()> {
     let submitted = statement
         .submitted
-        .map_or_else(String::new, |at| format!("{at:.0}"));
+        .map_or_else(String::new, |at| local(at, zone));
     writeln!(
         out,
-        "{:<9} {:<20} {:<14} {}  {}\n          {}",
+        "{:<9} {:<25} {:<14} {}  {}\n          {}",
         statement.state.name(),
         submitted,
         for_terminal(&statement.kind),
@@ -101,8 +104,8 @@ fn figures(statement: &Statement) -> String {
     known.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn write_whole(out: &mut dyn Write, statement: &Statement) -> io::Result<()> {
-    write_line(out, statement)?;
+fn write_whole(out: &mut dyn Write, statement: &Statement, zone: &TimeZone) -> io::Result<()> {
+    write_line(out, statement, zone)?;
     if let Some(reason) = &statement.reason {
         writeln!(out, "why: {}", for_terminal(reason))?;
     }

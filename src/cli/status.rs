@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use clap::Args;
+use jiff::tz::TimeZone;
 
+use super::times::local;
 use super::{App, CliError, Ended, VerbResult, progress::mark};
 use crate::{
     ops::{Board, ExecutionStatus, ExecutionSummary, Identity, StageStatus, Unread},
@@ -26,7 +28,7 @@ pub async fn run(app: &App, _args: &StatusArgs) -> VerbResult {
         operations.identify().await?;
     }
     app.print(&board, |out| {
-        write_board(out, &board, &operations.identity())
+        write_board(out, &board, &operations.identity(), &app.profile.time_zone)
     })?;
     let failed = board.workflows.iter().any(|card| {
         card.executions
@@ -72,7 +74,12 @@ fn first_step(board: &Board, identity: &Identity) -> Option<&'static str> {
     })
 }
 
-fn write_board(out: &mut dyn Write, board: &Board, identity: &Identity) -> io::Result<()> {
+fn write_board(
+    out: &mut dyn Write,
+    board: &Board,
+    identity: &Identity,
+    zone: &TimeZone,
+) -> io::Result<()> {
     if let Some(step) = first_step(board, identity) {
         writeln!(out, "{step}\n")?;
     }
@@ -103,21 +110,26 @@ fn write_board(out: &mut dyn Write, board: &Board, identity: &Identity) -> io::R
             }
         }
         if let Some(next) = card.next_run {
-            writeln!(out, "{:<14} next scheduled {next:.0} by this profile", "")?;
+            writeln!(
+                out,
+                "{:<14} next scheduled {} by this profile",
+                "",
+                local(next, zone)
+            )?;
         }
     }
     writeln!(out)?;
     for stream in &board.freshness {
         let collected = stream
             .collected
-            .map_or("never".to_owned(), |at| format!("{at:.0}"));
+            .map_or("never".to_owned(), |at| local(at, zone));
         let newest = stream
             .newest_day
             .map_or(String::new(), |day| format!("newest day {day}"));
         let late = if stream.late { "LATE" } else { "" };
         writeln!(
             out,
-            "{:<20} collected {collected:<22} {newest:<23} {late} {}",
+            "{:<20} collected {collected:<25} {newest:<23} {late} {}",
             stream.stream,
             stream.note.as_deref().unwrap_or("")
         )?;
@@ -180,7 +192,7 @@ mod tests {
             is_configured,
         };
         let mut out = Vec::new();
-        write_board(&mut out, &board, &identity).unwrap();
+        write_board(&mut out, &board, &identity, &TimeZone::UTC).unwrap();
         String::from_utf8(out).unwrap()
     }
 

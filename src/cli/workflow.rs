@@ -172,7 +172,8 @@ struct RunResult<'r> {
     status: &'static str,
     #[serde(flatten)]
     result: Value,
-    history: &'r [HistoryEvent],
+    #[serde(serialize_with = "crate::ops::json::events")]
+    events: &'r [HistoryEvent],
 }
 
 async fn execute(args: &RunArgs, output: OutputFormat) -> VerbResult {
@@ -227,7 +228,7 @@ fn report(outcome: &Outcome, history: &[HistoryEvent], output: OutputFormat) -> 
     let value = RunResult {
         status,
         result,
-        history,
+        events: history,
     };
     print_as(output, &value, |out| {
         draw::history(history, out)?;

@@ -209,6 +209,7 @@ impl Operator {
                 .await?
                 .into_iter()
                 .filter(|stage: &Stage| stage.depth == 0)
+                .map(without_payloads)
                 .collect(),
             None => super::runs::unreached_stages(&definition),
         };
@@ -222,6 +223,15 @@ impl Operator {
             executions,
             name,
         })
+    }
+}
+
+/// A stage as the Board shows it: what goes in and out is for whoever opens the execution.
+fn without_payloads(stage: Stage) -> Stage {
+    Stage {
+        input: None,
+        output: None,
+        ..stage
     }
 }
 

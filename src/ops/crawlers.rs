@@ -59,6 +59,7 @@ pub struct Crawl {
     /// How it ended.
     pub status: CrawlStatus,
     /// When it began.
+    #[serde(rename = "started_at", alias = "started")]
     pub started: Timestamp,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
@@ -86,8 +87,10 @@ pub struct Crawler {
     /// What it crawls: `silver/affise/`, or tables that it names: `affise_offers, affise_clicks`.
     pub prefix: String,
     /// How it stands.
+    #[serde(rename = "status")]
     pub state: CrawlerState,
     /// Since when it runs.
+    #[serde(rename = "started_at")]
     pub running_since: Option<Timestamp>,
     /// The newest crawl that ended.
     pub last_crawl: Option<Crawl>,
@@ -98,6 +101,7 @@ pub struct Crawler {
     /// Something landed while it ran, so that it starts again by itself.
     pub starts_again: bool,
     /// Next scheduled start.
+    #[serde(rename = "next_run_at")]
     pub next_run: Option<Timestamp>,
 }
 
@@ -121,6 +125,7 @@ pub struct CataloguedTable {
     /// Goes up with every change.
     pub version: u64,
     /// When it last changed.
+    #[serde(rename = "updated_at")]
     pub updated: Timestamp,
     /// What changed then, in words: `created`, `3 partitions added, column x (string) added`.
     pub last_change: String,

@@ -42,6 +42,7 @@ pub struct Snapshot {
     /// Its number; goes up with every change.
     pub version: u64,
     /// When it was committed.
+    #[serde(rename = "committed_at", alias = "at")]
     pub at: Timestamp,
     /// What made it: `CREATE TABLE`, `MERGE`, `RESTORE to 3`.
     pub operation: String,
@@ -100,6 +101,7 @@ pub struct DatamartSource {
     /// Their bytes.
     pub bytes: u64,
     /// When the newest was written.
+    #[serde(rename = "newest_at")]
     pub newest: Option<Timestamp>,
 }
 
@@ -111,6 +113,7 @@ pub struct StatementInFlight {
     /// The stage: `BuildDatamart`.
     pub stage: String,
     /// Since when.
+    #[serde(rename = "started_at")]
     pub started: Option<Timestamp>,
     /// Its statement, where the stage runs one.
     pub sql: Option<String>,
@@ -122,6 +125,7 @@ pub struct StatementInFlight {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LastBuild {
     /// The execution.
+    #[serde(rename = "summary")]
     pub execution: ExecutionSummary,
     /// Bytes its statements scanned.
     pub bytes_scanned: u64,
@@ -157,6 +161,7 @@ pub struct Datamart {
     /// The last build that ended well.
     pub last_build: Option<LastBuild>,
     /// The newest execution, however it ended.
+    #[serde(rename = "newest_execution")]
     pub newest: Option<ExecutionSummary>,
     /// The newest checks.
     pub quality: Option<QualityBadge>,

@@ -24,12 +24,16 @@ pub struct GlueJobRun {
     /// The job.
     pub job: String,
     /// Glue's word: `RUNNING`, `SUCCEEDED`, …
+    #[serde(rename = "status", alias = "state")]
     pub state: String,
     /// Start.
+    #[serde(rename = "started_at", alias = "started")]
     pub started: Option<Timestamp>,
     /// End.
+    #[serde(rename = "ended_at", alias = "ended")]
     pub ended: Option<Timestamp>,
     /// Seconds of work that are charged.
+    #[serde(rename = "charged_seconds", alias = "seconds")]
     pub seconds: u64,
     /// Why it failed.
     pub error: Option<String>,

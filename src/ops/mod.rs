@@ -8,6 +8,7 @@ pub mod datamart;
 pub mod deploy;
 pub mod freshness;
 pub mod glue_jobs;
+pub mod json;
 mod leases;
 pub mod model;
 mod older_rows;

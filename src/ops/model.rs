@@ -9,6 +9,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
+use super::json;
 use crate::{
     pipeline::{jobs::Level, window::Window},
     workflow::{definition::Graph, history::HistoryEvent},
@@ -123,15 +124,17 @@ impl ExecutionStatus {
 
 /// How a stage of an execution stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[serde(tag = "status", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum StageStatus {
     /// Not reached (yet).
     NotReached,
     /// A Wait state, or a retry interval: until when, and why.
     Waiting {
         /// End of the wait.
+        #[serde(rename = "waits_until")]
         until: Option<Timestamp>,
         /// `retry 2 of 5 after TransientSourceError`, `wait`.
+        #[serde(rename = "waits_for")]
         why: String,
     },
     /// Working.
@@ -141,6 +144,7 @@ pub enum StageStatus {
     /// Ended well, and left something out until an instant, because a quota is used up; `progress` says why.
     Parked {
         /// Not before.
+        #[serde(rename = "parked_until")]
         until: Timestamp,
     },
     /// Failed, but the workflow caught it.
@@ -161,10 +165,13 @@ pub struct Stage {
     /// ASL type: `Task`, `Choice`, …
     pub kind: String,
     /// How it stands.
+    #[serde(flatten)]
     pub status: StageStatus,
     /// When it was entered (the first time since the last redrive).
+    #[serde(rename = "started_at")]
     pub started: Option<Timestamp>,
     /// When it ended.
+    #[serde(rename = "ended_at")]
     pub ended: Option<Timestamp>,
     /// Tries so far; 1 without a retry.
     pub attempts: u32,
@@ -175,10 +182,19 @@ pub struct Stage {
     /// Depth in Map/Parallel, 0 at the top.
     pub depth: u16,
     /// Input as JSON text.
+    #[serde(
+        serialize_with = "json::payload_if_any",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub input: Option<Arc<str>>,
     /// Output as JSON text.
+    #[serde(
+        serialize_with = "json::payload_if_any",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub output: Option<Arc<str>>,
     /// Time between ends and redrives of the execution while the stage was open.
+    #[serde(rename = "idle_ms", serialize_with = "json::millis")]
     pub idle: SignedDuration,
 }
 
@@ -202,8 +218,10 @@ pub struct ExecutionSummary {
     /// How it stands.
     pub status: ExecutionStatus,
     /// Start.
+    #[serde(rename = "started_at")]
     pub started: Timestamp,
     /// End.
+    #[serde(rename = "ended_at")]
     pub ended: Option<Timestamp>,
     /// The window it works on, where its input names one.
     pub window: Option<Window>,
@@ -218,6 +236,7 @@ pub struct ExecutionSummary {
     /// The execution that started it and waits for it, as far as it is known.
     pub parent: Option<ExecutionId>,
     /// Time between its ends and redrives, in which nothing of it ran.
+    #[serde(rename = "idle_ms", serialize_with = "json::millis")]
     pub idle: SignedDuration,
 }
 
@@ -294,8 +313,7 @@ pub struct OtherFailure {
 }
 
 /// Whether and why a redrive is possible.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "redrive", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Redrive {
     /// Possible: which stages run again, and why that is safe.
     Possible {
@@ -328,10 +346,13 @@ pub struct ExecutionDetail {
     #[serde(skip)]
     pub graph: Arc<Graph>,
     /// Events after the one asked for.
+    #[serde(serialize_with = "json::events")]
     pub events: Vec<HistoryEvent>,
     /// Input as JSON text.
+    #[serde(serialize_with = "json::payload")]
     pub input: Arc<str>,
     /// Output as JSON text, once it succeeded.
+    #[serde(serialize_with = "json::payload_if_any")]
     pub output: Option<Arc<str>>,
 }
 
@@ -347,8 +368,10 @@ pub struct WorkflowCard {
     /// Newest first.
     pub executions: Vec<ExecutionSummary>,
     /// Next scheduled start.
+    #[serde(rename = "next_run_at")]
     pub next_run: Option<Timestamp>,
     /// End of the newest success.
+    #[serde(rename = "last_success_at")]
     pub last_success: Option<Timestamp>,
 }
 
@@ -358,6 +381,7 @@ pub struct Freshness {
     /// `affise.clicks`.
     pub stream: String,
     /// When it was last collected to the end.
+    #[serde(rename = "collected_at")]
     pub collected: Option<Timestamp>,
     /// Newest event day in silver.
     pub newest_day: Option<Date>,
@@ -385,6 +409,7 @@ pub struct ReportSummary {
     /// Bytes.
     pub bytes: u64,
     /// Written at.
+    #[serde(rename = "created_at")]
     pub created: Timestamp,
     /// The execution that wrote it.
     pub execution: Option<String>,
@@ -396,6 +421,7 @@ pub struct ReportSummary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Board {
     /// When this was read.
+    #[serde(rename = "read_at")]
     pub as_of: Timestamp,
     /// Today in the profile's time zone.
     pub today: Date,
@@ -429,6 +455,7 @@ pub struct LogLine {
     /// Position in the execution's log, from 1.
     pub line: u64,
     /// When.
+    #[serde(rename = "logged_at")]
     pub at: Timestamp,
     /// How much it matters.
     pub level: Level,

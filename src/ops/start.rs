@@ -51,6 +51,19 @@ pub fn parent_in(input: &Value) -> Option<super::ExecutionId> {
     Some(id.as_str()?.into())
 }
 
+/// The workflow that reads from the sources.
+pub const COLLECTION: &str = "collect";
+
+/// The refusal of a collection whose days and streams `other` is collecting.
+#[must_use]
+pub fn collects_the_same(other: &str) -> OpsError {
+    OpsError::new(
+        OpsErrorKind::Conflict,
+        format!("nothing was started: {other} collects the same streams of the same days"),
+        "wait for it, or stop it with `lakehand runs stop ID`",
+    )
+}
+
 /// Whether two collections would read the same streams of the same days. One that names no streams reads all of its
 /// source's, and one without a window may read any day.
 #[must_use]

@@ -64,10 +64,13 @@ pub struct Statement {
     /// Its text.
     pub sql: String,
     /// How it stands.
+    #[serde(rename = "status")]
     pub state: StatementState,
     /// When it was sent.
+    #[serde(rename = "submitted_at")]
     pub submitted: Option<Timestamp>,
     /// When it ended.
+    #[serde(rename = "ended_at")]
     pub ended: Option<Timestamp>,
     /// Milliseconds it waited for room.
     pub queued_ms: Option<u64>,

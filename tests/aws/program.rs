@@ -176,11 +176,11 @@ async fn every_other_verb_works_or_says_what_to_do_instead() {
         "pr-verbs-test-affise"
     );
     assert_eq!(
-        program.answer(&["crawlers", "show", "affise"], 0)["crawler"]["state"],
+        program.answer(&["crawlers", "show", "affise"], 0)["crawler"]["status"],
         "READY"
     );
     assert_eq!(
-        program.answer(&["crawl", "affise", "--wait"], 0)["state"],
+        program.answer(&["crawl", "affise", "--wait"], 0)["status"],
         "READY"
     );
     assert_eq!(program.answer(&["jobs", "list"], 0), json!([]));

@@ -104,8 +104,7 @@ fn ran(site: &Site, profile: &str, workflow: &str) -> Value {
     let detail: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     // What the workflow recorded before it ended as failed says more than its end.
     let stages = detail["stages"].as_array().into_iter().flatten();
-    let inputs =
-        stages.filter_map(|stage| serde_json::from_str::<Value>(stage["input"].as_str()?).ok());
+    let inputs = stages.map(|stage| stage["input"].clone());
     let failures: Vec<Value> = inputs
         .map(|input| input["failure"].clone())
         .filter(|failure| !failure.is_null())
@@ -240,7 +239,7 @@ fn looked_at(site: &Site) {
             .as_array()
             .unwrap()
             .iter()
-            .all(|stream| stream["collected"].is_string()),
+            .all(|stream| stream["collected_at"].is_string()),
         "{board}"
     );
     let crawlers = site.json(&["crawlers", "list"]);

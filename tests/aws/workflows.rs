@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 
 use lakehand::{
-    ops::{ExecutionStatus, OpsErrorKind, Redrive, StageStatus},
+    ops::{ExecutionStatus, OpsErrorKind, Redrive, StageStatus, StartRequest},
     pipeline::window::Window,
+    platform::definitions::{Target, definitions},
     workflow::history::EventType,
 };
 use serde_json::{Value, json};
@@ -118,6 +119,57 @@ async fn a_start_under_a_taken_name_is_refused_and_not_doubled() {
     assert_eq!(second.to_string(), format!("{first}-2"));
     let bad = refusal(operations.start(start("slow", Some("no spaces"))).await);
     assert_eq!(bad.kind, OpsErrorKind::InvalidInput);
+    operations.stop(&second, "done").await.unwrap();
+}
+
+/// A machine that waits stands for a collection under way; that it is ours, the canned definition says.
+#[tokio::test]
+async fn a_second_collection_of_the_same_days_is_refused_on_our_machine_and_not_on_a_foreign_one() {
+    let desk = Desk::new("wf-twice", "").await;
+    let arn = desk.machine("collect", &waits(600)).await;
+    let account = arn.split(':').nth(4).unwrap();
+    let target = Target::on_aws(
+        &desk.account.profile,
+        account,
+        arn.split(':').nth(3).unwrap(),
+    );
+    let (_, ours) = definitions(&target)
+        .unwrap()
+        .into_iter()
+        .find(|(name, _)| *name == "collect")
+        .unwrap();
+    let operations = desk.operations();
+    let first = operations
+        .start(start("collect", Some("first")))
+        .await
+        .unwrap();
+    let of = |name: &str, streams: Value| StartRequest {
+        input: json!({ "streams": streams }),
+        ..start("collect", Some(name))
+    };
+    // Whoever else's machine it is: what its input means is not ours to say.
+    let foreign = operations.start(of("foreign", json!(["a"]))).await.unwrap();
+    operations.stop(&foreign, "done").await.unwrap();
+
+    let operations = desk.as_profile(|_| {}).await;
+    desk.account.proxy.fault(
+        "DescribeStateMachineForExecution",
+        9,
+        canned(json!({ "stateMachineArn": arn, "name": "collect", "definition": ours, "roleArn": super::desk::ROLE, "updateDate": 1.7e9 })),
+    );
+    let refused = refusal(operations.start(of("second", json!(["a"]))).await);
+    assert_eq!(refused.kind, OpsErrorKind::Conflict);
+    assert!(
+        refused.message.contains("first collects the same"),
+        "{refused}"
+    );
+    let mut other_days = start("collect", Some("other-days"));
+    other_days.window = Some(Window::parse("2026-02-01", "2026-02-02").unwrap());
+    let other_days = operations.start(other_days).await.unwrap();
+    for id in [&first, &other_days] {
+        operations.stop(id, "done").await.unwrap();
+    }
+    let second = operations.start(of("third", json!(["a"]))).await.unwrap();
     operations.stop(&second, "done").await.unwrap();
 }
 

@@ -67,7 +67,7 @@ fn statements_are_told(home: &Path) {
     let merges: Vec<&Value> = all.iter().filter(|one| one["kind"] == "MERGE").collect();
     assert_eq!(merges.len(), 2, "{all:?}");
     for merge in merges {
-        assert_eq!(merge["state"], "SUCCEEDED", "{merge}");
+        assert_eq!(merge["status"], "SUCCEEDED", "{merge}");
         assert!(
             merge["id"].as_str().unwrap().contains("/ReplaceWindow/"),
             "{merge}"

@@ -31,9 +31,9 @@ fn parked_stages(execution: &Value) -> Vec<(String, Timestamp)> {
     let stages = execution["stages"].as_array().unwrap();
     stages
         .iter()
-        .filter(|stage| stage["status"]["state"] == "parked")
+        .filter(|stage| stage["status"] == "PARKED")
         .map(|stage| {
-            let until = stage["status"]["until"].as_str().unwrap();
+            let until = stage["parked_until"].as_str().unwrap();
             (
                 stage["name"].as_str().unwrap().to_owned(),
                 until.parse().unwrap(),

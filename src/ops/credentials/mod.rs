@@ -25,7 +25,7 @@ pub struct CredentialVersion {
 
 /// How a credential stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[serde(tag = "status", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CredentialState {
     /// It was never set.
     Missing,
@@ -58,6 +58,7 @@ pub struct Credential {
     #[serde(flatten)]
     pub state: CredentialState,
     /// Until when the profile promises to replace it; `None` without a promise or a date.
+    #[serde(rename = "rotation_due_at")]
     pub rotate_by: Option<Timestamp>,
     /// That moment has passed.
     pub overdue: bool,
@@ -65,7 +66,7 @@ pub struct Credential {
 
 /// What a source said to a sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SignInVerdict {
     /// It accepts the credentials.
     Accepted,
@@ -87,6 +88,7 @@ pub struct SignInResult {
     /// Who it says we are, or why not; one sentence, no secret, no control character.
     pub message: String,
     /// The address that answered, after a success.
+    #[serde(rename = "address")]
     pub at: Option<String>,
     /// What the account may not do, after a success.
     pub warning: Option<String>,

@@ -145,6 +145,7 @@ pub struct StackEvent {
     /// Unique.
     pub id: String,
     /// When.
+    #[serde(rename = "occurred_at")]
     pub at: Timestamp,
     /// Its name in the template.
     pub logical_id: String,

@@ -33,7 +33,7 @@ use crate::{
     config::Profile,
     ops::{
         ExecutionId, ExecutionStatus, ExecutionSummary, OpsError, OpsErrorKind, OpsResult,
-        StartRequest, WorkflowName, ports::Workflows,
+        StartRequest, WorkflowName, ports::Workflows, start::COLLECTION,
     },
     platform::definitions::{Target, render_sql},
     workflow::{definition::Definition, history::HistoryEvent},
@@ -350,6 +350,12 @@ impl Workflows for StepFunctions {
         if let Some(reason) = &described.not_redrivable {
             return Err(refused(reason));
         }
+        let machine = self.machine_of(&arn).await?;
+        if machine.shown.as_ref() == COLLECTION {
+            let own = serde_json::from_str(&described.input).unwrap_or_default();
+            self.refuse_the_same_collection(&machine, &own, Some(id))
+                .await?;
+        }
         // The token makes the SDK's own repetitions one redrive.
         let call = self
             .clients
@@ -364,7 +370,6 @@ impl Workflows for StepFunctions {
             }
             Err(error) => return Err(error.into()),
         }
-        let machine = self.machine_of(&arn).await?;
         let redrives = described.redrives + 1;
         self.executions.goes_on(&machine.arn, &arn, redrives).await;
         self.events.goes_on(&self.clients, &arn).await

@@ -1,5 +1,6 @@
 //! Starts that are never doubled: an execution has a name that a repeated start has too.
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -10,7 +11,8 @@ use super::{
 use crate::{
     ops::{
         ExecutionId, ExecutionStatus, OpsError, OpsErrorKind, OpsResult, StartRequest,
-        start::{checked_name, input_with_window},
+        ports::Workflows,
+        start::{COLLECTION, checked_name, collect_the_same, collects_the_same, input_with_window},
     },
     pipeline::window::Window,
 };
@@ -18,12 +20,19 @@ use crate::{
 const START: Api = Api::paced("states", "StartExecution", 200.0, 37.5);
 /// Runs of the same workflow, window and input that get a name of ours.
 const REPEATS: u32 = 20;
+/// So many of the newest executions are looked through for collections that are at work.
+const AT_WORK: usize = 50;
 
 impl StepFunctions {
     /// Starts an execution under the request's name, or under one that a repeated start would have too.
     pub(super) async fn start_named(&self, request: StartRequest) -> OpsResult<ExecutionId> {
         let machine = self.machine(&request.workflow).await?;
-        let input = input_with_window(request.input, request.window)?.to_string();
+        let input = input_with_window(request.input, request.window)?;
+        if request.workflow.as_ref() == COLLECTION {
+            self.refuse_the_same_collection(&machine, &input, None)
+                .await?;
+        }
+        let input = input.to_string();
         let name = match request.name {
             Some(name) => {
                 let name = checked_name(name)?;
@@ -54,6 +63,32 @@ impl StepFunctions {
             .goes_on(&machine.arn, &answer.execution_arn, 0)
             .await;
         Ok(answer.execution_arn.into())
+    }
+
+    /// Refuses a collection of days and streams that another one is collecting: two of them would write the same units
+    /// side by side. A machine of somebody else may mean something else by its input, so only ours is judged.
+    pub(super) async fn refuse_the_same_collection(
+        &self,
+        machine: &Machine,
+        own: &Value,
+        but: Option<&ExecutionId>,
+    ) -> OpsResult<()> {
+        let newest = self.executions_of(machine, AT_WORK).await?;
+        for one in newest {
+            if one.status != ExecutionStatus::Running || but == Some(&one.id) {
+                continue;
+            }
+            let (input, _) = self.payloads(&one.id).await?;
+            let input = serde_json::from_str(&input).unwrap_or_default();
+            if !collect_the_same(own, &input) {
+                continue;
+            }
+            let definition = self.definition_of(&one.id).await?;
+            if self.is_ours(&one.id, &definition).await {
+                return Err(collects_the_same(&one.name));
+            }
+        }
+        Ok(())
     }
 
     /// A name for this start that a repeated start would have too: workflow, window and input decide. The number of
