@@ -159,6 +159,7 @@ fn credentials(profile: &Profile, lake: &Lake) -> Arc<LocalCredentials> {
         engine: Arc::new(engine),
         clock: Arc::new(SystemClock),
         stand_in: Arc::clone(&stand_in),
+        imports: Arc::default(),
     };
     Arc::new(LocalCredentials {
         parameters,
