@@ -25,6 +25,7 @@ use crate::{
 
 /// What to import.
 #[derive(Debug, Args)]
+#[command(after_help = super::names::streams())]
 pub struct ImportArgs {
     /// Stream whose wire shape the rows have: affise.clicks, affise.conversions, …
     #[arg(required_unless_present = "undo", add = ArgValueCandidates::new(complete::streams))]

@@ -17,6 +17,7 @@ use crate::{
 
 /// What to start.
 #[derive(Debug, Args)]
+#[command(after_help = super::names::workflows())]
 pub struct RunArgs {
     /// Workflow: collect, daily-report, datamart, backfill, or one of the profile's own.
     #[arg(add = ArgValueCandidates::new(complete::workflows))]

@@ -184,8 +184,13 @@ fn tabs(state: &State) -> (&'static str, Vec<Tab>) {
         place(" ", Titles::Shortest),
         place(NAME, Titles::Here),
     ];
-    let room = usize::from(state.size.0).saturating_sub(CLOCK + kept_for_status(state));
-    let fits = ways.iter().position(|(end, ..)| *end <= room);
+    let whole = |place| {
+        let room = usize::from(state.size.0).saturating_sub(CLOCK + kept_for_status(state, place));
+        let titled = &ways[..ways.len() - 1];
+        titled.iter().position(|(end, ..)| *end <= room)
+    };
+    // The titles of all screens are worth more than the place behind the profile's name.
+    let fits = whole(place_columns(state)).or_else(|| whole(name_columns(state)));
     let chosen = fits.unwrap_or(ways.len() - 1);
     let (_, name, tabs) = ways
         .into_iter()
@@ -196,17 +201,21 @@ fn tabs(state: &State) -> (&'static str, Vec<Tab>) {
 
 /// Columns that the tabs leave to what must not be missed: which profile this is, where it is when that is not this
 /// machine, what it forbids, what its lake holds, that a service asks for fewer calls.
-fn kept_for_status(state: &State) -> usize {
-    let [whole, ..] = places(state);
-    let place = match state.identity.account.is_empty() {
-        true => width(&whole),
-        false => name_columns(state),
-    };
+fn kept_for_status(state: &State, place: usize) -> usize {
     let stale = stale(state).map_or(0, |label| width(&label));
     let kept =
         place + stale + badge_columns(state) + throttled(state).map_or(0, |badge| width(&badge));
     // What is last at the right end needs a column before it.
     kept + usize::from(kept > 0)
+}
+
+/// Columns of the place, where there is one that must not be missed.
+fn place_columns(state: &State) -> usize {
+    let [whole, ..] = places(state);
+    match state.identity.account.is_empty() {
+        true => width(&whole),
+        false => name_columns(state),
+    }
 }
 
 /// What the profile forbids and what its lake holds, from the right end.

@@ -6,7 +6,7 @@ use ratatui::{buffer::Buffer, layout::Rect};
 
 use crate::{
     console::{
-        format::{duration, moment, running},
+        format::{duration, moment, running, widest_moment},
         state::{Requested, State},
         theme::execution_mark,
         widgets::{
@@ -87,12 +87,15 @@ pub(super) fn executions(state: &State, buffer: &mut Buffer, area: Rect) {
 
 /// The columns: on a narrow screen as wide as what is visible, so that there is room for why.
 fn columns(state: &State, width: u16, height: usize) -> [Column; 6] {
-    if width >= NARROW {
-        return COLUMNS;
-    }
     let rows = state.board.cursor.visible(state.board.order.len(), height);
+    let rows = rows.filter_map(|position| state.board.at(position));
+    if width >= NARROW {
+        let started = rows.map(|execution| execution.started);
+        let widest = widest_moment(started, state.now, &state.zone);
+        return Column::wide_enough(COLUMNS, "started", widest);
+    }
     let mut widest = [0; 3];
-    for execution in rows.filter_map(|position| state.board.at(position)) {
+    for execution in rows {
         let cells = cells(state, execution, true);
         for (most, (text, _)) in widest.iter_mut().zip(&cells) {
             *most = (*most).max(text::width(text));

@@ -2,6 +2,7 @@
 
 mod built_in;
 mod interruption;
+mod kills;
 mod lists;
 mod operator;
 mod redrives;

@@ -58,10 +58,10 @@ impl Gold for NoGold {
     }
 }
 
-struct Desk {
+pub(super) struct Desk {
     folder: tempfile::TempDir,
-    operator: Operator,
-    workflows: LocalWorkflows,
+    pub(super) operator: Operator,
+    pub(super) workflows: LocalWorkflows,
     lake: Lake,
 }
 
@@ -71,7 +71,7 @@ fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
     desk_over(folder, workflows, change)
 }
 
-fn desk_over(
+pub(super) fn desk_over(
     folder: tempfile::TempDir,
     workflows: LocalWorkflows,
     change: impl FnOnce(&mut Profile),
