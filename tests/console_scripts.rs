@@ -3,6 +3,8 @@
 
 #[path = "support/script.rs"]
 mod script;
+#[path = "console_scripts/tables.rs"]
+mod tables;
 
 use lakehand::console::{
     StartScreen,
@@ -257,7 +259,19 @@ fn logs_open_at_the_error_and_can_be_searched() {
         .press("k")
         .not_see("following");
     script
-        .press("&<enter>")
+        .press("&<^u><enter>")
+        .press("&WARN<enter>")
+        .see("only 'warn'")
+        .see("HTTP 429")
+        .not_see("INFO")
+        .press("&<^u>error checkquality<enter>")
+        .see("ERROR check 'no_duplicate_conversions' failed")
+        .not_see("HTTP 429");
+    script
+        .press("&<^u><enter>g/warn<enter>")
+        .see("HTTP 429")
+        .press("G");
+    script
         .press("}")
         .see("attempt 1 of 2")
         .press("}")

@@ -1163,3 +1163,115 @@ async fn tables_made_from_an_imports_rows_are_as_before_too() {
     assert_eq!(setting.rows(SilverTable::MarketoLeads).len(), 2);
     assert!(lake(&setting) == before);
 }
+
+/// Rewrites a partition as a version made it that had no column for attributes without one of their own, and kept
+/// numbers where the types of activities disagree.
+fn as_an_older_version_wrote_it(path: &Path) {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap())
+        .unwrap()
+        .build()
+        .unwrap();
+    let batches: Vec<_> = reader.map(Result::unwrap).collect();
+    let schema = batches[0].schema();
+    let kept: Vec<usize> = (0..schema.fields().len())
+        .filter(|at| schema.field(*at).name() != "attributes")
+        .collect();
+    let older = |batch: &arrow::record_batch::RecordBatch| {
+        let batch = batch.project(&kept).unwrap();
+        let cells = batch
+            .schema()
+            .fields()
+            .iter()
+            .zip(batch.columns())
+            .map(|(field, column)| {
+                let column = match field.name().as_str() {
+                    "priority" => {
+                        arrow::compute::cast(column, &DataType::Decimal128(38, 18)).unwrap()
+                    }
+                    _ => std::sync::Arc::clone(column),
+                };
+                (field.name().clone(), column, field.is_nullable())
+            });
+        arrow::record_batch::RecordBatch::try_from_iter_with_nullable(cells).unwrap()
+    };
+    let written: Vec<_> = batches.iter().map(older).collect();
+    let file = File::create(path).unwrap();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, written[0].schema(), None).unwrap();
+    written
+        .iter()
+        .for_each(|batch| writer.write(batch).unwrap());
+    writer.close().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lake_of_an_older_version_is_read_on_and_normalised_again() {
+    let activity = |guid: &str, attributes: &str| {
+        format!(
+            r#"{{"marketoGUID":"{guid}","leadId":1,"activityTypeId":100001,"activityDate":"2026-03-05T10:00:00Z","attributes":{attributes}}}"#
+        )
+    };
+    let setting = setting();
+    let lines = [
+        activity("a", r#"{"Priority":5,"Own Field":"kept"}"#),
+        activity("b", r#"{"Priority":2.5}"#),
+    ];
+    bring(
+        &setting,
+        "2026-03-10T09:00:00Z",
+        Stream::MarketoActivities,
+        "old",
+        &lines,
+    )
+    .await;
+    let sorted = |setting: &Setting| {
+        let mut rows = setting.rows(SilverTable::MarketoActivities);
+        rows.sort();
+        rows
+    };
+    let today = sorted(&setting);
+    assert!(today[0]["attributes"].contains("Own Field"), "{today:?}");
+    let part = setting
+        .std()
+        .join(SilverTable::MarketoActivities.prefix())
+        .join("date=2026-03-05/part-0.parquet");
+    as_an_older_version_wrote_it(&part);
+    assert!(
+        setting
+            .rows(SilverTable::MarketoActivities)
+            .iter()
+            .all(|row| !row.contains_key("attributes"))
+    );
+
+    // New rows beside the old ones, which keep what they had.
+    let more = [activity("c", r#"{"Priority":"high","Own Field":"new"}"#)];
+    let later = bring(
+        &setting,
+        "2026-03-11T09:00:00Z",
+        Stream::MarketoActivities,
+        "new",
+        &more,
+    )
+    .await;
+    let rows = sorted(&setting);
+    let ids: Vec<&str> = rows
+        .iter()
+        .map(|row| row["marketo_guid"].as_str())
+        .collect();
+    assert_eq!(ids, ["a", "b", "c"]);
+    assert!(
+        rows[0]["priority"].starts_with('5') && rows[1]["priority"].starts_with("2.5"),
+        "{rows:?}"
+    );
+    assert_eq!(rows[2]["priority"], "high");
+
+    // From bronze they get what the older version had no place for.
+    let all = NormaliseRequest {
+        stream: Stream::MarketoActivities,
+        manifests: Vec::new(),
+    };
+    let summary = normalise(&later.ctx, &all).await.unwrap();
+    assert!(summary.reconciles(), "{summary:?}");
+    let rows = sorted(&setting);
+    assert_eq!(rows[..2], today[..]);
+    assert!(rows[2]["attributes"].contains("new"));
+}

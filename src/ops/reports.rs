@@ -94,6 +94,13 @@ impl Operator {
             .await
             .map_err(|error| failed(error.to_string()))?;
         let part = path.with_extension("part");
+        // One that an interrupted download left may be readable by others.
+        match tokio::fs::remove_file(&part).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(error.to_string()));
+            }
+            _ => {}
+        }
         // What is in a report is its owner's business alone.
         let mut file = tokio::fs::OpenOptions::new()
             .write(true)

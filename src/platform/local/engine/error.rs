@@ -16,6 +16,10 @@ use deltalake::{DeltaTableError, kernel::transaction::TransactionError};
 use super::dialect::TrinoDialect;
 use crate::pipeline::ports::QueryError;
 
+/// What is said of a membership where DataFusion's plan has none; its own words name parts of that plan.
+const IN_SUBQUERY: &str = "IN (subquery) is answered among the conditions of WHERE, HAVING and of an inner join's ON, not here: \
+     join the subquery, or ask for it in a WHERE";
+
 /// A failure inside the engine, before its statement is known.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EngineError {
@@ -178,7 +182,10 @@ fn datafusion(error: DataFusionError, sql: &str) -> QueryError {
         DataFusionError::NotImplemented(text) => {
             return QueryError::Refused {
                 code: "NOT_SUPPORTED",
-                message: text.clone(),
+                message: match text.contains("InSubquery") {
+                    true => IN_SUBQUERY.to_owned(),
+                    false => text.clone(),
+                },
             };
         }
         DataFusionError::External(inner) => {

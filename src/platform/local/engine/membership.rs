@@ -9,8 +9,9 @@ use std::{collections::HashSet, ops::ControlFlow};
 
 use datafusion::sql::sqlparser::{
     ast::{
-        BinaryOperator, Expr, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, TableFactor,
-        TableWithJoins, UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
+        BinaryOperator, Expr, GroupByExpr, Ident, JoinConstraint, JoinOperator, Query, Select,
+        SelectItem, SetExpr, TableFactor, TableWithJoins, UnaryOperator, Value, Visit, VisitMut,
+        Visitor, VisitorMut,
     },
     dialect::GenericDialect,
     parser::Parser,
@@ -22,14 +23,38 @@ use super::rewrite::{and, three_valued};
 const ROWS: &str = "\"__in\"";
 const VALUE: &str = "\"__in_value\"";
 
-/// Makes the conditions of a WHERE right that ask whether a subquery holds a value.
+/// Makes the conditions of WHERE, HAVING and ON right that ask whether a subquery holds a value. Elsewhere, as in the list
+/// of a SELECT, DataFusion refuses them.
 pub(super) fn in_where(select: &mut Select) {
     let only = match select.from.as_slice() {
         [TableWithJoins { relation, joins }] if joins.is_empty() => name_of(relation),
         _ => None,
     };
-    if let Some(condition) = &mut select.selection {
-        conjunct(condition, &mut Spelled { only });
+    let mut spelled = Spelled { only };
+    for condition in select.selection.iter_mut().chain(&mut select.having) {
+        conjunct(condition, &mut spelled);
+    }
+    let joins = select.from.iter_mut().flat_map(|from| &mut from.joins);
+    for condition in joins.filter_map(|join| on(&mut join.join_operator)) {
+        conjunct(condition, &mut spelled);
+    }
+}
+
+/// The condition of a join.
+fn on(join: &mut JoinOperator) -> Option<&mut Expr> {
+    let (JoinOperator::Join(by)
+    | JoinOperator::Inner(by)
+    | JoinOperator::Left(by)
+    | JoinOperator::LeftOuter(by)
+    | JoinOperator::Right(by)
+    | JoinOperator::RightOuter(by)
+    | JoinOperator::FullOuter(by)) = join
+    else {
+        return None;
+    };
+    match by {
+        JoinConstraint::On(condition) => Some(condition),
+        _ => None,
     }
 }
 

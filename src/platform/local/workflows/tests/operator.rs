@@ -539,6 +539,48 @@ async fn reports_are_listed_and_found_by_name() {
     assert!(!board.lake_is_empty && board.latest_report.unwrap().name.as_ref() == names[0]);
 }
 
+#[tokio::test]
+async fn a_downloaded_report_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (workflows, _) = built_in(folder.path(), Scripted::new());
+    let store: Arc<dyn ObjectStore> = Arc::new(crate::pipeline::ports::memory::MemoryStore::new());
+    let lake = Lake {
+        raw: Arc::clone(&store),
+        std: store,
+    };
+    let name = "sub5-20260131-0900.csv";
+    let manifest = json!({
+        "report": "sub5", "name": name, "key": format!("reports/sub5/{name}"), "rows": 1, "columns": ["a"], "bytes": 4,
+        "sha256": "ab", "window": { "from": "2026-01-24", "to": "2026-01-31" }, "time_zone": "UTC", "execution": "x",
+        "created_at": "2026-01-31T09:00:00Z", "sums": {},
+    });
+    for (key, text) in [
+        (format!("reports/sub5/{name}"), "a\n1\n".to_owned()),
+        (
+            "reports/sub5/sub5-20260131-0900.manifest.json".to_owned(),
+            manifest.to_string(),
+        ),
+    ] {
+        lake.std
+            .put(&key, text.into(), PutCondition::Always)
+            .await
+            .unwrap();
+    }
+    let desk = desk_with(folder, workflows, lake, |_| {});
+    // What an interrupted download of an older version left can be read by everybody.
+    let left = desk.folder.path().join("downloads/sub5-20260131-0900.part");
+    std::fs::create_dir_all(left.parent().unwrap()).unwrap();
+    std::fs::write(&left, "half").unwrap();
+    std::fs::set_permissions(&left, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let path = desk.operator.report_file(&name.into()).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\n1\n");
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+}
+
 /// A daily report over the same days, stopped while `function` runs.
 async fn stopped_in(desk: &Desk, function: &str) -> ExecutionId {
     let id = desk
