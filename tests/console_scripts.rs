@@ -878,6 +878,30 @@ fn a_lake_of_sample_data_says_so() {
         assert!(!header(&script).contains("SAMPLE"), "{}", header(&script));
         script.wait(400).press("<enter>").see("collect");
         assert!(header(&script).contains("SAMPLE"), "{}", header(&script));
+        // The other screens keep their titles beside it.
+        for title in ["Board", "Run", "Logs", "Rep"] {
+            assert!(header(&script).contains(title), "{}", header(&script));
+        }
+    }
+}
+
+#[test]
+fn what_failed_in_another_year_says_when() {
+    for columns in [80, 120, 200] {
+        let operations = ScriptedOperations::new(Scenario::Night, 60).unwrap();
+        operations.set_now("2027-03-01T09:00:00Z".parse().unwrap());
+        let script = Script::narrow(operations, columns);
+        let screen = script.0.screen();
+        let failed = screen
+            .lines()
+            .find(|line| line.contains("FAILED") && line.contains("2026-01-3"));
+        let line = failed.unwrap_or_else(|| panic!("no time on\n{screen}"));
+        let (_, behind) = line.split_once("2026-01-3").unwrap();
+        let time: Vec<char> = behind.chars().skip(1).take(6).collect();
+        assert!(
+            time[0] == ' ' && time[3] == ':' && time[1].is_ascii_digit(),
+            "{line}"
+        );
     }
 }
 

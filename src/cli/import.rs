@@ -137,12 +137,26 @@ async fn bring(
 
 async fn undo(app: &App, id: &str) -> VerbResult {
     app.operations().permit("taking an import back").await?;
+    let context = app.platform.job_context("import").await?;
+    let all = normalise::imports(&context).await?;
+    if !all.iter().any(|one| one.is_called(id)) {
+        let names: Vec<&str> = all
+            .iter()
+            .map(|one| one.executions.first().unwrap_or(&one.collection).as_str())
+            .collect();
+        let advice = match names.as_slice() {
+            [] => "there is no import that could be taken back".to_owned(),
+            names => format!("those that can be taken back: {}", names.join(", ")),
+        };
+        return Err(CliError::not_found(
+            format!("there is no import '{id}' to take back"),
+            advice,
+        ));
+    }
     let done = match &app.platform {
         Platform::Local(platform) => platform.take_back_import(id, whoever()).await?.1,
         #[cfg(feature = "aws")]
-        Platform::Aws(platform) => {
-            normalise::take_back(&platform.job_context("import"), id).await?
-        }
+        Platform::Aws(_) => normalise::take_back(&context, id).await?,
     };
     app.print(&done, |out| print_taken_back(out, &done))?;
     Ok(Ended::Well)

@@ -320,7 +320,7 @@ fn an_import_is_listed_and_taken_back_and_the_lake_is_as_before() {
     let (_, list) = told(home.path(), &["runs", "list"]);
     let shown = list.lines().find(|line| line.contains(id)).unwrap();
     for part in [
-        "OK",
+        "succeeded",
         "2026-01-01..2026-01-03",
         "3 rows of affise.conversions",
         "wrong file.ndjson",
@@ -344,5 +344,8 @@ fn an_import_is_listed_and_taken_back_and_the_lake_is_as_before() {
         "{newest}"
     );
     let (code, text) = told(home.path(), &["import", "--undo", id]);
-    assert!(code == 2 && text.contains("no import"), "{code} {text}");
+    assert!(
+        code == 3 && text.contains("there is no import"),
+        "{code} {text}"
+    );
 }

@@ -41,7 +41,13 @@ pub(super) fn executions(state: &State, buffer: &mut Buffer, area: Rect) {
         ..area
     };
     let height = usize::from(area.height.saturating_sub(1));
-    let columns = columns(state, inner.width, height);
+    let visible = state
+        .board
+        .cursor
+        .visible(state.board.order.len(), height)
+        .filter_map(|position| Some((position, state.board.at(position)?)));
+    let visible: Vec<(usize, &ExecutionSummary)> = visible.collect();
+    let columns = columns(state, inner.width, &visible);
     let widths = grid::widths(&columns, inner.width);
     grid::titles(buffer, inner, &columns, &widths, theme);
     let rows = Rect {
@@ -61,15 +67,7 @@ pub(super) fn executions(state: &State, buffer: &mut Buffer, area: Rect) {
         put_wrapped(buffer, rows, &text, theme.muted);
         return;
     }
-    for (line, position) in state
-        .board
-        .cursor
-        .visible(state.board.order.len(), height)
-        .enumerate()
-    {
-        let Some(execution) = state.board.at(position) else {
-            continue;
-        };
+    for (line, (position, execution)) in visible.into_iter().enumerate() {
         let line = u16::try_from(line).unwrap_or(u16::MAX);
         grid::row(
             buffer,
@@ -86,9 +84,8 @@ pub(super) fn executions(state: &State, buffer: &mut Buffer, area: Rect) {
 }
 
 /// The columns: on a narrow screen as wide as what is visible, so that there is room for why.
-fn columns(state: &State, width: u16, height: usize) -> [Column; 6] {
-    let rows = state.board.cursor.visible(state.board.order.len(), height);
-    let rows = rows.filter_map(|position| state.board.at(position));
+fn columns(state: &State, width: u16, visible: &[(usize, &ExecutionSummary)]) -> [Column; 6] {
+    let rows = visible.iter().map(|(_, execution)| *execution);
     if width >= NARROW {
         let started = rows.map(|execution| execution.started);
         let widest = widest_moment(started, state.now, &state.zone);

@@ -129,6 +129,11 @@ async fn where_a_membership_is_not_answered_that_is_said() {
             "{sql}: {error}"
         );
     }
+    let of_a_group =
+        "SELECT id FROM led GROUP BY id HAVING max(email) NOT IN (SELECT email FROM sup)";
+    if let Ok(rows) = f.try_rows(of_a_group).await {
+        assert_eq!(rows, "");
+    }
     // Right or refused, never another answer: an outer join keeps the row of the left side.
     let outer = "SELECT l.id, u.id FROM led l LEFT JOIN (VALUES (10),(11),(12)) u(id) \
                  ON l.id = u.id AND (u.id = 99 OR l.email NOT IN (SELECT email FROM sup)) ORDER BY 1";

@@ -101,8 +101,6 @@ fn operator_over(
     workflows: &LocalWorkflows,
     change: impl FnOnce(&mut Profile),
 ) -> (Operator, Lake) {
-    let mut profile = Profile::clone(&profile(folder));
-    change(&mut profile);
     let store = |name: &str| -> Arc<dyn ObjectStore> {
         Arc::new(LocalStore::open(folder.join(name)).unwrap())
     };
@@ -110,13 +108,24 @@ fn operator_over(
         raw: store("raw"),
         std: store("std"),
     };
+    (operator_on(folder, workflows, &lake, change), lake)
+}
+
+fn operator_on(
+    folder: &Path,
+    workflows: &LocalWorkflows,
+    lake: &Lake,
+    change: impl FnOnce(&mut Profile),
+) -> Operator {
+    let mut profile = Profile::clone(&profile(folder));
+    change(&mut profile);
     let profile = Arc::new(profile);
     let crawlers = LocalCrawlers::new(
         Arc::clone(&profile),
         Arc::clone(&lake.std),
         Arc::clone(&workflows.shared.clock),
     );
-    let operator = Operator::new(OperatorParts {
+    Operator::new(OperatorParts {
         identity: Identity {
             profile: "test".to_owned(),
             account: "local".to_owned(),
@@ -130,7 +139,7 @@ fn operator_over(
         },
         crawlers: Arc::new(crawlers),
         gold: Arc::new(NoGold),
-        credentials: credentials(&profile, &lake),
+        credentials: credentials(&profile, lake),
         profile,
         logs: Arc::new(LocalLogs::new(Arc::clone(workflows.store()))),
         clock: Arc::clone(&workflows.shared.clock),
@@ -140,8 +149,7 @@ fn operator_over(
         glue_jobs: None,
         statements: None,
         sample: None,
-    });
-    (operator, lake)
+    })
 }
 
 fn credentials(profile: &Profile, lake: &Lake) -> Arc<LocalCredentials> {
@@ -567,13 +575,13 @@ async fn a_downloaded_report_is_its_owners_alone() {
             .await
             .unwrap();
     }
-    let desk = desk_with(folder, workflows, lake, |_| {});
+    let operator = operator_on(folder.path(), &workflows, &lake, |_| {});
     // What an interrupted download of an older version left can be read by everybody.
-    let left = desk.folder.path().join("downloads/sub5-20260131-0900.part");
+    let left = folder.path().join("downloads/sub5-20260131-0900.part");
     std::fs::create_dir_all(left.parent().unwrap()).unwrap();
     std::fs::write(&left, "half").unwrap();
     std::fs::set_permissions(&left, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let path = desk.operator.report_file(&name.into()).await.unwrap();
+    let path = operator.report_file(&name.into()).await.unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\n1\n");
     assert_eq!(
         std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
