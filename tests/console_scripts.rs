@@ -265,7 +265,7 @@ fn logs_open_at_the_error_and_can_be_searched() {
         .see("HTTP 429")
         .not_see("INFO")
         .press("&<^u>error checkquality<enter>")
-        .see("ERROR check 'no_duplicate_conversions' failed")
+        .see("check 'no_duplicate_conversions' failed")
         .not_see("HTTP 429");
     script
         .press("&<^u><enter>g/warn<enter>")

@@ -9,7 +9,7 @@ use clap::Args;
 use clap_complete::ArgValueCandidates;
 use serde::Serialize;
 
-use super::{App, CliError, Ended, VerbResult, complete};
+use super::{App, CliError, Ended, VerbResult, complete, progress::follow};
 use crate::{
     ops::ExecutionDetail,
     pipeline::{
@@ -123,8 +123,9 @@ async fn bring(
                 files: files.iter().map(whole).collect(),
                 by: whoever(),
             };
-            let (id, summary) = platform.import(&bring).await?;
-            Ok((id.to_string(), summary))
+            let id = platform.start_import(&bring).await?;
+            follow(app.operations().as_ref(), &id).await?;
+            Ok((id.to_string(), platform.imported(&id).await?))
         }
         #[cfg(feature = "aws")]
         Platform::Aws(platform) => {
@@ -154,7 +155,11 @@ async fn undo(app: &App, id: &str) -> VerbResult {
         ));
     }
     let done = match &app.platform {
-        Platform::Local(platform) => platform.take_back_import(id, whoever()).await?.1,
+        Platform::Local(platform) => {
+            let id = platform.start_taking_back(id, whoever()).await?;
+            follow(app.operations().as_ref(), &id).await?;
+            platform.taken_back(&id).await?
+        }
         #[cfg(feature = "aws")]
         Platform::Aws(_) => normalise::take_back(&context, id).await?,
     };

@@ -83,6 +83,8 @@ pub async fn take_back(ctx: &JobContext, id: &str) -> Result<TakenBack, JobError
             put_back(ctx, before, folder.path()).await?;
             done.restored.push(before.key.clone());
         }
+        // Read anew: what came meanwhile may have been put into what was then put back.
+        let others = self::others(ctx, &record).await?;
         done.again = bring_again(ctx, &record, others, folder.path()).await?;
         record.silver_is_restored = true;
         record.write(&*ctx.lake.std).await?;

@@ -154,41 +154,51 @@ pub enum ImportError {
 }
 
 impl Platform {
-    /// Imports files, as an execution of its own.
+    /// Begins to import files, as an execution of its own.
     ///
     /// # Errors
-    /// As [`normalise::import`]; when the execution cannot be started.
-    pub async fn import(
-        &self,
-        bring: &Bring,
-    ) -> Result<(ExecutionId, NormaliseSummary), ImportError> {
+    /// When the execution cannot be started.
+    pub async fn start_import(&self, bring: &Bring) -> Result<ExecutionId, ImportError> {
         let name = self.import_name(&bring.stream.name());
-        let (id, whole) = self.run_import(IMPORT, name, written(bring)?).await?;
-        let summary: NormaliseSummary = read(&whole)?;
+        self.start_one(IMPORT, name, written(bring)?).await
+    }
+
+    /// Begins to take an import back, as an execution of its own.
+    ///
+    /// # Errors
+    /// When the execution cannot be started.
+    pub async fn start_taking_back(
+        &self,
+        id: &str,
+        by: Option<String>,
+    ) -> Result<ExecutionId, ImportError> {
+        let undo = id.to_owned();
+        let name = self.import_name("undo");
+        let input = written(&TakeBack { undo, by })?;
+        self.start_one(TAKE_BACK, name, input).await
+    }
+
+    /// What an import came to, once it has ended.
+    ///
+    /// # Errors
+    /// As [`normalise::import`].
+    pub async fn imported(&self, id: &ExecutionId) -> Result<NormaliseSummary, ImportError> {
+        let summary: NormaliseSummary = read(&self.end_of(id).await?)?;
         let days = summary.partitions.iter().filter_map(|change| change.day);
         if let (Some(from), Some(to)) = (days.clone().min(), days.max())
             && let Ok(window) = Window::new(from, to)
         {
-            self.note_window(&id, window).await?;
+            self.note_window(id, window).await?;
         }
-        Ok((id, summary))
+        Ok(summary)
     }
 
-    /// Takes an import back, as an execution of its own.
+    /// What taking an import back came to, once that has ended.
     ///
     /// # Errors
-    /// As [`normalise::take_back`]; when the execution cannot be started.
-    pub async fn take_back_import(
-        &self,
-        id: &str,
-        by: Option<String>,
-    ) -> Result<(ExecutionId, TakenBack), ImportError> {
-        let undo = id.to_owned();
-        let name = self.import_name("undo");
-        let (id, whole) = self
-            .run_import(TAKE_BACK, name, written(&TakeBack { undo, by })?)
-            .await?;
-        Ok((id, read(&whole)?))
+    /// As [`normalise::take_back`].
+    pub async fn taken_back(&self, id: &ExecutionId) -> Result<TakenBack, ImportError> {
+        Ok(read(&self.end_of(id).await?)?)
     }
 
     /// `affise-clicks-20260131T090000-1a2b3c`.
@@ -207,28 +217,30 @@ impl Platform {
         Ok(noted.await.map_err(OpsError::from)?)
     }
 
-    async fn run_import(
+    async fn start_one(
         &self,
         definition: &str,
         name: String,
         input: Value,
-    ) -> Result<(ExecutionId, Value), ImportError> {
+    ) -> Result<ExecutionId, ImportError> {
         let request = StartRequest {
             workflow: WORKFLOW.into(),
             window: None,
             input,
             name: Some(name),
         };
-        let id = self.workflows().start_given(definition, request).await?;
-        self.workflows().wait(&id).await?;
-        match self.inner.jobs.imports.take(&id) {
-            Some(end) => Ok((id, end?)),
-            None => {
-                let message = format!(
-                    "{id} was stopped before its end; repeat the import, what is there already is found unchanged"
-                );
-                Err(JobError::new(ErrorType::Cancelled, message).into())
-            }
-        }
+        Ok(self.workflows().start_given(definition, request).await?)
+    }
+
+    /// The whole output of an execution of this process.
+    async fn end_of(&self, id: &ExecutionId) -> Result<Value, ImportError> {
+        self.workflows().wait(id).await?;
+        let end = self.inner.jobs.imports.take(id);
+        Ok(end.unwrap_or_else(|| {
+            let message = format!(
+                "{id} was stopped before its end; repeat the import, what is there already is found unchanged"
+            );
+            Err(JobError::new(ErrorType::Cancelled, message))
+        })?)
     }
 }

@@ -278,7 +278,7 @@ pub(super) fn three_valued(is_true: Expr, is_unknown: Expr) -> Expr {
     }
 }
 
-fn nested(expr: Expr) -> Expr {
+pub(super) fn nested(expr: Expr) -> Expr {
     Expr::Nested(Box::new(expr))
 }
 
