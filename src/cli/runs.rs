@@ -144,7 +144,7 @@ pub async fn run(app: &App, verb: &RunsVerb) -> VerbResult {
     }
 }
 
-async fn resolve(app: &App, id: &str) -> Result<ExecutionId, CliError> {
+pub(super) async fn resolve(app: &App, id: &str) -> Result<ExecutionId, CliError> {
     if id != "latest" {
         return Ok(ExecutionId::from(id));
     }

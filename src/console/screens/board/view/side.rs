@@ -46,7 +46,10 @@ pub(super) fn freshness(state: &State, buffer: &mut Buffer, area: Rect) {
         };
         let collected = stream
             .collected
-            .map_or_else(|| "never".to_owned(), |at| age(at, state.now));
+            .map_or_else(
+                || if stream.is_deployed { "never" } else { "none" }.to_owned(),
+                |at| age(at, state.now),
+            );
         let day = stream
             .newest_day
             .map(|day| day.strftime("%m-%d").to_string())
@@ -67,6 +70,7 @@ pub(super) fn freshness(state: &State, buffer: &mut Buffer, area: Rect) {
             .gap(1);
         match &stream.note {
             Some(note) => pen.put(note, theme.warn),
+            None if !stream.is_deployed => pen.put("not part of this deployment", theme.muted),
             None => pen.put(&rows, theme.muted),
         };
     }
@@ -102,9 +106,9 @@ pub(super) fn freshness(state: &State, buffer: &mut Buffer, area: Rect) {
     let row = u16::try_from(told + unread.len()).unwrap_or(u16::MAX);
     if let Some(report) = &board.latest_report {
         let facts = format!(
-            "{}, {} rows",
+            "{}, {}",
             ago(report.created, state.now),
-            count(report.rows)
+            report.rows_in_words(count)
         );
         Pen::new(buffer, area, row)
             .put("›", theme.accent)
