@@ -21,9 +21,9 @@ const MANY: usize = 1_000;
 
 /// How long the listings of a distant lake serve the Board while something runs, and while nothing does.
 const LISTED_FOR: SignedDuration = SignedDuration::from_secs(20);
-const LISTED_IDLE_FOR: SignedDuration = SignedDuration::from_secs(110);
+const LISTED_IDLE_FOR: SignedDuration = SignedDuration::from_secs(150);
 /// How long what is known of a distant lake's streams serves while nothing runs and nothing is told to have changed.
-const BELIEVED_FOR: SignedDuration = SignedDuration::from_mins(15);
+const BELIEVED_FOR: SignedDuration = SignedDuration::from_mins(30);
 /// The same of a lake on this machine, whose writers all tell what they do.
 const BELIEVED_HERE_FOR: SignedDuration = SignedDuration::from_mins(1);
 

@@ -249,7 +249,7 @@ pub(crate) fn interval(state: &State) -> SignedDuration {
     SignedDuration::from_secs(match (busy, distant) {
         (true, _) => 2,
         (false, false) => 30,
-        (false, true) => 60,
+        (false, true) => 40,
     })
 }
 
