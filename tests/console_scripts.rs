@@ -129,20 +129,39 @@ fn a_workflow_is_started_with_the_input_of_another_execution_or_an_edited_one() 
         .see("--same-input-as ")
         .not_see("--from");
     // The other input is gone, and the days stand there again.
-    script.press("i").see("no more than this").see("--from 2026-01-24");
+    script
+        .press("i")
+        .see("no more than this")
+        .see("--from 2026-01-24");
     script.0.will_edit("{\"order\": ");
     script
         .press("e")
         .see("the input is not JSON")
         .see("e edits it again");
-    script.press("<s-tab><s-tab>").wait(400).press("<enter>").see("Start a workflow");
+    script
+        .press("<s-tab><s-tab>")
+        .wait(400)
+        .press("<enter>")
+        .see("Start a workflow");
     assert_eq!(script.calls("start"), 0);
     script.0.will_edit("{\n  \"order\": 7\n}");
     script.press("e").see("edited, 3 lines").see("--input FILE");
-    let edited: Vec<String> = script.0.terminal().iter().filter(|one| one.starts_with("edit ")).cloned().collect();
-    assert_eq!(edited[1], "edit {\"order\": ", "what was wrong is kept to be put right");
+    let edited: Vec<String> = script
+        .0
+        .terminal()
+        .iter()
+        .filter(|one| one.starts_with("edit "))
+        .cloned()
+        .collect();
+    assert_eq!(
+        edited[1], "edit {\"order\": ",
+        "what was wrong is kept to be put right"
+    );
     // Without a change nothing changes.
-    script.press("e").see("the editor was left without a change").see("edited, 3 lines");
+    script
+        .press("e")
+        .see("the editor was left without a change")
+        .see("edited, 3 lines");
     script.wait(400).press("<enter>").see("● RUNNING");
     assert_eq!(script.calls("start"), 1);
 }

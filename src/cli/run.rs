@@ -32,7 +32,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE|-|JSON", conflicts_with = "same_input_as")]
     input: Option<String>,
     /// The input of another execution; `latest` is the newest one. --from and --to replace its window.
-    #[arg(long, value_name = "EXECUTION")]
+    #[arg(long, value_name = "EXECUTION", add = ArgValueCandidates::new(complete::executions))]
     same_input_as: Option<String>,
     /// Name of the execution; the same name twice is refused.
     #[arg(long)]
@@ -123,8 +123,9 @@ pub async fn run(app: &App, args: &RunArgs) -> VerbResult {
 fn read_input(given: &str) -> Result<Value, CliError> {
     let advice = "give a file with JSON, - for standard input, or JSON like '{\"streams\": [\"affise.clicks\"]}'";
     let parsed = |from: &str, text: &str| {
-        serde_json::from_str(text)
-            .map_err(|error| CliError::usage(format!("the input in {from} is not JSON: {error}"), advice))
+        serde_json::from_str(text).map_err(|error| {
+            CliError::usage(format!("the input in {from} is not JSON: {error}"), advice)
+        })
     };
     if given == "-" {
         let text = std::io::read_to_string(std::io::stdin()).map_err(|error| {
@@ -137,7 +138,10 @@ fn read_input(given: &str) -> Result<Value, CliError> {
     }
     let text = std::fs::read_to_string(given).map_err(|error| {
         let file = for_terminal(given);
-        CliError::usage(format!("the input file {file} could not be read: {error}"), advice)
+        CliError::usage(
+            format!("the input file {file} could not be read: {error}"),
+            advice,
+        )
     })?;
     parsed(&for_terminal(given), &text)
 }

@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::{
     Board, ExecutionSummary, Freshness, Operator, OpsResult, Part, QualityBadge, ReportSummary,
-    Stage, StageStatus, Unread, WorkflowCard, WorkflowName, freshness, inputs::takes_window, parts, schedule,
+    Stage, StageStatus, Unread, WorkflowCard, WorkflowName, freshness,
+    inputs::takes_window,
+    parts, schedule,
     unread::{is_about_a_part, readable},
 };
 use crate::{

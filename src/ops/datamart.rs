@@ -199,7 +199,9 @@ impl Operator {
         let executions = match is_deployed {
             true => {
                 let workflows = &self.parts.workflows;
-                workflows.executions(Some(&workflow), LOOKED_THROUGH).await?
+                workflows
+                    .executions(Some(&workflow), LOOKED_THROUGH)
+                    .await?
             }
             false => Vec::new(),
         };

@@ -96,18 +96,43 @@ mod tests {
     #[test]
     fn only_what_reads_a_window_gets_one() {
         let definition = |state: Value| {
-            let text = json!({ "Comment": "of a $.window", "StartAt": "S", "States": { "S": state } });
+            let text =
+                json!({ "Comment": "of a $.window", "StartAt": "S", "States": { "S": state } });
             Definition::parse_shape(&text.to_string()).unwrap()
         };
         for (state, reads) in [
-            (json!({ "Type": "Pass", "InputPath": "$.window", "End": true }), true),
-            (json!({ "Type": "Pass", "Parameters": { "w.$": "$$.Execution.Input.window.from" }, "End": true }), true),
-            (json!({ "Type": "Pass", "Parameters": { "w.$": "States.Format('{}', $['window'].to)" }, "End": true }), true),
-            (json!({ "Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% $states.input.window %}", "End": true }), true),
-            (json!({ "Type": "Pass", "Comment": "no $.window", "End": true }), false),
-            (json!({ "Type": "Pass", "Parameters": { "w.$": "$.windows" }, "End": true }), false),
-            (json!({ "Type": "Pass", "Parameters": { "window": "$5" }, "End": true }), false),
-            (json!({ "Type": "Pass", "Parameters": { "w.$": "$.my_window" }, "End": true }), false),
+            (
+                json!({ "Type": "Pass", "InputPath": "$.window", "End": true }),
+                true,
+            ),
+            (
+                json!({ "Type": "Pass", "Parameters": { "w.$": "$$.Execution.Input.window.from" }, "End": true }),
+                true,
+            ),
+            (
+                json!({ "Type": "Pass", "Parameters": { "w.$": "States.Format('{}', $['window'].to)" }, "End": true }),
+                true,
+            ),
+            (
+                json!({ "Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% $states.input.window %}", "End": true }),
+                true,
+            ),
+            (
+                json!({ "Type": "Pass", "Comment": "no $.window", "End": true }),
+                false,
+            ),
+            (
+                json!({ "Type": "Pass", "Parameters": { "w.$": "$.windows" }, "End": true }),
+                false,
+            ),
+            (
+                json!({ "Type": "Pass", "Parameters": { "window": "$5" }, "End": true }),
+                false,
+            ),
+            (
+                json!({ "Type": "Pass", "Parameters": { "w.$": "$.my_window" }, "End": true }),
+                false,
+            ),
         ] {
             assert_eq!(takes_window(&definition(state.clone())), reads, "{state}");
         }

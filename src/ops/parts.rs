@@ -18,8 +18,7 @@ pub fn has<'n>(names: impl IntoIterator<Item = &'n WorkflowName>, wanted: &str) 
 /// Says of streams that nothing collects, and that nothing ever did, that they are not part of the deployment.
 pub(super) fn set_apart(streams: &mut [Freshness], collects: bool) {
     for stream in streams {
-        stream.is_deployed =
-            collects || stream.collected.is_some() || stream.newest_day.is_some();
+        stream.is_deployed = collects || stream.collected.is_some() || stream.newest_day.is_some();
     }
 }
 
@@ -37,7 +36,11 @@ mod tests {
 
     #[test]
     fn what_others_made_has_its_own_parts_only() {
-        let names = |all: &[&str]| all.iter().map(|name| WorkflowName::from(*name)).collect::<Vec<_>>();
+        let names = |all: &[&str]| {
+            all.iter()
+                .map(|name| WorkflowName::from(*name))
+                .collect::<Vec<_>>()
+        };
         assert!(has(&names(&["collect", "datamart"]), COLLECTS));
         assert!(!has(&names(&["nightly", "collect-more"]), COLLECTS));
         assert!(has(&names(&[]), COLLECTS), "nothing is deployed yet");
@@ -55,9 +58,16 @@ mod tests {
             note: None,
             is_deployed: true,
         };
-        let mut streams = [stream(false, false), stream(true, false), stream(false, true)];
+        let mut streams = [
+            stream(false, false),
+            stream(true, false),
+            stream(false, true),
+        ];
         set_apart(&mut streams, false);
-        assert_eq!(streams.each_ref().map(|one| one.is_deployed), [false, true, true]);
+        assert_eq!(
+            streams.each_ref().map(|one| one.is_deployed),
+            [false, true, true]
+        );
         set_apart(&mut streams, true);
         assert!(streams.iter().all(|one| one.is_deployed));
     }

@@ -35,7 +35,8 @@ impl Operator {
                 OpsError::of_store(&format!("could not list the reports below {place}"), &error)
             })?;
             // One place may lie in the other.
-            let new = |one: &ReportSummary| !reports.iter().any(|own: &ReportSummary| own.key == one.key);
+            let new =
+                |one: &ReportSummary| !reports.iter().any(|own: &ReportSummary| own.key == one.key);
             let mut found: Vec<ReportSummary> = found.into_iter().filter(new).collect();
             for report in &mut found {
                 // A name is of one file only.

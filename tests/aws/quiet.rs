@@ -93,7 +93,12 @@ async fn collected(store: &Arc<dyn ObjectStore>, stream: &str, id: &str, rows: u
 }
 
 /// Lets minutes pass on both clocks; returns how many requests of each kind were made.
-fn pass(script: &mut Script, clock: &Turned, proxy: &Proxy, minutes: i64) -> BTreeMap<String, usize> {
+fn pass(
+    script: &mut Script,
+    clock: &Turned,
+    proxy: &Proxy,
+    minutes: i64,
+) -> BTreeMap<String, usize> {
     let before = proxy.seen("").len();
     for _ in 0..minutes * 4 {
         clock.turn(15);
@@ -130,7 +135,12 @@ async fn an_idle_board_of_eight_streams_asks_less_than_ten_times_a_minute() {
         collected(&store, stream, "a", 7).await;
     }
     for day in ["2026-01-29", "2026-01-30"] {
-        put(&store, &format!("silver/affise/clicks/date={day}/part-0.parquet"), vec![0]).await;
+        put(
+            &store,
+            &format!("silver/affise/clicks/date={day}/part-0.parquet"),
+            vec![0],
+        )
+        .await;
     }
     let proxy = desk.account.proxy.clone();
     let asked = Arc::clone(&operations);
@@ -149,7 +159,10 @@ async fn an_idle_board_of_eight_streams_asks_less_than_ten_times_a_minute() {
         // With the look at the lake itself that comes twice an hour, and what else is kept for minutes.
         clock.turn(31 * 60);
         let kinds = pass(&mut script, &clock, &proxy, 1);
-        assert!(kinds.keys().any(|kind| kind.contains("units")), "{kinds:#?}");
+        assert!(
+            kinds.keys().any(|kind| kind.contains("units")),
+            "{kinds:#?}"
+        );
         let anew: usize = kinds.values().sum();
         let hour = idle * 12 + anew * 2;
         assert!(hour < 600, "{hour} in an hour: {kinds:#?}");
@@ -161,7 +174,10 @@ async fn an_idle_board_of_eight_streams_asks_less_than_ten_times_a_minute() {
     let kinds = tokio::task::spawn_blocking(run).await.unwrap();
     assert!(kinds.values().sum::<usize>() < 40, "{kinds:#?}");
     let board = operations.board().await.unwrap();
-    let clicks = board.freshness.iter().find(|one| one.stream == "affise.clicks");
+    let clicks = board
+        .freshness
+        .iter()
+        .find(|one| one.stream == "affise.clicks");
     assert_eq!(clicks.unwrap().rows, Some(9), "within three minutes");
 }
 
@@ -171,8 +187,18 @@ async fn an_open_datamart_asks_athena_again_when_data_changed_only() {
     desk.account.workgroup().await;
     desk.machine("datamart", &waits(0)).await;
     let store = Arc::clone(&desk.account.lake().std);
-    put(&store, "silver/ga4/by_source/date=2026-01-30/part-0.parquet", vec![0]).await;
-    put(&store, "gold/marketing_datamart/metadata/00000.json", b"{}".to_vec()).await;
+    put(
+        &store,
+        "silver/ga4/by_source/date=2026-01-30/part-0.parquet",
+        vec![0],
+    )
+    .await;
+    put(
+        &store,
+        "gold/marketing_datamart/metadata/00000.json",
+        b"{}".to_vec(),
+    )
+    .await;
     let proxy = desk.account.proxy.clone();
     let sent = "AmazonAthena.StartQueryExecution";
     let run = move || {
@@ -185,7 +211,12 @@ async fn an_open_datamart_asks_athena_again_when_data_changed_only() {
         (script, clock, proxy, first)
     };
     let (mut script, clock, proxy, first) = tokio::task::spawn_blocking(run).await.unwrap();
-    put(&store, "silver/ga4/by_source/date=2026-01-31/part-0.parquet", vec![0]).await;
+    put(
+        &store,
+        "silver/ga4/by_source/date=2026-01-31/part-0.parquet",
+        vec![0],
+    )
+    .await;
     let run = move || {
         let kinds = pass(&mut script, &clock, &proxy, 2);
         assert!(kinds.contains_key(sent), "a day came: {kinds:#?}");
@@ -200,5 +231,9 @@ async fn an_open_datamart_asks_athena_again_when_data_changed_only() {
     assert!(listed.is_empty(), "{listed:#?}");
     let started = desk.account.proxy.bodies(sent);
     let marked = |body: &&String| body.contains("-- lakehand looks");
-    assert_eq!(started.iter().filter(marked).count(), started.len(), "{started:#?}");
+    assert_eq!(
+        started.iter().filter(marked).count(),
+        started.len(),
+        "{started:#?}"
+    );
 }

@@ -143,8 +143,11 @@ impl StartForm {
     /// The days that stand there at first: the default ones of a workflow that reads them, unless an input says all.
     fn prefill(&mut self) {
         let reads = self.workflow().is_some_and(|one| one.takes_window);
-        let window = self.default.filter(|_| reads && matches!(self.given, Given::Nothing));
-        let day = |day: Option<Date>| Input::with(&day.map(|day| day.to_string()).unwrap_or_default());
+        let window = self
+            .default
+            .filter(|_| reads && matches!(self.given, Given::Nothing));
+        let day =
+            |day: Option<Date>| Input::with(&day.map(|day| day.to_string()).unwrap_or_default());
         self.from = day(window.map(|window| window.from()));
         self.to = day(window.map(|window| window.to()));
     }
@@ -194,7 +197,9 @@ impl StartForm {
                 Some((own, name, _)) if own == id => format!("that of {name}"),
                 _ => format!("that of {id}"),
             },
-            Given::Edited(text) => format!("edited, {}", plural(text.lines().count() as u64, "line")),
+            Given::Edited(text) => {
+                format!("edited, {}", plural(text.lines().count() as u64, "line"))
+            }
         };
         let keys = match self.source() {
             Some(_) if matches!(self.given, Given::Nothing) => "i same input again  e edit",
@@ -329,7 +334,8 @@ fn turn_input(state: &mut State, form: &mut StartForm, effects: &mut Vec<Effect>
             form.change(|form| form.given = Given::Reading(id.clone()));
             state.ask(Request::Input(id), effects);
         }
-        None => state.problem("select an execution of this workflow first, then start another".to_owned()),
+        None => state
+            .problem("select an execution of this workflow first, then start another".to_owned()),
     }
 }
 

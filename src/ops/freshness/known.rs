@@ -61,7 +61,14 @@ impl Known {
         let versions = Latest::versions(&lake.std).await.unwrap_or_default();
         let asked = streams.iter().map(|stream| {
             let version = versions.get(&stream.name());
-            one(lake, *stream, zone, version, known.streams.get(stream), anew)
+            one(
+                lake,
+                *stream,
+                zone,
+                version,
+                known.streams.get(stream),
+                anew,
+            )
         });
         let answers = futures::future::join_all(asked).await;
         let mut read = Vec::new();
@@ -268,7 +275,10 @@ mod tests {
         world.collect(STREAMS[1], "b", 3, 0).await;
         let (rows, asked) = world.look(1).await;
         assert_eq!(rows, Some(7));
-        assert!(asked.iter().any(|one| one == UNITS), "the first look is at the lake: {asked:?}");
+        assert!(
+            asked.iter().any(|one| one == UNITS),
+            "the first look is at the lake: {asked:?}"
+        );
         for minute in 2..10 {
             let (rows, asked) = world.look(minute).await;
             assert_eq!((rows, asked), (Some(7), vec![LATEST.to_owned()]));
@@ -276,8 +286,14 @@ mod tests {
         world.collect(STREAMS[0], "c", 9, 10).await;
         let (rows, asked) = world.look(11).await;
         assert_eq!(rows, Some(9));
-        assert!(!asked.iter().any(|one| one == UNITS), "its record stands there: {asked:?}");
-        assert!(!asked.iter().any(|one| one.contains("conversions")), "{asked:?}");
+        assert!(
+            !asked.iter().any(|one| one == UNITS),
+            "its record stands there: {asked:?}"
+        );
+        assert!(
+            !asked.iter().any(|one| one.contains("conversions")),
+            "{asked:?}"
+        );
         assert_eq!(world.look(12).await.1, [LATEST]);
     }
 
@@ -320,7 +336,11 @@ mod tests {
         // A program of before passes it by: it is seen when the lake itself is looked at, or when somebody asks anew.
         world.write_record("zz-older-program", 2).await;
         assert_eq!(world.look(6).await.0, Some(8));
-        assert_eq!(world.look(16).await.0, Some(2), "a quarter of an hour after the first look");
+        assert_eq!(
+            world.look(16).await.0,
+            Some(2),
+            "a quarter of an hour after the first look"
+        );
         world.write_record("zzz-older-program", 11).await;
         world.known.forget();
         assert_eq!(world.look(17).await.0, Some(11));

@@ -33,11 +33,18 @@ pub(super) fn summary(place: &str, object: &ObjectMeta) -> Option<ReportSummary>
 pub(super) fn file_name(key: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let name = key.rsplit('/').next().unwrap_or(key);
-    let name: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+    let name: String = name
+        .chars()
+        .map(|c| if plain(c) { c } else { '_' })
+        .collect();
     // Names are at most 255 bytes long on common file systems.
     let start = name.len().saturating_sub(200);
     let digest = Sha256::digest(key.as_bytes());
-    let short: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let short: String = digest
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("{short}-{}", &name[start..])
 }
 
@@ -57,11 +64,27 @@ mod tests {
 
     #[test]
     fn what_a_listing_tells_is_told_and_no_more() {
-        let found = summary("exports/daily/", &object("exports/daily/2026/01/part-0.CSV")).unwrap();
-        assert_eq!((found.name.as_ref(), found.report.as_str()), ("2026/01/part-0.CSV", "2026/01"));
-        assert_eq!((found.rows, found.sha256, found.window, found.bytes), (None, None, None, 345));
+        let found = summary(
+            "exports/daily/",
+            &object("exports/daily/2026/01/part-0.CSV"),
+        )
+        .unwrap();
+        assert_eq!(
+            (found.name.as_ref(), found.report.as_str()),
+            ("2026/01/part-0.CSV", "2026/01")
+        );
+        assert_eq!(
+            (found.rows, found.sha256, found.window, found.bytes),
+            (None, None, None, 345)
+        );
         assert_eq!(found.created.to_string(), "2026-01-31T09:00:05Z");
-        for other in ["exports/daily/a.parquet", "exports/daily/.csv", "exports/daily/", "exports/other/a.csv", "exports/daily/ü"] {
+        for other in [
+            "exports/daily/a.parquet",
+            "exports/daily/.csv",
+            "exports/daily/",
+            "exports/other/a.csv",
+            "exports/daily/ü",
+        ] {
             assert_eq!(summary("exports/daily/", &object(other)), None, "{other}");
         }
     }
@@ -70,7 +93,10 @@ mod tests {
     fn no_key_leads_out_of_the_folder_of_downloads() {
         for key in ["exports/../../etc/x.csv", "exports/..", "a/\u{1b}[2J.csv"] {
             let name = file_name(key);
-            assert!(!name.contains('/') && name != ".." && !name.contains('\u{1b}'), "{name}");
+            assert!(
+                !name.contains('/') && name != ".." && !name.contains('\u{1b}'),
+                "{name}"
+            );
         }
         assert_ne!(file_name("a/part-0.csv"), file_name("b/part-0.csv"));
     }

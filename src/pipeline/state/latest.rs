@@ -173,7 +173,10 @@ impl Latest {
         let end = |latest: &mut Self| {
             latest.open.retain(|open, _| !change.ends(open));
             let known = latest.unit.as_ref().map(|known| known.heartbeat_at);
-            if let Some(unit) = unit.as_ref().filter(|unit| Some(unit.heartbeat_at) >= known) {
+            if let Some(unit) = unit
+                .as_ref()
+                .filter(|unit| Some(unit.heartbeat_at) >= known)
+            {
                 latest.unit = Some(unit.clone());
             }
         };
@@ -236,21 +239,34 @@ mod tests {
         let store: Store = Arc::new(MemoryStore::new());
         let now = at("2026-01-01T00:00:00Z");
         assert_eq!(Latest::load(&store, "affise.clicks").await.unwrap(), None);
-        let mut unit = Unit::open(&store, &key("c1"), None, "run", now).await.unwrap();
+        let mut unit = Unit::open(&store, &key("c1"), None, "run", now)
+            .await
+            .unwrap();
         unit.begin("run", now).await.unwrap();
         assert!(!latest(&store).await.is_settled());
-        assert_eq!(latest(&store).await.unit(), None, "nobody knows before its end");
+        assert_eq!(
+            latest(&store).await.unit(),
+            None,
+            "nobody knows before its end"
+        );
         let begun = Latest::versions(&store).await.unwrap();
         unit.record.rows = 7;
         unit.record.hashes.insert("a".to_owned(), "b".to_owned());
         unit.save(now).await.unwrap();
-        assert_eq!(Latest::versions(&store).await.unwrap(), begun, "no sign of life costs a write here");
+        assert_eq!(
+            Latest::versions(&store).await.unwrap(),
+            begun,
+            "no sign of life costs a write here"
+        );
         let late = at("2026-01-01T00:10:00Z");
         unit.set(UnitStatus::Done, late).await.unwrap();
         assert_ne!(Latest::versions(&store).await.unwrap(), begun);
         let told = latest(&store).await;
         let record = told.unit().unwrap();
-        assert_eq!((record.id.as_str(), record.rows, record.ended_at), ("c1", 7, Some(late)));
+        assert_eq!(
+            (record.id.as_str(), record.rows, record.ended_at),
+            ("c1", 7, Some(late))
+        );
         assert!(record.hashes.is_empty(), "small");
     }
 
@@ -258,17 +274,25 @@ mod tests {
     async fn a_writer_that_died_leaves_its_change_open_until_no_execution_can_live() {
         let store: Store = Arc::new(MemoryStore::new());
         let start = at("2026-01-01T00:00:00Z");
-        let mut dead = Unit::open(&store, &key("c1"), None, "run", start).await.unwrap();
+        let mut dead = Unit::open(&store, &key("c1"), None, "run", start)
+            .await
+            .unwrap();
         dead.begin("run", start).await.unwrap();
         drop(dead);
         let next = |hours| start + SignedDuration::from_hours(hours);
-        let mut other = Unit::open(&store, &key("c2"), None, "run", next(1)).await.unwrap();
+        let mut other = Unit::open(&store, &key("c2"), None, "run", next(1))
+            .await
+            .unwrap();
         other.begin("run", next(1)).await.unwrap();
         other.set(UnitStatus::Done, next(1)).await.unwrap();
         assert!(!latest(&store).await.is_settled());
         let silver = Change::Silver("x");
-        Latest::begin(&store, "affise.clicks", silver, next(8 * 24)).await.unwrap();
-        Latest::end(&store, "affise.clicks", silver, None, next(8 * 24)).await.unwrap();
+        Latest::begin(&store, "affise.clicks", silver, next(8 * 24))
+            .await
+            .unwrap();
+        Latest::end(&store, "affise.clicks", silver, None, next(8 * 24))
+            .await
+            .unwrap();
         let told = latest(&store).await;
         assert_eq!(told.unit().map(|unit| unit.id.as_str()), Some("c2"));
     }
@@ -282,7 +306,9 @@ mod tests {
             let now = start + SignedDuration::from_mins(minute);
             tokio::spawn(async move {
                 let id = format!("c{minute}");
-                let mut unit = Unit::open(&store, &key(&id), None, "run", now).await.unwrap();
+                let mut unit = Unit::open(&store, &key(&id), None, "run", now)
+                    .await
+                    .unwrap();
                 unit.begin("run", now).await.unwrap();
                 unit.set(UnitStatus::Done, now).await.unwrap();
             })
@@ -293,7 +319,11 @@ mod tests {
             .for_each(|ended| ended.unwrap());
         let told = latest(&store).await;
         assert_eq!(told.changes, 10);
-        assert_eq!(told.unit().map(|unit| unit.id.as_str()), Some("c5"), "the newest, whoever wrote last");
+        assert_eq!(
+            told.unit().map(|unit| unit.id.as_str()),
+            Some("c5"),
+            "the newest, whoever wrote last"
+        );
     }
 
     #[tokio::test]
@@ -304,7 +334,9 @@ mod tests {
         put.await.unwrap();
         assert!(!latest(&store).await.is_settled());
         let now = at("2026-01-01T00:00:00Z");
-        let mut unit = Unit::open(&store, &key("c1"), None, "run", now).await.unwrap();
+        let mut unit = Unit::open(&store, &key("c1"), None, "run", now)
+            .await
+            .unwrap();
         unit.begin("run", now).await.unwrap();
         unit.set(UnitStatus::Done, now).await.unwrap();
         assert!(latest(&store).await.unit().is_some());
@@ -314,10 +346,14 @@ mod tests {
     async fn what_goes_on_after_a_crash_ends_what_had_died() {
         let store: Store = Arc::new(MemoryStore::new());
         let now = at("2026-01-01T00:00:00Z");
-        let mut dead = Unit::open(&store, &key("c1"), None, "run", now).await.unwrap();
+        let mut dead = Unit::open(&store, &key("c1"), None, "run", now)
+            .await
+            .unwrap();
         dead.begin("run", now).await.unwrap();
         drop(dead);
-        let mut again = Unit::open(&store, &key("c1"), None, "run", now).await.unwrap();
+        let mut again = Unit::open(&store, &key("c1"), None, "run", now)
+            .await
+            .unwrap();
         again.begin("run", now).await.unwrap();
         assert!(!latest(&store).await.is_settled());
         again.set(UnitStatus::Done, now).await.unwrap();
@@ -325,11 +361,17 @@ mod tests {
         // Of two jobs that replace partitions each ends its own only.
         let (one, other) = (Change::Silver("one"), Change::Silver("other"));
         for job in [one, other] {
-            Latest::begin(&store, "affise.clicks", job, now).await.unwrap();
+            Latest::begin(&store, "affise.clicks", job, now)
+                .await
+                .unwrap();
         }
-        Latest::end(&store, "affise.clicks", one, None, now).await.unwrap();
+        Latest::end(&store, "affise.clicks", one, None, now)
+            .await
+            .unwrap();
         assert!(!latest(&store).await.is_settled());
-        Latest::end(&store, "affise.clicks", other, None, now).await.unwrap();
+        Latest::end(&store, "affise.clicks", other, None, now)
+            .await
+            .unwrap();
         assert!(latest(&store).await.is_settled());
     }
 
@@ -337,9 +379,13 @@ mod tests {
     async fn an_attempt_that_was_taken_over_does_not_end_the_other_one() {
         let store: Store = Arc::new(MemoryStore::new());
         let now = at("2026-01-01T00:00:00Z");
-        let mut first = Unit::open(&store, &key("c1"), None, "run", now).await.unwrap();
+        let mut first = Unit::open(&store, &key("c1"), None, "run", now)
+            .await
+            .unwrap();
         first.begin("run", now).await.unwrap();
-        let mut second = Unit::open(&store, &key("c1"), None, "run", now).await.unwrap();
+        let mut second = Unit::open(&store, &key("c1"), None, "run", now)
+            .await
+            .unwrap();
         second.begin("run", now).await.unwrap();
         let late = first.set(UnitStatus::Done, now).await;
         assert!(matches!(late, Err(StateError::TakenOver { .. })));

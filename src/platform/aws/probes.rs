@@ -32,7 +32,9 @@ pub(super) fn marked(sql: &str) -> String {
 
 /// Whether a statement bears our mark.
 pub(super) fn is_probe(sql: &str) -> bool {
-    sql.lines().next_back().is_some_and(|line| line.trim() == MARK)
+    sql.lines()
+        .next_back()
+        .is_some_and(|line| line.trim() == MARK)
 }
 
 /// Athena, for questions of ours: it marks each one.

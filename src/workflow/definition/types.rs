@@ -56,7 +56,9 @@ impl Definition {
         self.expressions.iter().any(|text| {
             text.match_indices(field).any(|(at, _)| {
                 let (before, behind) = (&text[..at], &text[at + field.len()..]);
-                let named = [".", "['", "[\"", "`"].iter().any(|start| before.ends_with(start));
+                let named = [".", "['", "[\"", "`"]
+                    .iter()
+                    .any(|start| before.ends_with(start));
                 named && !behind.starts_with(word)
             })
         })

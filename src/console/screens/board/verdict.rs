@@ -213,7 +213,10 @@ fn todays_report(state: &State, board: &Board, theme: &Theme) -> (&'static str, 
     let next = next
         .map(|at| format!(" · next run {} by this profile", until(at, state.now)))
         .unwrap_or_default();
-    let makes_one = parts::has(board.workflows.iter().map(|card| &card.name), parts::REPORTS);
+    let makes_one = parts::has(
+        board.workflows.iter().map(|card| &card.name),
+        parts::REPORTS,
+    );
     let Some(report) = &board.latest_report else {
         return match is_stale(state) {
             false if !makes_one => ("·", format!("{NO_REPORT}{next}"), theme.text),
@@ -229,7 +232,10 @@ fn todays_report(state: &State, board: &Board, theme: &Theme) -> (&'static str, 
     let is_todays = report.window.is_some_and(|window| window.contains(today));
     if !is_todays && !makes_one {
         let age = ago(report.created, state.now);
-        let sentence = format!("{NO_REPORT}; the newest file is {}, {age}{next}", report.name);
+        let sentence = format!(
+            "{NO_REPORT}; the newest file is {}, {age}{next}",
+            report.name
+        );
         return ("·", sentence, theme.text);
     }
     if !is_todays {

@@ -214,7 +214,10 @@ impl Executions {
         if !list.as_ref().is_some_and(serves) {
             // Whoever wants many will want them again: one call serves them and those who want few.
             let asked = list.as_ref().map_or(limit, |list| list.asked.max(limit));
-            let news = match list.as_ref().filter(|list| list.has_a_tail_to_keep(clients, asked)) {
+            let news = match list
+                .as_ref()
+                .filter(|list| list.has_a_tail_to_keep(clients, asked))
+            {
                 Some(known) => {
                     let page = read_list(clients, machine, PAGE, None).await?;
                     match page.followed_by(known) {

@@ -44,12 +44,10 @@ pub(super) fn freshness(state: &State, buffer: &mut Buffer, area: Rect) {
             (false, Some(_)) => ("✓", theme.good),
             (false, None) => ("·", theme.muted),
         };
-        let collected = stream
-            .collected
-            .map_or_else(
-                || if stream.is_deployed { "never" } else { "none" }.to_owned(),
-                |at| age(at, state.now),
-            );
+        let collected = stream.collected.map_or_else(
+            || if stream.is_deployed { "never" } else { "none" }.to_owned(),
+            |at| age(at, state.now),
+        );
         let day = stream
             .newest_day
             .map(|day| day.strftime("%m-%d").to_string())
