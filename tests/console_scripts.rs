@@ -118,6 +118,57 @@ fn what_is_impossible_says_why() {
 }
 
 #[test]
+fn a_workflow_is_started_with_the_input_of_another_execution_or_an_edited_one() {
+    let mut script = Script::open(Scenario::Calm);
+    script
+        .press("T")
+        .see("no more than this")
+        .see("i same input again  e edit");
+    script
+        .press("i")
+        .see("that of ")
+        .see("lakehand run ")
+        .see("--same-input-as ")
+        .not_see("--from");
+    // The other input is gone, and the days stand there again.
+    script
+        .press("i")
+        .see("no more than this")
+        .see("--from 2026-01-24");
+    script.0.will_edit("{\"order\": ");
+    script
+        .press("e")
+        .see("the input is not JSON")
+        .see("e edits it again");
+    script
+        .press("<s-tab><s-tab>")
+        .wait(400)
+        .press("<enter>")
+        .see("Start a workflow");
+    assert_eq!(script.calls("start"), 0);
+    script.0.will_edit("{\n  \"order\": 7\n}");
+    script.press("e").see("edited, 3 lines").see("--input FILE");
+    let edited: Vec<String> = script
+        .0
+        .terminal()
+        .iter()
+        .filter(|one| one.starts_with("edit "))
+        .cloned()
+        .collect();
+    assert_eq!(
+        edited[1], "edit {\"order\": ",
+        "what was wrong is kept to be put right"
+    );
+    // Without a change nothing changes.
+    script
+        .press("e")
+        .see("the editor was left without a change")
+        .see("edited, 3 lines");
+    script.wait(400).press("<enter>").see("● RUNNING");
+    assert_eq!(script.calls("start"), 1);
+}
+
+#[test]
 fn a_workflow_is_started_with_its_window_and_stopped() {
     let mut script = Script::open(Scenario::Calm);
     script

@@ -163,7 +163,7 @@ async fn told_of_imports(
     Ok(told)
 }
 
-async fn resolve(app: &App, id: &str) -> Result<ExecutionId, CliError> {
+pub(super) async fn resolve(app: &App, id: &str) -> Result<ExecutionId, CliError> {
     if id != "latest" {
         return Ok(ExecutionId::from(id));
     }

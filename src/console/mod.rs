@@ -6,6 +6,7 @@
 //! rows straight into the buffer; effects run in the background and come back as events.
 
 mod actions;
+mod editor;
 mod effect;
 mod event;
 mod event_loop;

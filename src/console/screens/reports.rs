@@ -264,7 +264,12 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
                 theme.text,
             ),
             (Cow::Owned(ago(report.created, state.now)), theme.muted),
-            (Cow::Owned(count(report.rows)), theme.text),
+            (
+                report
+                    .rows
+                    .map_or(Cow::Borrowed("unknown"), |rows| Cow::Owned(count(rows))),
+                theme.text,
+            ),
             (Cow::Owned(bytes(report.bytes)), theme.muted),
             (
                 Cow::Owned(

@@ -132,11 +132,20 @@ fn rows_of<'s, const N: usize>(
     }
 }
 
+/// What is said of a datamart that nothing builds.
+const NOT_HERE: &str = "not part of this deployment: it has no workflow 'datamart'";
+
+fn is_deployed(state: &State) -> bool {
+    let datamart = state.datamart.datamart();
+    datamart.is_none_or(|datamart| datamart.is_deployed)
+}
+
 fn empty(state: &State) -> String {
     let snapshots = &state.datamart.snapshots;
     match (snapshots.error(), snapshots.is_answered()) {
         (Some(error), _) => unread(error),
         (None, false) => "reading …".to_owned(),
+        (None, true) if !is_deployed(state) => NOT_HERE.to_owned(),
         (None, true) => format!(
             "it was not built yet: {} builds it",
             state.key(ActionId::BuildDatamart)

@@ -235,6 +235,7 @@ fn profile(folder: &Path) -> Arc<Profile> {
         credentials: crate::config::CredentialSettings::default(),
         datamart: crate::config::DatamartSettings::default(),
         schedules: Vec::new(),
+        reports_prefix: None,
         read_only: false,
         protected: false,
         aws: <_>::default(),
