@@ -25,7 +25,10 @@ use super::{
 };
 use crate::{
     pipeline::{dataset::SilverTable, ports::LAKE_SCHEMA},
-    platform::local::catalog::{Catalog, CatalogColumn, CatalogTable, types::arrow_type},
+    platform::{
+        catalog_types::arrow_type,
+        local::catalog::{Catalog, CatalogColumn, CatalogTable},
+    },
 };
 
 /// The schema whose tables describe tables.
