@@ -537,10 +537,14 @@ mod tests {
             let profile = config.profile(Some("x")).unwrap();
             Deployment::new(profile, "210987654321", "eu-west-1", None, BTreeMap::new())
         };
-        // 64 = 32, a hyphen, 12, and "-extract-offer-caps", which has 19.
-        assert!(with(12).is_ok());
-        let error = with(13).unwrap_err();
+        // 64 = 32, a hyphen, 9, and "-marketo-crawler-ended", the name of a rule, which has 22.
+        assert!(with(9).is_ok());
+        let error = with(10).unwrap_err();
         assert!(error.message.contains("65 characters"), "{error}");
+        for bad in ["-lake", "lake-", "Lake", "la_ke", "la"] {
+            assert!(!is_bucket_name(bad), "{bad}");
+        }
+        assert!(is_bucket_name("lakehand-prod-raw"));
     }
 
     #[test]
