@@ -19,31 +19,24 @@ use tokio_util::sync::CancellationToken;
 
 mod catalog;
 mod catalogued;
-mod command;
 mod ddl;
-mod dialect;
 mod dml;
 mod error;
 mod folder;
-mod functions;
-mod kind;
-mod membership;
 mod merge;
-mod rewrite;
 mod rows;
 mod session;
 mod snapshots;
-mod types;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
-pub use kind::{StatementKind, kind};
+pub use lakehand_engine::{StatementKind, kind};
 
 use catalog::Tables;
-use command::Command;
 use error::EngineError;
+use lakehand_engine::command::{self, Command};
 use rows::start;
 use session::{Session, bytes_scanned, runtime, session_state};
 

@@ -23,7 +23,7 @@ const ROWS: &str = "\"__in\"";
 const VALUE: &str = "\"__in_value\"";
 
 /// Makes the conditions of a WHERE right that ask whether a subquery holds a value.
-pub(super) fn in_where(select: &mut Select) {
+pub(crate) fn in_where(select: &mut Select) {
     let only = match select.from.as_slice() {
         [TableWithJoins { relation, joins }] if joins.is_empty() => name_of(relation),
         _ => None,
@@ -66,7 +66,8 @@ fn name_of(relation: &TableFactor) -> Option<Ident> {
 }
 
 /// Whether an expression asks a subquery.
-pub(super) fn asks_a_subquery(expr: &Expr) -> bool {
+#[must_use]
+pub fn asks_a_subquery(expr: &Expr) -> bool {
     struct Asks;
     impl Visitor for Asks {
         type Break = ();

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::{
 
 /// Athena's engine version 3 (Trino): double quotes for identifiers, no back slash escapes.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct TrinoDialect;
+pub struct TrinoDialect;
 
 impl Dialect for TrinoDialect {
     fn dialect(&self) -> TypeId {

@@ -252,7 +252,7 @@ fn java_replacement(text: &str) -> String {
 }
 
 fn type_of(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    let name = super::super::ddl::type_name(columns[0].data_type());
+    let name = crate::names::type_name(columns[0].data_type());
     Ok(Arc::new(arrow::array::StringArray::from_iter_values(
         std::iter::repeat_n(name, columns[0].len()),
     )))

@@ -16,12 +16,12 @@ use datafusion::sql::sqlparser::{
 };
 
 /// Rewrites every expression of a query.
-pub(super) fn query(query: &mut Query) {
+pub fn query(query: &mut Query) {
     let _ = VisitMut::visit(query, &mut Trino);
 }
 
 /// Rewrites one expression.
-pub(super) fn expression(expression: &mut Expr) {
+pub fn expression(expression: &mut Expr) {
     let _ = VisitMut::visit(expression, &mut Trino);
 }
 
@@ -187,7 +187,9 @@ fn plain_type(data_type: &mut DataType) -> Option<u64> {
     None
 }
 
-pub(super) fn ident(name: &str) -> Ident {
+/// A quoted identifier.
+#[must_use]
+pub fn ident(name: &str) -> Ident {
     Ident::with_quote('"', name)
 }
 
@@ -259,7 +261,7 @@ fn case(condition: Expr, then: Expr, otherwise: Option<Expr>) -> Expr {
 }
 
 /// TRUE, else NULL, else FALSE.
-pub(super) fn three_valued(is_true: Expr, is_unknown: Expr) -> Expr {
+pub(crate) fn three_valued(is_true: Expr, is_unknown: Expr) -> Expr {
     Expr::Case {
         case_token: AttachedToken::empty(),
         end_token: AttachedToken::empty(),
@@ -363,7 +365,9 @@ fn extreme_by(function: &Function, x: &Expr, by: &Expr, ascending: bool) -> Func
     new
 }
 
-pub(super) fn and(left: Expr, right: Expr) -> Expr {
+/// `left AND right`.
+#[must_use]
+pub fn and(left: Expr, right: Expr) -> Expr {
     Expr::BinaryOp {
         left: Box::new(left),
         op: BinaryOperator::And,

@@ -194,7 +194,7 @@ fn function(
 }
 
 /// Puts every function into a session.
-pub(super) fn register(state: &mut SessionState) -> Result<()> {
+pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     let all = text::functions()
         .into_iter()
         .chain(time::functions())
@@ -206,7 +206,7 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
 }
 
 /// What `CAST(timestamp AS varchar)` means.
-pub(super) fn timestamp_text() -> Arc<ScalarUDF> {
+pub(crate) fn timestamp_text() -> Arc<ScalarUDF> {
     static FUNCTION: std::sync::LazyLock<Arc<ScalarUDF>> =
         std::sync::LazyLock::new(|| Arc::new(time::timestamp_text_function()));
     Arc::clone(&FUNCTION)

@@ -21,7 +21,7 @@ use datafusion::{
 
 /// The rule; it runs after type coercion.
 #[derive(Debug)]
-pub(super) struct TrinoTypes;
+pub struct TrinoTypes;
 
 impl AnalyzerRule for TrinoTypes {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {

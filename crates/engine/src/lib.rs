@@ -1,0 +1,22 @@
+//! Athena's SQL on DataFusion: what a statement means, whoever keeps the tables.
+//!
+//! A statement is parsed with Trino's grammar ([`command`], [`dialect`]), its functions are rewritten to DataFusion's
+//! where names or meanings differ ([`rewrite`]), what depends on types is changed in the plan, and functions that
+//! DataFusion lacks or means otherwise are registered in the session. An answer is Trino's or an error that says what is
+//! not supported; tables, files and commits are the platform's matter.
+
+pub mod command;
+pub mod dialect;
+pub mod error;
+mod functions;
+mod kind;
+pub mod membership;
+pub mod names;
+pub mod rewrite;
+pub mod rows;
+mod session;
+mod types;
+
+pub use error::SqlError;
+pub use kind::{StatementKind, kind};
+pub use session::{answer, session_state};
