@@ -164,8 +164,9 @@ pub fn table_name(name: &ObjectName) -> String {
 /// When it is no statement, or more than one.
 pub fn parse(sql: &str) -> Result<Command, ParserError> {
     let tokens = Tokenizer::new(&TrinoDialect, sql).tokenize_with_location()?;
-    let mut parser =
-        Parser::new(&TrinoDialect).with_tokens_with_locations(values_in_parentheses(tokens));
+    let mut parser = Parser::new(&TrinoDialect).with_tokens_with_locations(crate::tokens::types(
+        crate::json_calls::plain(values_in_parentheses(tokens)),
+    ));
     let command = statement(&mut parser)?;
     let _ = parser.consume_token(&Token::SemiColon);
     if parser.peek_token_ref().token == Token::EOF {

@@ -36,6 +36,10 @@ impl Dialect for TrinoDialect {
         true
     }
 
+    fn supports_lambda_functions(&self) -> bool {
+        true
+    }
+
     fn supports_group_by_expr(&self) -> bool {
         true
     }

@@ -9,13 +9,17 @@ pub mod command;
 pub mod dialect;
 pub mod error;
 mod functions;
+mod json_calls;
 mod kind;
 pub mod membership;
 pub mod names;
 pub mod rewrite;
 pub mod rows;
 mod session;
+mod sql_types;
+mod tokens;
 mod types;
+mod unnest;
 
 pub use error::SqlError;
 pub use kind::{StatementKind, kind};

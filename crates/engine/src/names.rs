@@ -6,7 +6,8 @@ use arrow::datatypes::{DataType, TimeUnit};
 #[must_use]
 pub fn type_name(data_type: &DataType) -> String {
     match data_type {
-        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => "varchar".to_owned(),
+        DataType::Utf8 | DataType::Utf8View => "varchar".to_owned(),
+        DataType::LargeUtf8 => "json".to_owned(),
         DataType::Int64 | DataType::UInt32 | DataType::UInt64 => "bigint".to_owned(),
         DataType::Int32 | DataType::UInt16 => "integer".to_owned(),
         DataType::Int16 | DataType::UInt8 => "smallint".to_owned(),
@@ -40,6 +41,24 @@ pub fn type_name(data_type: &DataType) -> String {
             format!("array({})", type_name(field.data_type()))
         }
         DataType::Dictionary(_, value) => type_name(value),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(fields) if fields.len() == 2 => {
+                let [key, value] = [0, 1].map(|index: usize| type_name(fields[index].data_type()));
+                format!("map({key}, {value})")
+            }
+            _ => "map".to_owned(),
+        },
+        DataType::Struct(fields) => {
+            let fields = fields.iter().enumerate().map(|(index, field)| {
+                let of = type_name(field.data_type());
+                if *field.name() == format!("field{index}") {
+                    of
+                } else {
+                    format!("{} {of}", field.name())
+                }
+            });
+            format!("row({})", fields.collect::<Vec<_>>().join(", "))
+        }
         other => other.to_string().to_lowercase(),
     }
 }

@@ -7,10 +7,11 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::{
     ast::{
-        BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-        FunctionArgumentClause, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident,
-        NullTreatment, ObjectName, ObjectNamePart, OrderByExpr, OrderByOptions, Query, Select,
-        SelectItem, SetExpr, TimezoneInfo, Value, ValueWithSpan, VisitMut, VisitorMut,
+        AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg,
+        FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList, FunctionArguments,
+        GroupByExpr, Ident, LambdaFunction, LambdaSyntax, NullTreatment, ObjectName,
+        ObjectNamePart, OneOrManyWithParens, OrderByExpr, OrderByOptions, Query, Select,
+        SelectItem, SetExpr, Subscript, TimezoneInfo, Value, ValueWithSpan, VisitMut, VisitorMut,
     },
     tokenizer::Span,
 };
@@ -99,7 +100,7 @@ impl VisitorMut for Trino {
                 && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
             {
                 *item = SelectItem::ExprWithAlias {
-                    expr: expr.clone(),
+                    expr: as_row(expr.clone()),
                     alias: ident(&format!("_col{index}")),
                 };
             }
@@ -119,6 +120,12 @@ impl VisitorMut for Trino {
                 expr: inner,
                 ..
             } => {
+                let value = as_row((**inner).clone());
+                **inner = value;
+                if *data_type == DataType::JSON {
+                    *expr = call("trino_to_json", vec![(**inner).clone()]);
+                    return ControlFlow::Continue(());
+                }
                 let length = plain_type(data_type);
                 if let Some(length) = length {
                     let cut = call(
@@ -134,6 +141,9 @@ impl VisitorMut for Trino {
             }
             Expr::TypedString(typed) => {
                 plain_type(&mut typed.data_type);
+                if typed.data_type == DataType::JSON {
+                    *expr = call("trino_json_literal", vec![value(typed.value.value.clone())]);
+                }
             }
             // The parser has a form of its own for it, which is planned as DataFusion's function.
             Expr::Substring {
@@ -150,6 +160,21 @@ impl VisitorMut for Trino {
                 ];
                 args.extend(substring_for.as_ref().map(|length| (**length).clone()));
                 *expr = call("trino_substr", args);
+            }
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                if let Some(new) = accessed(root, access_chain) {
+                    *expr = new;
+                }
+            }
+            Expr::Lambda(lambda) => {
+                let body = as_row((*lambda.body).clone());
+                *lambda.body = body;
+            }
+            Expr::Array(array) => {
+                array.elem = std::mem::take(&mut array.elem)
+                    .into_iter()
+                    .map(as_row)
+                    .collect();
             }
             Expr::AtTimeZone {
                 timestamp,
@@ -181,7 +206,6 @@ fn plain_type(data_type: &mut DataType) -> Option<u64> {
             *precision = Some(6)
         }
         DataType::Varbinary(_) => *data_type = DataType::Bytea,
-        DataType::JSON => *data_type = DataType::Varchar(None),
         _ => {}
     }
     None
@@ -314,7 +338,65 @@ fn rewrite_function(function: &Function) -> Option<Expr> {
     };
     let called = part.as_ident()?.value.to_lowercase();
     let args = plain_args(function)?;
-    aggregate(function, &called, &args).or_else(|| scalar(&called, args))
+    let args: Vec<Expr> = args.into_iter().map(as_row).collect();
+    if let Some(new) = aggregate(function, &called, &args) {
+        return Some(new);
+    }
+    let lambda = args.iter().any(|arg| matches!(arg, Expr::Lambda(_)));
+    let known = crate::functions::lambda::NAMES
+        .iter()
+        .find(|(name, _)| lambda && *name == called);
+    match known {
+        Some((_, ours)) => Some(call(ours, args)),
+        None => scalar(&called, args.clone()).or_else(|| {
+            let changed = plain_args(function).as_ref() != Some(&args);
+            changed.then(|| Expr::Function(with_args(function, &called, args)))
+        }),
+    }
+}
+
+/// `(a, b)` as a value is `row(a, b)`.
+fn as_row(expr: Expr) -> Expr {
+    match expr {
+        Expr::Tuple(items) => call("row", items.into_iter().map(as_row).collect()),
+        other => other,
+    }
+}
+
+/// `a[1].b` as calls; names in front are a column's.
+fn accessed(root: &Expr, chain: &[AccessExpr]) -> Option<Expr> {
+    let mut rest = chain;
+    let mut value = as_row(match root {
+        Expr::Nested(inner) => (**inner).clone(),
+        other => other.clone(),
+    });
+    if let Expr::Identifier(_) | Expr::CompoundIdentifier(_) = root {
+        let mut parts = match root {
+            Expr::Identifier(ident) => vec![ident.clone()],
+            Expr::CompoundIdentifier(parts) => parts.clone(),
+            _ => Vec::new(),
+        };
+        while let [AccessExpr::Dot(Expr::Identifier(ident)), after @ ..] = rest {
+            parts.push(ident.clone());
+            rest = after;
+        }
+        value = match parts.as_slice() {
+            [one] => Expr::Identifier(one.clone()),
+            _ => Expr::CompoundIdentifier(parts),
+        };
+    }
+    for access in rest {
+        value = match access {
+            AccessExpr::Dot(Expr::Identifier(field)) => {
+                call("trino_field", vec![value, text(&field.value)])
+            }
+            AccessExpr::Subscript(Subscript::Index { index }) => {
+                call("trino_subscript", vec![value, index.clone()])
+            }
+            _ => return None,
+        };
+    }
+    Some(value)
 }
 
 fn aggregate(function: &Function, called: &str, args: &[Expr]) -> Option<Expr> {
@@ -404,15 +486,7 @@ fn scalar(called: &str, args: Vec<Expr>) -> Option<Expr> {
             let mut args = args.into_iter();
             return Some(case(args.next()?, args.next()?, args.next()));
         }
-        ("try", 1) => return Some(tolerant(args.into_iter().next()?)),
-        ("concat", 2..) => {
-            let join = |left, right| Expr::BinaryOp {
-                left: Box::new(left),
-                op: BinaryOperator::StringConcat,
-                right: Box::new(right),
-            };
-            return args.into_iter().map(nested).reduce(join).map(nested);
-        }
+        ("try", 1) => return Some(call("trino_try", vec![closure(args.into_iter().next()?)])),
         ("greatest" | "least", 1..) => {
             let missing = args
                 .iter()
@@ -445,41 +519,21 @@ fn scalar(called: &str, args: Vec<Expr>) -> Option<Expr> {
         ("json_parse" | "json_format", 1) => {
             return Some(cast(args.into_iter().next()?, DataType::Varchar(None)));
         }
-        ("element_at", 2) => "array_element",
-        ("split", 2) => "string_to_array",
-        ("contains", 2) => "array_has",
-        ("sequence", 2 | 3) => "generate_series",
         ("substr" | "substring", 2 | 3) => "trino_substr",
         ("ceiling", 1) => "ceil",
         ("truncate", 1 | 2) => "trunc",
         ("levenshtein_distance", 2) => "levenshtein",
         ("length", 1) => "character_length",
-        ("codepoint", 1) => "ascii",
         _ => return None,
     };
     Some(call(renamed, args))
 }
 
-/// `try(…)`: casts inside give NULL instead of an error, and so does a division by zero.
-fn tolerant(mut expr: Expr) -> Expr {
-    struct Tolerant;
-    impl VisitorMut for Tolerant {
-        type Break = ();
-        fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-            match expr {
-                Expr::Cast { kind, .. } => *kind = CastKind::TryCast,
-                Expr::BinaryOp {
-                    op: BinaryOperator::Divide | BinaryOperator::Modulo,
-                    right,
-                    ..
-                } => {
-                    **right = call("nullif", vec![(**right).clone(), number(0)]);
-                }
-                _ => {}
-            }
-            ControlFlow::Continue(())
-        }
-    }
-    let _ = VisitMut::visit(&mut expr, &mut Tolerant);
-    nested(expr)
+/// An expression that is asked later: a lambda without parameters.
+fn closure(body: Expr) -> Expr {
+    Expr::Lambda(LambdaFunction {
+        params: OneOrManyWithParens::Many(Vec::new()),
+        body: Box::new(body),
+        syntax: LambdaSyntax::Arrow,
+    })
 }

@@ -6,6 +6,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::{
     common::Result,
     execution::{SessionState, SessionStateBuilder, runtime_env::RuntimeEnv},
+    optimizer::{Analyzer, AnalyzerRule},
     physical_plan::collect,
     prelude::{SessionConfig, SessionContext},
     sql::{parser::Statement, sqlparser::ast},
@@ -16,7 +17,7 @@ use crate::{
     error::{self, SqlError},
     functions, rewrite,
     rows::{plain_batch, plain_schema},
-    types,
+    sql_types, types, unnest,
 };
 
 /// A session that answers as Trino does, with whatever else `config` says.
@@ -28,14 +29,20 @@ pub fn session_state(mut config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Res
     // Trino puts nulls last whichever way it sorts, and reads 1.5 as a decimal.
     options.sql_parser.default_null_ordering = "nulls_last".to_owned();
     options.sql_parser.parse_float_as_decimal = true;
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(unnest::BesideItsRow)];
+    rules.extend(Analyzer::new().rules);
+    rules.push(Arc::new(types::TrinoTypes));
     let builder = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features();
     let mut state = builder
-        .with_analyzer_rule(Arc::new(types::TrinoTypes))
+        .with_analyzer_rules(rules)
+        .with_type_planner(Arc::new(sql_types::TrinoTypeNames))
+        .with_relation_planners(vec![Arc::new(unnest::Unnests)])
         .build();
     functions::register(&mut state)?;
+    unnest::register(&mut state)?;
     Ok(state)
 }
 

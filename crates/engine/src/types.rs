@@ -9,6 +9,7 @@ use datafusion::{
     common::{
         DFSchema, Result,
         config::ConfigOptions,
+        plan_err,
         tree_node::{Transformed, TreeNode},
     },
     functions::expr_fn::round,
@@ -18,6 +19,8 @@ use datafusion::{
     },
     optimizer::AnalyzerRule,
 };
+
+use crate::{functions::json, sql_types::JSON};
 
 /// The rule; it runs after type coercion.
 #[derive(Debug)]
@@ -62,6 +65,15 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             let to = cast.field.data_type().clone();
             rewrite_cast(cast, &from, &to)
         }
+        Expr::TryCast(cast) => {
+            let from = cast.expr.get_type(schema)?;
+            let to = cast.field.data_type().clone();
+            if json::is_ours(&from, &to) {
+                let call = ScalarFunction::new_udf(json::cast_to(to, true), vec![*cast.expr]);
+                return Ok(Transformed::yes(Expr::ScalarFunction(call)));
+            }
+            Ok(Transformed::no(Expr::TryCast(cast)))
+        }
         Expr::BinaryExpr(binary) if binary.op == Operator::Divide => {
             rewrite_division(binary, schema)
         }
@@ -70,6 +82,16 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 }
 
 fn rewrite_cast(mut cast: Cast, from: &DataType, to: &DataType) -> Result<Transformed<Expr>> {
+    if *to == JSON && matches!(from, DataType::Utf8 | DataType::Utf8View) {
+        // Written casts to JSON are calls by now: this one was put in to compare or join the two.
+        return plan_err!(
+            "type mismatch: json cannot be compared or joined with varchar; use CAST or json_parse"
+        );
+    }
+    if json::is_ours(from, to) {
+        let call = ScalarFunction::new_udf(json::cast_to(to.clone(), false), vec![*cast.expr]);
+        return Ok(Transformed::yes(Expr::ScalarFunction(call)));
+    }
     let text = matches!(
         to,
         DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8

@@ -1,0 +1,99 @@
+//! Spellings that the parser lacks, put into those it knows before it reads them.
+
+use datafusion::sql::sqlparser::{
+    keywords::Keyword,
+    tokenizer::{Token, TokenWithSpan},
+};
+
+/// `AS ROW(a bigint, b ARRAY(varchar))` is `AS STRUCT<a bigint, b ARRAY<varchar>>` to the parser.
+pub(crate) fn types(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out = tokens;
+    let mut after_as = false;
+    for at in 0..out.len() {
+        match &out[at].token {
+            Token::Whitespace(_) => continue,
+            Token::Word(_) if after_as && is_nested(&out, at) => in_angles(&mut out, at),
+            _ => {}
+        }
+        after_as = matches!(&out[at].token, Token::Word(word) if word.keyword == Keyword::AS && word.quote_style.is_none());
+    }
+    out
+}
+
+/// The next token that is no blank.
+fn next(tokens: &[TokenWithSpan], from: usize) -> Option<usize> {
+    (from..tokens.len()).find(|at| !matches!(tokens[*at].token, Token::Whitespace(_)))
+}
+
+/// Whether a type with types in parentheses starts here.
+fn is_nested(tokens: &[TokenWithSpan], at: usize) -> bool {
+    let Token::Word(word) = &tokens[at].token else {
+        return false;
+    };
+    let named = ["row", "array", "map"].contains(&word.value.to_lowercase().as_str())
+        && word.quote_style.is_none();
+    named && next(tokens, at + 1).is_some_and(|open| tokens[open].token == Token::LParen)
+}
+
+fn in_angles(tokens: &mut [TokenWithSpan], start: usize) {
+    // For each open parenthesis whether it becomes an angle.
+    let mut open: Vec<bool> = Vec::new();
+    let mut at = start;
+    while let Some(token) = tokens.get(at) {
+        match &token.token {
+            Token::Word(_) if is_nested(tokens, at) => {
+                let Some(parenthesis) = next(tokens, at + 1) else {
+                    return;
+                };
+                let Token::Word(word) = &mut tokens[at].token else {
+                    return;
+                };
+                let map = word.value.eq_ignore_ascii_case("map");
+                if word.value.eq_ignore_ascii_case("row") {
+                    word.value = "STRUCT".to_owned();
+                    word.keyword = Keyword::STRUCT;
+                }
+                if !map {
+                    tokens[parenthesis].token = Token::Lt;
+                }
+                open.push(!map);
+                at = parenthesis;
+            }
+            Token::LParen => open.push(false),
+            Token::RParen => {
+                if open.pop() == Some(true) {
+                    tokens[at].token = Token::Gt;
+                }
+                if open.is_empty() {
+                    return;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::sql::sqlparser::tokenizer::Tokenizer;
+
+    use super::*;
+    use crate::dialect::TrinoDialect;
+
+    #[test]
+    fn nested_types_get_angles_and_calls_keep_parentheses() {
+        let sql = "SELECT CAST(ROW(1, f(2)) AS ROW(a decimal(3,1), b MAP(varchar, ARRAY(ROW(bigint))))), row(3)";
+        let tokens = Tokenizer::new(&TrinoDialect, sql)
+            .tokenize_with_location()
+            .unwrap();
+        let told: String = types(tokens)
+            .iter()
+            .map(|token| token.token.to_string())
+            .collect();
+        assert_eq!(
+            told,
+            "SELECT CAST(ROW(1, f(2)) AS STRUCT<a decimal(3,1), b MAP(varchar, ARRAY<STRUCT<bigint>>)>), row(3)"
+        );
+    }
+}
