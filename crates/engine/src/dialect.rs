@@ -36,6 +36,11 @@ impl Dialect for TrinoDialect {
         true
     }
 
+    /// A row type is written in angles once [`crate::tokens`] has seen it.
+    fn supports_struct_literal(&self) -> bool {
+        true
+    }
+
     fn supports_lambda_functions(&self) -> bool {
         true
     }

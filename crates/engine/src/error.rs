@@ -169,6 +169,17 @@ fn arrow(error: &ArrowError) -> SqlError {
 fn by_text(error: &DataFusionError, sql: &str) -> SqlError {
     let text = error.find_root().strip_backtrace();
     let lower = text.to_lowercase();
+    // What our own functions say starts with its code.
+    if let DataFusionError::Execution(told) = error.find_root()
+        && told.split(':').next().is_some_and(|code| {
+            code.contains('_')
+                && code
+                    .bytes()
+                    .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+        })
+    {
+        return failed(told.clone());
+    }
     let quoted = |text: &str| text.split('\'').nth(1).map(str::to_owned);
     let code = if lower.contains("table '") && lower.contains("not found") {
         let name = quoted(&text).unwrap_or_default();

@@ -155,11 +155,7 @@ impl Reader {
     }
 
     fn format(&mut self) -> bool {
-        let found = self.words(&["format", "json"]);
-        if found && self.words(&["encoding"]) {
-            self.at += 1;
-        }
-        found
+        self.words(&["format", "json"])
     }
 
     /// `RETURNING type [FORMAT JSON]`

@@ -7,11 +7,12 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::{
     ast::{
-        AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg,
-        FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList, FunctionArguments,
-        GroupByExpr, Ident, LambdaFunction, LambdaSyntax, NullTreatment, ObjectName,
-        ObjectNamePart, OneOrManyWithParens, OrderByExpr, OrderByOptions, Query, Select,
-        SelectItem, SetExpr, Subscript, TimezoneInfo, Value, ValueWithSpan, VisitMut, VisitorMut,
+        AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, ExactNumberInfo, Expr, Function,
+        FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
+        FunctionArguments, GroupByExpr, Ident, LambdaFunction, LambdaFunctionParameter,
+        LambdaSyntax, NullTreatment, ObjectName, ObjectNamePart, OneOrManyWithParens, OrderByExpr,
+        OrderByOptions, Query, Select, SelectItem, SetExpr, Subscript, TimezoneInfo, UnaryOperator,
+        Value, ValueWithSpan, VisitMut, VisitorMut,
     },
     tokenizer::Span,
 };
@@ -171,10 +172,18 @@ impl VisitorMut for Trino {
                 *lambda.body = body;
             }
             Expr::Array(array) => {
-                array.elem = std::mem::take(&mut array.elem)
+                let items: Vec<Expr> = std::mem::take(&mut array.elem)
                     .into_iter()
                     .map(as_row)
                     .collect();
+                *expr = call(
+                    if items.is_empty() {
+                        "trino_array"
+                    } else {
+                        "trino_array_of"
+                    },
+                    items,
+                );
             }
             Expr::AtTimeZone {
                 timestamp,
@@ -411,6 +420,102 @@ fn aggregate(function: &Function, called: &str, args: &[Expr]) -> Option<Expr> {
             new.null_treatment = Some(NullTreatment::IgnoreNulls);
             new
         }
+        ("max_by" | "min_by", [x, by, n]) => {
+            let pair = call("row", vec![x.clone(), by.clone()]);
+            let all = collected(function, pair, vec![by]);
+            return Some(call(
+                "trino_extreme_by",
+                vec![all, n.clone(), sign(called == "max_by")],
+            ));
+        }
+        ("max" | "min", [x, n]) => {
+            let all = collected(function, x.clone(), vec![x]);
+            return Some(call(
+                "trino_extremes",
+                vec![all, n.clone(), sign(called == "max")],
+            ));
+        }
+        ("histogram", [x]) => {
+            return Some(call(
+                "trino_histogram",
+                vec![collected(function, x.clone(), vec![x])],
+            ));
+        }
+        ("approx_most_frequent", [buckets, x, _]) => {
+            return Some(call(
+                "trino_frequent",
+                vec![collected(function, x.clone(), vec![x]), buckets.clone()],
+            ));
+        }
+        ("map_agg" | "multimap_agg", [key, x]) => {
+            let pair = call("row", vec![key.clone(), x.clone()]);
+            return Some(call(
+                &format!("trino_{called}"),
+                vec![collected(function, pair, vec![key])],
+            ));
+        }
+        ("map_union", [x]) => {
+            return Some(call(
+                "trino_map_union",
+                vec![collected(function, x.clone(), vec![x])],
+            ));
+        }
+        ("kurtosis" | "skewness" | "entropy", [x]) => {
+            return Some(call(
+                &format!("trino_{called}"),
+                vec![collected(function, x.clone(), vec![x])],
+            ));
+        }
+        ("geometric_mean", [x]) => {
+            let logarithm = call(
+                "ln",
+                vec![cast(x.clone(), DataType::Double(ExactNumberInfo::None))],
+            );
+            return Some(call(
+                "exp",
+                vec![Expr::Function(with_args(function, "avg", vec![logarithm]))],
+            ));
+        }
+        ("approx_percentile", [x, share]) => {
+            return Some(call(
+                "trino_percentile",
+                vec![collected(function, x.clone(), vec![x]), share.clone()],
+            ));
+        }
+        ("approx_percentile", [x, weight, share]) => {
+            let pair = call("row", vec![x.clone(), weight.clone()]);
+            return Some(call(
+                "trino_percentile",
+                vec![collected(function, pair, vec![x, weight]), share.clone()],
+            ));
+        }
+        ("listagg", [x] | [x, _]) if !function.within_group.is_empty() => {
+            let separator = args.get(1).cloned().unwrap_or_else(|| text(""));
+            return Some(call(
+                "trino_listagg",
+                vec![collected(function, x.clone(), vec![x]), separator],
+            ));
+        }
+        ("reduce_agg", [x, start, step, _]) => {
+            let all = collected(function, x.clone(), vec![x]);
+            let same = Expr::Lambda(LambdaFunction {
+                params: OneOrManyWithParens::One(LambdaFunctionParameter {
+                    name: Ident::new("s"),
+                    data_type: None,
+                }),
+                body: Box::new(Expr::Identifier(Ident::new("s"))),
+                syntax: LambdaSyntax::Arrow,
+            });
+            return Some(call(
+                "trino_reduce",
+                vec![all, start.clone(), step.clone(), same],
+            ));
+        }
+        ("every", [x]) => with_args(function, "bool_and", vec![x.clone()]),
+        ("bitwise_and_agg", [x]) => with_args(function, "bit_and", vec![x.clone()]),
+        ("bitwise_or_agg", [x]) => with_args(function, "bit_or", vec![x.clone()]),
+        ("bitwise_xor_agg", [x]) => with_args(function, "bit_xor", vec![x.clone()]),
+        ("variance", [x]) => with_args(function, "var_samp", vec![x.clone()]),
         ("max_by" | "min_by", [x, by]) => extreme_by(function, x, by, called == "min_by"),
         ("approx_distinct", [x]) | ("approx_distinct", [x, _]) => {
             return Some(cast(
@@ -421,6 +526,38 @@ fn aggregate(function: &Function, called: &str, args: &[Expr]) -> Option<Expr> {
         _ => return None,
     };
     Some(Expr::Function(new))
+}
+
+fn sign(greatest: bool) -> Expr {
+    if greatest {
+        number(1)
+    } else {
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr: Box::new(number(1)),
+        }
+    }
+}
+
+/// All values of a group in an array, of the rows where none of some expressions is NULL; WITHIN GROUP's order is theirs.
+fn collected(function: &Function, value: Expr, present: Vec<&Expr>) -> Expr {
+    let mut new = with_args(function, "array_agg", vec![value]);
+    let order = std::mem::take(&mut new.within_group);
+    if let FunctionArguments::List(list) = &mut new.args {
+        list.clauses
+            .retain(|clause| matches!(clause, FunctionArgumentClause::OrderBy(_)));
+        if !order.is_empty() {
+            list.clauses.push(FunctionArgumentClause::OrderBy(order));
+        }
+    }
+    for expr in present {
+        let present = Expr::IsNotNull(Box::new(nested(expr.clone())));
+        new.filter = Some(Box::new(match new.filter.take() {
+            Some(filter) => and(nested(*filter), present),
+            None => present,
+        }));
+    }
+    Expr::Function(new)
 }
 
 /// `max_by(x, y)`: x of the row with the greatest y that is not null.
@@ -516,9 +653,7 @@ fn scalar(called: &str, args: Vec<Expr>) -> Option<Expr> {
             }));
         }
         ("date", 1) => return Some(cast(args.into_iter().next()?, DataType::Date)),
-        ("json_parse" | "json_format", 1) => {
-            return Some(cast(args.into_iter().next()?, DataType::Varchar(None)));
-        }
+        ("map", 0 | 2) => "trino_map",
         ("substr" | "substring", 2 | 3) => "trino_substr",
         ("ceiling", 1) => "ceil",
         ("truncate", 1 | 2) => "trunc",

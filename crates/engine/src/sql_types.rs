@@ -21,9 +21,11 @@ pub(crate) struct TrinoTypeNames;
 impl TypePlanner for TrinoTypeNames {
     fn plan_type_field(&self, written: &Written) -> Result<Option<FieldRef>> {
         let of = match written {
-            Written::Array(_) | Written::Map(..) | Written::Struct(..) | Written::JSON => {
-                planned(written)?
-            }
+            Written::Decimal(ExactNumberInfo::None)
+            | Written::Array(_)
+            | Written::Map(..)
+            | Written::Struct(..)
+            | Written::JSON => planned(written)?,
             _ => return Ok(None),
         };
         Ok(Some(Arc::new(Field::new("", of, true))))

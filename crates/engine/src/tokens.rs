@@ -10,6 +10,9 @@ pub(crate) fn types(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut out = tokens;
     let mut after_as = false;
     for at in 0..out.len() {
+        if let Token::HexStringLiteral(digits) = &mut out[at].token {
+            digits.retain(|c| !c.is_whitespace());
+        }
         match &out[at].token {
             Token::Whitespace(_) => continue,
             Token::Word(_) if after_as && is_nested(&out, at) => in_angles(&mut out, at),

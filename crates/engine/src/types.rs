@@ -74,6 +74,32 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             }
             Ok(Transformed::no(Expr::TryCast(cast)))
         }
+        Expr::BinaryExpr(binary)
+            if matches!(binary.op, Operator::Eq | Operator::NotEq)
+                && binary.left.get_type(schema)?.is_nested() =>
+        {
+            let equal = Expr::ScalarFunction(ScalarFunction::new_udf(
+                crate::functions::equal(),
+                vec![*binary.left, *binary.right],
+            ));
+            Ok(Transformed::yes(if binary.op == Operator::Eq {
+                equal
+            } else {
+                Expr::Not(Box::new(equal))
+            }))
+        }
+        Expr::AggregateFunction(mut aggregate) if aggregate.func.name() == "first_value" => {
+            let [first] = aggregate.params.order_by.as_slice() else {
+                return Ok(Transformed::no(Expr::AggregateFunction(aggregate)));
+            };
+            if !first.expr.get_type(schema)?.is_floating() {
+                return Ok(Transformed::no(Expr::AggregateFunction(aggregate)));
+            }
+            // `max_by` and `min_by` take NaN only where there is nothing else.
+            let nan = datafusion::functions::expr_fn::isnan(first.expr.clone());
+            aggregate.params.order_by.insert(0, nan.sort(true, false));
+            Ok(Transformed::yes(Expr::AggregateFunction(aggregate)))
+        }
         Expr::BinaryExpr(binary) if binary.op == Operator::Divide => {
             rewrite_division(binary, schema)
         }

@@ -148,10 +148,27 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             subscript_type,
             |columns, returns| subscript(columns, returns, true),
         ),
+        function(
+            "trino_array",
+            &[&[]],
+            |_, _| Ok(list_of(DataType::Null)),
+            |_, returns| from_rows(vec![Some(Vec::new())], &element_type(returns)?),
+        ),
         variadic("concat", Any, concat_type, concat),
         variadic("row", Any, row_type, row),
+        variadic("trino_array_of", Any, array_type, array),
         variadic("zip", Any, zip_type, zip),
     ]
+}
+
+/// `=` of nested values.
+pub(super) fn equal_function() -> ScalarUDF {
+    function(
+        "trino_equal",
+        &[&[Take::Any, Take::Any]],
+        |_, _| Ok(DataType::Boolean),
+        equal,
+    )
 }
 
 /// A field of a row by its name.
@@ -181,10 +198,42 @@ pub(super) fn common_type(left: &DataType, right: &DataType) -> Result<DataType>
     if left == right {
         return Ok(left.clone());
     }
-    let same_kind = (left.is_numeric() && right.is_numeric())
-        || (left.is_temporal() && right.is_temporal())
-        || left.is_nested()
-        || right.is_nested();
+    let pair = (left.is_floating(), right.is_floating());
+    if left.is_numeric() && right.is_numeric() && pair != (false, false) && pair != (true, true) {
+        // A double and a decimal are doubles in Trino.
+        return Ok(
+            if *left == DataType::Float32 || *right == DataType::Float32 {
+                DataType::Float32
+            } else {
+                DataType::Float64
+            },
+        );
+    }
+    if let (DataType::List(left), DataType::List(right)) = (left, right) {
+        return Ok(list_of(common_type(left.data_type(), right.data_type())?));
+    }
+    if let (Some((key, value)), Some((other_key, other_value))) =
+        (maps::map_type(left), maps::map_type(right))
+    {
+        return Ok(maps::map_of(
+            common_type(key, other_key)?,
+            common_type(value, other_value)?,
+        ));
+    }
+    if let (DataType::Struct(left), DataType::Struct(right)) = (left, right)
+        && left.len() == right.len()
+    {
+        let fields = left.iter().zip(right).map(|(left, right)| {
+            Ok(Field::new(
+                left.name(),
+                common_type(left.data_type(), right.data_type())?,
+                true,
+            ))
+        });
+        return Ok(DataType::Struct(fields.collect::<Result<Vec<_>>>()?.into()));
+    }
+    let same_kind =
+        (left.is_numeric() && right.is_numeric()) || (left.is_temporal() && right.is_temporal());
     let text = |of: &DataType| matches!(of, DataType::Utf8 | DataType::Utf8View);
     match comparison_coercion(left, right) {
         _ if *left == DataType::Null => Ok(right.clone()),
@@ -802,7 +851,9 @@ fn sequence(columns: &[ArrayRef], returns: &DataType) -> Result<ArrayRef> {
                 -super::time::DAY
             }),
             None if instants => {
-                return plan_err!("cannot coerce the arguments of sequence: timestamps need a step");
+                return plan_err!(
+                    "cannot coerce the arguments of sequence: timestamps need a step"
+                );
             }
             None => Step::plain(if stop >= start { 1 } else { -1 }),
         };
@@ -1172,6 +1223,116 @@ fn concat(columns: &[ArrayRef], returns: &DataType) -> Result<ArrayRef> {
         rows.push(together);
     }
     from_rows(rows, &of)
+}
+
+fn array_type(types: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
+    let mut common = types[0].clone();
+    for next in &types[1..] {
+        common = common_type(&common, next)?;
+    }
+    Ok(list_of(if common == DataType::Utf8View {
+        DataType::Utf8
+    } else {
+        common
+    }))
+}
+
+/// `ARRAY[a, b]`.
+fn array(columns: &[ArrayRef], returns: &DataType) -> Result<ArrayRef> {
+    let of = element_type(returns)?;
+    let all = columns
+        .iter()
+        .map(|column| super::json::cast(column, &of))
+        .collect::<Result<Vec<_>>>()?;
+    let count = columns[0].len();
+    let picks: Vec<(usize, usize)> = (0..count)
+        .flat_map(|row| (0..all.len()).map(move |column| (column, row)))
+        .collect();
+    let all: Vec<&dyn Array> = all.iter().map(AsRef::as_ref).collect();
+    let values = arrow::compute::interleave(&all, &picks)?;
+    let field = Arc::new(Field::new_list_field(of, true));
+    Ok(Arc::new(ListArray::try_new(
+        field,
+        OffsetBuffer::from_lengths(std::iter::repeat_n(columns.len(), count)),
+        values,
+        None,
+    )?))
+}
+
+/// `=` of arrays, maps and rows: NULL where a NULL inside of them leaves it open.
+fn equal(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let common = common_type(columns[0].data_type(), columns[1].data_type())?;
+    let (left, right) = (
+        super::json::cast(&columns[0], &common)?,
+        super::json::cast(&columns[1], &common)?,
+    );
+    let answers = (0..left.len()).map(|row| {
+        same_value(
+            &ScalarValue::try_from_array(&left, row)?,
+            &ScalarValue::try_from_array(&right, row)?,
+        )
+    });
+    Ok(Arc::new(answers.collect::<Result<BooleanArray>>()?))
+}
+
+fn same_value(left: &ScalarValue, right: &ScalarValue) -> Result<Option<bool>> {
+    if left.is_null() || right.is_null() {
+        return Ok(None);
+    }
+    let pairs: Vec<(ScalarValue, ScalarValue)> = match (left, right) {
+        (ScalarValue::List(left), ScalarValue::List(right)) => {
+            let (left, right) = (left.value(0), right.value(0));
+            if left.len() != right.len() {
+                return Ok(Some(false));
+            }
+            (0..left.len())
+                .map(|at| {
+                    Ok((
+                        ScalarValue::try_from_array(&left, at)?,
+                        ScalarValue::try_from_array(&right, at)?,
+                    ))
+                })
+                .collect::<Result<_>>()?
+        }
+        (ScalarValue::Struct(left), ScalarValue::Struct(right)) => {
+            let cells = left.columns().iter().zip(right.columns());
+            cells
+                .map(|(left, right)| {
+                    Ok((
+                        ScalarValue::try_from_array(left, 0)?,
+                        ScalarValue::try_from_array(right, 0)?,
+                    ))
+                })
+                .collect::<Result<_>>()?
+        }
+        (ScalarValue::Map(left), ScalarValue::Map(right)) => {
+            let (left, right): (ArrayRef, ArrayRef) =
+                (Arc::clone(left) as ArrayRef, Arc::clone(right) as ArrayRef);
+            let left = maps::pairs(&left, 0)?.unwrap_or_default();
+            let right = maps::pairs(&right, 0)?.unwrap_or_default();
+            if left.len() != right.len() {
+                return Ok(Some(false));
+            }
+            let mut pairs = Vec::new();
+            for (key, value) in left {
+                match right.iter().find(|(known, _)| *known == key) {
+                    Some((_, other)) => pairs.push((value, other.clone())),
+                    None => return Ok(Some(false)),
+                }
+            }
+            pairs
+        }
+        (left, right) => return Ok(Some(left == right && !is_nan(left))),
+    };
+    let mut open = false;
+    for (left, right) in pairs {
+        match same_value(&left, &right)? {
+            Some(true) => {}
+            Some(false) => return Ok(Some(false)),
+            None => open = true,
+        }
+    }
+    Ok(if open { None } else { Some(true) })
 }
 
 /// Fields without a name are called by their place, as in what Athena prints.

@@ -26,7 +26,7 @@ use super::{
 pub(super) fn functions() -> Vec<ScalarUDF> {
     use Take::{Any, Text};
     vec![
-        function("map", &[&[], &[Any, Any]], returns_map, map),
+        function("trino_map", &[&[], &[Any, Any]], returns_map, map),
         function(
             "map_entries",
             &[&[Any]],

@@ -24,6 +24,7 @@ use datafusion::{
 mod arrays;
 mod binary;
 mod clock;
+mod collected;
 mod format;
 pub(crate) mod json;
 pub(crate) mod lambda;
@@ -156,10 +157,15 @@ impl ScalarUDFImpl for Trino {
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        let takes = self
-            .takes
-            .iter()
-            .find(|takes| takes.len() == given.len())
+        let counted = || self.takes.iter().filter(|takes| takes.len() == given.len());
+        let fitting = counted().find(|takes| {
+            takes
+                .iter()
+                .zip(given)
+                .all(|(take, given)| take.accepts(given))
+        });
+        let takes = fitting
+            .or_else(|| counted().next())
             .map(|takes| takes.to_vec());
         let any = self
             .rest
@@ -289,6 +295,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     let families = [
         arrays::functions(),
         binary::functions(),
+        collected::functions(),
         json::functions(),
         maps::functions(),
         printf::functions(),
@@ -305,6 +312,13 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
         state.register_higher_order_function(Arc::new(function))?;
     }
     Ok(())
+}
+
+/// `=` of arrays, maps and rows.
+pub(crate) fn equal() -> Arc<ScalarUDF> {
+    static FUNCTION: std::sync::LazyLock<Arc<ScalarUDF>> =
+        std::sync::LazyLock::new(|| Arc::new(arrays::equal_function()));
+    Arc::clone(&FUNCTION)
 }
 
 /// What `CAST(timestamp AS varchar)` means.

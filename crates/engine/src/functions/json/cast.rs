@@ -51,7 +51,9 @@ pub(crate) fn is_ours(from: &DataType, to: &DataType) -> bool {
             DataType::Struct(_) | DataType::Map(..) | DataType::List(_)
         )
     };
-    (*from == JSON) != (*to == JSON) && *from != DataType::Null
+    let shown = from.is_floating() && matches!(to, DataType::Utf8 | DataType::Utf8View);
+    shown
+        || (*from == JSON) != (*to == JSON) && *from != DataType::Null
         || ((nested(from) || nested(to)) && from != to && *from != DataType::Null)
 }
 
@@ -126,7 +128,8 @@ fn can(from: &DataType, to: &DataType) -> bool {
     }
 }
 
-fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+/// A column as another type, in Trino's way.
+pub(crate) fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     match (column.data_type(), to) {
         (from, to) if from == to => Ok(Arc::clone(column)),
         (DataType::Null, to) => Ok(arrow::array::new_null_array(to, column.len())),
@@ -186,6 +189,13 @@ fn plain(column: &ArrayRef, from: &DataType, to: &DataType) -> Result<ArrayRef> 
         safe: false,
         ..CastOptions::default()
     };
+    if *to == DataType::Utf8View {
+        return Ok(cast_with_options(
+            &plain(column, from, &DataType::Utf8)?,
+            to,
+            &strict,
+        )?);
+    }
     if *to == DataType::Utf8 && (from.is_floating() || from.is_temporal()) {
         let texts = (0..column.len()).map(|row| {
             let value = ScalarValue::try_from_array(column, row)?;

@@ -21,7 +21,7 @@ mod path;
 mod sql;
 mod value;
 
-pub(crate) use cast::{cast_to, is_ours};
+pub(crate) use cast::{cast, cast_to, is_ours};
 use value::Json;
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
@@ -144,7 +144,23 @@ enum Step {
 /// `$`, `$.a.b[0]`, `$["a b"]`, `$['a']`, and without the `$` as Trino takes it.
 fn path(text: &str) -> Result<Vec<Step>> {
     let wrong = || invalid(format!("Invalid JSON path: '{text}'"));
-    if text.contains("..") || text.contains('*') || text.contains("?(") {
+    let mut quote = None;
+    let bare: String = text
+        .chars()
+        .filter(|c| match quote {
+            Some(open) => {
+                if *c == open {
+                    quote = None;
+                }
+                false
+            }
+            None => {
+                quote = Some(*c).filter(|c| matches!(c, '"' | '\''));
+                true
+            }
+        })
+        .collect();
+    if bare.contains("..") || bare.contains('*') || bare.contains("?(") {
         return not_impl_err!(
             "JSON path '{text}' is not supported: '..', '*' and '?(…)' need json_query or json_value"
         );

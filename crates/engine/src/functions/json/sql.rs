@@ -309,14 +309,12 @@ fn object(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
                 continue;
             }
             let known = fields.iter().any(|(known, _)| *known == key);
-            if known && clauses.get(1) == Some(&"unique") {
+            if known {
                 return exec_err!(
                     "INVALID_FUNCTION_ARGUMENT: duplicate key passed to JSON_OBJECT function: {key}"
                 );
             }
-            if !known {
-                fields.push((key, value));
-            }
+            fields.push((key, value));
         }
         out.append_value(Json::Object(fields).text());
     }
