@@ -20,6 +20,7 @@ mod sql_types;
 mod tokens;
 mod types;
 mod unnest;
+mod windows;
 
 pub use error::SqlError;
 pub use kind::{StatementKind, kind};

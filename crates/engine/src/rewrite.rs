@@ -112,6 +112,7 @@ impl VisitorMut for Trino {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         match expr {
             Expr::Function(function) => {
+                crate::windows::framed(function);
                 if let Some(new) = rewrite_function(function) {
                     *expr = new;
                 }
@@ -434,6 +435,9 @@ fn aggregate(function: &Function, called: &str, args: &[Expr]) -> Option<Expr> {
                 "trino_extremes",
                 vec![all, n.clone(), sign(called == "max")],
             ));
+        }
+        ("lag" | "lead", [_, Expr::Value(offset), ..]) if offset.value == Value::Null => {
+            return Some(call("trino_refused", vec![text("Offset must not be null")]));
         }
         ("histogram", [x]) => {
             return Some(call(

@@ -23,6 +23,40 @@ pub(crate) fn types(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     out
 }
 
+/// `VALUES ROW(1, 'a')` is `VALUES (1, 'a')`: a row of values, not one value that is a row.
+pub(crate) fn rows(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut dropped = vec![false; tokens.len()];
+    let mut values: Option<i32> = None;
+    let (mut depth, mut starts) = (0, false);
+    for at in 0..tokens.len() {
+        match &tokens[at].token {
+            Token::Whitespace(_) => continue,
+            Token::Word(word) if word.keyword == Keyword::VALUES && word.quote_style.is_none() => {
+                (values, starts) = (Some(depth), true);
+                continue;
+            }
+            Token::Word(word) if starts && word.value.eq_ignore_ascii_case("row") => {
+                dropped[at] =
+                    next(&tokens, at + 1).is_some_and(|open| tokens[open].token == Token::LParen);
+            }
+            Token::LParen | Token::LBracket => depth += 1,
+            Token::RParen | Token::RBracket => {
+                depth -= 1;
+                if values.is_some_and(|of| depth < of) {
+                    values = None;
+                }
+            }
+            _ => {}
+        }
+        starts = values == Some(depth) && tokens[at].token == Token::Comma;
+    }
+    let kept = tokens
+        .into_iter()
+        .zip(dropped)
+        .filter(|(_, dropped)| !dropped);
+    kept.map(|(token, _)| token).collect()
+}
+
 /// The next token that is no blank.
 fn next(tokens: &[TokenWithSpan], from: usize) -> Option<usize> {
     (from..tokens.len()).find(|at| !matches!(tokens[*at].token, Token::Whitespace(_)))

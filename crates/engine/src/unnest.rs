@@ -114,7 +114,7 @@ fn unnested(
                     );
                 }
             },
-            None => cell.alias(format!("_col{index}")),
+            None => cell.alias(field.name()),
         });
     }
     plan.project(all)?.build()

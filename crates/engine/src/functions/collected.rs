@@ -75,6 +75,16 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             multimap_type,
             |columns, returns| map_agg(columns, returns, true),
         ),
+        super::variadic(
+            "listagg",
+            Any,
+            |_, _| {
+                plan_err!(
+                    "cannot coerce the arguments of listagg: a text, a separator and WITHIN GROUP (ORDER BY …) are needed"
+                )
+            },
+            |columns, _| Ok(Arc::clone(&columns[0])),
+        ),
         function(
             "trino_percentile",
             &[&[Any, Any]],

@@ -27,6 +27,7 @@ mod clock;
 mod collected;
 mod format;
 pub(crate) mod json;
+mod known;
 pub(crate) mod lambda;
 pub(crate) mod maps;
 mod printf;
@@ -292,6 +293,7 @@ fn double_text(java: String) -> String {
 
 /// Puts every function into a session.
 pub(crate) fn register(state: &mut SessionState) -> Result<()> {
+    known::only_trinos(state)?;
     let families = [
         arrays::functions(),
         binary::functions(),

@@ -29,12 +29,18 @@ pub(crate) fn field() -> Arc<ScalarUDF> {
 
 fn returns(types: &[DataType], scalars: &[Option<&ScalarValue>]) -> Result<DataType> {
     let mut fields: Vec<DataType> = Vec::new();
+    let mut names: Vec<Option<String>> = Vec::new();
     for of in types.iter().skip(2) {
         match of {
             DataType::List(element) => match element.data_type() {
                 // The rows of an array of rows become columns.
                 DataType::Struct(inner) => {
-                    fields.extend(inner.iter().map(|field| field.data_type().clone()))
+                    fields.extend(inner.iter().map(|field| field.data_type().clone()));
+                    let own = |(index, field): (usize, &Arc<Field>)| {
+                        (*field.name() != format!("field{index}")).then(|| field.name().clone())
+                    };
+                    names.resize(fields.len() - inner.len(), None);
+                    names.extend(inner.iter().enumerate().map(own));
                 }
                 other => fields.push(other.clone()),
             },
@@ -56,10 +62,18 @@ fn returns(types: &[DataType], scalars: &[Option<&ScalarValue>]) -> Result<DataT
     {
         fields.push(DataType::Int64);
     }
+    names.resize(fields.len(), None);
+    let mut known = std::collections::HashSet::new();
     let fields: Fields = fields
         .into_iter()
+        .zip(names)
         .enumerate()
-        .map(|(index, of)| Field::new(format!("field{index}"), of, true))
+        .map(|(index, (of, name))| {
+            let name = name
+                .filter(|name| known.insert(name.clone()))
+                .unwrap_or_else(|| format!("_col{index}"));
+            Field::new(name, of, true)
+        })
         .collect();
     Ok(list_of(DataType::Struct(fields)))
 }

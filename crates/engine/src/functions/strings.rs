@@ -69,9 +69,25 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             returns_bigint,
             strpos,
         ),
+        function(
+            "trino_refused",
+            &[&[Text]],
+            |_, scalars| refused(scalars),
+            |columns, _| Ok(Arc::clone(&columns[0])),
+        ),
         function("translate", &[&[Text, Text, Text]], returns_text, translate),
         super::variadic("concat_ws", Any, concat_ws_type, concat_ws),
     ]
+}
+
+/// A call that the rewrite found wrong, and why.
+fn refused(scalars: &[Option<&ScalarValue>]) -> Result<DataType> {
+    let why = scalars
+        .first()
+        .copied()
+        .flatten()
+        .and_then(|why| why.try_as_str().flatten());
+    plan_err!("{}", why.unwrap_or("the call is refused"))
 }
 
 /// A text of each text.

@@ -7,7 +7,7 @@ use arrow::{
     datatypes::{DataType, Int64Type},
 };
 use datafusion::{
-    common::{DataFusionError, Result, ScalarValue},
+    common::{Result, ScalarValue},
     logical_expr::ScalarUDF,
 };
 
@@ -52,13 +52,8 @@ const SAME: &[&[Take]] = &[
 ];
 
 fn returns_first(types: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
-    let common = types.iter().try_fold(DataType::Null, |common, next| {
-        datafusion::logical_expr::type_coercion::binary::comparison_coercion(&common, next)
-    });
-    common.ok_or_else(|| {
-        DataFusionError::Plan(format!(
-            "cannot coerce the arguments of greatest or least: {types:?}"
-        ))
+    types.iter().try_fold(DataType::Null, |common, next| {
+        super::arrays::common_type(&common, next)
     })
 }
 
@@ -69,6 +64,9 @@ fn extreme(columns: &[ArrayRef], wanted: std::cmp::Ordering) -> Result<ArrayRef>
         .map(|column| column.data_type().clone())
         .collect();
     let common = returns_first(&types, &[])?;
+    if common.is_nested() {
+        return nested_extreme(columns, &common, wanted);
+    }
     let mut columns = columns
         .iter()
         .map(|column| arrow::compute::cast(column, &common));
@@ -85,6 +83,30 @@ fn extreme(columns: &[ArrayRef], wanted: std::cmp::Ordering) -> Result<ArrayRef>
         best = arrow::compute::kernels::zip::zip(&better, &next, &best)?;
     }
     Ok(best)
+}
+
+/// The same of arrays and rows, one by one.
+fn nested_extreme(
+    columns: &[ArrayRef],
+    common: &DataType,
+    wanted: std::cmp::Ordering,
+) -> Result<ArrayRef> {
+    let columns = columns
+        .iter()
+        .map(|column| super::json::cast(column, common))
+        .collect::<Result<Vec<_>>>()?;
+    let mut cells = Vec::with_capacity(columns[0].len());
+    for row in 0..columns[0].len() {
+        let mut best = ScalarValue::try_from_array(&columns[0], row)?;
+        for column in &columns[1..] {
+            let next = ScalarValue::try_from_array(column, row)?;
+            if super::arrays::compared(&next, &best)? == wanted {
+                best = next;
+            }
+        }
+        cells.push(best);
+    }
+    ScalarValue::iter_to_array(cells)
 }
 
 /// Characters from `start` (1 is the first, -1 the last); nothing when it is 0 or outside.
