@@ -668,8 +668,27 @@ fn scalar(called: &str, args: Vec<Expr>) -> Option<Expr> {
     Some(call(renamed, args))
 }
 
+/// A cast of a constant is made when the statement is planned, where nothing tries it: its text is hidden from that.
+struct Later;
+
+impl VisitorMut for Later {
+    type Break = ();
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Cast { expr: inner, .. } = expr
+            && let Expr::Value(ValueWithSpan {
+                value: Value::SingleQuotedString(_),
+                ..
+            }) = inner.as_ref()
+        {
+            **inner = call("trino_opaque", vec![(**inner).clone()]);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 /// An expression that is asked later: a lambda without parameters.
-fn closure(body: Expr) -> Expr {
+fn closure(mut body: Expr) -> Expr {
+    let _ = VisitMut::visit(&mut body, &mut Later);
     Expr::Lambda(LambdaFunction {
         params: OneOrManyWithParens::Many(Vec::new()),
         body: Box::new(body),

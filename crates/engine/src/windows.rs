@@ -9,8 +9,8 @@ use datafusion::sql::sqlparser::{
     tokenizer::Span,
 };
 
-/// Rows before or behind; more than any table has counts as all of them.
-const ALL_ROWS: f64 = 9e18;
+/// Beyond it a number is no longer told exactly: such a bound stays as it is written, and is refused.
+const MOST_ROWS: f64 = 9e15;
 
 /// Changes the frame of a call; the call then stands for the same rows.
 pub(crate) fn framed(function: &mut Function) {
@@ -31,7 +31,9 @@ pub(crate) fn framed(function: &mut Function) {
             continue;
         };
         fraction |= number.fract() != 0.0;
-        *offset = (!rows || number < ALL_ROWS).then(|| Box::new(literal(number)));
+        if number < MOST_ROWS {
+            *offset = Some(Box::new(literal(number)));
+        }
     }
     if is_empty(&frame.start_bound, frame.end_bound.as_ref()) {
         nothing(function);

@@ -234,6 +234,23 @@ fn function(
     })
 }
 
+/// A function that is not asked before its row comes.
+fn opaque(
+    name: &'static str,
+    takes: &'static [&'static [Take]],
+    returns: Returns,
+    body: Body,
+) -> ScalarUDF {
+    ScalarUDF::new_from_impl(Trino {
+        name,
+        signature: Signature::user_defined(Volatility::Volatile),
+        takes,
+        rest: None,
+        returns,
+        body,
+    })
+}
+
 /// A function of any number of arguments.
 fn variadic(name: &'static str, rest: Take, returns: Returns, body: Body) -> ScalarUDF {
     ScalarUDF::new_from_impl(Trino {

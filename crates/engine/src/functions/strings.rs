@@ -69,6 +69,9 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             returns_bigint,
             strpos,
         ),
+        super::opaque("trino_opaque", &[&[Text]], returns_text, |columns, _| {
+            Ok(Arc::clone(&columns[0]))
+        }),
         function(
             "trino_refused",
             &[&[Text]],
