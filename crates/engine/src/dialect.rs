@@ -45,6 +45,11 @@ impl Dialect for TrinoDialect {
         true
     }
 
+    /// `EXTRACT(day_of_week FROM …)`.
+    fn allow_extract_custom(&self) -> bool {
+        true
+    }
+
     fn supports_group_by_expr(&self) -> bool {
         true
     }

@@ -11,8 +11,8 @@ use datafusion::sql::sqlparser::{
         FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
         FunctionArguments, GroupByExpr, Ident, LambdaFunction, LambdaFunctionParameter,
         LambdaSyntax, NullTreatment, ObjectName, ObjectNamePart, OneOrManyWithParens, OrderByExpr,
-        OrderByOptions, Query, Select, SelectItem, SetExpr, Subscript, TimezoneInfo, UnaryOperator,
-        Value, ValueWithSpan, VisitMut, VisitorMut,
+        OrderByOptions, Query, Select, SelectItem, SetExpr, Subscript, UnaryOperator, Value,
+        ValueWithSpan, VisitMut, VisitorMut,
     },
     tokenizer::Span,
 };
@@ -110,6 +110,10 @@ impl VisitorMut for Trino {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Some(new) = crate::literals::literal(expr) {
+            *expr = new;
+            return ControlFlow::Continue(());
+        }
         match expr {
             Expr::Function(function) => {
                 crate::windows::framed(function);
@@ -210,11 +214,6 @@ fn plain_type(data_type: &mut DataType) -> Option<u64> {
             *data_type = DataType::Varchar(None);
             return Some(length);
         }
-        // Trino's bare timestamp has three digits; six hold all of them, and are what tables store.
-        DataType::Timestamp(precision @ None, TimezoneInfo::None) => *precision = Some(6),
-        DataType::Timestamp(precision @ (None | Some(3)), TimezoneInfo::WithTimeZone) => {
-            *precision = Some(6)
-        }
         DataType::Varbinary(_) => *data_type = DataType::Bytea,
         _ => {}
     }
@@ -242,7 +241,7 @@ fn number(number: u64) -> Expr {
     value(Value::Number(number.to_string(), false))
 }
 
-fn text(text: &str) -> Expr {
+pub(crate) fn text(text: &str) -> Expr {
     value(Value::SingleQuotedString(text.to_owned()))
 }
 
@@ -258,7 +257,7 @@ fn arguments(args: Vec<Expr>) -> FunctionArguments {
     })
 }
 
-fn call(function: &str, args: Vec<Expr>) -> Expr {
+pub(crate) fn call(function: &str, args: Vec<Expr>) -> Expr {
     Expr::Function(Function {
         name: name(function),
         uses_odbc_syntax: false,
@@ -271,7 +270,7 @@ fn call(function: &str, args: Vec<Expr>) -> Expr {
     })
 }
 
-fn cast(expr: Expr, data_type: DataType) -> Expr {
+pub(crate) fn cast(expr: Expr, data_type: DataType) -> Expr {
     Expr::Cast {
         kind: CastKind::Cast,
         expr: Box::new(expr),
@@ -659,8 +658,10 @@ fn scalar(called: &str, args: Vec<Expr>) -> Option<Expr> {
         ("date", 1) => return Some(cast(args.into_iter().next()?, DataType::Date)),
         ("map", 0 | 2) => "trino_map",
         ("substr" | "substring", 2 | 3) => "trino_substr",
-        ("ceiling", 1) => "ceil",
-        ("truncate", 1 | 2) => "trunc",
+        ("ceiling" | "ceil", 1) => "trino_ceiling",
+        ("floor", 1) => "trino_floor",
+        ("round", 1 | 2) => "trino_round",
+        ("truncate", 1 | 2) => "trino_truncate",
         ("levenshtein_distance", 2) => "levenshtein",
         ("length", 1) => "character_length",
         _ => return None,

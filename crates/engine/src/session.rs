@@ -15,7 +15,7 @@ use datafusion::{
 use crate::{
     command::{self, Command},
     error::{self, SqlError},
-    functions, rewrite,
+    functions, operators, rewrite,
     rows::{plain_batch, plain_schema},
     sql_types, types, unnest,
 };
@@ -42,6 +42,16 @@ pub fn session_state(mut config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Res
         .with_relation_planners(vec![Arc::new(unnest::Unnests)])
         .build();
     functions::register(&mut state)?;
+    let operators = operators::TrinoOperators {
+        functions: functions::decimals::functions()
+            .into_iter()
+            .map(Arc::new)
+            .collect(),
+    };
+    datafusion::execution::FunctionRegistry::register_expr_planner(
+        &mut state,
+        Arc::new(operators),
+    )?;
     unnest::register(&mut state)?;
     Ok(state)
 }

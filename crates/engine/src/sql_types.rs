@@ -65,11 +65,9 @@ fn planned(written: &Written) -> Result<DataType> {
         Written::Real | Written::Float(_) => DataType::Float32,
         Written::Boolean | Written::Bool => DataType::Boolean,
         Written::Date => DataType::Date32,
-        Written::Timestamp(_, TimezoneInfo::None) => {
-            DataType::Timestamp(TimeUnit::Microsecond, None)
-        }
-        Written::Timestamp(_, TimezoneInfo::WithTimeZone) => {
-            DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+        Written::Timestamp(digits, TimezoneInfo::None) => DataType::Timestamp(unit(*digits)?, None),
+        Written::Timestamp(digits, TimezoneInfo::WithTimeZone) => {
+            DataType::Timestamp(unit(*digits)?, Some("UTC".into()))
         }
         Written::Varbinary(_) | Written::Bytea => DataType::Binary,
         Written::Decimal(info) | Written::Dec(info) | Written::Numeric(info) => match info {
@@ -84,6 +82,19 @@ fn planned(written: &Written) -> Result<DataType> {
             DataType::Null
         }
         other => return not_impl_err!("type {other} is not supported"),
+    })
+}
+
+/// Trino's bare timestamp has three digits.
+fn unit(digits: Option<u64>) -> Result<TimeUnit> {
+    Ok(match digits {
+        Some(0) => TimeUnit::Second,
+        None | Some(3) => TimeUnit::Millisecond,
+        Some(6) => TimeUnit::Microsecond,
+        Some(9) => TimeUnit::Nanosecond,
+        Some(other) => {
+            return not_impl_err!("timestamp({other}) is not supported: 0, 3, 6 or 9 digits");
+        }
     })
 }
 

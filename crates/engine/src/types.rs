@@ -20,7 +20,10 @@ use datafusion::{
     optimizer::AnalyzerRule,
 };
 
-use crate::{functions::json, sql_types::JSON};
+use crate::{
+    functions::{casts, json},
+    sql_types::JSON,
+};
 
 /// The rule; it runs after type coercion.
 #[derive(Debug)]
@@ -68,6 +71,11 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::TryCast(cast) => {
             let from = cast.expr.get_type(schema)?;
             let to = cast.field.data_type().clone();
+            casts::check(&from, &to)?;
+            if casts::is_ours(&from, &to) {
+                let call = ScalarFunction::new_udf(casts::cast_to(to, true), vec![*cast.expr]);
+                return Ok(Transformed::yes(Expr::ScalarFunction(call)));
+            }
             if json::is_ours(&from, &to) {
                 let call = ScalarFunction::new_udf(json::cast_to(to, true), vec![*cast.expr]);
                 return Ok(Transformed::yes(Expr::ScalarFunction(call)));
@@ -113,6 +121,19 @@ fn rewrite_cast(mut cast: Cast, from: &DataType, to: &DataType) -> Result<Transf
         return plan_err!(
             "type mismatch: json cannot be compared or joined with varchar; use CAST or json_parse"
         );
+    }
+    casts::check(from, to)?;
+    if let (DataType::Timestamp(unit, None), DataType::Timestamp(_, Some(zone))) = (from, to)
+        && !zone.eq_ignore_ascii_case("utc")
+    {
+        // A timestamp without a zone is one of the session's, which is UTC; Arrow takes it for the other zone's.
+        let utc = DataType::Timestamp(*unit, Some("UTC".into()));
+        cast.expr = Box::new(Expr::Cast(Cast::new(cast.expr, utc)));
+        return Ok(Transformed::yes(Expr::Cast(cast)));
+    }
+    if casts::is_ours(from, to) {
+        let call = ScalarFunction::new_udf(casts::cast_to(to.clone(), false), vec![*cast.expr]);
+        return Ok(Transformed::yes(Expr::ScalarFunction(call)));
     }
     if json::is_ours(from, to) {
         let call = ScalarFunction::new_udf(json::cast_to(to.clone(), false), vec![*cast.expr]);

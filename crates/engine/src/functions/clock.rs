@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, Date32Builder, StringBuilder, TimestampMicrosecondBuilder},
-    datatypes::{DataType, Date32Type, TimeUnit, TimestampMicrosecondType},
+    datatypes::{DataType, Date32Type, Int64Type, TimeUnit, TimestampMicrosecondType},
 };
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use jiff::{
-    Timestamp,
+    Timestamp, Zoned,
     civil::{Date, DateTime},
-    tz::TimeZone,
+    tz::{Offset, TimeZone},
 };
 
 use super::{
     Repeated, any_null,
     format::{self, Piece},
-    invalid,
+    invalid, moments,
     time::{DAY, date_to_days, datetime_to_micros, finish, micros, micros_to_datetime, zone_of},
 };
 
@@ -24,10 +24,10 @@ pub(super) fn formatted(
     columns: &[ArrayRef],
     language: fn(&str) -> Result<Vec<Piece>>,
 ) -> Result<ArrayRef> {
-    let (instants, patterns) = (
-        columns[0].as_primitive::<TimestampMicrosecondType>(),
-        columns[1].as_string::<i32>(),
-    );
+    let zone = moments::zone(columns[0].data_type())?.unwrap_or(TimeZone::UTC);
+    let instants = micros(&columns[0])?;
+    let instants = instants.as_primitive::<TimestampMicrosecondType>();
+    let patterns = columns[1].as_string::<i32>();
     let mut out = StringBuilder::with_capacity(instants.len(), 0);
     let (mut known, mut text) = (Repeated::new(), String::new());
     for row in 0..instants.len() {
@@ -36,14 +36,37 @@ pub(super) fn formatted(
             continue;
         }
         text.clear();
-        format::write(
-            known.get(patterns.value(row), language)?,
-            micros_to_datetime(instants.value(row))?,
-            &mut text,
-        );
+        // Trino writes milliseconds, whatever the digits of the timestamp.
+        let millis = instants.value(row).div_euclid(1_000) * 1_000;
+        let Ok(instant) = Timestamp::from_microsecond(millis) else {
+            return invalid("the instant lies outside the calendar");
+        };
+        let zoned = instant.to_zoned(zone.clone());
+        format::write(known.get(patterns.value(row), language)?, &zoned, &mut text);
         out.append_value(&text);
     }
     Ok(Arc::new(out.finish()))
+}
+
+/// A wall clock and the zone that its text has, as an instant of a column of one zone.
+fn in_column(at: DateTime, written: Option<&str>, column: Option<&str>) -> Result<i64> {
+    match (written, column) {
+        (Some(written), Some(column)) => {
+            let zone = time_zone(written)?;
+            let is_utc =
+                |zone: &TimeZone| *zone == TimeZone::UTC || *zone == TimeZone::fixed(Offset::UTC);
+            if written != column && !(is_utc(&zone) && is_utc(&time_zone(column)?)) {
+                return Err(DataFusionError::NotImplemented(format!(
+                    "a zone of its own for every row is not supported ('{written}'): wrap the call in at_timezone(…, 'Europe/Berlin') or to_unixtime(…)"
+                )));
+            }
+            match zone.to_timestamp(at) {
+                Ok(instant) => Ok(instant.as_microsecond()),
+                Err(_) => invalid(format!("{at} lies outside the calendar")),
+            }
+        }
+        _ => datetime_to_micros(at),
+    }
 }
 
 pub(super) fn parsed(
@@ -52,32 +75,93 @@ pub(super) fn parsed(
     returns: &DataType,
 ) -> Result<ArrayRef> {
     let (texts, patterns) = (columns[0].as_string::<i32>(), columns[1].as_string::<i32>());
+    let zone = zone_of(returns);
     let mut out = TimestampMicrosecondBuilder::with_capacity(texts.len());
     let mut known = Repeated::new();
     for row in 0..texts.len() {
         if any_null(columns, row) {
             out.append_null();
         } else {
-            out.append_value(datetime_to_micros(format::read(
-                known.get(patterns.value(row), language)?,
-                texts.value(row),
-            )?)?);
+            let pieces = known.get(patterns.value(row), language)?;
+            let (at, written) = format::read(pieces, texts.value(row))?;
+            out.append_value(in_column(at, written.as_deref(), zone.as_deref())?);
         }
     }
     finish(out, returns)
 }
 
+/// A wall clock and its zone from `2001-08-22T03:04:05.321-11:00`, `2001-08-22`, `2001-W34-3`, `2001-234`.
+pub(super) fn iso8601(text: &str) -> Result<(DateTime, Option<String>)> {
+    let bad = || invalid(format!("Invalid format: \"{text}\""));
+    let (day, rest) = text.split_once('T').unwrap_or((text, ""));
+    let date = match iso8601_date(day) {
+        Some(date) => date,
+        None => return bad(),
+    };
+    let end = rest.find(['Z', '+', '-']).unwrap_or(rest.len());
+    let (clock, zone) = (&rest[..end], &rest[end..]);
+    let zone = match zone {
+        "" => None,
+        "Z" => Some("UTC".to_owned()),
+        zone => match zone.len() {
+            6 => Some(zone.to_owned()),
+            5 => Some(format!("{}:{}", &zone[..3], &zone[3..])),
+            3 => Some(format!("{zone}:00")),
+            _ => return bad(),
+        },
+    };
+    if let Some(zone) = &zone {
+        time_zone(zone)?;
+    }
+    let whole = match clock.len() {
+        0 => "00:00".to_owned(),
+        2 => format!("{clock}:00"),
+        _ => clock.to_owned(),
+    };
+    match whole.parse::<jiff::civil::Time>() {
+        Ok(time) => {
+            let millis = time.subsec_nanosecond() / 1_000_000 * 1_000_000;
+            let time = time.with().subsec_nanosecond(millis).build();
+            time.map_or_else(|_| bad(), |time| Ok((date.to_datetime(time), zone)))
+        }
+        Err(_) => bad(),
+    }
+}
+
+fn iso8601_date(text: &str) -> Option<Date> {
+    if let Some((year, week)) = text.split_once("-W") {
+        let (week, day) = week.split_once('-').unwrap_or((week, "1"));
+        let day = jiff::civil::Weekday::from_monday_one_offset(day.parse().ok()?).ok()?;
+        let week = jiff::civil::ISOWeekDate::new(year.parse().ok()?, week.parse().ok()?, day);
+        return week.ok().map(|week| week.date());
+    }
+    let parts: Vec<&str> = text.split('-').collect();
+    match parts.as_slice() {
+        [year] if year.len() == 4 => Date::new(year.parse().ok()?, 1, 1).ok(),
+        [year, day] if year.len() == 4 && day.len() == 3 => Date::new(year.parse().ok()?, 1, 1)
+            .ok()?
+            .with()
+            .day_of_year(day.parse().ok()?)
+            .build()
+            .ok(),
+        [year, month] if year.len() == 4 && month.len() <= 2 => {
+            Date::new(year.parse().ok()?, month.parse().ok()?, 1).ok()
+        }
+        [year, month, day] if year.len() == 4 => {
+            Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()
+        }
+        _ => None,
+    }
+}
+
 pub(super) fn from_iso8601_timestamp(columns: &[ArrayRef], returns: &DataType) -> Result<ArrayRef> {
     let texts = columns[0].as_string::<i32>();
+    let zone = zone_of(returns);
     let mut out = TimestampMicrosecondBuilder::with_capacity(texts.len());
     for text in texts {
         let instant = text.map(|text| {
-            let zoned = text.parse::<Timestamp>().map(Timestamp::as_microsecond);
-            match (zoned, text.parse::<DateTime>()) {
-                (Ok(micros), _) => Ok(micros),
-                (Err(_), Ok(local)) => datetime_to_micros(local),
-                (Err(_), Err(_)) => invalid(format!("Invalid format: \"{text}\"")),
-            }
+            let (at, written) = iso8601(text)?;
+            in_column(at, written.as_deref(), zone.as_deref())
         });
         out.append_option(instant.transpose()?);
     }
@@ -87,9 +171,9 @@ pub(super) fn from_iso8601_timestamp(columns: &[ArrayRef], returns: &DataType) -
 pub(super) fn from_iso8601_date(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let mut out = Date32Builder::with_capacity(columns[0].len());
     for text in columns[0].as_string::<i32>() {
-        let date = text.map(|text| match text.parse::<Date>() {
-            Ok(date) => date_to_days(date),
-            Err(_) => invalid(format!("Invalid format: \"{text}\"")),
+        let date = text.map(|text| match iso8601_date(text) {
+            Some(date) => date_to_days(date),
+            None => invalid(format!("Invalid format: \"{text}\"")),
         });
         out.append_option(date.transpose()?);
     }
@@ -110,93 +194,79 @@ pub(super) fn to_iso8601(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef>
         }
         return Ok(Arc::new(out.finish()));
     }
-    let zone = zone_of(column.data_type())
-        .map(|zone| time_zone(&zone))
-        .transpose()?;
-    let instants = micros(column)?;
-    for instant in instants.as_primitive::<TimestampMicrosecondType>() {
-        let text = instant
-            .map(|micros| clock(micros, zone.as_ref(), "T", true))
-            .transpose()?;
-        out.append_option(text);
+    let DataType::Timestamp(unit, _) = column.data_type() else {
+        return invalid("a date or a timestamp is needed");
+    };
+    written(column, *unit, "T", true)
+}
+
+/// A timestamp's wall clock with the digits of its type, and its zone.
+fn written(column: &ArrayRef, unit: TimeUnit, between: &str, iso: bool) -> Result<ArrayRef> {
+    let zone = moments::zone(column.data_type())?;
+    let named = zone_of(column.data_type());
+    let ticks = arrow::compute::cast(column, &DataType::Int64)?;
+    let mut out = StringBuilder::with_capacity(column.len(), 0);
+    for tick in ticks.as_primitive::<Int64Type>() {
+        let Some(tick) = tick else {
+            out.append_null();
+            continue;
+        };
+        let instant = match unit {
+            TimeUnit::Second => Timestamp::from_second(tick),
+            TimeUnit::Millisecond => Timestamp::from_millisecond(tick),
+            TimeUnit::Microsecond => Timestamp::from_microsecond(tick),
+            TimeUnit::Nanosecond => Timestamp::from_nanosecond(tick.into()),
+        };
+        let Ok(instant) = instant else {
+            return invalid("the instant lies outside the calendar");
+        };
+        let zoned = instant.to_zoned(zone.clone().unwrap_or(TimeZone::UTC));
+        let mut text = clock(&zoned, unit, between);
+        match (&named, iso) {
+            (None, _) => {}
+            (Some(_), true) if zoned.offset() == Offset::UTC => text.push('Z'),
+            (Some(_), true) => text.push_str(&offset_text(zoned.offset(), ":")),
+            (Some(name), false) => text.extend([" ", name]),
+        }
+        out.append_value(&text);
     }
     Ok(Arc::new(out.finish()))
 }
 
-/// An instant's wall clock, with as many digits as it needs, three at least.
-pub(super) fn clock(
-    micros: i64,
-    zone: Option<&TimeZone>,
-    between: &str,
-    iso: bool,
-) -> Result<String> {
-    let Ok(instant) = Timestamp::from_microsecond(micros) else {
-        return invalid("the instant lies outside the calendar");
-    };
-    let zoned = instant.to_zoned(zone.cloned().unwrap_or(TimeZone::UTC));
+/// `+05:45`, with what stands between hours and minutes.
+pub(super) fn offset_text(offset: Offset, between: &str) -> String {
+    let minutes = offset.seconds() / 60;
+    let sign = if minutes < 0 { '-' } else { '+' };
+    let minutes = minutes.abs();
+    format!("{sign}{:02}{between}{:02}", minutes / 60, minutes % 60)
+}
+
+fn clock(zoned: &Zoned, unit: TimeUnit, between: &str) -> String {
     let at = zoned.datetime();
-    let fraction = format!("{:06}", at.subsec_nanosecond() / 1_000);
-    let fraction = if fraction.ends_with("000") {
-        &fraction[..3]
-    } else {
-        fraction.as_str()
+    let digits = match unit {
+        TimeUnit::Second => 0,
+        TimeUnit::Millisecond => 3,
+        TimeUnit::Microsecond => 6,
+        TimeUnit::Nanosecond => 9,
     };
-    let mut text = format!(
-        "{}{between}{:02}:{:02}:{:02}.{fraction}",
+    let nanos = format!("{:09}", at.subsec_nanosecond());
+    let point = if digits == 0 { "" } else { "." };
+    format!(
+        "{}{between}{:02}:{:02}:{:02}{point}{}",
         at.date(),
         at.hour(),
         at.minute(),
-        at.second()
-    );
-    if let Some(zone) = zone {
-        let offset = zoned.offset();
-        let minutes = offset.seconds() / 60;
-        let shown = format!(
-            "{}{:02}:{:02}",
-            if minutes < 0 { '-' } else { '+' },
-            minutes.abs() / 60,
-            minutes.abs() % 60
-        );
-        match (iso, minutes == 0, zone.iana_name()) {
-            (true, true, _) => text.push('Z'),
-            (true, false, _) => text.push_str(&shown),
-            (false, _, Some(name)) => text.extend([" ", name]),
-            (false, _, None) => text.extend([" ", &shown]),
-        }
-    }
-    Ok(text)
+        at.second(),
+        &nanos[..digits]
+    )
 }
 
 /// What `CAST(timestamp AS varchar)` gives: a blank between date and time.
 pub(super) fn timestamp_text(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    let column = &columns[0];
-    let zone = zone_of(column.data_type())
-        .map(|zone| time_zone(&zone))
-        .transpose()?;
-    let digits = if matches!(
-        column.data_type(),
-        DataType::Timestamp(TimeUnit::Microsecond | TimeUnit::Nanosecond, _)
-    ) {
-        6
-    } else {
-        3
-    };
-    let instants = micros(column)?;
-    let mut out = StringBuilder::with_capacity(column.len(), 0);
-    for instant in instants.as_primitive::<TimestampMicrosecondType>() {
-        let text = instant
-            .map(|micros| clock(micros, zone.as_ref(), " ", false))
-            .transpose()?;
-        // The text of a column has the same number of digits in every row.
-        let text = text.map(|text| match text.get(23..) {
-            Some(rest) if digits == 6 && !rest.starts_with(|c: char| c.is_ascii_digit()) => {
-                format!("{}000{rest}", &text[..23])
-            }
-            _ => text,
-        });
-        out.append_option(text);
+    match columns[0].data_type() {
+        DataType::Timestamp(unit, _) => written(&columns[0], *unit, " ", false),
+        _ => invalid("a timestamp is needed"),
     }
-    Ok(Arc::new(out.finish()))
 }
 
 pub(super) fn time_zone(name: &str) -> Result<TimeZone> {

@@ -23,13 +23,17 @@ use datafusion::{
 
 mod arrays;
 mod binary;
+pub(crate) mod casts;
 mod clock;
 mod collected;
+pub(crate) mod decimals;
 mod format;
 pub(crate) mod json;
 mod known;
 pub(crate) mod lambda;
 pub(crate) mod maps;
+mod math;
+pub(crate) mod moments;
 mod printf;
 mod regexp;
 pub(crate) mod spread;
@@ -314,9 +318,11 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     let families = [
         arrays::functions(),
         binary::functions(),
+        decimals::functions(),
         collected::functions(),
         json::functions(),
         maps::functions(),
+        math::functions(),
         printf::functions(),
         regexp::functions(),
         strings::functions(),
@@ -370,14 +376,7 @@ fn returns_bigint(_: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType
 }
 
 fn returns_instant(_: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
-    Ok(DataType::Timestamp(TimeUnit::Microsecond, None))
-}
-
-fn returns_zoned(_: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
-    Ok(DataType::Timestamp(
-        TimeUnit::Microsecond,
-        Some("UTC".into()),
-    ))
+    Ok(DataType::Timestamp(TimeUnit::Millisecond, None))
 }
 
 /// A runtime refusal in Trino's words.

@@ -580,7 +580,11 @@ fn date_part(part: char, at: DateTime) -> Option<String> {
         _ => return None,
     };
     let mut out = String::new();
-    super::format::write(&super::format::mysql(mysql).ok()?, at, &mut out);
+    super::format::write(
+        &super::format::mysql(mysql).ok()?,
+        &at.to_zoned(jiff::tz::TimeZone::UTC).ok()?,
+        &mut out,
+    );
     Some(if part == 'p' { out.to_lowercase() } else { out })
 }
 
