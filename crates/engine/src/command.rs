@@ -165,7 +165,9 @@ pub fn table_name(name: &ObjectName) -> String {
 pub fn parse(sql: &str) -> Result<Command, ParserError> {
     let tokens = Tokenizer::new(&TrinoDialect, sql).tokenize_with_location()?;
     let mut parser = Parser::new(&TrinoDialect).with_tokens_with_locations(crate::tokens::types(
-        crate::json_calls::plain(values_in_parentheses(crate::tokens::rows(tokens))),
+        crate::json_calls::plain(values_in_parentheses(crate::tokens::rows(
+            crate::tokens::values_asked(tokens),
+        ))),
     ));
     let command = statement(&mut parser)?;
     let _ = parser.consume_token(&Token::SemiColon);

@@ -33,6 +33,19 @@ pub(crate) fn in_where(select: &mut Select) {
     }
 }
 
+/// The same for what a SELECT list asks.
+pub(crate) fn in_list(select: &mut Select) {
+    let only = match select.from.as_slice() {
+        [TableWithJoins { relation, joins }] if joins.is_empty() => name_of(relation),
+        _ => None,
+    };
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            let _ = VisitMut::visit(expr, &mut Spelled { only: only.clone() });
+        }
+    }
+}
+
 fn conjunct(condition: &mut Expr, spelled: &mut Spelled) {
     match condition {
         Expr::Nested(inner) => conjunct(inner, spelled),

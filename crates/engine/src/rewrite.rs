@@ -96,6 +96,9 @@ impl VisitorMut for Trino {
     /// A column without a name is called `_col` and its position, as in Athena's results.
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         super::membership::in_where(select);
+        super::membership::in_list(select);
+        super::selected::counted(select);
+        select.from.iter_mut().for_each(super::shapes::apart);
         for (index, item) in select.projection.iter_mut().enumerate() {
             if let SelectItem::UnnamedExpr(expr) = item
                 && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
@@ -167,6 +170,26 @@ impl VisitorMut for Trino {
                 args.extend(substring_for.as_ref().map(|length| (**length).clone()));
                 *expr = call("trino_substr", args);
             }
+            Expr::InList {
+                expr: value,
+                list,
+                negated,
+            } if list.iter().any(is_computed) => {
+                // Every item is asked, as Trino does, not only until one is equal.
+                let items = std::mem::take(list).into_iter().map(as_row).collect();
+                let held = call(
+                    "contains",
+                    vec![call("trino_array_of", items), (**value).clone()],
+                );
+                *expr = match negated {
+                    true => Expr::UnaryOp {
+                        op: UnaryOperator::Not,
+                        expr: Box::new(held),
+                    },
+                    false => held,
+                };
+            }
+            Expr::Subquery(query) => one_column(query),
             Expr::CompoundFieldAccess { root, access_chain } => {
                 if let Some(new) = accessed(root, access_chain) {
                     *expr = new;
@@ -361,6 +384,40 @@ fn rewrite_function(function: &Function) -> Option<Expr> {
             let changed = plain_args(function).as_ref() != Some(&args);
             changed.then(|| Expr::Function(with_args(function, &called, args)))
         }),
+    }
+}
+
+/// Whether an item of a list can fail where it is asked.
+fn is_computed(expr: &Expr) -> bool {
+    match expr {
+        Expr::BinaryOp {
+            op: BinaryOperator::Divide | BinaryOperator::Modulo,
+            ..
+        } => true,
+        Expr::Nested(inner) => is_computed(inner),
+        _ => false,
+    }
+}
+
+/// A subquery of several columns that stands for a value gives rows.
+fn one_column(query: &mut Query) {
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return;
+    };
+    let items = select.projection.iter().map(|item| match item {
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+            Some(expr.clone())
+        }
+        _ => None,
+    });
+    let Some(items) = items.collect::<Option<Vec<_>>>() else {
+        return;
+    };
+    if items.len() > 1 {
+        select.projection = vec![SelectItem::ExprWithAlias {
+            expr: call("row", items),
+            alias: ident("_col0"),
+        }];
     }
 }
 
@@ -663,7 +720,7 @@ fn scalar(called: &str, args: Vec<Expr>) -> Option<Expr> {
         ("round", 1 | 2) => "trino_round",
         ("truncate", 1 | 2) => "trino_truncate",
         ("levenshtein_distance", 2) => "levenshtein",
-        ("length", 1) => "character_length",
+        ("length", 1) => "trino_length",
         _ => return None,
     };
     Some(call(renamed, args))

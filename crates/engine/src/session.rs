@@ -17,7 +17,7 @@ use crate::{
     error::{self, SqlError},
     functions, operators, rewrite,
     rows::{plain_batch, plain_schema},
-    sql_types, types, unnest,
+    shapes, sql_types, types, unnest,
 };
 
 /// A session that answers as Trino does, with whatever else `config` says.
@@ -29,7 +29,8 @@ pub fn session_state(mut config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Res
     // Trino puts nulls last whichever way it sorts, and reads 1.5 as a decimal.
     options.sql_parser.default_null_ordering = "nulls_last".to_owned();
     options.sql_parser.parse_float_as_decimal = true;
-    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(unnest::BesideItsRow)];
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
+        vec![Arc::new(unnest::BesideItsRow), Arc::new(shapes::Shapes)];
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(types::TrinoTypes));
     let builder = SessionStateBuilder::new()

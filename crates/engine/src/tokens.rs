@@ -57,6 +57,55 @@ pub(crate) fn rows(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     kept.map(|(token, _)| token).collect()
 }
 
+/// `IN (VALUES 1, 2)` is `IN (SELECT * FROM (VALUES 1, 2))`; so are `ANY`, `ALL` and `SOME`.
+pub(crate) fn values_asked(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    // Depths at which such a list closes.
+    let (mut open, mut depth) = (Vec::new(), 0_usize);
+    let mut before: Option<Keyword> = None;
+    for at in 0..tokens.len() {
+        let token = tokens[at].clone();
+        let mark = |token: Token| TokenWithSpan {
+            token,
+            span: tokens[at].span,
+        };
+        match &token.token {
+            Token::Whitespace(_) => {
+                out.push(token);
+                continue;
+            }
+            Token::LParen => {
+                depth += 1;
+                let asked = matches!(
+                    before,
+                    Some(Keyword::IN | Keyword::ANY | Keyword::ALL | Keyword::SOME)
+                );
+                let values = next(&tokens, at + 1).is_some_and(|next| matches!(&tokens[next].token, Token::Word(word) if word.keyword == Keyword::VALUES));
+                out.push(token.clone());
+                if asked && values {
+                    open.push(depth);
+                    let word = |text: &str| Token::make_keyword(text);
+                    out.extend([word("SELECT"), Token::Mul, word("FROM"), Token::LParen].map(mark));
+                }
+            }
+            Token::RParen => {
+                if open.last() == Some(&depth) {
+                    open.pop();
+                    out.push(mark(Token::RParen));
+                }
+                depth = depth.saturating_sub(1);
+                out.push(token.clone());
+            }
+            _ => out.push(token.clone()),
+        }
+        before = match &token.token {
+            Token::Word(word) if word.quote_style.is_none() => Some(word.keyword),
+            _ => None,
+        };
+    }
+    out
+}
+
 /// The next token that is no blank.
 fn next(tokens: &[TokenWithSpan], from: usize) -> Option<usize> {
     (from..tokens.len()).find(|at| !matches!(tokens[*at].token, Token::Whitespace(_)))

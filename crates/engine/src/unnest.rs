@@ -24,7 +24,7 @@ use datafusion::{
     sql::sqlparser::ast::TableFactor,
 };
 
-use crate::functions::spread;
+use crate::{functions::spread, shapes};
 
 /// The list that is unnested.
 const LIST: &str = "__unnested";
@@ -39,6 +39,16 @@ impl RelationPlanner for Unnests {
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
+        if let TableFactor::NestedJoin {
+            table_with_joins,
+            alias: None,
+        } = &relation
+            && let Some(plan) = shapes::using(table_with_joins, context)?
+        {
+            return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+                plan, None,
+            ))));
+        }
         let TableFactor::UNNEST {
             alias,
             array_exprs,

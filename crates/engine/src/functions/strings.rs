@@ -69,6 +69,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             returns_bigint,
             strpos,
         ),
+        function("trino_length", &[&[Any]], length_type, length),
         super::opaque("trino_opaque", &[&[Text]], returns_text, |columns, _| {
             Ok(Arc::clone(&columns[0]))
         }),
@@ -81,6 +82,47 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
         function("translate", &[&[Text, Text, Text]], returns_text, translate),
         super::variadic("concat_ws", Any, concat_ws_type, concat_ws),
     ]
+}
+
+fn length_type(types: &[DataType], scalars: &[Option<&ScalarValue>]) -> Result<DataType> {
+    match &types[0] {
+        DataType::Utf8
+        | DataType::Utf8View
+        | DataType::Null
+        | DataType::Binary
+        | DataType::BinaryView
+        | DataType::Dictionary(..) => returns_bigint(types, scalars),
+        other => plan_err!(
+            "cannot coerce {} to text or bytes for length",
+            crate::names::type_name(other)
+        ),
+    }
+}
+
+/// Characters of a text, bytes of bytes.
+fn length(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    if matches!(
+        columns[0].data_type(),
+        DataType::Binary | DataType::BinaryView
+    ) {
+        let bytes = arrow::compute::cast(&columns[0], &DataType::Binary)?;
+        return Ok(arrow::compute::cast(
+            &arrow::compute::kernels::length::length(&bytes)?,
+            &DataType::Int64,
+        )?);
+    }
+    let texts = arrow::compute::cast(&columns[0], &DataType::Utf8)?;
+    let lengths = texts.as_string::<i32>().iter().map(|text| {
+        text.and_then(|text| {
+            i64::try_from(if text.is_ascii() {
+                text.len()
+            } else {
+                text.chars().count()
+            })
+            .ok()
+        })
+    });
+    Ok(Arc::new(lengths.collect::<arrow::array::Int64Array>()))
 }
 
 /// A call that the rewrite found wrong, and why.

@@ -1,0 +1,112 @@
+//! Subqueries and lists in a SELECT list, in forms that DataFusion plans.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::{
+    ast::{
+        BinaryOperator, Expr, GroupByExpr, Query, Select, SelectItem, SetExpr, UnaryOperator,
+        VisitMut, VisitorMut,
+    },
+    dialect::GenericDialect,
+    parser::Parser,
+};
+
+/// `EXISTS (…)` outside of a WHERE is whether a count is above 0.
+pub(crate) fn counted(select: &mut Select) {
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            let _ = VisitMut::visit(expr, &mut Counted { depth: 0 });
+        }
+    }
+}
+
+struct Counted {
+    /// Queries around the expression: theirs is their own matter.
+    depth: usize,
+}
+
+impl VisitorMut for Counted {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if self.depth == 0
+            && let Expr::Exists { subquery, negated } = expr
+            && let Some(count) = count_of(subquery)
+        {
+            let some = Expr::BinaryOp {
+                left: Box::new(Expr::Subquery(count)),
+                op: BinaryOperator::Gt,
+                right: Box::new(Expr::value(sqlparser_zero())),
+            };
+            let some = Expr::Nested(Box::new(some));
+            *expr = match negated {
+                true => Expr::UnaryOp {
+                    op: UnaryOperator::Not,
+                    expr: Box::new(some),
+                },
+                false => some,
+            };
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn sqlparser_zero() -> datafusion::sql::sqlparser::ast::Value {
+    datafusion::sql::sqlparser::ast::Value::Number("0".to_owned(), false)
+}
+
+/// The number of a query's rows, as a query.
+fn count_of(query: &Query) -> Option<Box<Query>> {
+    let plain = match query.body.as_ref() {
+        SetExpr::Select(select)
+            if query.limit_clause.is_none()
+                && query.fetch.is_none()
+                && query.with.is_none()
+                && select.having.is_none()
+                && select.distinct.is_none() =>
+        {
+            matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty())
+                .then(|| select.clone())
+        }
+        _ => None,
+    };
+    let text = match plain {
+        // Its own FROM and WHERE, so that it may ask about the row outside.
+        Some(mut select) if !aggregates(&select) => {
+            select.projection = Vec::new();
+            let rest = select.to_string();
+            format!(
+                "SELECT count(*) AS \"__count\" {}",
+                rest.strip_prefix("SELECT").unwrap_or(&rest)
+            )
+        }
+        _ => format!("SELECT count(*) AS \"__count\" FROM ({query}) AS \"__exists\""),
+    };
+    Parser::new(&GenericDialect {})
+        .try_with_sql(&text)
+        .and_then(|mut parser| parser.parse_query())
+        .ok()
+}
+
+/// Whether a SELECT without GROUP BY gives one row whatever there is.
+fn aggregates(select: &Select) -> bool {
+    let text = select
+        .projection
+        .iter()
+        .map(ToString::to_string)
+        .collect::<String>()
+        .to_lowercase();
+    ["count(", "sum(", "avg(", "min(", "max(", "_agg("]
+        .iter()
+        .any(|name| text.contains(name))
+}
