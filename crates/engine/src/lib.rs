@@ -11,6 +11,7 @@ pub mod error;
 mod functions;
 mod json_calls;
 mod kind;
+mod laterals;
 mod literals;
 pub mod membership;
 pub mod names;

@@ -4,13 +4,13 @@
 //! keeps the zone that stands in it.
 
 use datafusion::sql::sqlparser::ast::{
-    DataType, DateTimeField, ExactNumberInfo, Expr, Function, FunctionArguments, Interval,
+    BinaryOperator, CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, Function, FunctionArguments, Interval,
     TimezoneInfo, Value, ValueWithSpan,
 };
 
 use crate::{
     functions::moments::{self, Moment},
-    rewrite::{call, cast, text},
+    rewrite::{call, cast, number, text},
 };
 
 /// What an expression is to be replaced with, if it is a literal that DataFusion reads otherwise.
@@ -33,9 +33,43 @@ pub(crate) fn literal(expr: &Expr) -> Option<Expr> {
             vec![text(&extracted(field)), (**expr).clone()],
         )),
         Expr::Function(function) => clock(function),
+        Expr::Ceil { expr, .. } => Some(call("trino_ceiling", vec![(**expr).clone()])),
+        Expr::Floor { expr, .. } => Some(call("trino_floor", vec![(**expr).clone()])),
+        Expr::Cast {
+            kind,
+            expr,
+            data_type: DataType::Timestamp(digits, TimezoneInfo::WithTimeZone),
+            ..
+        } => {
+            let name = if is_try(kind) {
+                "try_to_zoned"
+            } else {
+                "to_zoned"
+            };
+            let digits = number(digits.unwrap_or(3));
+            Some(call(name, vec![(**expr).clone(), digits]))
+        }
+        // Trino evaluates the whole list.
+        Expr::InList { list, .. } => list.iter().find(|item| divides_by_zero(item)).cloned(),
         Expr::Interval(interval) => span(interval),
         _ => None,
     }
+}
+
+fn is_try(kind: &CastKind) -> bool {
+    matches!(kind, CastKind::TryCast | CastKind::SafeCast)
+}
+
+fn divides_by_zero(expr: &Expr) -> bool {
+    let Expr::BinaryOp {
+        op: BinaryOperator::Divide | BinaryOperator::Modulo,
+        right,
+        ..
+    } = expr
+    else {
+        return false;
+    };
+    matches!(right.as_ref(), Expr::Value(ValueWithSpan { value: Value::Number(digits, _), .. }) if digits == "0")
 }
 
 fn extracted(field: &DateTimeField) -> String {

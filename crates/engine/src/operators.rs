@@ -45,6 +45,9 @@ impl ExprPlanner for TrinoOperators {
             return Ok(PlannerResult::Original(raw));
         };
         refuse_text(&left, &right, &raw.op)?;
+        if let Some(scaled) = self.scaled(&raw, sign, &left, &right) {
+            return Ok(PlannerResult::Planned(scaled));
+        }
         Ok(self.computed(raw, sign, &left, &right))
     }
 }
@@ -59,6 +62,33 @@ impl TrinoOperators {
             Arc::clone(function),
             args,
         )))
+    }
+
+    /// An interval times or divided by a number.
+    fn scaled(
+        &self,
+        raw: &RawBinaryExpr,
+        sign: &str,
+        left: &DataType,
+        right: &DataType,
+    ) -> Option<Expr> {
+        let span = |of: &DataType| matches!(of, DataType::Interval(_));
+        let args = |span: &Expr, by: &Expr| {
+            let by = Cast::new(Box::new(by.clone()), DataType::Float64);
+            vec![span.clone(), Expr::Cast(by)]
+        };
+        match sign {
+            "times" if span(left) && right.is_numeric() => {
+                self.call("interval_times", args(&raw.left, &raw.right))
+            }
+            "times" if span(right) && left.is_numeric() => {
+                self.call("interval_times", args(&raw.right, &raw.left))
+            }
+            "divided" if span(left) && right.is_numeric() => {
+                self.call("interval_divided", args(&raw.left, &raw.right))
+            }
+            _ => None,
+        }
     }
 
     fn computed(

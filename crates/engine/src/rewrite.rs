@@ -99,6 +99,7 @@ impl VisitorMut for Trino {
         super::membership::in_list(select);
         super::selected::counted(select);
         select.from.iter_mut().for_each(super::shapes::apart);
+        super::laterals::in_from(select);
         for (index, item) in select.projection.iter_mut().enumerate() {
             if let SelectItem::UnnamedExpr(expr) = item
                 && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
@@ -125,6 +126,7 @@ impl VisitorMut for Trino {
                 }
             }
             Expr::Cast {
+                kind,
                 data_type,
                 expr: inner,
                 ..
@@ -137,14 +139,18 @@ impl VisitorMut for Trino {
                 }
                 let length = plain_type(data_type);
                 if let Some(length) = length {
-                    let cut = call(
-                        "trino_substr",
-                        vec![
-                            cast((**inner).clone(), DataType::Varchar(None)),
-                            number(1),
-                            number(length),
-                        ],
-                    );
+                    let text = Expr::Cast {
+                        kind: kind.clone(),
+                        expr: inner.clone(),
+                        data_type: DataType::Varchar(None),
+                        array: false,
+                        format: None,
+                    };
+                    let name = match kind {
+                        CastKind::Cast | CastKind::DoubleColon => "varchar_cut",
+                        _ => "try_varchar_cut",
+                    };
+                    let cut = call(name, vec![(**inner).clone(), text, number(length)]);
                     *expr = cut;
                 }
             }
@@ -260,7 +266,7 @@ fn value(value: Value) -> Expr {
     })
 }
 
-fn number(number: u64) -> Expr {
+pub(crate) fn number(number: u64) -> Expr {
     value(Value::Number(number.to_string(), false))
 }
 

@@ -4,17 +4,95 @@ use std::{hash::Hash, sync::Arc};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, StringArray},
-    datatypes::{DataType, Decimal128Type, Float64Type},
+    datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, TimeUnit},
 };
 use datafusion::{
-    common::{Result, ScalarValue, exec_err, plan_err},
+    common::{Result, ScalarValue, exec_err, not_impl_err, plan_err},
     logical_expr::{
         ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
     },
 };
 
-use super::moments;
+use super::{Take, function, moments, returns_text};
 use crate::names::type_name;
+
+pub(super) fn functions() -> Vec<ScalarUDF> {
+    use Take::{Any, Int, Text};
+    vec![
+        function("to_zoned", &[&[Any, Int]], returns_zoned, |columns, to| {
+            casted(&columns[0], to, false)
+        }),
+        function("try_to_zoned", &[&[Any, Int]], returns_zoned, |columns, to| {
+            casted(&columns[0], to, true)
+        }),
+        function("varchar_cut", &[&[Any, Text, Int]], returns_text, |columns, _| {
+            varchar_cut(columns, false)
+        }),
+        function("try_varchar_cut", &[&[Any, Text, Int]], returns_text, |columns, _| {
+            varchar_cut(columns, true)
+        }),
+        function(
+            "not_supported_here",
+            &[&[Text]],
+            |_, scalars| match scalars.first().copied().flatten() {
+                Some(ScalarValue::Utf8(Some(what))) => not_impl_err!("{what} is not supported"),
+                _ => not_impl_err!("this form is not supported"),
+            },
+            |columns, _| Ok(Arc::clone(&columns[0])),
+        ),
+    ]
+}
+
+/// A timestamp keeps its zone, a constant text has the one that is written, all else is UTC's.
+fn returns_zoned(types: &[DataType], scalars: &[Option<&ScalarValue>]) -> Result<DataType> {
+    let unit = match scalars.get(1).copied().flatten() {
+        Some(ScalarValue::Int64(Some(0))) => TimeUnit::Second,
+        Some(ScalarValue::Int64(Some(3))) => TimeUnit::Millisecond,
+        Some(ScalarValue::Int64(Some(6))) => TimeUnit::Microsecond,
+        Some(ScalarValue::Int64(Some(9))) => TimeUnit::Nanosecond,
+        _ => return not_impl_err!("such digits of a timestamp are not supported: 0, 3, 6 or 9"),
+    };
+    let written = scalars.first().copied().flatten();
+    let zone = match &types[0] {
+        DataType::Timestamp(_, Some(zone)) => Arc::clone(zone),
+        DataType::Timestamp(..) | DataType::Date32 | DataType::Null => "UTC".into(),
+        of if is_text(of) => written
+            .and_then(|text| moments::read(text.try_as_str().flatten()?).ok()?.zone)
+            .unwrap_or_else(|| "UTC".to_owned())
+            .into(),
+        other => {
+            return plan_err!(
+                "type mismatch: Cannot cast {} to timestamp with time zone",
+                type_name(other)
+            );
+        }
+    };
+    Ok(DataType::Timestamp(unit, Some(zone)))
+}
+
+/// `CAST(x AS varchar(n))`: a text is cut, all else has to fit.
+fn varchar_cut(columns: &[ArrayRef], lenient: bool) -> Result<ArrayRef> {
+    let given = columns[0].data_type();
+    let cuts = is_text(given) || *given == DataType::Null;
+    let (texts, lengths) = (
+        columns[1].as_string::<i32>(),
+        columns[2].as_primitive::<Int64Type>(),
+    );
+    let cut = texts.iter().zip(lengths.iter()).map(|(text, length)| {
+        let (Some(text), Some(length)) = (text, length) else {
+            return Ok(None);
+        };
+        match text.char_indices().nth(usize::try_from(length).unwrap_or(0)) {
+            None => Ok(Some(text)),
+            Some((end, _)) if cuts => Ok(Some(&text[..end])),
+            Some(_) if lenient => Ok(None),
+            Some(_) => exec_err!(
+                "INVALID_CAST_ARGUMENT: Value {text} cannot be represented as varchar({length})"
+            ),
+        }
+    });
+    Ok(Arc::new(cut.collect::<Result<StringArray>>()?))
+}
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct PlainCast {
@@ -135,7 +213,7 @@ fn casted(column: &ArrayRef, to: &DataType, lenient: bool) -> Result<ArrayRef> {
             });
             Ok(Arc::new(truths.collect::<Result<BooleanArray>>()?))
         }
-        (DataType::Interval(_), _) => intervals(column),
+        (DataType::Interval(_), _) => Ok(arrow::compute::cast(&intervals(column)?, to)?),
         _ => Ok(arrow::compute::cast(column, to)?),
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, Decimal128Array},
+    array::{Array, ArrayRef, AsArray, Decimal128Array, IntervalMonthDayNanoArray},
     compute::kernels::numeric,
-    datatypes::{DataType, Decimal128Type, i256},
+    datatypes::{
+        DataType, Decimal128Type, Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, i256,
+    },
 };
 use datafusion::{
     common::{DataFusionError, Result, exec_err, plan_err},
@@ -173,6 +175,31 @@ fn quotient(a: i256, b: i256) -> Option<i256> {
     let negative = (a < i256::ZERO) != (b < i256::ZERO);
     let step = if negative { i256::MINUS_ONE } else { i256::ONE };
     whole.checked_add(step)
+}
+
+/// An interval times or divided by a number: months and milliseconds stay whole.
+fn scaled(columns: &[ArrayRef], times: bool) -> Result<ArrayRef> {
+    let spans = columns[0].as_primitive::<IntervalMonthDayNanoType>();
+    let numbers = columns[1].as_primitive::<Float64Type>();
+    let scaled = (0..spans.len()).map(|row| {
+        if any_null(columns, row) {
+            return Ok(None);
+        }
+        let (span, number) = (spans.value(row), numbers.value(row));
+        if number.is_nan() || (!times && number == 0.0) {
+            return exec_err!("INVALID_FUNCTION_ARGUMENT: Cannot multiply or divide an interval by {number}");
+        }
+        let of = |size: f64| if times { size * number } else { size / number };
+        let millis = i64::from(span.days) * 86_400_000 + span.nanoseconds / 1_000_000;
+        // Both lie far below what a double holds exactly, or the cast stops at the end of the type.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+        let (months, millis) = (
+            (of(f64::from(span.months)) + 0.5).floor() as i32,
+            of(millis as f64) as i64,
+        );
+        Ok(Some(IntervalMonthDayNano::new(months, 0, millis.saturating_mul(1_000_000))))
+    });
+    Ok(Arc::new(scaled.collect::<Result<IntervalMonthDayNanoArray>>()?))
 }
 
 /// Whole numbers of one type; an overflow is an error.

@@ -1,6 +1,6 @@
 //! Mathematical functions of Trino that DataFusion lacks or means otherwise.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
     array::{
@@ -546,6 +546,60 @@ fn normal_cdf(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
         }
         let z = (values.value(row) - means.value(row)) / deviations.value(row);
         Ok(Some(0.5 * complement(-z / std::f64::consts::SQRT_2)))
+    });
+    Ok(Arc::new(of.collect::<Result<Float64Array>>()?))
+}
+
+/// The cosine between two sparse vectors, maps from name to number.
+fn cosine_similarity(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let vector = |column: &ArrayRef, row: usize| -> Result<BTreeMap<String, f64>> {
+        let Some(maps) = column.as_map_opt() else {
+            return invalid("a map(varchar, double) is needed");
+        };
+        let entries = maps.value(row);
+        let names = arrow::compute::cast(entries.column(0), &DataType::Utf8)?;
+        let numbers = doubles(entries.column(1))?;
+        let pairs = names.as_string::<i32>().iter().zip(numbers.iter());
+        let pairs = pairs.filter_map(|(name, number)| Some((name?.to_owned(), number?)));
+        Ok(pairs.collect())
+    };
+    let of = (0..columns[0].len()).map(|row| {
+        let missing = columns.iter().any(|column| *column.data_type() == DataType::Null);
+        if missing || any_null(columns, row) {
+            return Ok(None);
+        }
+        let (left, right) = (vector(&columns[0], row)?, vector(&columns[1], row)?);
+        let length = |of: &BTreeMap<String, f64>| of.values().map(|x| x * x).sum::<f64>().sqrt();
+        let common = left.iter().filter_map(|(name, x)| Some(x * right.get(name)?));
+        Ok(Some(common.sum::<f64>() / (length(&left) * length(&right))))
+    });
+    Ok(Arc::new(of.collect::<Result<Float64Array>>()?))
+}
+
+/// Found by halving: the distribution only rises.
+fn inverse_normal_cdf(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let [means, deviations, chances] = [0, 1, 2].map(|at: usize| columns[at].as_primitive::<Float64Type>());
+    let of = (0..means.len()).map(|row| {
+        if any_null(columns, row) {
+            return Ok(None);
+        }
+        let chance = chances.value(row);
+        if !(chance > 0.0 && chance < 1.0) {
+            return invalid("p must be 0 > p > 1");
+        }
+        if deviations.value(row) <= 0.0 {
+            return invalid("standardDeviation must be > 0");
+        }
+        let (mut low, mut high) = (-40.0, 40.0);
+        for _ in 0..200 {
+            let middle = f64::midpoint(low, high);
+            if 0.5 * complement(-middle / std::f64::consts::SQRT_2) < chance {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(Some(means.value(row) + deviations.value(row) * f64::midpoint(low, high)))
     });
     Ok(Arc::new(of.collect::<Result<Float64Array>>()?))
 }

@@ -318,6 +318,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     let families = [
         arrays::functions(),
         binary::functions(),
+        casts::functions(),
         decimals::functions(),
         collected::functions(),
         json::functions(),

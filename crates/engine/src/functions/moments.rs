@@ -8,7 +8,7 @@ use arrow::{
     },
     datatypes::{DataType, Int64Type, TimeUnit},
 };
-use datafusion::common::{Result, exec_err};
+use datafusion::common::{DataFusionError, Result, exec_err, not_impl_err};
 use jiff::{
     Timestamp,
     civil::{Date, DateTime, Time},
@@ -238,7 +238,7 @@ pub(crate) fn is_ours(from: &DataType, to: &DataType) -> bool {
         (LargeUtf8, _) => false,
         (Stamp(_, Some(_)), Date32) => true,
         (Stamp(from, zone), Stamp(to, other)) => {
-            zone.is_some() != other.is_some() || per_second(*from) > per_second(*to)
+            zone.is_some() && other.is_none() || per_second(*from) > per_second(*to)
         }
         _ => false,
     }
@@ -299,10 +299,15 @@ fn from_text(column: &ArrayRef, to: &DataType, lenient: bool) -> Result<ArrayRef
         let zoned = matches!(to, DataType::Timestamp(_, Some(_)));
         let zone = match (&moment.zone, zoned) {
             (Some(zone), true) => {
-                let zone = time_zone(zone)?;
-                if zone != TimeZone::UTC && zone != TimeZone::fixed(jiff::tz::Offset::UTC) {
-                    return exec_err!(
-                        "NOT_SUPPORTED: a zone of its own for every row of a cast ('{text}'); cast to timestamp without a zone"
+                let (written, zone) = (zone, time_zone(zone)?);
+                let is_utc = zone == TimeZone::UTC || zone == TimeZone::fixed(jiff::tz::Offset::UTC);
+                let column = match to {
+                    DataType::Timestamp(_, Some(column)) => column,
+                    _ => "",
+                };
+                if written != column && !(is_utc && column == "UTC") {
+                    return not_impl_err!(
+                        "a zone of its own for every row is not supported ('{text}'): cast to timestamp without a zone"
                     );
                 }
                 zone
@@ -328,7 +333,7 @@ fn from_text(column: &ArrayRef, to: &DataType, lenient: bool) -> Result<ArrayRef
     let ticks = texts.iter().map(|text| match text.map(one) {
         None => Ok(None),
         Some(Ok(ticks)) => Ok(Some(ticks)),
-        Some(Err(error)) if lenient && !error.to_string().contains("NOT_SUPPORTED") => Ok(None),
+        Some(Err(DataFusionError::Execution(_))) if lenient => Ok(None),
         Some(Err(error)) => Err(error),
     });
     let ticks: Int64Array = ticks.collect::<Result<_>>()?;

@@ -462,6 +462,31 @@ fn exponent(magnitude: f64, digits: usize) -> String {
     }
 }
 
+/// `+05:45[Asia/Kathmandu]` of a timestamp that has a zone.
+fn zone_text(value: &ScalarValue) -> Result<String> {
+    let column = value.to_array_of_size(1)?;
+    let (Some(zone), Some(name)) = (
+        super::moments::zone(column.data_type())?,
+        super::time::zone_of(column.data_type()),
+    ) else {
+        return Ok(String::new());
+    };
+    let micros = super::time::micros(&column)?;
+    let micros = micros.as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
+    let Ok(instant) = jiff::Timestamp::from_microsecond(micros.value(0)) else {
+        return Ok(String::new());
+    };
+    let offset = zone.to_offset(instant);
+    let shown = match offset == jiff::tz::Offset::UTC {
+        true => "Z".to_owned(),
+        false => super::clock::offset_text(offset, ":"),
+    };
+    Ok(match zone.iana_name() {
+        Some(_) => format!("{shown}[{name}]"),
+        None => shown,
+    })
+}
+
 /// What Java's `toString` gives.
 fn java_text(value: &ScalarValue) -> Result<String> {
     Ok(match value {
@@ -477,6 +502,7 @@ fn java_text(value: &ScalarValue) -> Result<String> {
                     .filter(|_| at.second() == 0 && at.subsec_nanosecond() == 0)
                     .unwrap_or(&text)
                     .to_owned()
+                    + &zone_text(value)?
             }
             None => String::new(),
         },

@@ -535,18 +535,9 @@ fn returns_unixtime(types: &[DataType], scalars: &[Option<&ScalarValue>]) -> Res
         1 => "UTC".into(),
         2 => constant_zone(scalars.get(1))?,
         _ => {
-            let part = |at: usize| match scalars.get(at).copied().flatten() {
-                Some(scalar) => scalar.cast_to(&DataType::Int64),
-                None => plan_err!("NOT_SUPPORTED: a zone that is not a constant"),
-            };
-            match (part(1)?, part(2)?) {
-                (ScalarValue::Int64(Some(hours)), ScalarValue::Int64(Some(minutes))) => {
-                    let all = hours * 60 + minutes * if hours < 0 { -1 } else { 1 };
-                    let sign = if all < 0 { '-' } else { '+' };
-                    format!("{sign}{:02}:{:02}", all.abs() / 60, all.abs() % 60).into()
-                }
-                _ => "UTC".into(),
-            }
+            return not_impl_err!(
+                "from_unixtime(x, hours, minutes) is not supported: write from_unixtime(x, '+01:10')"
+            );
         }
     };
     Ok(DataType::Timestamp(TimeUnit::Millisecond, Some(zone)))
