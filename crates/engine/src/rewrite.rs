@@ -98,6 +98,7 @@ impl VisitorMut for Trino {
         super::membership::in_where(select);
         super::membership::in_list(select);
         super::selected::counted(select);
+        super::selected::held_apart(select);
         select.from.iter_mut().for_each(super::shapes::apart);
         super::laterals::in_from(select);
         for (index, item) in select.projection.iter_mut().enumerate() {

@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::{
     ast::{
-        BinaryOperator, Expr, GroupByExpr, Query, Select, SelectItem, SetExpr, UnaryOperator,
-        VisitMut, VisitorMut,
+        BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Query,
+        Select, SelectItem, SetExpr, TableFactor, TableWithJoins, UnaryOperator, VisitMut,
+        VisitorMut,
     },
     dialect::GenericDialect,
     parser::Parser,
@@ -109,4 +110,45 @@ fn aggregates(select: &Select) -> bool {
     ["count(", "sum(", "avg(", "min(", "max(", "_agg("]
         .iter()
         .any(|name| text.contains(name))
+}
+
+/// What TRY guards is its own expression, not what a subquery computed for it: a column that is named twice more is not
+/// replaced by what it stands for.
+pub(crate) fn held_apart(select: &mut Select) {
+    let derived = |from: &TableWithJoins| {
+        std::iter::once(&from.relation)
+            .chain(from.joins.iter().map(|join| &join.relation))
+            .any(|relation| matches!(relation, TableFactor::Derived { .. }))
+    };
+    if !select.from.iter().any(derived)
+        || !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty())
+    {
+        return;
+    }
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            tried(expr);
+        }
+    }
+}
+
+/// Adds to `trino_try(() -> x)` its columns as further arguments, which nothing reads.
+fn tried(expr: &mut Expr) {
+    let Expr::Function(function) = expr else {
+        return;
+    };
+    if function.name.to_string() != "trino_try" {
+        return;
+    }
+    let FunctionArguments::List(list) = &mut function.args else {
+        return;
+    };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Lambda(lambda)))] = list.args.as_slice()
+    else {
+        return;
+    };
+    if let column @ (Expr::Identifier(_) | Expr::CompoundIdentifier(_)) = lambda.body.as_ref() {
+        let column = FunctionArg::Unnamed(FunctionArgExpr::Expr(column.clone()));
+        list.args.extend([column.clone(), column]);
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::{
-    common::{Result, not_impl_err},
+    common::{Result, not_impl_err, plan_err},
     logical_expr::planner::TypePlanner,
     sql::sqlparser::ast::{ArrayElemTypeDef, DataType as Written, ExactNumberInfo, TimezoneInfo},
 };
@@ -81,6 +81,7 @@ fn planned(written: &Written) -> Result<DataType> {
         Written::Custom(name, _) if name.to_string().eq_ignore_ascii_case("unknown") => {
             DataType::Null
         }
+        Written::Custom(name, _) => return plan_err!("type mismatch: unknown type {name}"),
         other => return not_impl_err!("type {other} is not supported"),
     })
 }

@@ -39,6 +39,22 @@ pub(crate) fn rows(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
                 dropped[at] =
                     next(&tokens, at + 1).is_some_and(|open| tokens[open].token == Token::LParen);
             }
+            Token::LParen if starts => {
+                // One value in parentheses that is a row is the row itself.
+                let row = next(&tokens, at + 1).filter(|row| matches!(&tokens[*row].token, Token::Word(word) if word.value.eq_ignore_ascii_case("row")));
+                if let Some(row) = row
+                    && let Some(open) =
+                        next(&tokens, row + 1).filter(|open| tokens[*open].token == Token::LParen)
+                    && let Some(close) = closing(&tokens, open)
+                    && next(&tokens, close + 1)
+                        .is_some_and(|end| tokens[end].token == Token::RParen)
+                {
+                    dropped[row] = true;
+                    dropped[open] = true;
+                    dropped[close] = true;
+                }
+                depth += 1;
+            }
             Token::LParen | Token::LBracket => depth += 1,
             Token::RParen | Token::RBracket => {
                 depth -= 1;
@@ -104,6 +120,19 @@ pub(crate) fn values_asked(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         };
     }
     out
+}
+
+/// Where the parenthesis that opens here closes.
+fn closing(tokens: &[TokenWithSpan], open: usize) -> Option<usize> {
+    let mut depth = 0_usize;
+    (open..tokens.len()).find(|at| {
+        match tokens[*at].token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    })
 }
 
 /// The next token that is no blank.
