@@ -99,6 +99,7 @@ impl VisitorMut for Trino {
         super::membership::in_list(select);
         super::selected::counted(select);
         super::selected::held_apart(select);
+        super::selected::sets(select);
         select.from.iter_mut().for_each(super::shapes::apart);
         super::laterals::in_from(select);
         for (index, item) in select.projection.iter_mut().enumerate() {
@@ -196,7 +197,19 @@ impl VisitorMut for Trino {
                     false => held,
                 };
             }
-            Expr::Subquery(query) => one_column(query),
+            Expr::AllOp {
+                left,
+                compare_op,
+                right,
+            } => {
+                if let Some(new) = super::selected::all_of(left, compare_op, right) {
+                    *expr = new;
+                }
+            }
+            Expr::Subquery(query) => match super::selected::constant(query) {
+                Some(value) => *expr = nested(value),
+                None => one_column(query),
+            },
             Expr::CompoundFieldAccess { root, access_chain } => {
                 if let Some(new) = accessed(root, access_chain) {
                     *expr = new;

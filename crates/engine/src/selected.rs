@@ -152,3 +152,100 @@ fn tried(expr: &mut Expr) {
         list.args.extend([column.clone(), column]);
     }
 }
+
+/// `CUBE` and `ROLLUP` of columns that go together, as GROUPING SETS.
+pub(crate) fn sets(select: &mut Select) {
+    let GroupByExpr::Expressions(by, _) = &mut select.group_by else {
+        return;
+    };
+    for expr in by {
+        let (items, cube) = match expr {
+            Expr::Cube(items) => (items, true),
+            Expr::Rollup(items) => (items, false),
+            _ => continue,
+        };
+        let items: Vec<Vec<Expr>> = items
+            .iter()
+            .map(|item| item.iter().flat_map(together).collect())
+            .collect();
+        if items.len() > 10 || items.iter().all(|item| item.len() == 1) {
+            continue;
+        }
+        let chosen = |pick: &dyn Fn(usize) -> bool| {
+            (0..items.len())
+                .filter(|place| pick(*place))
+                .flat_map(|place| items[place].clone())
+                .collect::<Vec<_>>()
+        };
+        let sets = if cube {
+            (0..1_usize << items.len())
+                .map(|bits| chosen(&|place| bits >> place & 1 == 1))
+                .collect()
+        } else {
+            (0..=items.len())
+                .map(|count| chosen(&|place| place < count))
+                .collect()
+        };
+        *expr = Expr::GroupingSets(sets);
+    }
+}
+
+fn together(expr: &Expr) -> Vec<Expr> {
+    match expr {
+        Expr::Tuple(items) => items.clone(),
+        other => vec![other.clone()],
+    }
+}
+
+/// The value of `(SELECT x)`: one that asks no table.
+pub(crate) fn constant(query: &Query) -> Option<Expr> {
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return None;
+    };
+    let plain = select.from.is_empty()
+        && select.selection.is_none()
+        && select.having.is_none()
+        && select.distinct.is_none()
+        && query.with.is_none()
+        && query.limit_clause.is_none()
+        && query.fetch.is_none();
+    match select.projection.as_slice() {
+        [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }]
+            if plain && !aggregates(select) =>
+        {
+            Some(expr.clone())
+        }
+        _ => None,
+    }
+}
+
+/// `x > ALL (subquery)`: by the greatest or least of its values, and open where one of them is NULL.
+pub(crate) fn all_of(left: &Expr, op: &BinaryOperator, right: &Expr) -> Option<Expr> {
+    let extreme = match op {
+        BinaryOperator::Gt | BinaryOperator::GtEq => "max",
+        BinaryOperator::Lt | BinaryOperator::LtEq => "min",
+        _ => return None,
+    };
+    let query = match right {
+        Expr::Subquery(query) => query,
+        Expr::Nested(inner) => match inner.as_ref() {
+            Expr::Subquery(query) => query,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let ask = |what: &str| format!("(SELECT {what} FROM ({query}) AS \"__all\" (\"__value\"))");
+    let (rows, values, best) = (
+        ask("count(*)"),
+        ask("count(\"__value\")"),
+        ask(&format!("{extreme}(\"__value\")")),
+    );
+    let told = format!("({left}) {op} {best}");
+    let text = format!(
+        "CASE WHEN {rows} = 0 THEN TRUE WHEN NOT ({told}) THEN FALSE WHEN {values} < {rows} THEN NULL ELSE {told} END"
+    );
+    Parser::new(&GenericDialect {})
+        .try_with_sql(&text)
+        .and_then(|mut parser| parser.parse_expr())
+        .ok()
+}

@@ -1,6 +1,6 @@
 //! Arrays and subscripts. Places count from 1; what lies outside is an error for `[…]` and NULL for `element_at`.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{cmp::Ordering, fmt::Write, sync::Arc};
 
 use arrow::{
     array::{
@@ -1169,15 +1169,21 @@ fn concat(columns: &[ArrayRef], returns: &DataType) -> Result<ArrayRef> {
             .iter()
             .map(|column| cast(column, returns))
             .collect::<std::result::Result<Vec<_>, _>>()?;
-        let joined = (0..columns[0].len()).map(|row| {
-            (!any_null(&texts, row)).then(|| {
-                texts
-                    .iter()
-                    .map(|text| text.as_string::<i32>().value(row))
-                    .collect::<String>()
-            })
-        });
-        return Ok(Arc::new(joined.collect::<arrow::array::StringArray>()));
+        let parts: Vec<_> = texts.iter().map(|text| text.as_string::<i32>()).collect();
+        let bytes = parts.iter().map(|text| text.value_data().len()).sum();
+        let mut out = StringBuilder::with_capacity(columns[0].len(), bytes);
+        for row in 0..columns[0].len() {
+            if any_null(&texts, row) {
+                out.append_null();
+                continue;
+            }
+            for part in &parts {
+                // Writing into memory does not fail.
+                let _ = out.write_str(part.value(row));
+            }
+            out.append_value("");
+        }
+        return Ok(Arc::new(out.finish()));
     }
     if *returns == DataType::Binary {
         let all = columns
