@@ -11,7 +11,6 @@ pub mod error;
 mod functions;
 mod json_calls;
 mod kind;
-mod laterals;
 mod literals;
 pub mod membership;
 pub mod names;

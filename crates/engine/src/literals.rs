@@ -4,8 +4,8 @@
 //! keeps the zone that stands in it.
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, Function, FunctionArguments, Interval,
-    TimezoneInfo, Value, ValueWithSpan,
+    BinaryOperator, CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, Function,
+    FunctionArguments, Interval, TimezoneInfo, Value, ValueWithSpan,
 };
 
 use crate::{

@@ -19,6 +19,7 @@ use datafusion::sql::sqlparser::{
 
 /// Rewrites every expression of a query.
 pub fn query(query: &mut Query) {
+    super::selected::named_once(query);
     let _ = VisitMut::visit(query, &mut Trino);
 }
 
@@ -101,7 +102,6 @@ impl VisitorMut for Trino {
         super::selected::held_apart(select);
         super::selected::sets(select);
         select.from.iter_mut().for_each(super::shapes::apart);
-        super::laterals::in_from(select);
         for (index, item) in select.projection.iter_mut().enumerate() {
             if let SelectItem::UnnamedExpr(expr) = item
                 && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))

@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::{
     ast::{
-        BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Query,
-        Select, SelectItem, SetExpr, TableFactor, TableWithJoins, UnaryOperator, VisitMut,
-        VisitorMut,
+        BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
+        ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor,
+        TableWithJoins, UnaryOperator, VisitMut, VisitorMut,
     },
     dialect::GenericDialect,
     parser::Parser,
@@ -248,4 +248,98 @@ pub(crate) fn all_of(left: &Expr, op: &BinaryOperator, right: &Expr) -> Option<E
         .try_with_sql(&text)
         .and_then(|mut parser| parser.parse_expr())
         .ok()
+}
+
+/// A name that a WITH inside of another query gives is that query's own, whatever is called so around it: it gets a name
+/// that nobody else gives.
+pub(crate) fn named_once(query: &mut Query) {
+    let _ = VisitMut::visit(query, &mut NamedOnce { depth: 0, given: 0 });
+}
+
+struct NamedOnce {
+    depth: usize,
+    given: usize,
+}
+
+impl VisitorMut for NamedOnce {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        if self.depth == 0 || query.with.as_ref().is_none_or(|with| with.recursive) {
+            return ControlFlow::Continue(());
+        }
+        let names: Vec<String> = query
+            .with
+            .iter()
+            .flat_map(|with| &with.cte_tables)
+            .map(|cte| cte.alias.name.value.to_lowercase())
+            .collect();
+        for name in names {
+            self.given += 1;
+            let new = format!("__{}_{name}", self.given);
+            let mut seen = false;
+            for cte in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
+                if seen {
+                    let _ = VisitMut::visit(
+                        &mut cte.query,
+                        &mut Renamed {
+                            name: &name,
+                            new: &new,
+                        },
+                    );
+                } else if cte.alias.name.value.to_lowercase() == name {
+                    cte.alias.name = crate::rewrite::ident(&new);
+                    seen = true;
+                }
+            }
+            let _ = VisitMut::visit(
+                &mut query.body,
+                &mut Renamed {
+                    name: &name,
+                    new: &new,
+                },
+            );
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+struct Renamed<'a> {
+    name: &'a str,
+    new: &'a str,
+}
+
+impl VisitorMut for Renamed<'_> {
+    type Break = ();
+
+    fn post_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table {
+            name,
+            alias,
+            args: None,
+            ..
+        } = relation
+            && let [part] = name.0.as_slice()
+            && let Some(ident) = part.as_ident().cloned()
+            && ident.value.to_lowercase() == self.name
+        {
+            let as_before = TableAlias {
+                explicit: true,
+                name: ident,
+                columns: Vec::new(),
+                at: None,
+            };
+            alias.get_or_insert(as_before);
+            *name = ObjectName(vec![ObjectNamePart::Identifier(crate::rewrite::ident(
+                self.new,
+            ))]);
+        }
+        ControlFlow::Continue(())
+    }
 }

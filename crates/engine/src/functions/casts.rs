@@ -22,15 +22,24 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
         function("to_zoned", &[&[Any, Int]], returns_zoned, |columns, to| {
             casted(&columns[0], to, false)
         }),
-        function("try_to_zoned", &[&[Any, Int]], returns_zoned, |columns, to| {
-            casted(&columns[0], to, true)
-        }),
-        function("varchar_cut", &[&[Any, Text, Int]], returns_text, |columns, _| {
-            varchar_cut(columns, false)
-        }),
-        function("try_varchar_cut", &[&[Any, Text, Int]], returns_text, |columns, _| {
-            varchar_cut(columns, true)
-        }),
+        function(
+            "try_to_zoned",
+            &[&[Any, Int]],
+            returns_zoned,
+            |columns, to| casted(&columns[0], to, true),
+        ),
+        function(
+            "varchar_cut",
+            &[&[Any, Text, Int]],
+            returns_text,
+            |columns, _| varchar_cut(columns, false),
+        ),
+        function(
+            "try_varchar_cut",
+            &[&[Any, Text, Int]],
+            returns_text,
+            |columns, _| varchar_cut(columns, true),
+        ),
         function(
             "not_supported_here",
             &[&[Text]],
@@ -82,7 +91,10 @@ fn varchar_cut(columns: &[ArrayRef], lenient: bool) -> Result<ArrayRef> {
         let (Some(text), Some(length)) = (text, length) else {
             return Ok(None);
         };
-        match text.char_indices().nth(usize::try_from(length).unwrap_or(0)) {
+        match text
+            .char_indices()
+            .nth(usize::try_from(length).unwrap_or(0))
+        {
             None => Ok(Some(text)),
             Some((end, _)) if cuts => Ok(Some(&text[..end])),
             Some(_) if lenient => Ok(None),

@@ -187,7 +187,9 @@ fn scaled(columns: &[ArrayRef], times: bool) -> Result<ArrayRef> {
         }
         let (span, number) = (spans.value(row), numbers.value(row));
         if number.is_nan() || (!times && number == 0.0) {
-            return exec_err!("INVALID_FUNCTION_ARGUMENT: Cannot multiply or divide an interval by {number}");
+            return exec_err!(
+                "INVALID_FUNCTION_ARGUMENT: Cannot multiply or divide an interval by {number}"
+            );
         }
         let of = |size: f64| if times { size * number } else { size / number };
         let millis = i64::from(span.days) * 86_400_000 + span.nanoseconds / 1_000_000;
@@ -197,9 +199,15 @@ fn scaled(columns: &[ArrayRef], times: bool) -> Result<ArrayRef> {
             (of(f64::from(span.months)) + 0.5).floor() as i32,
             of(millis as f64) as i64,
         );
-        Ok(Some(IntervalMonthDayNano::new(months, 0, millis.saturating_mul(1_000_000))))
+        Ok(Some(IntervalMonthDayNano::new(
+            months,
+            0,
+            millis.saturating_mul(1_000_000),
+        )))
     });
-    Ok(Arc::new(scaled.collect::<Result<IntervalMonthDayNanoArray>>()?))
+    Ok(Arc::new(
+        scaled.collect::<Result<IntervalMonthDayNanoArray>>()?,
+    ))
 }
 
 /// Whole numbers of one type; an overflow is an error.

@@ -564,13 +564,17 @@ fn cosine_similarity(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
         Ok(pairs.collect())
     };
     let of = (0..columns[0].len()).map(|row| {
-        let missing = columns.iter().any(|column| *column.data_type() == DataType::Null);
+        let missing = columns
+            .iter()
+            .any(|column| *column.data_type() == DataType::Null);
         if missing || any_null(columns, row) {
             return Ok(None);
         }
         let (left, right) = (vector(&columns[0], row)?, vector(&columns[1], row)?);
         let length = |of: &BTreeMap<String, f64>| of.values().map(|x| x * x).sum::<f64>().sqrt();
-        let common = left.iter().filter_map(|(name, x)| Some(x * right.get(name)?));
+        let common = left
+            .iter()
+            .filter_map(|(name, x)| Some(x * right.get(name)?));
         Ok(Some(common.sum::<f64>() / (length(&left) * length(&right))))
     });
     Ok(Arc::new(of.collect::<Result<Float64Array>>()?))
@@ -578,7 +582,8 @@ fn cosine_similarity(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
 
 /// Found by halving: the distribution only rises.
 fn inverse_normal_cdf(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    let [means, deviations, chances] = [0, 1, 2].map(|at: usize| columns[at].as_primitive::<Float64Type>());
+    let [means, deviations, chances] =
+        [0, 1, 2].map(|at: usize| columns[at].as_primitive::<Float64Type>());
     let of = (0..means.len()).map(|row| {
         if any_null(columns, row) {
             return Ok(None);
@@ -599,7 +604,9 @@ fn inverse_normal_cdf(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
                 high = middle;
             }
         }
-        Ok(Some(means.value(row) + deviations.value(row) * f64::midpoint(low, high)))
+        Ok(Some(
+            means.value(row) + deviations.value(row) * f64::midpoint(low, high),
+        ))
     });
     Ok(Arc::new(of.collect::<Result<Float64Array>>()?))
 }

@@ -300,7 +300,8 @@ fn from_text(column: &ArrayRef, to: &DataType, lenient: bool) -> Result<ArrayRef
         let zone = match (&moment.zone, zoned) {
             (Some(zone), true) => {
                 let (written, zone) = (zone, time_zone(zone)?);
-                let is_utc = zone == TimeZone::UTC || zone == TimeZone::fixed(jiff::tz::Offset::UTC);
+                let is_utc =
+                    zone == TimeZone::UTC || zone == TimeZone::fixed(jiff::tz::Offset::UTC);
                 let column = match to {
                     DataType::Timestamp(_, Some(column)) => column,
                     _ => "",

@@ -85,6 +85,26 @@ fn extreme(columns: &[ArrayRef], wanted: std::cmp::Ordering) -> Result<ArrayRef>
     Ok(best)
 }
 
+/// Whether a nested value holds NaN.
+fn has_nan(value: &ScalarValue) -> bool {
+    match value {
+        ScalarValue::Float64(Some(number)) => number.is_nan(),
+        ScalarValue::Float32(Some(number)) => number.is_nan(),
+        ScalarValue::List(list) => {
+            let column: ArrayRef = Arc::clone(list) as ArrayRef;
+            super::arrays::items(&column, 0)
+                .ok()
+                .flatten()
+                .is_some_and(|items| items.iter().any(has_nan))
+        }
+        ScalarValue::Struct(row) => row
+            .columns()
+            .iter()
+            .any(|column| ScalarValue::try_from_array(column, 0).is_ok_and(|cell| has_nan(&cell))),
+        _ => false,
+    }
+}
+
 /// The same of arrays and rows, one by one.
 fn nested_extreme(
     columns: &[ArrayRef],
@@ -100,7 +120,9 @@ fn nested_extreme(
         let mut best = ScalarValue::try_from_array(&columns[0], row)?;
         for column in &columns[1..] {
             let next = ScalarValue::try_from_array(column, row)?;
-            if super::arrays::compared(&next, &best)? == wanted {
+            let better = super::arrays::compared(&next, &best)? == wanted;
+            // NaN is taken only where there is nothing else.
+            if (better || has_nan(&best)) && !has_nan(&next) {
                 best = next;
             }
         }
