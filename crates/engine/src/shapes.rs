@@ -104,6 +104,8 @@ fn by_copies(join: &Join) -> Result<LogicalPlan> {
 
 /// The number of a row to the left of a lateral join.
 const ROW: &str = "__row";
+/// The same number beside what was grouped for it.
+const GROUP: &str = "__of";
 
 /// A lateral grouping as a grouping by the row outside too: rows are joined by what they are asked, grouped for each row
 /// outside, and joined to it again. Nothing where the subquery has another shape.
@@ -132,7 +134,6 @@ fn beside_their_row(join: &Join) -> Result<Option<LogicalPlan>> {
     let left = LogicalPlanBuilder::from(Arc::unwrap_or_clone(Arc::clone(&join.left)))
         .window(vec![row_number().alias(ROW)])?
         .build()?;
-    let row = |relation: &str| Expr::Column(Column::new(Some(relation), ROW));
     let kept: Vec<Expr> = join
         .left
         .schema()
@@ -152,7 +153,7 @@ fn beside_their_row(join: &Join) -> Result<Option<LogicalPlan>> {
         .data;
     let mut by = vec![Expr::Column(Column::new_unqualified(ROW))];
     by.extend(aggregate.group_expr.iter().cloned());
-    let mut told = vec![Expr::Column(Column::new_unqualified(ROW))];
+    let mut told = vec![Expr::Column(Column::new_unqualified(ROW)).alias(GROUP)];
     let names: Vec<String> = (0..projection.expr.len())
         .map(|index| format!("__told{index}"))
         .collect();
@@ -180,16 +181,10 @@ fn beside_their_row(join: &Join) -> Result<Option<LogicalPlan>> {
                 .alias_qualified(relation.cloned(), field.name()),
         );
     }
-    let same = Expr::Column(Column::new_unqualified(ROW));
-    let left = LogicalPlanBuilder::from(left);
-    let left_row = left
-        .schema()
-        .columns()
-        .into_iter()
-        .find(|column| column.name == ROW)
-        .map_or(same, Expr::Column);
-    let plan = left
-        .join_on(groups, join.join_type, [left_row.eq(row("__groups"))])?
+    let number = Expr::Column(Column::new_unqualified(ROW));
+    let group = Expr::Column(Column::new(Some("__groups"), GROUP));
+    let plan = LogicalPlanBuilder::from(left)
+        .join_on(groups, join.join_type, [number.eq(group)])?
         .project(columns)?
         .build()?;
     Ok(Some(plan))
