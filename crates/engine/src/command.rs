@@ -164,6 +164,7 @@ pub fn table_name(name: &ObjectName) -> String {
 /// When it is no statement, or more than one.
 pub fn parse(sql: &str) -> Result<Command, ParserError> {
     let tokens = Tokenizer::new(&TrinoDialect, sql).tokenize_with_location()?;
+    crate::foreign::check(&tokens)?;
     let mut parser = Parser::new(&TrinoDialect).with_tokens_with_locations(crate::tokens::types(
         crate::json_calls::plain(values_in_parentheses(crate::tokens::rows(
             crate::tokens::values_asked(tokens),

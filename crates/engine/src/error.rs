@@ -153,16 +153,33 @@ fn arrow(error: &ArrowError) -> SqlError {
         ArrowError::ArithmeticOverflow(text) => {
             failed(format!("NUMERIC_VALUE_OUT_OF_RANGE: {text}"))
         }
+        // One whole number as another that is too small for it.
+        ArrowError::CastError(text) if is_whole(text) => {
+            failed(format!("NUMERIC_VALUE_OUT_OF_RANGE: {text}"))
+        }
         ArrowError::CastError(text) | ArrowError::ParseError(text) => {
             failed(format!("INVALID_CAST_ARGUMENT: {text}"))
         }
         ArrowError::InvalidArgumentError(text)
             if text.contains("too large to store in a Decimal") =>
         {
-            failed(format!("NUMERIC_VALUE_OUT_OF_RANGE: {text}"))
+            failed(format!("INVALID_CAST_ARGUMENT: {text}"))
         }
         other => failed(format!("GENERIC_INTERNAL_ERROR: {other}")),
     }
+}
+
+/// `Can't cast value 300 to type Int8`.
+fn is_whole(text: &str) -> bool {
+    let value = text
+        .strip_prefix("Can't cast value ")
+        .and_then(|rest| rest.split(' ').next());
+    value.is_some_and(|value| {
+        value
+            .trim_start_matches('-')
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+    })
 }
 
 /// DataFusion's planner says some things in words only.

@@ -8,11 +8,13 @@
 pub mod command;
 pub mod dialect;
 pub mod error;
+mod foreign;
 mod functions;
 mod json_calls;
 mod kind;
 mod literals;
 pub mod membership;
+mod mixed;
 pub mod names;
 mod operators;
 pub mod rewrite;

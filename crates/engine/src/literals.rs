@@ -5,7 +5,7 @@
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, Function,
-    FunctionArguments, Interval, TimezoneInfo, Value, ValueWithSpan,
+    FunctionArg, FunctionArgExpr, FunctionArguments, Interval, TimezoneInfo, Value, ValueWithSpan,
 };
 
 use crate::{
@@ -138,9 +138,25 @@ fn clock(function: &Function) -> Option<Expr> {
     let of = match called.as_str() {
         "current_timestamp" | "now" if none => "Timestamp(ms, \"UTC\")",
         "localtimestamp" if none => "Timestamp(ms)",
+        "typeof" => return small_type(function),
         _ => return None,
     };
     Some(call("arrow_cast", vec![call("now", Vec::new()), text(of)]))
+}
+
+/// A whole number that is written without a type is an integer where it fits.
+fn small_type(function: &Function) -> Option<Expr> {
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(given)))] = list.args.as_slice()
+    else {
+        return None;
+    };
+    let Value::Number(digits, _) = &given.value else {
+        return None;
+    };
+    digits.parse::<i32>().ok().map(|_| text("integer"))
 }
 
 /// `INTERVAL '2' DAY`: days to seconds are milliseconds to Trino, years and months are months.

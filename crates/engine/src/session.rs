@@ -15,7 +15,7 @@ use datafusion::{
 use crate::{
     command::{self, Command},
     error::{self, SqlError},
-    functions, operators, rewrite,
+    functions, mixed, operators, rewrite,
     rows::{plain_batch, plain_schema},
     shapes, sql_types, types, unnest,
 };
@@ -31,6 +31,7 @@ pub fn session_state(mut config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Res
     options.sql_parser.parse_float_as_decimal = true;
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
         vec![Arc::new(unnest::BesideItsRow), Arc::new(shapes::Shapes)];
+    rules.push(Arc::new(mixed::Unmixed));
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(types::TrinoTypes));
     let builder = SessionStateBuilder::new()
@@ -74,7 +75,9 @@ pub async fn answer(sql: &str) -> std::result::Result<Vec<RecordBatch>, SqlError
 async fn rows(mut query: ast::Query) -> Result<Vec<RecordBatch>> {
     rewrite::query(&mut query);
     let config = SessionConfig::new().with_target_partitions(1);
-    let state = session_state(config, Arc::default())?;
+    let mut state = session_state(config, Arc::default())?;
+    // The clock of the statement stands still.
+    state.mark_start_execution();
     let statement = Statement::Statement(Box::new(ast::Statement::Query(Box::new(query))));
     let plan = state.statement_to_plan(statement).await?;
     let physical = state.create_physical_plan(&plan).await?;

@@ -21,7 +21,8 @@ pub(crate) struct TrinoTypeNames;
 impl TypePlanner for TrinoTypeNames {
     fn plan_type_field(&self, written: &Written) -> Result<Option<FieldRef>> {
         let of = match written {
-            Written::Decimal(ExactNumberInfo::None)
+            Written::Timestamp(..)
+            | Written::Decimal(ExactNumberInfo::None)
             | Written::Array(_)
             | Written::Map(..)
             | Written::Struct(..)

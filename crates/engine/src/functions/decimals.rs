@@ -50,6 +50,18 @@ pub(crate) fn functions() -> Vec<ScalarUDF> {
             |c, t| computed(c, t, '%'),
         ),
         function(
+            "interval_times",
+            &[&[Any, Take::Double]],
+            |types, _| same(types),
+            |c, _| scaled(c, true),
+        ),
+        function(
+            "interval_divided",
+            &[&[Any, Take::Double]],
+            |types, _| same(types),
+            |c, _| scaled(c, false),
+        ),
+        function(
             "whole_plus",
             &[&[Any, Any]],
             |types, _| same(types),

@@ -99,6 +99,18 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             width_bucket,
         ),
         function(
+            "cosine_similarity",
+            &[&[Any, Any]],
+            double,
+            cosine_similarity,
+        ),
+        function(
+            "inverse_normal_cdf",
+            &[&[Double, Double, Double]],
+            double,
+            inverse_normal_cdf,
+        ),
+        function(
             "normal_cdf",
             &[&[Double, Double, Double]],
             double,

@@ -566,9 +566,8 @@ fn instant(value: &ScalarValue) -> Result<Option<DateTime>> {
     if !column.data_type().is_temporal() {
         return Ok(None);
     }
-    let micros = super::time::micros(&column)?;
-    let micros = micros.as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
-    micros
+    // Java writes the wall clock of the zone.
+    super::moments::walls(&column)?
         .iter()
         .next()
         .flatten()
