@@ -22,6 +22,7 @@ use datafusion::{
 };
 
 mod arrays;
+mod average;
 mod binary;
 pub(crate) mod casts;
 mod clock;
@@ -334,6 +335,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     for function in families.into_iter().flatten() {
         state.register_udf(Arc::new(function))?;
     }
+    state.register_udaf(Arc::new(average::function()))?;
     for function in lambda::functions() {
         state.register_higher_order_function(Arc::new(function))?;
     }
