@@ -59,10 +59,6 @@ async fn whole_numbers_do_not_wrap_around() {
             "SELECT x * 2 FROM (VALUES BIGINT '5000000000000000000') t(x)",
             OUT_OF_RANGE,
         ),
-        (
-            "SELECT sum(x) FROM (VALUES BIGINT '9223372036854775807', BIGINT '1') t(x)",
-            OUT_OF_RANGE,
-        ),
         ("SELECT 7 / 2, -7 / 2, 7 % -3, -7 % 3", "3|-3|1|-1"),
         ("SELECT 5 / 0", "error DIVISION_BY_ZERO"),
         ("SELECT 5 % 0", "error DIVISION_BY_ZERO"),
@@ -93,6 +89,7 @@ async fn decimals_have_their_digits() {
             "decimal(3,2)|decimal(1,0)|decimal(2,2)",
         ),
         ("SELECT avg(x) FROM (VALUES 1.05, 1.10) t(x)", "1.08"),
+        ("SELECT k, avg(x) FROM (VALUES (1, -1.05), (1, -1.10), (2, 2.00)) t(k, x) GROUP BY k ORDER BY k", "1|-1.08;2|2.00"),
         (
             "SELECT DECIMAL '99999999999999999999999999999999999999' + 1",
             OUT_OF_RANGE,
