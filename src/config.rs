@@ -67,6 +67,8 @@ pub struct Profile {
     pub datamart: DatamartSettings,
     /// Local schedules, shown on the Board and run by `lakehand serve`-like loops.
     pub schedules: Vec<Schedule>,
+    /// Where other reports than ours lie in the std bucket or folder, with a slash at its end.
+    pub reports_prefix: Option<String>,
     /// Refuse every change.
     pub read_only: bool,
     /// A change needs the profile's name to be typed.

@@ -160,6 +160,7 @@ impl House {
             credentials: lakehand::config::CredentialSettings::default(),
             datamart: lakehand::config::DatamartSettings::default(),
             schedules: Vec::new(),
+            reports_prefix: None,
             read_only: false,
             protected: false,
             aws: <_>::default(),

@@ -3,6 +3,8 @@
 
 #[path = "support/script.rs"]
 mod script;
+#[path = "console_scripts/tables.rs"]
+mod tables;
 
 use lakehand::console::{
     StartScreen,
@@ -113,6 +115,57 @@ fn what_is_impossible_says_why() {
         .press(":")
         .press("redrive")
         .see("the profile 'local' is read-only");
+}
+
+#[test]
+fn a_workflow_is_started_with_the_input_of_another_execution_or_an_edited_one() {
+    let mut script = Script::open(Scenario::Calm);
+    script
+        .press("T")
+        .see("no more than this")
+        .see("i same input again  e edit");
+    script
+        .press("i")
+        .see("that of ")
+        .see("lakehand run ")
+        .see("--same-input-as ")
+        .not_see("--from");
+    // The other input is gone, and the days stand there again.
+    script
+        .press("i")
+        .see("no more than this")
+        .see("--from 2026-01-24");
+    script.0.will_edit("{\"order\": ");
+    script
+        .press("e")
+        .see("the input is not JSON")
+        .see("e edits it again");
+    script
+        .press("<s-tab><s-tab>")
+        .wait(400)
+        .press("<enter>")
+        .see("Start a workflow");
+    assert_eq!(script.calls("start"), 0);
+    script.0.will_edit("{\n  \"order\": 7\n}");
+    script.press("e").see("edited, 3 lines").see("--input FILE");
+    let edited: Vec<String> = script
+        .0
+        .terminal()
+        .iter()
+        .filter(|one| one.starts_with("edit "))
+        .cloned()
+        .collect();
+    assert_eq!(
+        edited[1], "edit {\"order\": ",
+        "what was wrong is kept to be put right"
+    );
+    // Without a change nothing changes.
+    script
+        .press("e")
+        .see("the editor was left without a change")
+        .see("edited, 3 lines");
+    script.wait(400).press("<enter>").see("● RUNNING");
+    assert_eq!(script.calls("start"), 1);
 }
 
 #[test]
@@ -257,7 +310,19 @@ fn logs_open_at_the_error_and_can_be_searched() {
         .press("k")
         .not_see("following");
     script
-        .press("&<enter>")
+        .press("&<^u><enter>")
+        .press("&WARN<enter>")
+        .see("only 'warn'")
+        .see("HTTP 429")
+        .not_see("INFO")
+        .press("&<^u>error checkquality<enter>")
+        .see("check 'no_duplicate_conversions' failed")
+        .not_see("HTTP 429");
+    script
+        .press("&<^u><enter>g/warn<enter>")
+        .see("HTTP 429")
+        .press("G");
+    script
         .press("}")
         .see("attempt 1 of 2")
         .press("}")
@@ -864,6 +929,30 @@ fn a_lake_of_sample_data_says_so() {
         assert!(!header(&script).contains("SAMPLE"), "{}", header(&script));
         script.wait(400).press("<enter>").see("collect");
         assert!(header(&script).contains("SAMPLE"), "{}", header(&script));
+        // The other screens keep their titles beside it.
+        for title in ["Board", "Run", "Logs", "Rep"] {
+            assert!(header(&script).contains(title), "{}", header(&script));
+        }
+    }
+}
+
+#[test]
+fn what_failed_in_another_year_says_when() {
+    for columns in [80, 120, 200] {
+        let operations = ScriptedOperations::new(Scenario::Night, 60).unwrap();
+        operations.set_now("2027-03-01T09:00:00Z".parse().unwrap());
+        let script = Script::narrow(operations, columns);
+        let screen = script.0.screen();
+        let failed = screen
+            .lines()
+            .find(|line| line.contains("FAILED") && line.contains("2026-01-3"));
+        let line = failed.unwrap_or_else(|| panic!("no time on\n{screen}"));
+        let (_, behind) = line.split_once("2026-01-3").unwrap();
+        let time: Vec<char> = behind.chars().skip(1).take(6).collect();
+        assert!(
+            time[0] == ' ' && time[3] == ':' && time[1].is_ascii_digit(),
+            "{line}"
+        );
     }
 }
 

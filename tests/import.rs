@@ -19,7 +19,9 @@ use jiff::{Timestamp, ToSpan};
 use lakehand::pipeline::{
     dataset::{SilverTable, Stream},
     jobs::{ErrorType, JobContext},
-    normalise::{NormaliseRequest, NormaliseSummary, QuarantinedLine, import, normalise},
+    normalise::{
+        NormaliseRequest, NormaliseSummary, QuarantinedLine, import, normalise, take_back,
+    },
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
@@ -61,6 +63,15 @@ impl Setting {
 
     fn raw(&self) -> PathBuf {
         self.folder.path().join("lake/raw")
+    }
+
+    /// The files of silver and quarantine; what an import kept of before names its files and executions.
+    fn data(&self) -> Vec<Vec<u8>> {
+        ["silver", "quarantine"]
+            .iter()
+            .flat_map(|folder| files_below(&self.std().join(folder)))
+            .map(|path| fs::read(path).unwrap())
+            .collect()
     }
 
     fn rows(&self, table: SilverTable) -> Vec<Row> {
@@ -296,10 +307,7 @@ async fn the_newest_version_of_every_conversion_arrives_once_and_a_repeat_change
         (6000, wanted.len() as u64, 0)
     );
     assert_silver_is(&setting.rows(SilverTable::Conversions), &wanted);
-    let before: Vec<Vec<u8>> = files_below(&setting.std())
-        .iter()
-        .map(|path| fs::read(path).unwrap())
-        .collect();
+    let before = setting.data();
 
     let again = imported(
         &setting.at("2026-03-11T09:00:00Z", 3),
@@ -318,10 +326,7 @@ async fn the_newest_version_of_every_conversion_arrives_once_and_a_repeat_change
     };
     let from_bronze = normalise(&setting.ctx, &all_of_bronze).await.unwrap();
     assert!(from_bronze.reconciles() && from_bronze.partitions.is_empty());
-    let after: Vec<Vec<u8>> = files_below(&setting.std())
-        .iter()
-        .map(|path| fs::read(path).unwrap())
-        .collect();
+    let after = setting.data();
     assert!(before == after, "a repeat changed a file");
 }
 
@@ -374,12 +379,7 @@ async fn the_same_input_gives_the_same_bytes_on_any_number_of_threads() {
         let summary = imported(&ctx, Stream::AffiseConversions, &files).await;
         assert_eq!(summary.rows_new, newest(&all).len() as u64);
         // The collection's id is made of contents; the manifest names the files' folder, silver does not.
-        results.push(
-            files_below(&setting.std())
-                .iter()
-                .map(|path| fs::read(path).unwrap())
-                .collect::<Vec<_>>(),
-        );
+        results.push(setting.data());
     }
     assert!(results[0] == results[1]);
 }
@@ -915,4 +915,357 @@ async fn two_imports_at_once_lose_nothing() {
         .map(|row| row["id"].clone())
         .collect();
     assert_eq!(ids.len(), 4000);
+}
+
+/// Every file of the lake with its bytes.
+fn lake(setting: &Setting) -> BTreeMap<PathBuf, Vec<u8>> {
+    [setting.std(), setting.raw()]
+        .iter()
+        .flat_map(|folder| files_below(folder))
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect()
+}
+
+fn click(id: &str, day: u32, more: &str) -> String {
+    format!(r#"{{"id":"{id}","created_at":"2026-03-{day:02} 10:00:00"{more}}}"#)
+}
+
+/// What `lakehand import` was given for one test: an id, and lines.
+struct Brought {
+    id: String,
+    ctx: JobContext,
+}
+
+async fn bring(
+    setting: &Setting,
+    now: &str,
+    stream: Stream,
+    name: &str,
+    lines: &[String],
+) -> Brought {
+    let mut ctx = setting.at(now, 2);
+    ctx.execution = format!("import:{name}");
+    let file = setting.file(name, lines.join("\n"));
+    imported(&ctx, stream, &[file]).await;
+    Brought {
+        id: ctx.execution.clone(),
+        ctx,
+    }
+}
+
+fn ids(setting: &Setting, table: SilverTable) -> BTreeMap<String, String> {
+    let rows = setting.rows(table);
+    rows.iter()
+        .map(|row| (row["id"].clone(), row["_source"].clone()))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_that_is_taken_back_leaves_the_lake_byte_for_byte_as_it_was() {
+    let setting = setting();
+    let all = conversions(3000);
+    let lines: Vec<String> = all.iter().map(Conversion::line).collect();
+    bring(
+        &setting,
+        "2026-03-10T09:00:00Z",
+        Stream::AffiseConversions,
+        "first",
+        &lines[..2000],
+    )
+    .await;
+    let before = lake(&setting);
+    // Clicks read as conversions: new rows, a row of a known id in a newer version, one line put aside.
+    let mut wrong: Vec<String> = (0..500)
+        .map(|at| click(&format!("c{at}"), 1 + at % 9, ""))
+        .collect();
+    wrong.push(format!(r#"{{"id":"{:024x}","created_at":"2026-03-01 00:00:00","updated_at":"2026-03-30 00:00:00","status":"stolen"}}"#, all[0].id));
+    wrong.push("no json".to_owned());
+    let brought = bring(
+        &setting,
+        "2026-03-11T09:00:00Z",
+        Stream::AffiseConversions,
+        "wrong",
+        &wrong,
+    )
+    .await;
+    assert!(
+        setting
+            .rows(SilverTable::Conversions)
+            .iter()
+            .any(|row| row.get("status").is_some_and(|status| status == "stolen"))
+    );
+    assert_eq!(setting.quarantine().len(), 1);
+
+    let done = take_back(&brought.ctx, &brought.id).await.unwrap();
+    assert_eq!(
+        (done.rows, done.removed.len(), done.again.len()),
+        (501, 3, 0),
+        "{done:?}"
+    );
+    assert!(lake(&setting) == before);
+    let again = take_back(&brought.ctx, &brought.id).await.unwrap_err();
+    assert_eq!(again.error_type, ErrorType::InvalidInput);
+    assert!(again.message.contains("import:first"), "{}", again.message);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_after_an_import_stays_when_that_is_taken_back() {
+    // What the lake would be without the second of three.
+    let parts: [Vec<String>; 3] = [
+        vec![
+            click("a", 1, r#","os":"one""#),
+            click("b", 1, ""),
+            click("z", 3, ""),
+        ],
+        vec![
+            click("a", 1, r#","os":"two","updated_at":"2026-03-20 00:00:00""#),
+            click("c", 1, ""),
+            click("d", 2, ""),
+            click("e", 5, ""),
+        ],
+        // The same row as the second one brought, an older version of another, a new one on a day of its own and on a shared one.
+        vec![
+            click("c", 1, ""),
+            click(
+                "a",
+                1,
+                r#","os":"three","updated_at":"2026-03-10 00:00:00""#,
+            ),
+            click("f", 2, ""),
+            click("g", 4, ""),
+        ],
+    ];
+    let (with, without) = (setting(), setting());
+    let mut second = None;
+    for (number, name) in ["one", "two", "three"].into_iter().enumerate() {
+        let now = format!("2026-03-2{number}T09:00:00Z");
+        let brought = bring(&with, &now, Stream::AffiseClicks, name, &parts[number]).await;
+        if number == 1 {
+            second = Some(brought);
+        } else {
+            bring(&without, &now, Stream::AffiseClicks, name, &parts[number]).await;
+        }
+    }
+    let second = second.unwrap();
+    assert_eq!(ids(&with, SilverTable::Clicks).len(), 8);
+    let done = take_back(&second.ctx, &second.id).await.unwrap();
+    assert_eq!(done.again.len(), 1, "{done:?}");
+    let sorted = |setting: &Setting| {
+        let mut rows = setting.rows(SilverTable::Clicks);
+        rows.sort();
+        rows
+    };
+    assert_eq!(sorted(&with), sorted(&without));
+    let found = ids(&with, SilverTable::Clicks);
+    assert_eq!(
+        found.keys().map(String::as_str).collect::<Vec<_>>(),
+        ["a", "b", "c", "f", "g", "z"]
+    );
+    // The one that came after it can still be taken back itself, and the second one does not come again with that.
+    let third = without.at("2026-03-23T09:00:00Z", 2);
+    for setting in [&with, &without] {
+        let mut ctx = third.clone();
+        ctx.lake = setting.at("2026-03-23T09:00:00Z", 2).lake;
+        take_back(&ctx, "import:three").await.unwrap();
+    }
+    assert_eq!(sorted(&with), sorted(&without));
+    assert_eq!(ids(&with, SilverTable::Clicks).len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_stays_where_rows_that_came_since_could_not_be_brought_in_again() {
+    let setting = setting();
+    let first = bring(
+        &setting,
+        "2026-03-10T09:00:00Z",
+        Stream::AffiseClicks,
+        "one",
+        &[click("a", 1, "")],
+    )
+    .await;
+    bring(
+        &setting,
+        "2026-03-11T09:00:00Z",
+        Stream::AffiseClicks,
+        "two",
+        &[click("b", 1, "")],
+    )
+    .await;
+    let rows = files_below(&setting.raw().join("bronze/affise/clicks/date=2026-03-11"));
+    let (manifest, file): (Vec<_>, Vec<_>) = rows
+        .into_iter()
+        .partition(|path| path.to_string_lossy().ends_with("_manifest.json"));
+    let silver = setting.rows(SilverTable::Clicks);
+    for (gone, why) in [
+        (&file[0], "is not in bronze any more"),
+        (&manifest[0], "bronze does not have it any more"),
+    ] {
+        fs::remove_file(gone).unwrap();
+        let error = take_back(&first.ctx, "one").await.unwrap_err();
+        assert_eq!(error.error_type, ErrorType::InvalidInput);
+        assert!(
+            error.message.contains(why) && error.message.contains("nothing was changed"),
+            "{}",
+            error.message
+        );
+        assert_eq!(setting.rows(SilverTable::Clicks), silver);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_made_from_an_imports_rows_are_as_before_too() {
+    let setting = setting();
+    let offer = |id: u32, caps: &str| {
+        format!(r#"{{"id":{id},"title":"o","updated_at":"2026-01-0{id} 10:00:00","caps":{caps}}}"#)
+    };
+    bring(
+        &setting,
+        "2026-03-10T09:00:00Z",
+        Stream::AffiseOffers,
+        "offers",
+        &[offer(1, r#"[{"period":"day","value":1}]"#)],
+    )
+    .await;
+    let lead = |id: u32| {
+        format!(r#"{{"id":{id},"email":"{id}@example.org","updatedAt":"2026-03-01T00:00:00Z"}}"#)
+    };
+    bring(
+        &setting,
+        "2026-03-10T09:00:00Z",
+        Stream::MarketoLeads,
+        "leads",
+        &[lead(1), lead(2)],
+    )
+    .await;
+    let before = lake(&setting);
+    bring(
+        &setting,
+        "2026-03-11T09:00:00Z",
+        Stream::AffiseOffers,
+        "more",
+        &[offer(2, r#"[{"period":"all","value":2}]"#)],
+    )
+    .await;
+    let gone = r#"{"marketoGUID":"g1","id":7,"leadId":2,"activityTypeId":37,"activityDate":"2026-03-05T00:00:00Z"}"#.to_owned();
+    let deleted = bring(
+        &setting,
+        "2026-03-11T09:00:00Z",
+        Stream::MarketoActivities,
+        "gone",
+        &[gone],
+    )
+    .await;
+    assert_eq!(setting.rows(SilverTable::OfferCaps).len(), 2);
+    assert_eq!(setting.rows(SilverTable::MarketoLeads).len(), 1);
+    for id in ["more", "import:gone"] {
+        take_back(&deleted.ctx, id).await.unwrap();
+    }
+    assert_eq!(setting.rows(SilverTable::MarketoLeads).len(), 2);
+    assert!(lake(&setting) == before);
+}
+
+/// Rewrites a partition as a version made it that had no column for attributes.
+fn as_an_older_version_wrote_it(path: &Path) {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap())
+        .unwrap()
+        .build()
+        .unwrap();
+    let batches: Vec<_> = reader.map(Result::unwrap).collect();
+    let schema = batches[0].schema();
+    let kept: Vec<usize> = (0..schema.fields().len())
+        .filter(|at| schema.field(*at).name() != "attributes")
+        .collect();
+    let older = |batch: &arrow::record_batch::RecordBatch| {
+        let batch = batch.project(&kept).unwrap();
+        let schema = batch.schema();
+        let cells = schema
+            .fields()
+            .iter()
+            .zip(batch.columns())
+            .map(|(field, column)| {
+                let column = std::sync::Arc::clone(column);
+                (field.name().clone(), column, field.is_nullable())
+            });
+        arrow::record_batch::RecordBatch::try_from_iter_with_nullable(cells).unwrap()
+    };
+    let written: Vec<_> = batches.iter().map(older).collect();
+    let file = File::create(path).unwrap();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, written[0].schema(), None).unwrap();
+    written
+        .iter()
+        .for_each(|batch| writer.write(batch).unwrap());
+    writer.close().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lake_of_an_older_version_is_read_on_and_normalised_again() {
+    let activity = |guid: &str, attributes: &str| {
+        format!(
+            r#"{{"marketoGUID":"{guid}","leadId":1,"activityTypeId":100001,"activityDate":"2026-03-05T10:00:00Z","attributes":{attributes}}}"#
+        )
+    };
+    let setting = setting();
+    let lines = [
+        activity("a", r#"{"Priority":5,"Own Field":"kept"}"#),
+        activity("b", r#"{"Priority":2.5}"#),
+    ];
+    bring(
+        &setting,
+        "2026-03-10T09:00:00Z",
+        Stream::MarketoActivities,
+        "old",
+        &lines,
+    )
+    .await;
+    let sorted = |setting: &Setting| {
+        let mut rows = setting.rows(SilverTable::MarketoActivities);
+        rows.sort_by(|a, b| a["marketo_guid"].cmp(&b["marketo_guid"]));
+        rows
+    };
+    let today = sorted(&setting);
+    assert!(today[0]["attributes"].contains("Own Field"), "{today:?}");
+    let part = setting
+        .std()
+        .join(SilverTable::MarketoActivities.prefix())
+        .join("date=2026-03-05/part-0.parquet");
+    as_an_older_version_wrote_it(&part);
+    assert!(
+        setting
+            .rows(SilverTable::MarketoActivities)
+            .iter()
+            .all(|row| !row.contains_key("attributes"))
+    );
+
+    // New rows beside the old ones, which keep what they had.
+    let more = [activity("c", r#"{"Priority":"high","Own Field":"new"}"#)];
+    let later = bring(
+        &setting,
+        "2026-03-11T09:00:00Z",
+        Stream::MarketoActivities,
+        "new",
+        &more,
+    )
+    .await;
+    let rows = sorted(&setting);
+    let ids: Vec<&str> = rows
+        .iter()
+        .map(|row| row["marketo_guid"].as_str())
+        .collect();
+    assert_eq!(ids, ["a", "b", "c"]);
+    assert!(
+        rows[0]["priority"].starts_with('5') && rows[1]["priority"].starts_with("2.5"),
+        "{rows:?}"
+    );
+    assert!(rows[2]["attributes"].contains("high"), "{rows:?}");
+
+    // From bronze they get what the older version had no place for.
+    let all = NormaliseRequest {
+        stream: Stream::MarketoActivities,
+        manifests: Vec::new(),
+    };
+    let summary = normalise(&later.ctx, &all).await.unwrap();
+    assert!(summary.reconciles(), "{summary:?}");
+    let rows = sorted(&setting);
+    assert_eq!(rows[..2], today[..]);
+    assert!(rows[2]["attributes"].contains("new"));
 }

@@ -42,6 +42,7 @@ const VERBS: &[(&str, &[&str], May)] = &[
     ("crawlers show", &["silver"], May::Look),
     ("crawlers stop", &["silver"], May::Change),
     ("import", &["affise.clicks", "CLICKS"], May::Change),
+    ("import", &["--undo", "import:nothing"], May::Change),
     ("gold build", &["daily_report_sub5"], May::Change),
     ("datamart build", &[], May::Change),
     ("datamart show", &[], May::Look),

@@ -35,21 +35,26 @@ struct Session {
 
 impl Session {
     fn open(variables: &[(&str, &str)]) -> Self {
-        Self::with(&[], variables)
+        let command = CommandBuilder::new(env!("CARGO_BIN_EXE_lakehand"));
+        Self::with(command, (80, 24), variables, "Lakehand")
     }
 
-    fn with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+    /// A command on a terminal of a size, once it has written something.
+    fn with(
+        mut command: CommandBuilder,
+        (cols, rows): (u16, u16),
+        variables: &[(&str, &str)],
+        first: &str,
+    ) -> Self {
         let home = tempfile::tempdir().unwrap();
         let pty = native_pty_system()
             .openpty(PtySize {
-                rows: 24,
-                cols: 80,
+                rows,
+                cols,
                 pixel_width: 0,
                 pixel_height: 0,
             })
             .unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_lakehand"));
-        command.args(arguments);
         command.env("LAKEHAND_HOME", home.path());
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
@@ -90,7 +95,7 @@ impl Session {
             bytes,
             home,
         };
-        session.see("Lakehand");
+        session.see(first);
         session
     }
 
@@ -418,7 +423,9 @@ fn collect_in(home: &std::path::Path) -> String {
 /// A console in which the sample's collection runs, slowly enough to leave it.
 fn with_a_slow_collection() -> Session {
     let slow = "slow@/3.0/stats/clicks:3s";
-    let mut session = Session::with(&["demo", "--scale", "60", "--faults", slow], &[]);
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_lakehand"));
+    command.args(["demo", "--scale", "60", "--faults", slow]);
+    let mut session = Session::with(command, (80, 24), &[], "Lakehand");
     session.see("RUNNING");
     assert_eq!(collect_in(session.home.path()), "RUNNING");
     session
@@ -465,4 +472,74 @@ fn quitting_says_that_what_was_started_here_goes_on() {
     assert_eq!(session.exit_code(), 0);
     session.is_restored();
     it_goes_on(&mut session);
+}
+
+#[test]
+fn killed_or_aborted_it_leaves_the_terminal_as_it_was() {
+    // An abort is what running out of memory ends in, a kill what the system does then.
+    for name in ["KILL", "ABRT"] {
+        let mut session = Session::open(&[]);
+        session.on_the_board().signal(name);
+        session.see("ended from outside or ran out of memory");
+        session.is_restored();
+    }
+}
+
+#[test]
+fn stopped_without_a_word_it_takes_the_terminal_again() {
+    let mut session = Session::open(&[]);
+    session.on_the_board().signal("STOP");
+    session.until("it stops", |session| session.process().1 == 'T');
+    let name = session.master.as_ref().unwrap().tty_name().unwrap();
+    let cooked = std::process::Command::new("stty")
+        .arg("-F")
+        .arg(name)
+        .arg("sane")
+        .status();
+    assert!(cooked.unwrap().success());
+    session.signal("CONT");
+    session.until("raw mode", |session| !session.is_cooked());
+    session.press("?").see("Keys of this screen");
+}
+
+#[test]
+fn a_hang_up_that_nobody_passes_on_ends_it() {
+    // The shell leads the session, keeps the signal to itself and lives on.
+    let mut command = CommandBuilder::new("sh");
+    let script = "trap '' HUP; \"$0\" </dev/tty & echo $! >\"$LAKEHAND_HOME/pid\"; wait; sleep 90";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_lakehand")]);
+    let mut session = Session::with(command, (80, 24), &[], "Lakehand");
+    session.on_the_board();
+    let pid = std::fs::read_to_string(session.home.path().join("pid")).unwrap();
+    let lives = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+    assert!(lives().is_ok());
+    session.stop_reading.store(true, Ordering::SeqCst);
+    session.press("?");
+    thread::sleep(Duration::from_millis(300));
+    drop(session.writer.take());
+    drop(session.master.take());
+    let end = Instant::now() + PATIENCE;
+    while lives().is_ok_and(|stat| !stat.contains(") Z ")) {
+        assert!(Instant::now() < end, "the console outlived its terminal");
+        thread::sleep(Duration::from_millis(15));
+    }
+}
+
+#[test]
+fn a_terminal_without_a_size_gets_a_usual_one() {
+    let command = CommandBuilder::new(env!("CARGO_BIN_EXE_lakehand"));
+    Session::with(command, (0, 0), &[], "Lakehand").on_the_board();
+}
+
+#[test]
+fn terminals_that_can_do_less_are_not_asked_for_more() {
+    let command = CommandBuilder::new(env!("CARGO_BIN_EXE_lakehand"));
+    let mut dumb = Session::with(command, (80, 24), &[("TERM", "dumb")], "lakehand status");
+    assert_eq!(dumb.exit_code(), 5);
+    assert!(!dumb.bytes.lock().unwrap().contains(&0x1b));
+    for term in ["linux", "vt220"] {
+        let mut session = Session::open(&[("TERM", term)]);
+        session.on_the_board();
+        assert!(session.screen().is_ascii(), "{}", session.screen());
+    }
 }

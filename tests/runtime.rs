@@ -107,6 +107,7 @@ fn open(folder: &Path, pause: Duration) -> LocalWorkflows {
         credentials: lakehand::config::CredentialSettings::default(),
         datamart: lakehand::config::DatamartSettings::default(),
         schedules: Vec::new(),
+        reports_prefix: None,
         read_only: false,
         protected: false,
         aws: <_>::default(),

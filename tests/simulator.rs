@@ -11,6 +11,9 @@ mod files;
 mod listings;
 #[path = "simulator/marketo.rs"]
 mod marketo;
+#[cfg(unix)]
+#[path = "simulator/pasted.rs"]
+mod pasted;
 #[path = "simulator/refusals.rs"]
 mod refusals;
 #[cfg(unix)]

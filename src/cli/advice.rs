@@ -112,14 +112,71 @@ fn settings<T: serde::de::DeserializeOwned>() -> Vec<String> {
         .collect()
 }
 
-#[test]
-fn a_remedy_for_every_source_names_no_setting_of_some() {
-    let sections = [
+/// The sections of sources, each with its settings.
+fn sections() -> [(&'static str, Vec<String>); 4] {
+    [
         ("affise", settings::<AffiseSettings>()),
         ("marketo", settings::<MarketoSettings>()),
         ("ga4", settings::<Ga4Settings>()),
         ("ga3", settings::<Ga3Settings>()),
-    ];
+    ]
+}
+
+#[test]
+fn what_the_code_of_a_source_advises_to_set_is_a_setting_of_its_section() {
+    let sections = sections();
+    let advised =
+        Regex::new(r"\b(?:raise|lower|set|check) ([a-z][a-z0-9]*(?:_[a-z0-9]+)+)").unwrap();
+    // How fast requests are made is set in two ways; which one is a source's own is tested beside that advice.
+    let pace = ["requests_per_second", "calls_per_20_seconds"];
+    let mut seen = 0;
+    for (place, text) in texts() {
+        let Some((_, file)) = place.split_once("pipeline/sources/") else {
+            continue;
+        };
+        let of_these = |section: &str| match file {
+            _ if file.starts_with("google") => section.starts_with("ga"),
+            _ if file.starts_with("http") => true,
+            _ => file.starts_with(section),
+        };
+        let shown = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        let names = shown.flat_map(|line| advised.captures_iter(line).collect::<Vec<_>>());
+        let names: Vec<String> = names.map(|found| found[1].to_owned()).collect();
+        for name in names.iter().filter(|name| !pace.contains(&name.as_str())) {
+            seen += 1;
+            for (section, known) in sections.iter().filter(|(section, _)| of_these(section)) {
+                assert!(known.contains(name), "{place}: {name} is none of {section}");
+            }
+        }
+    }
+    assert!(seen > 5, "{seen}");
+}
+
+#[cfg(feature = "console")]
+#[test]
+fn every_key_that_a_text_names_is_there() {
+    let keys = crate::console::keys_of_actions();
+    let named = Regex::new(r#"\b[Pp]ress ([A-Za-z#&?%!])(?:[ ,.;`"]|$)|\(([A-Z])\)"#).unwrap();
+    let mut seen = 0;
+    for (place, text) in texts() {
+        let shown = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .filter(|line| line.contains('"') || place.starts_with("remedy"));
+        for found in shown.flat_map(|line| named.captures_iter(line).collect::<Vec<_>>()) {
+            let key = found.get(1).or(found.get(2)).unwrap().as_str();
+            seen += 1;
+            assert!(keys.iter().any(|known| known == key), "{place}: {key}");
+        }
+    }
+    assert!(seen > 2, "{seen}");
+}
+
+#[test]
+fn a_remedy_for_every_source_names_no_setting_of_some() {
+    let sections = sections();
     for (section, names) in &sections {
         assert!(
             names.contains(&"base_url".to_owned()),

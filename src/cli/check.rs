@@ -13,6 +13,7 @@ use crate::pipeline::{
 
 /// What to check.
 #[derive(Debug, Args)]
+#[command(after_help = super::names::tables())]
 pub struct CheckArgs {
     /// Table with checks: daily_report_sub5, affise_clicks, …; a wrong name lists them.
     #[arg(add = ArgValueCandidates::new(complete::checked_tables))]

@@ -14,6 +14,7 @@ use crate::{
 
 /// What to collect.
 #[derive(Debug, Args)]
+#[command(after_help = super::names::streams())]
 pub struct CollectArgs {
     /// Source (affise, marketo, ga4, ga3) or one of its streams (affise.clicks).
     #[arg(add = ArgValueCandidates::new(complete::sources_and_streams))]

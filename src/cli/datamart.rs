@@ -142,6 +142,12 @@ fn write_datamart(
 ) -> io::Result<()> {
     let mode = format!("{:?}", datamart.mode).to_lowercase();
     writeln!(out, "{}  {mode}", datamart.table)?;
+    if !datamart.is_deployed {
+        writeln!(
+            out,
+            "  not part of this deployment: it has no workflow 'datamart'"
+        )?;
+    }
     if let Some(snapshot) = &datamart.snapshot {
         writeln!(
             out,

@@ -208,8 +208,10 @@ fn write_made(out: &mut dyn Write, made: &Made<'_>, zone: &TimeZone) -> std::io:
     if let Some(report) = &made.report {
         writeln!(
             out,
-            "report  {}  {} rows, {} bytes",
-            report.name, report.rows, report.bytes
+            "report  {}  {}, {} bytes",
+            report.name,
+            report.rows_in_words(|rows| rows.to_string()),
+            report.bytes
         )?;
         writeln!(
             out,

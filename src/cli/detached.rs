@@ -5,7 +5,7 @@
 //! its refusal is told as if it were ours.
 
 use std::{
-    io::{self, Read as _},
+    io::{self, Read as _, Write as _},
     os::unix::process::CommandExt as _,
     process::{Child, Command, ExitStatus, Stdio},
     thread::JoinHandle,
@@ -69,12 +69,14 @@ impl Detached {
         });
         let mut command = self.command()?;
         command.args(["run", request.workflow.as_ref(), "--wait", "--name", &name]);
-        command.args(["--input", &request.input.to_string()]);
+        // Not on the command line, where others could read it.
+        command.args(["--input", "-"]);
+        let input = Some(request.input.to_string());
         if let Some(window) = request.window {
             let (from, to) = (window.from().to_string(), window.to().to_string());
             command.args(["--from", &from, "--to", &to]);
         }
-        let mut beginning = Beginning::of(command, format!("the execution {name}"))?;
+        let mut beginning = Beginning::of(command, input, format!("the execution {name}"))?;
         loop {
             let ended = beginning.ended()?;
             let all = operations.executions(Some(&request.workflow), 50).await?;
@@ -99,7 +101,7 @@ impl Detached {
         let before = operations.execution(id, NO_EVENTS).await?.summary.redrives;
         let mut command = self.command()?;
         command.args(["runs", "redrive", id.as_ref()]);
-        let mut beginning = Beginning::of(command, format!("the redrive of {id}"))?;
+        let mut beginning = Beginning::of(command, None, format!("the redrive of {id}"))?;
         loop {
             let ended = beginning.ended()?;
             let now = operations.execution(id, NO_EVENTS).await?.summary;
@@ -128,7 +130,7 @@ impl Detached {
         let before = operations.crawler(name).await?;
         let mut command = self.command()?;
         command.args(["crawl", name, "--wait"]);
-        let mut beginning = Beginning::of(command, format!("the crawler {name}"))?;
+        let mut beginning = Beginning::of(command, None, format!("the crawler {name}"))?;
         loop {
             let ended = beginning.ended()?;
             let now = operations.crawler(name).await?;
@@ -155,7 +157,7 @@ impl Detached {
         let before = operations.executions(Some(&collect), 50).await?;
         let mut command = self.command()?;
         command.args(["demo", "--headless"]).args(spec.arguments());
-        let mut beginning = Beginning::of(command, "the sample".to_owned())?;
+        let mut beginning = Beginning::of(command, None, "the sample".to_owned())?;
         loop {
             let ended = beginning.ended()?;
             let all = operations.executions(Some(&collect), 50).await?;
@@ -177,15 +179,23 @@ struct Beginning {
 }
 
 impl Beginning {
-    fn of(mut command: Command, what: String) -> OpsResult<Self> {
+    fn of(mut command: Command, input: Option<String>, what: String) -> OpsResult<Self> {
+        let reads = match input {
+            Some(_) => Stdio::piped(),
+            None => Stdio::null(),
+        };
         // Its own process group: neither Ctrl-C nor the end of this terminal reaches it.
         let mut child = command
             .process_group(0)
-            .stdin(Stdio::null())
+            .stdin(reads)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .map_err(not_started)?;
+        if let (Some(mut to), Some(input)) = (child.stdin.take(), input) {
+            // A child that was refused before it read has told why.
+            std::thread::spawn(move || to.write_all(input.as_bytes()));
+        }
         let told = child.stderr.take().map(heard);
         Ok(Self {
             child,

@@ -10,8 +10,9 @@ use crate::pipeline::{dataset::GoldTable, gold};
 #[derive(Debug, Subcommand)]
 pub enum GoldVerb {
     /// Rebuild a window of a gold table from silver, in one commit.
+    #[command(after_help = super::names::gold())]
     Build {
-        /// Gold table: daily_report_sub5.
+        /// Gold table.
         #[arg(add = ArgValueCandidates::new(complete::gold_tables))]
         table: GoldTable,
         #[command(flatten)]

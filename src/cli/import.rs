@@ -9,21 +9,29 @@ use clap::Args;
 use clap_complete::ArgValueCandidates;
 use serde::Serialize;
 
-use super::{App, CliError, Ended, VerbResult, complete};
-use crate::pipeline::{
-    dataset::Stream,
-    normalise::{self, FieldNote, Fit, NormaliseSummary},
-    text::for_terminal,
+use super::{App, CliError, Ended, VerbResult, complete, progress::follow};
+use crate::{
+    ops::ExecutionDetail,
+    pipeline::{
+        dataset::Stream,
+        normalise::{self, FieldNote, Fit, NormaliseSummary, TakenBack},
+        text::{for_terminal, shell_word},
+    },
+    platform::{
+        Platform,
+        local::imports::{Bring, ImportError},
+    },
 };
 
 /// What to import.
 #[derive(Debug, Args)]
+#[command(after_help = super::names::streams())]
 pub struct ImportArgs {
     /// Stream whose wire shape the rows have: affise.clicks, affise.conversions, …
-    #[arg(add = ArgValueCandidates::new(complete::streams))]
-    stream: Stream,
+    #[arg(required_unless_present = "undo", add = ArgValueCandidates::new(complete::streams))]
+    stream: Option<Stream>,
     /// NDJSON files: plain, .gz or .zst, told apart by their first bytes.
-    #[arg(required = true, value_name = "FILES")]
+    #[arg(required_unless_present = "undo", value_name = "FILES")]
     files: Vec<PathBuf>,
     /// Only tell what is in the files: rows, lines that would be put aside, unknown fields. Nothing is stored.
     #[arg(long)]
@@ -31,6 +39,9 @@ pub struct ImportArgs {
     /// Import a file although it fits another stream better, or most of its fields are unknown.
     #[arg(long)]
     accept_misfit: bool,
+    /// Take an import back: silver as it was before, its files removed, rows that came since brought in again.
+    #[arg(long, value_name = "EXECUTION", conflicts_with_all = ["stream", "files", "dry_run", "accept_misfit"])]
+    undo: Option<String>,
 }
 
 /// Imports the files. Lines that cannot be typed are put aside and shown, they are no error.
@@ -38,19 +49,30 @@ pub struct ImportArgs {
 /// # Errors
 /// When a file cannot be read or looks like rows of another stream, more lines are bad than the profile allows, or the disk fails.
 pub async fn run(app: &App, args: &ImportArgs) -> VerbResult {
+    match (&args.undo, args.stream) {
+        (Some(id), _) => undo(app, id).await,
+        (None, Some(stream)) => import(app, stream, args).await,
+        (None, None) => Err(CliError::usage(
+            "no stream was named",
+            "write `lakehand import STREAM FILES`",
+        )),
+    }
+}
+
+async fn import(app: &App, stream: Stream, args: &ImportArgs) -> VerbResult {
     app.operations().permit("an import").await?;
-    let context = app.platform.job_context("import").await?;
-    let fit = normalise::fit(args.stream, &args.files)?;
+    let fit = normalise::fit(stream, &args.files)?;
     let misfit = fit.as_ref().and_then(Fit::refusal);
     if args.dry_run {
-        let summary = normalise::preview(&context, args.stream, &args.files).await?;
+        let context = app.platform.job_context("import").await?;
+        let summary = normalise::preview(&context, stream, &args.files).await?;
         let report = DryRun {
             dry_run: true,
             fit,
             would_refuse: misfit.filter(|_| !args.accept_misfit),
             summary,
         };
-        app.print(&report, |out| print_dry_run(out, args.stream, &report))?;
+        app.print(&report, |out| print_dry_run(out, stream, &report))?;
         return Ok(Ended::Well);
     }
     if let Some(why) = misfit.filter(|_| !args.accept_misfit) {
@@ -59,9 +81,146 @@ pub async fn run(app: &App, args: &ImportArgs) -> VerbResult {
             "name the stream the rows are of; --dry-run tells what is in the files, --accept-misfit imports them all the same",
         ));
     }
-    let summary = normalise::import(&context, args.stream, &args.files).await?;
-    app.print(&summary, |out| print(out, args.stream, &summary))?;
+    let (execution, summary) = bring(app, stream, &args.files).await?;
+    let done = Imported {
+        summary: &summary,
+        execution: &execution,
+    };
+    app.print(&done, |out| {
+        print(out, stream, &summary)?;
+        let id = shell_word(&execution);
+        writeln!(out, "  `lakehand import --undo {id}` takes it back")
+    })?;
     Ok(Ended::Well)
+}
+
+/// What an import did, and under which name it can be taken back.
+#[derive(Serialize)]
+struct Imported<'i> {
+    #[serde(flatten)]
+    summary: &'i NormaliseSummary,
+    execution: &'i str,
+}
+
+/// Who is at the keyboard, as the machine knows it.
+fn whoever() -> Option<String> {
+    ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok())
+        .filter(|name| !name.is_empty())
+}
+
+async fn bring(
+    app: &App,
+    stream: Stream,
+    files: &[PathBuf],
+) -> Result<(String, NormaliseSummary), CliError> {
+    match &app.platform {
+        Platform::Local(platform) => {
+            let whole = |file: &PathBuf| std::path::absolute(file).unwrap_or_else(|_| file.clone());
+            let bring = Bring {
+                stream,
+                files: files.iter().map(whole).collect(),
+                by: whoever(),
+            };
+            let id = platform.start_import(&bring).await?;
+            follow(app.operations().as_ref(), &id).await?;
+            Ok((id.to_string(), platform.imported(&id).await?))
+        }
+        #[cfg(feature = "aws")]
+        Platform::Aws(platform) => {
+            let context = platform.job_context("import");
+            let summary = normalise::import(&context, stream, files).await?;
+            Ok((context.execution, summary))
+        }
+    }
+}
+
+async fn undo(app: &App, id: &str) -> VerbResult {
+    app.operations().permit("taking an import back").await?;
+    let context = app.platform.job_context("import").await?;
+    let all = normalise::imports(&context).await?;
+    if !all.iter().any(|one| one.is_called(id)) {
+        let names: Vec<&str> = all
+            .iter()
+            .map(|one| one.executions.first().unwrap_or(&one.collection).as_str())
+            .collect();
+        let advice = match names.as_slice() {
+            [] => "there is no import that could be taken back".to_owned(),
+            names => format!("those that can be taken back: {}", names.join(", ")),
+        };
+        return Err(CliError::not_found(
+            format!("there is no import '{id}' to take back"),
+            advice,
+        ));
+    }
+    let done = match &app.platform {
+        Platform::Local(platform) => {
+            let id = platform.start_taking_back(id, whoever()).await?;
+            follow(app.operations().as_ref(), &id).await?;
+            platform.taken_back(&id).await?
+        }
+        #[cfg(feature = "aws")]
+        Platform::Aws(_) => normalise::take_back(&context, id).await?,
+    };
+    app.print(&done, |out| print_taken_back(out, &done))?;
+    Ok(Ended::Well)
+}
+
+fn print_taken_back(out: &mut dyn Write, done: &TakenBack) -> io::Result<()> {
+    writeln!(
+        out,
+        "{} of {} is taken back: {} rows, {} files",
+        done.collection,
+        done.stream,
+        done.rows,
+        done.removed.len()
+    )?;
+    for key in done.restored.iter().take(SHOWN) {
+        writeln!(out, "  as before: {key}")?;
+    }
+    for collection in &done.again {
+        writeln!(out, "  brought in again: {collection}")?;
+    }
+    writeln!(
+        out,
+        "  a report that was built in between still has its rows: `lakehand run daily-report` builds it anew"
+    )
+}
+
+/// What a list says of an import: how many rows of what, out of which files, by whom.
+#[must_use]
+pub fn told(detail: &ExecutionDetail) -> String {
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
+    let input = read(&detail.input);
+    let output = detail.output.as_deref().map(read).unwrap_or_default();
+    let text = |name: &str| input[name].as_str().unwrap_or_default();
+    let rows = output["rows"]
+        .as_u64()
+        .map_or_else(|| "rows".to_owned(), |rows| format!("{rows} rows"));
+    let by = match text("by") {
+        "" => String::new(),
+        by => format!(" by {by}"),
+    };
+    if let Some(undone) = input["undo"].as_str() {
+        return for_terminal(&format!("{rows} taken back{by}: {undone}")).to_string();
+    }
+    let files = input["files"].as_array().into_iter().flatten();
+    let names: Vec<&str> = files
+        .filter_map(|file| file.as_str())
+        .map(|file| file.rsplit('/').next().unwrap_or(file))
+        .collect();
+    let told = format!("{rows} of {}{by} from {}", text("stream"), names.join(", "));
+    for_terminal(&told).to_string()
+}
+
+impl From<ImportError> for CliError {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Execution(error) => error.into(),
+            ImportError::Job(error) => error.into(),
+        }
+    }
 }
 
 /// What an import would do.

@@ -51,6 +51,7 @@ mod jobs;
 #[cfg(feature = "simulator")]
 mod leave_sample;
 mod log;
+mod names;
 #[cfg(feature = "deploy")]
 mod package;
 mod progress;
@@ -77,7 +78,7 @@ pub use error::CliError;
 ///
 /// Without a verb, on a terminal, the console opens.
 #[derive(Debug, Parser)]
-#[command(name = "lakehand", version, max_term_width = 100)]
+#[command(name = "lakehand", version, max_term_width = 100, after_long_help = names::all())]
 pub struct Cli {
     /// Profile of the configuration file.
     #[arg(

@@ -28,6 +28,7 @@ use crate::platform::local::engine::kind;
 
 /// What to ask.
 #[derive(Debug, Args)]
+#[command(after_help = super::names::tables())]
 pub struct QueryArgs {
     /// The statement; `-` reads it from standard input.
     sql: String,

@@ -92,13 +92,10 @@ async fn resolve(app: &App, name: &str) -> Result<ReportName, CliError> {
     if name != "latest" {
         return Ok(ReportName::from(name));
     }
-    let newest = app
-        .platform
-        .operations()
-        .reports()
-        .await?
-        .into_iter()
-        .next();
+    let all = app.platform.operations().reports().await?;
+    // One without a manifest may be half of a report that is being written.
+    let whole = all.iter().find(|report| report.sha256.is_some());
+    let newest = whole.or(all.first()).cloned();
     newest.map(|report| report.name).ok_or_else(|| {
         CliError::not_found(
             "there is no report yet",
@@ -112,12 +109,12 @@ fn write_list(out: &mut dyn Write, reports: &[ReportSummary], zone: &TimeZone) -
         let window = report
             .window
             .map_or(String::new(), |window| window.to_string());
+        let rows = report.rows_in_words(|rows| rows.to_string());
         writeln!(
             out,
-            "{}  {}  {window:<24} {:>9} rows {:>12} bytes",
-            report.name,
+            "{}  {}  {window:<24} {rows:>14} {:>12} bytes",
+            text::for_terminal(report.name.as_ref()),
             local(report.created, zone),
-            report.rows,
             report.bytes
         )?;
     }

@@ -3,29 +3,38 @@
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 use jiff::civil::Date;
+use serde_json::Value;
 
 use super::{
-    App, CliError, Ended, OutputFormat, VerbResult, complete, progress, runs::write_detail,
+    App, CliError, Ended, OutputFormat, VerbResult, complete, progress,
+    runs::{resolve, write_detail},
 };
 use crate::{
-    ops::{ExecutionId, ExecutionStatus, StartRequest, WorkflowName, start::window_in},
+    ops::{
+        ExecutionId, ExecutionStatus, StartRequest, WorkflowName, inputs::again, start::window_in,
+    },
     pipeline::{
-        text::shell_word,
+        text::{for_terminal, shell_word},
         window::{self, Window},
     },
 };
 
 /// What to start.
 #[derive(Debug, Args)]
+#[command(after_help = super::names::workflows())]
 pub struct RunArgs {
     /// Workflow: collect, daily-report, datamart, backfill, or one of the profile's own.
     #[arg(add = ArgValueCandidates::new(complete::workflows))]
     workflow: String,
     #[command(flatten)]
     window: WindowArgs,
-    /// Further input, a JSON object merged into the execution's input.
-    #[arg(long, value_name = "JSON", default_value = "{}")]
-    input: String,
+    /// The execution's input: a file with JSON, - for standard input, or the JSON itself. What is on a command line others
+    /// can see. A window is put into it where one is given, or where the workflow reads one and the input has none.
+    #[arg(long, value_name = "FILE|-|JSON", conflicts_with = "same_input_as")]
+    input: Option<String>,
+    /// The input of another execution; `latest` is the newest one. --from and --to replace its window.
+    #[arg(long, value_name = "EXECUTION", add = ArgValueCandidates::new(complete::executions))]
+    same_input_as: Option<String>,
     /// Name of the execution; the same name twice is refused.
     #[arg(long)]
     name: Option<String>,
@@ -86,15 +95,11 @@ pub fn number<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
 /// # Errors
 /// When it cannot be started.
 pub async fn run(app: &App, args: &RunArgs) -> VerbResult {
-    let input: serde_json::Value = serde_json::from_str(&args.input)
-        .ok()
-        .filter(serde_json::Value::is_object)
-        .ok_or_else(|| {
-            CliError::usage(
-                "--input is not a JSON object",
-                "write it like --input '{\"streams\": [\"affise.clicks\"]}'",
-            )
-        })?;
+    let input = match (&args.input, &args.same_input_as) {
+        (Some(given), _) => read_input(given)?,
+        (None, Some(id)) => input_of(app, id).await?,
+        (None, None) => serde_json::json!({}),
+    };
     if let Some(window) = window_in(&input) {
         window.not_after(app.today())?;
     }
@@ -113,6 +118,45 @@ pub async fn run(app: &App, args: &RunArgs) -> VerbResult {
         let (id, _) = app.detached().start(operations.as_ref(), &request).await?;
         announce(app, &id)
     }
+}
+
+/// The input as it was given: a file, standard input, or the JSON itself.
+fn read_input(given: &str) -> Result<Value, CliError> {
+    let advice = "give a file with JSON, - for standard input, or JSON like '{\"streams\": [\"affise.clicks\"]}'";
+    let parsed = |from: &str, text: &str| {
+        serde_json::from_str(text).map_err(|error| {
+            CliError::usage(format!("the input in {from} is not JSON: {error}"), advice)
+        })
+    };
+    if given == "-" {
+        let text = std::io::read_to_string(std::io::stdin()).map_err(|error| {
+            CliError::usage(format!("standard input could not be read: {error}"), advice)
+        })?;
+        return parsed("standard input", &text);
+    }
+    if given.trim_start().starts_with(['{', '[', '"']) {
+        return parsed("--input", given);
+    }
+    let text = std::fs::read_to_string(given).map_err(|error| {
+        let file = for_terminal(given);
+        CliError::usage(
+            format!("the input file {file} could not be read: {error}"),
+            advice,
+        )
+    })?;
+    parsed(&for_terminal(given), &text)
+}
+
+/// The input of an execution, for another one.
+async fn input_of(app: &App, id: &str) -> Result<Value, CliError> {
+    let id = resolve(app, id).await?;
+    let detail = app.operations().execution(&id, u64::MAX).await?;
+    again(&detail.input).map_err(|why| {
+        CliError::usage(
+            for_terminal(&why).into_owned(),
+            "give the input yourself: --input FILE",
+        )
+    })
 }
 
 /// Starts an execution in this process and follows it to its end.

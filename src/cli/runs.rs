@@ -1,6 +1,7 @@
 //! `lakehand runs list|show|logs|stop|redrive`.
 
 use std::{
+    collections::HashMap,
     io::{self, Write},
     time::Duration,
 };
@@ -22,6 +23,7 @@ use crate::{
         WorkflowName, with_children,
     },
     pipeline::text::for_terminal,
+    platform::local::imports::WORKFLOW,
 };
 
 /// Verbs on executions.
@@ -104,8 +106,9 @@ pub async fn run(app: &App, verb: &RunsVerb) -> VerbResult {
                 executions.retain(|one| one.parent.as_ref() == Some(&whole));
             }
             let newest = &executions[..executions.len().min(*limit)];
+            let told = told_of_imports(app, newest).await?;
             app.print(&newest, |out| {
-                write_list(out, &executions, *limit, &app.profile.time_zone)
+                write_list(out, &executions, (*limit, &app.profile.time_zone), &told)
             })?;
             super::status::all_was_read(&unread)
         }
@@ -144,7 +147,23 @@ pub async fn run(app: &App, verb: &RunsVerb) -> VerbResult {
     }
 }
 
-async fn resolve(app: &App, id: &str) -> Result<ExecutionId, CliError> {
+/// What stands beside imports in a list for people.
+async fn told_of_imports(
+    app: &App,
+    executions: &[ExecutionSummary],
+) -> Result<HashMap<ExecutionId, String>, CliError> {
+    let mut told = HashMap::new();
+    let imports = executions
+        .iter()
+        .filter(|one| one.workflow.as_ref() == WORKFLOW);
+    for one in imports.filter(|_| app.output == super::OutputFormat::Text) {
+        let detail = app.operations().execution(&one.id, u64::MAX >> 1).await?;
+        told.insert(one.id.clone(), super::import::told(&detail));
+    }
+    Ok(told)
+}
+
+pub(super) async fn resolve(app: &App, id: &str) -> Result<ExecutionId, CliError> {
     if id != "latest" {
         return Ok(ExecutionId::from(id));
     }
@@ -215,8 +234,8 @@ async fn logs(app: &App, id: &ExecutionId, stage: Option<&str>, follow: bool) ->
 fn write_list(
     out: &mut dyn Write,
     executions: &[ExecutionSummary],
-    limit: usize,
-    zone: &TimeZone,
+    (limit, zone): (usize, &TimeZone),
+    told: &HashMap<ExecutionId, String>,
 ) -> io::Result<()> {
     // What runs comes first: a redriven execution was started long ago.
     let mut executions = executions.to_vec();
@@ -230,9 +249,10 @@ fn write_list(
                 for_terminal(error)
             )
         });
+        let told = told.get(&e.id).map_or("", String::as_str);
         writeln!(
             out,
-            "{:<11} {}  {:<24} {}  {error}",
+            "{:<11} {}  {:<24} {}  {error}{told}",
             word(e),
             local(e.started, zone),
             window,

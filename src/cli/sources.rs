@@ -34,6 +34,10 @@ pub async fn run(app: &App, _args: &SourcesArgs) -> VerbResult {
 
 fn write_sources(out: &mut dyn Write, sources: &Sources, zone: &TimeZone) -> io::Result<()> {
     for stream in &sources.streams {
+        if !stream.is_deployed {
+            writeln!(out, "{:<24} not part of this deployment", stream.stream)?;
+            continue;
+        }
         let collected = stream.collected.map_or_else(
             || "never collected".to_owned(),
             |at| format!("collected {}", local(at, zone)),

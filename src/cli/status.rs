@@ -123,6 +123,10 @@ fn write_board(
         let collected = stream
             .collected
             .map_or("never".to_owned(), |at| local(at, zone));
+        if !stream.is_deployed {
+            writeln!(out, "{:<20} not part of this deployment", stream.stream)?;
+            continue;
+        }
         let newest = stream
             .newest_day
             .map_or(String::new(), |day| format!("newest day {day}"));
@@ -137,8 +141,10 @@ fn write_board(
     if let Some(report) = &board.latest_report {
         writeln!(
             out,
-            "\nlatest report  {}  {} rows, {} bytes",
-            report.name, report.rows, report.bytes
+            "\nlatest report  {}  {}, {} bytes",
+            for_terminal(report.name.as_ref()),
+            report.rows_in_words(|rows| rows.to_string()),
+            report.bytes
         )?;
     }
     Ok(())
@@ -169,6 +175,7 @@ mod tests {
             executions: Vec::new(),
             next_run: None,
             last_success: None,
+            takes_window: true,
         };
         let board = Board {
             as_of: jiff::Timestamp::UNIX_EPOCH,

@@ -135,6 +135,7 @@ struct ProfileFile {
     env: Option<Spanned<String>>,
     time_zone: Option<Spanned<String>>,
     data_dir: Option<PathBuf>,
+    reports_prefix: Option<Spanned<String>>,
     read_only: bool,
     protected: bool,
     aws: Option<Spanned<AwsSettings>>,
@@ -157,6 +158,8 @@ struct ProfileShown<'a> {
     env: &'a str,
     time_zone: String,
     data_dir: &'a Path,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reports_prefix: Option<&'a str>,
     read_only: bool,
     protected: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -368,6 +371,7 @@ fn shown(profile: &Profile) -> ProfileShown<'_> {
         env: &profile.env,
         time_zone: profile.time_zone.iana_name().unwrap_or("UTC").to_owned(),
         data_dir: &profile.data_dir,
+        reports_prefix: profile.reports_prefix.as_deref(),
         read_only: profile.read_only,
         protected: profile.protected,
         aws: (profile.platform == PlatformKind::Aws).then_some(&profile.aws),
@@ -440,6 +444,7 @@ impl Place<'_> {
             credentials: file.credentials,
             datamart: self.datamart(file.datamart)?,
             schedules,
+            reports_prefix: self.reports_prefix(file.reports_prefix)?,
             read_only: file.read_only,
             protected: file.protected,
             aws: self.aws(file.aws)?,
@@ -464,6 +469,26 @@ impl Place<'_> {
         } else {
             Err(self.invalid(word.span().start, format!("'{text}' cannot be part of a resource name; use up to 32 letters, digits and hyphens")))
         }
+    }
+
+    /// A folder of the std bucket, which ends with a slash from here on.
+    fn reports_prefix(
+        &self,
+        prefix: Option<Spanned<String>>,
+    ) -> Result<Option<String>, ConfigError> {
+        let Some(prefix) = prefix else {
+            return Ok(None);
+        };
+        let given = prefix.get_ref().trim_end_matches('/');
+        let parts = || given.split('/');
+        let is_folder = parts().all(|part| !matches!(part, "" | "." | ".."))
+            && !given.chars().any(char::is_control);
+        let is_ours = matches!(parts().next(), Some("silver" | "gold" | "_state"));
+        if is_folder && !is_ours {
+            return Ok(Some(format!("{given}/")));
+        }
+        let message = "reports_prefix must be a folder of the std bucket in which others put CSV files, such as \"exports/daily/\": no slash before it, no '..', and none of silver, gold, _state";
+        Err(self.invalid(prefix.span().start, message.to_owned()))
     }
 
     fn time_zone(&self, name: Option<Spanned<String>>) -> Result<TimeZone, ConfigError> {

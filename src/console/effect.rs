@@ -126,6 +126,10 @@ pub(crate) enum Request {
     Identify,
     /// Runs the command that signs the operator in, on the terminal.
     SignIn(String),
+    /// The input of an execution, to start another one with.
+    Input(ExecutionId),
+    /// Opens the operator's editor with an input, on the terminal.
+    EditInput(String),
     /// Leaves.
     Quit,
     /// Panics, for the test of the terminal's restoration.
@@ -207,6 +211,10 @@ pub(crate) enum Answer {
     CredentialSet(OpsResult<CredentialSet>),
     /// For [`Request::TestCredentials`].
     SignedIn(OpsResult<SignInResult>),
+    /// For [`Request::Input`]: JSON text.
+    Input(OpsResult<Arc<str>>),
+    /// For [`Request::EditInput`]: what the editor left, if it meant anything.
+    Edited(OpsResult<Option<String>>),
     /// For every other request.
     Done(OpsResult<()>),
 }
@@ -238,6 +246,8 @@ impl Answer {
             Self::CredentialHistory(result) => result.as_ref().err(),
             Self::CredentialSet(result) => result.as_ref().err(),
             Self::SignedIn(result) => result.as_ref().err(),
+            Self::Input(result) => result.as_ref().err(),
+            Self::Edited(result) => result.as_ref().err(),
             Self::Done(result) => result.as_ref().err(),
         }
     }
@@ -273,6 +283,9 @@ impl Answer {
             Self::CredentialHistory(Ok(all)) => plural(all.len() as u64, "version"),
             Self::CredentialSet(Ok(set)) => format!("version {}", set.version),
             Self::SignedIn(Ok(result)) => result.message.clone(),
+            Self::Input(Ok(text)) => bytes(text.len() as u64),
+            Self::Edited(Ok(Some(text))) => bytes(text.len() as u64),
+            Self::Edited(Ok(None)) => "nothing changed".to_owned(),
             Self::Done(Ok(())) => "done".to_owned(),
             other => other.error().map(ToString::to_string).unwrap_or_default(),
         }
@@ -327,6 +340,7 @@ impl Request {
             | Self::Credentials
             | Self::CredentialHistory(_)
             | Self::TestCredentials(_)
+            | Self::Input(_)
             | Self::Identify => Risk::Read,
             // Of what lies here: a file of what is on the screen, the clipboard, the terminal, the operator's own login.
             Self::Export(..)
@@ -335,6 +349,7 @@ impl Request {
             | Self::Redraw
             | Self::Suspend
             | Self::SignIn(_)
+            | Self::EditInput(_)
             | Self::Quit
             | Self::Panic => Risk::Read,
         }
@@ -345,6 +360,7 @@ impl Request {
         match self {
             Self::Execution(id, _) => RequestKey::For("execution", id.0.clone()),
             Self::Logs(id, _) => RequestKey::For("logs", id.0.clone()),
+            Self::Input(id) => RequestKey::For("input", id.0.clone()),
             Self::Redrive(id) => RequestKey::For("redrive", id.0.clone()),
             Self::Stop(id, _) => RequestKey::For("stop", id.0.clone()),
             Self::Start(request) => RequestKey::For("start", request.workflow.0.clone()),
@@ -406,6 +422,8 @@ impl Request {
             Self::Suspend => "suspend",
             Self::Identify => "identify",
             Self::SignIn(_) => "run",
+            Self::Input(_) => "read the input",
+            Self::EditInput(_) => "edit the input",
             Self::Quit => "quit",
             Self::Panic => "panic",
         }
@@ -416,6 +434,7 @@ impl Request {
         match self {
             Self::Execution(id, _)
             | Self::Preview(id)
+            | Self::Input(id)
             | Self::Logs(id, _)
             | Self::Redrive(id)
             | Self::Quality(id)
@@ -446,7 +465,7 @@ impl Request {
         Some(match self {
             Self::Board => "lakehand status".to_owned(),
             Self::Executions(limit) => format!("lakehand runs list --limit {limit}"),
-            Self::Execution(id, _) | Self::Preview(id) => {
+            Self::Execution(id, _) | Self::Preview(id) | Self::Input(id) => {
                 format!("lakehand runs show {}", shell_word(id.as_ref()))
             }
             Self::Logs(id, _) => format!("lakehand runs logs {}", shell_word(id.as_ref())),
@@ -502,19 +521,27 @@ impl Request {
     }
 }
 
-/// `lakehand run daily-report --from … --to …`.
+/// `lakehand run daily-report --from … --to …`. An input other than of streams is given in a file: what is on a command
+/// line others can see.
 fn start_line(request: &StartRequest) -> String {
     let days = |window: Window| format!(" --from {} --to {}", window.from(), window.to());
     let streams = request.input.get("streams").and_then(|all| all.as_array());
+    let only_streams = request.input.as_object().is_some_and(|all| all.len() == 1);
     let what = match streams.map(Vec::as_slice) {
-        Some([stream]) => format!(
+        Some([stream]) if only_streams => format!(
             "collect {}",
             shell_word(stream.as_str().unwrap_or_default())
         ),
         _ => format!("run {}", shell_word(request.workflow.as_ref())),
     };
+    let given = !request.input.is_null() && request.input != serde_json::json!({});
+    let input = if given && !what.starts_with("collect ") {
+        " --input FILE"
+    } else {
+        ""
+    };
     format!(
-        "lakehand {what}{}",
+        "lakehand {what}{input}{}",
         request.window.map(days).unwrap_or_default()
     )
 }

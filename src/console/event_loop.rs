@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    ConsoleError,
+    ConsoleError, editor,
     effect::{Answer, Effect, Request},
     event::{Answered, Event, EventKind},
     runner::Runner,
@@ -214,6 +214,11 @@ impl Loop {
                 Request::SignIn(command) => self.sign_in(command),
                 Request::Copy(text) => self.screen.copy(text),
                 Request::Panic => panic_for_the_test(),
+                Request::EditInput(text) => {
+                    let answer = self.edit(text);
+                    leaving |= self.answered_here(effect, answer)?;
+                    continue;
+                }
                 _ => {
                     self.runner.spawn(effect);
                     continue;
@@ -227,23 +232,48 @@ impl Loop {
                 Answer::Done(result.map_err(|error| {
                     OpsError::new(OpsErrorKind::Platform, error.to_string(), advice)
                 }));
-            let answered = Answered {
-                request: effect.request,
-                stamp: effect.stamp,
-                took: Duration::ZERO,
-                answer,
-                connection: None,
-            };
-            let more = update(
-                &mut self.state,
-                Event {
-                    at: Timestamp::now(),
-                    kind: EventKind::Answered(Box::new(answered)),
-                },
-            );
-            leaving |= self.perform(more)?;
+            leaving |= self.answered_here(effect, answer)?;
         }
         Ok(leaving)
+    }
+
+    /// Takes the answer of what was done on the terminal; `true` to leave.
+    fn answered_here(&mut self, effect: Effect, answer: Answer) -> Result<bool, ConsoleError> {
+        let answered = Answered {
+            request: effect.request,
+            stamp: effect.stamp,
+            took: Duration::ZERO,
+            answer,
+            connection: None,
+        };
+        let more = update(
+            &mut self.state,
+            Event {
+                at: Timestamp::now(),
+                kind: EventKind::Answered(Box::new(answered)),
+            },
+        );
+        self.perform(more)
+    }
+
+    /// Lends the terminal to the operator's editor.
+    fn edit(&mut self, text: &str) -> Answer {
+        let gate = Arc::clone(&self.gate);
+        let _closed = gate.close();
+        let editor = editor::of_environment();
+        let edited = self.screen.lend(|| editor::edit(&editor, text));
+        // An interrupt was meant for the editor, not for the console.
+        let edited = edited.and_then(|edited| {
+            self.signals = Signals::listen()?;
+            Ok(edited)
+        });
+        Answer::Edited(edited.map_err(|error| {
+            OpsError::new(
+                OpsErrorKind::Platform,
+                format!("the input could not be edited: {error}"),
+                "name an editor in VISUAL or EDITOR, or give --input FILE on the command line",
+            )
+        }))
     }
 
     /// Lends the terminal to the command that signs the operator in.

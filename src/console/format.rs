@@ -99,6 +99,18 @@ pub(crate) fn until(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// Columns of the widest of these moments: those of another year need more than the usual ones.
+pub(crate) fn widest_moment(
+    all: impl IntoIterator<Item = Timestamp>,
+    now: Timestamp,
+    zone: &TimeZone,
+) -> u16 {
+    let widths = all
+        .into_iter()
+        .map(|at| super::widgets::text::width(&moment(at, now, zone)));
+    u16::try_from(widths.max().unwrap_or(0)).unwrap_or(u16::MAX)
+}
+
 /// Hours, minutes, seconds and milliseconds in the profile's zone.
 pub(crate) fn clock(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone())
@@ -167,7 +179,7 @@ mod tests {
         );
         assert_eq!(
             moment("2025-12-31T12:00:00Z".parse().unwrap(), now, &berlin),
-            "2025-12-31"
+            "2025-12-31 13:00"
         );
     }
 }

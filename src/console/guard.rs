@@ -17,16 +17,18 @@ static GUARD: Mutex<Option<Child>> = Mutex::new(None);
 /// Remembers the modes of the terminal; puts them back, unless it is told that this was done.
 ///
 /// The signals that a shell sends to the whole group are not for it, and it must be able to set modes from the
-/// background, where the shell has put it by then.
+/// background, where the shell has put it by then. It holds the terminal itself: where the console led the session, as
+/// in a window of its own, its end sends everybody a hang-up and takes the name `/dev/tty` away.
 const SCRIPT: &str = r#"
-trap '' INT QUIT TSTP TTIN TTOU
-modes=$(stty -g </dev/tty 2>/dev/null) || exit 0
+trap '' HUP INT QUIT TSTP TTIN TTOU
+exec 3<>/dev/tty || exit 0
+modes=$(stty -g <&3 2>/dev/null) || exit 0
 echo ready
 read -r word
 [ "$word" = left ] && exit 0
-stty "$modes" </dev/tty 2>/dev/null
-printf '\033[?1006l\033[?1000l\033[?2026l\033[?1004l\033[?2004l\033[0m\033[?1049l\033[?25h' >/dev/tty
-printf 'lakehand was ended from outside or ran out of memory; what was running can be redriven (lakehand status)\n' >/dev/tty
+stty "$modes" <&3 2>/dev/null
+printf '\033[?1006l\033[?1000l\033[?2026l\033[?1004l\033[?2004l\033[0m\033[?1049l\033[?25h' >&3
+printf 'lakehand was ended from outside or ran out of memory; what was running can be redriven (lakehand status)\n' >&3
 "#;
 
 /// Posts the guard and waits until it knows the terminal.

@@ -6,6 +6,7 @@
 //! rows straight into the buffer; effects run in the background and come back as events.
 
 mod actions;
+mod editor;
 mod effect;
 mod event;
 mod event_loop;
@@ -41,6 +42,15 @@ use crate::{
 
 pub use keymap::{KeyReference, check_keys, key_reference};
 pub use secret_prompt::ask_secret;
+
+/// Every key of the registry of actions, for tests of texts that name one.
+#[cfg(test)]
+pub(crate) fn keys_of_actions() -> Vec<String> {
+    let all = actions::ACTIONS.iter();
+    all.flat_map(|action| action.default_keys)
+        .map(ToString::to_string)
+        .collect()
+}
 
 /// What the console shows first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

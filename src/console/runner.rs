@@ -340,10 +340,15 @@ impl Runner {
             Request::Export(source, index, order, request) => {
                 self.export(source, index, order, request, cancel).await
             }
+            Request::Input(id) => {
+                let detail = operations.execution(&id, u64::MAX).await;
+                Answer::Input(detail.map(|detail| detail.input))
+            }
             Request::Copy(_)
             | Request::Mouse(_)
             | Request::Redraw
             | Request::Suspend
+            | Request::EditInput(_)
             | Request::SignIn(_)
             | Request::Quit
             | Request::Panic => Answer::Done(Ok(())),

@@ -121,7 +121,7 @@ const NAME: &str = " Lakehand  ";
 /// Columns kept for the clock and the spinner.
 const CLOCK: usize = 8;
 
-/// A tab as it is drawn: key, title (empty where there is no room), first column, columns.
+/// A tab as it is drawn: key, title (empty where there is no room), first column, columns, blanks at its end.
 struct Tab {
     screen: Screen,
     action: ActionId,
@@ -129,6 +129,7 @@ struct Tab {
     title: &'static str,
     x: usize,
     wide: usize,
+    behind: usize,
 }
 
 fn is_here(state: &State, screen: Screen) -> bool {
@@ -141,6 +142,8 @@ enum Titles {
     Whole,
     Short,
     Shortest,
+    /// The same, one blank apart instead of two.
+    Tight,
     /// Only that of the screen shown.
     Here,
 }
@@ -157,12 +160,13 @@ fn tabs(state: &State) -> (&'static str, Vec<Tab>) {
                 let title = match titles {
                     Titles::Whole => whole,
                     Titles::Short => short,
-                    Titles::Shortest => shortest,
+                    Titles::Shortest | Titles::Tight => shortest,
                     Titles::Here if is_here(state, screen) => short,
                     Titles::Here => "",
                 };
                 let gap = usize::from(!title.is_empty());
-                let wide = 1 + width(&key) + gap + width(title) + 1;
+                let behind = usize::from(titles != Titles::Tight);
+                let wide = 1 + width(&key) + gap + width(title) + behind;
                 let tab = Tab {
                     screen,
                     action,
@@ -170,6 +174,7 @@ fn tabs(state: &State) -> (&'static str, Vec<Tab>) {
                     title,
                     x,
                     wide,
+                    behind,
                 };
                 x += wide;
                 tab
@@ -182,10 +187,16 @@ fn tabs(state: &State) -> (&'static str, Vec<Tab>) {
         place(" ", Titles::Whole),
         place(" ", Titles::Short),
         place(" ", Titles::Shortest),
+        place(" ", Titles::Tight),
         place(NAME, Titles::Here),
     ];
-    let room = usize::from(state.size.0).saturating_sub(CLOCK + kept_for_status(state));
-    let fits = ways.iter().position(|(end, ..)| *end <= room);
+    let whole = |place| {
+        let room = usize::from(state.size.0).saturating_sub(CLOCK + kept_for_status(state, place));
+        let titled = &ways[..ways.len() - 1];
+        titled.iter().position(|(end, ..)| *end <= room)
+    };
+    // The titles of all screens are worth more than the place behind the profile's name.
+    let fits = whole(place_columns(state)).or_else(|| whole(name_columns(state)));
     let chosen = fits.unwrap_or(ways.len() - 1);
     let (_, name, tabs) = ways
         .into_iter()
@@ -196,17 +207,21 @@ fn tabs(state: &State) -> (&'static str, Vec<Tab>) {
 
 /// Columns that the tabs leave to what must not be missed: which profile this is, where it is when that is not this
 /// machine, what it forbids, what its lake holds, that a service asks for fewer calls.
-fn kept_for_status(state: &State) -> usize {
-    let [whole, ..] = places(state);
-    let place = match state.identity.account.is_empty() {
-        true => width(&whole),
-        false => name_columns(state),
-    };
+fn kept_for_status(state: &State, place: usize) -> usize {
     let stale = stale(state).map_or(0, |label| width(&label));
     let kept =
         place + stale + badge_columns(state) + throttled(state).map_or(0, |badge| width(&badge));
     // What is last at the right end needs a column before it.
     kept + usize::from(kept > 0)
+}
+
+/// Columns of the place, where there is one that must not be missed.
+fn place_columns(state: &State) -> usize {
+    let [whole, ..] = places(state);
+    match state.identity.account.is_empty() {
+        true => width(&whole),
+        false => name_columns(state),
+    }
 }
 
 /// What the profile forbids and what its lake holds, from the right end.
@@ -312,7 +327,7 @@ fn header(state: &State, buffer: &mut Buffer) {
         if !tab.title.is_empty() {
             pen = pen.put(" ", style).put(tab.title, style);
         }
-        pen = pen.put(" ", style);
+        pen = pen.put(&" ".repeat(tab.behind), style);
     }
     // What is at the right end must not run into the tabs.
     let end = u16::try_from(tabs.last().map_or(0, |tab| tab.x + tab.wide)).unwrap_or(u16::MAX);

@@ -2,11 +2,13 @@
 
 use std::{collections::HashSet, sync::PoisonError};
 
-use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::{
     Board, ExecutionSummary, Freshness, Operator, OpsResult, Part, QualityBadge, ReportSummary,
-    Stage, StageStatus, Unread, WorkflowCard, WorkflowName, freshness, schedule,
+    Stage, StageStatus, Unread, WorkflowCard, WorkflowName, freshness,
+    inputs::takes_window,
+    parts, schedule,
     unread::{is_about_a_part, readable},
 };
 use crate::{
@@ -19,8 +21,32 @@ const EXECUTIONS: usize = 20;
 /// Executions looked through where all of the newest are of days gone by.
 const MANY: usize = 1_000;
 
-/// How long the listings of a distant lake serve the Board.
-const LISTED_FOR: std::time::Duration = std::time::Duration::from_secs(20);
+/// How long the listings of a distant lake serve the Board while something runs, and while nothing does.
+const LISTED_FOR: SignedDuration = SignedDuration::from_secs(20);
+const LISTED_IDLE_FOR: SignedDuration = SignedDuration::from_secs(150);
+/// How long what is known of a distant lake's streams serves while nothing runs and nothing is told to have changed.
+const BELIEVED_FOR: SignedDuration = SignedDuration::from_mins(30);
+/// The same of a lake on this machine, whose writers all tell what they do.
+const BELIEVED_HERE_FOR: SignedDuration = SignedDuration::from_mins(1);
+
+/// What the executions of all workflows are at, so that one which began or ended in between is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Activity {
+    running: usize,
+    newest_start: Option<Timestamp>,
+    newest_end: Option<Timestamp>,
+}
+
+impl Activity {
+    fn of(cards: &[WorkflowCard]) -> Self {
+        let executions = || cards.iter().flat_map(|card| &card.executions);
+        Self {
+            running: executions().filter(|one| !one.status.is_ended()).count(),
+            newest_start: executions().map(|one| one.started).max(),
+            newest_end: executions().filter_map(|one| one.ended).max(),
+        }
+    }
+}
 
 /// What the Board knows from the lake's listings.
 #[derive(Debug, Clone)]
@@ -45,9 +71,10 @@ impl Operator {
         let now = self.parts.clock.now();
         let (cards, mut listed) = futures::future::join(self.cards(), self.listed()).await;
         if let (Ok((cards, _)), Ok(_)) = (&cards, &listed)
-            && self.something_ended(cards)
+            && self.something_happened(cards)
         {
             // It wrote a report or checks: the headline is not to name those before.
+            self.seen.freshness.forget();
             *self.listed.lock().await = None;
             listed = self.listed().await;
         }
@@ -61,9 +88,12 @@ impl Operator {
                 _ => return Err(error),
             },
         };
-        let listed = listed?;
+        let mut listed = listed?;
         unread.extend(listed.unread);
-        let lake_is_empty = listed.reports.is_empty()
+        let collects = parts::has(workflows.iter().map(|card| &card.name), parts::COLLECTS);
+        parts::set_apart(&mut listed.freshness, collects);
+        let lake_is_empty = collects
+            && listed.reports.is_empty()
             && !unread.iter().any(|unread| is_of_the_lake(&unread.part))
             && listed
                 .freshness
@@ -82,13 +112,19 @@ impl Operator {
         })
     }
 
-    /// Whether an execution ended since the last look.
-    fn something_ended(&self, cards: &[WorkflowCard]) -> bool {
-        let executions = cards.iter().flat_map(|card| &card.executions);
-        let now = executions.filter_map(|one| one.ended).max();
-        let known = self.newest_end.lock();
+    /// Whether an execution began or ended since the last look.
+    fn something_happened(&self, cards: &[WorkflowCard]) -> bool {
+        let now = Activity::of(cards);
+        let known = self.seen.activity.lock();
         let before = known.unwrap_or_else(PoisonError::into_inner).replace(now);
         before.is_some_and(|before| before != now)
+    }
+
+    /// Whether something ran at the last look, or nobody looked yet.
+    fn something_runs(&self) -> bool {
+        let known = self.seen.activity.lock();
+        let known = known.unwrap_or_else(PoisonError::into_inner);
+        known.is_none_or(|activity| activity.running > 0)
     }
 
     /// Every workflow's card; one that cannot be read is empty, and named among what could not be read.
@@ -112,6 +148,7 @@ impl Operator {
                         executions: Vec::new(),
                         next_run: None,
                         last_success: None,
+                        takes_window: false,
                     });
                 }
                 Err(error) => return Err(error),
@@ -155,22 +192,29 @@ impl Operator {
     /// What the lake's listings tell. A distant lake is not listed at every look: that costs money and time.
     async fn listed(&self) -> OpsResult<Listed> {
         if self.parts.profile.platform == PlatformKind::Local {
-            return self.list_lake().await;
+            return self.list_lake(BELIEVED_HERE_FOR).await;
         }
+        let (serves, believed) = if self.something_runs() {
+            (LISTED_FOR, LISTED_FOR)
+        } else {
+            (LISTED_IDLE_FOR, BELIEVED_FOR)
+        };
         let mut kept = self.listed.lock().await;
+        let now = self.parts.clock.now();
         if let Some((at, listed)) = kept.as_ref()
-            && at.elapsed() < LISTED_FOR
+            && (SignedDuration::ZERO..serves).contains(&now.duration_since(*at))
         {
             return Ok(listed.clone());
         }
-        let listed = self.list_lake().await?;
-        *kept = Some((std::time::Instant::now(), listed.clone()));
+        let listed = self.list_lake(believed).await?;
+        *kept = Some((now, listed.clone()));
         Ok(listed)
     }
 
-    async fn list_lake(&self) -> OpsResult<Listed> {
+    async fn list_lake(&self, believed: SignedDuration) -> OpsResult<Listed> {
         let parts = &self.parts;
-        let fresh = freshness::readable(&parts.profile, &parts.lake, parts.clock.now());
+        let (known, now) = (&self.seen.freshness, parts.clock.now());
+        let fresh = freshness::readable(&parts.profile, &parts.lake, known, believed, now);
         let (freshness, reports, quality) =
             futures::future::join3(fresh, self.read_reports(), self.quality_badges()).await;
         let (freshness, mut unread) = freshness?;
@@ -220,6 +264,7 @@ impl Operator {
             stages,
             next_run: schedule::next_run(schedules, &name, zone, self.parts.clock.now()),
             last_success: workflows.last_success(&name).await?,
+            takes_window: takes_window(&definition),
             executions,
             name,
         })

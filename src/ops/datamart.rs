@@ -167,6 +167,9 @@ pub struct Datamart {
     pub quality: Option<QualityBadge>,
     /// The newest snapshot.
     pub snapshot: Option<Snapshot>,
+    /// Whether the deployment has the workflow that builds it.
+    #[serde(skip)]
+    pub is_deployed: bool,
 }
 
 impl Operator {
@@ -174,9 +177,14 @@ impl Operator {
     pub(super) async fn read_datamart(&self) -> OpsResult<Datamart> {
         let table = GoldTable::MarketingDatamart;
         let profile = &self.parts.profile;
-        let (plan, why_no_plan) = match self.parts.gold.plan_datamart().await {
-            Ok(plan) => (Some(plan), None),
-            Err(error) => (None, Some(error.message)),
+        let is_deployed = self.has_workflow(WORKFLOW).await;
+        let (plan, why_no_plan) = match is_deployed {
+            // Nothing builds it: there is nothing to plan, and no statement to be sent.
+            false => (None, None),
+            true => match self.parts.gold.plan_datamart().await {
+                Ok(plan) => (Some(plan), None),
+                Err(error) => (None, Some(error.message)),
+            },
         };
         let query_plan = match &plan {
             Some(plan) => self.explain(plan).await?,
@@ -188,11 +196,15 @@ impl Operator {
         }
         let snapshots = self.table_snapshots(table).await?;
         let workflow = WorkflowName::from(WORKFLOW);
-        let listed = self
-            .parts
-            .workflows
-            .executions(Some(&workflow), LOOKED_THROUGH);
-        let executions = listed.await?;
+        let executions = match is_deployed {
+            true => {
+                let workflows = &self.parts.workflows;
+                workflows
+                    .executions(Some(&workflow), LOOKED_THROUGH)
+                    .await?
+            }
+            false => Vec::new(),
+        };
         let current = snapshots.iter().find(|snapshot| snapshot.current);
         let quality = newest_report(&self.parts.lake.std, table.name()).await;
         let quality = quality.map_err(|error| platform(error.to_string()))?;
@@ -213,6 +225,7 @@ impl Operator {
             newest: executions.into_iter().next(),
             quality: quality.map(QualityBadge::from),
             snapshot: current.cloned(),
+            is_deployed,
         })
     }
 

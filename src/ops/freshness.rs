@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use futures::TryStreamExt;
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+
+mod known;
+
+pub use known::Known;
 
 use super::{
     Freshness, OpsError, OpsErrorKind, OpsResult, Part, Unread, sources::PROMISED,
@@ -18,23 +22,26 @@ use crate::pipeline::{
     window::parse_date,
 };
 
-/// Every stream of the profile that can be read, dimensions first; then those that cannot, or all as one.
+/// Every stream of the profile that can be read, dimensions first; then those that cannot, or all as one. What is known
+/// serves for what did not change since, for at most `at_most` without a look at the lake itself.
 ///
 /// # Errors
 /// When nobody is signed in.
 pub async fn readable(
     profile: &Profile,
     lake: &Lake,
+    known: &Known,
+    at_most: SignedDuration,
     now: Timestamp,
 ) -> OpsResult<(Vec<Freshness>, Vec<Unread>)> {
     let zone = &profile.time_zone;
     let streams = streams(profile);
-    let read = streams.iter().map(|stream| one(lake, *stream, zone, now));
+    let read = known.read(lake, &streams, zone, at_most, now).await;
     let (mut fresh, mut unread) = (Vec::new(), Vec::new());
     let mut refused = None;
-    for (stream, answer) in streams.iter().zip(futures::future::join_all(read).await) {
+    for (stream, answer) in streams.iter().zip(read) {
         match answer {
-            Ok(stream) => fresh.push(stream),
+            Ok(read) => fresh.push(judged(*stream, &read, zone, now)),
             Err(error) if is_about_a_part(&error) => {
                 unread.push(Unread::new(Part::Stream(stream.name()), &error));
                 refused = Some(error);
@@ -48,39 +55,63 @@ pub async fn readable(
     Ok((fresh, unread))
 }
 
-async fn one(lake: &Lake, stream: Stream, zone: &TimeZone, now: Timestamp) -> OpsResult<Freshness> {
+/// What the lake has of a stream.
+#[derive(Debug, Clone)]
+struct OfStream {
+    /// When its watermark moved.
+    moved_at: Option<Timestamp>,
+    /// The record of collecting that was written last, and those before it up to the first that can be the freshest.
+    units: Vec<UnitRecord>,
+    /// The newest day in silver.
+    newest_day: Option<Date>,
+}
+
+/// Reads what the lake has; `newest` is the record written last, where that is known.
+async fn of_stream(
+    lake: &Lake,
+    stream: Stream,
+    zone: &TimeZone,
+    newest: Option<&UnitRecord>,
+) -> OpsResult<OfStream> {
     let watermark = Watermark::load(&lake.std, stream)
         .await
         .map_err(|error| match error {
             StateError::Store(error) => unreadable(stream, &error),
             other => bad_state(stream, &other),
         })?;
-    let units = newest_units(&lake.std, "collect", stream, |unit| is_current(unit, zone)).await?;
-    let normalised = newest_units(&lake.std, "normalise", stream, |_| true).await?;
-    let (collected, normalised) = (units.first(), normalised.first());
-    let done = units
-        .iter()
-        .filter_map(|unit| Some((fresh_at(unit, zone)?, unit)))
-        .max_by_key(|(at, _)| *at);
-    let moved_at = watermark.map(|watermark| watermark.moved_at);
-    let at = moved_at.max(done.map(|(at, _)| at));
-    let note = [collected, normalised]
-        .into_iter()
-        .flatten()
-        .find_map(|unit| note_of(unit, zone, now));
-    Ok(Freshness {
-        stream: stream.name(),
-        collected: at,
+    let units = match newest.filter(|unit| is_current(unit, zone)) {
+        Some(newest) => vec![newest.clone()],
+        None => newest_units(&lake.std, stream, |unit| is_current(unit, zone)).await?,
+    };
+    Ok(OfStream {
+        moved_at: watermark.map(|watermark| watermark.moved_at),
+        units,
         newest_day: if stream.by_event_day() {
             newest_day(&lake.std, stream).await?
         } else {
             None
         },
+    })
+}
+
+fn judged(stream: Stream, read: &OfStream, zone: &TimeZone, now: Timestamp) -> Freshness {
+    let collected = read.units.first();
+    let done = read
+        .units
+        .iter()
+        .filter_map(|unit| Some((fresh_at(unit, zone)?, unit)))
+        .max_by_key(|(at, _)| *at);
+    let at = read.moved_at.max(done.map(|(at, _)| at));
+    Freshness {
+        stream: stream.name(),
+        collected: at,
+        newest_day: read.newest_day,
         rows: done.map(|(_, unit)| unit.rows),
         late: at.is_some_and(|at| now.duration_since(at) > PROMISED),
         parked_until: collected.and_then(|unit| unit.status.parked_at(now)),
-        note,
-    })
+        note: collected.and_then(|unit| note_of(unit, zone, now)),
+        is_deployed: true,
+    }
 }
 
 /// What an operator should know of a unit that is not simply done.
@@ -128,11 +159,10 @@ const RECORDS: usize = 400;
 /// The record that was written last, and those before it up to the first that is `enough`: one is read as a rule.
 async fn newest_units(
     store: &Arc<dyn ObjectStore>,
-    stage: &str,
     stream: Stream,
     enough: impl Fn(&UnitRecord) -> bool,
 ) -> OpsResult<Vec<UnitRecord>> {
-    let prefix = format!("{STATE_PREFIX}units/{stage}/{stream}/");
+    let prefix = format!("{STATE_PREFIX}units/collect/{stream}/");
     let read = async {
         let mut listing = store.list(&prefix).await?;
         let mut keys: Vec<(Timestamp, String)> = Vec::new();

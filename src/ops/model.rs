@@ -373,6 +373,9 @@ pub struct WorkflowCard {
     /// End of the newest success.
     #[serde(rename = "last_success_at")]
     pub last_success: Option<Timestamp>,
+    /// Whether its definition reads a window from its input.
+    #[serde(skip)]
+    pub takes_window: bool,
 }
 
 /// How fresh a stream is.
@@ -393,6 +396,9 @@ pub struct Freshness {
     pub parked_until: Option<Timestamp>,
     /// A note: why it waits, until when it is parked, quarantined rows.
     pub note: Option<String>,
+    /// Whether the deployment has this stream: something collects it, or did.
+    #[serde(skip)]
+    pub is_deployed: bool,
 }
 
 /// An exported report.
@@ -404,8 +410,8 @@ pub struct ReportSummary {
     pub report: String,
     /// Window of its rows.
     pub window: Option<Window>,
-    /// Rows without the header.
-    pub rows: u64,
+    /// Rows without the header; `None` where no manifest tells.
+    pub rows: Option<u64>,
     /// Bytes.
     pub bytes: u64,
     /// Written at.
@@ -413,8 +419,22 @@ pub struct ReportSummary {
     pub created: Timestamp,
     /// The execution that wrote it.
     pub execution: Option<String>,
-    /// SHA-256, hex.
-    pub sha256: String,
+    /// SHA-256, hex; `None` where no manifest tells.
+    pub sha256: Option<String>,
+    /// Where it lies in the lake.
+    #[serde(skip)]
+    pub key: String,
+}
+
+impl ReportSummary {
+    /// `240 rows`, or that nobody knows.
+    #[must_use]
+    pub fn rows_in_words(&self, number: impl Fn(u64) -> String) -> String {
+        match self.rows {
+            Some(rows) => format!("{} rows", number(rows)),
+            None => "rows unknown".to_owned(),
+        }
+    }
 }
 
 /// The Board.

@@ -26,11 +26,10 @@ use super::{
 use crate::{
     config::Profile,
     pipeline::{
-        dataset::{GoldTable, Stream, streams},
+        dataset::GoldTable,
         ports::{Clock, Lake},
         quality::QualityReport,
         text::shell_word,
-        window::Window,
     },
     workflow::definition::Definition,
 };
@@ -87,9 +86,8 @@ pub struct Operator {
     pub(super) parts: OperatorParts,
     pub(super) reports: Arc<ReportCache>,
     folded: Arc<Mutex<Folds>>,
-    pub(super) listed: Arc<tokio::sync::Mutex<Option<(std::time::Instant, super::board::Listed)>>>,
-    /// When the newest execution had ended at the last look at the Board; `None` before the first.
-    pub(super) newest_end: Arc<Mutex<Option<Option<jiff::Timestamp>>>>,
+    pub(super) listed: Arc<tokio::sync::Mutex<Option<(jiff::Timestamp, super::board::Listed)>>>,
+    pub(super) seen: Arc<super::seen::Seen>,
     /// The name of the protected profile was typed.
     confirmed: bool,
 }
@@ -112,7 +110,7 @@ impl Operator {
             reports: Arc::default(),
             folded: Arc::default(),
             listed: Arc::default(),
-            newest_end: Arc::default(),
+            seen: Arc::default(),
             confirmed: false,
         }
     }
@@ -125,20 +123,6 @@ impl Operator {
                 "Glue jobs exist on AWS only; choose such a profile with --profile",
             )
         })
-    }
-
-    /// A collection is of the profile's streams unless it names others. The definition itself cannot know
-    /// which sources are configured.
-    fn name_streams(&self, request: &mut StartRequest) {
-        if request.workflow.as_ref() != "collect" {
-            return;
-        }
-        if let Some(input) = request.input.as_object_mut() {
-            let streams = || streams(&self.parts.profile).into_iter().map(Stream::name);
-            input
-                .entry("streams")
-                .or_insert_with(|| streams().collect());
-        }
     }
 
     pub(super) async fn known(&self, id: &ExecutionId) -> OpsResult<Arc<Known>> {
@@ -269,6 +253,7 @@ impl Operations for Operator {
     fn forget(&self) {
         self.parts.workflows.forget();
         self.parts.gold.forget();
+        self.seen.freshness.forget();
         // Listings that are being read at this moment are new.
         if let Ok(mut listed) = self.listed.try_lock() {
             *listed = None;
@@ -298,7 +283,7 @@ impl Operations for Operator {
             reports: Arc::clone(&self.reports),
             folded: Arc::clone(&self.folded),
             listed: Arc::clone(&self.listed),
-            newest_end: Arc::clone(&self.newest_end),
+            seen: Arc::clone(&self.seen),
             confirmed: true,
         })))
     }
@@ -395,19 +380,7 @@ impl Operations for Operator {
     async fn start(&self, mut request: StartRequest) -> OpsResult<ExecutionId> {
         self.permit(&format!("a start of {}", request.workflow))
             .await?;
-        let names_a_window = request.input.get("window").is_some();
-        if request.window.is_none() && !names_a_window {
-            let (now, zone) = (self.parts.clock.now(), &self.parts.profile.time_zone);
-            let window = Window::default_at(now, zone).map_err(|error| {
-                OpsError::new(
-                    OpsErrorKind::InvalidInput,
-                    error.to_string(),
-                    "give --from and --to",
-                )
-            })?;
-            request.window = Some(window);
-        }
-        self.name_streams(&mut request);
+        self.complete(&mut request).await?;
         self.free_leases_of_the_ended(None).await;
         self.parts.workflows.start(request).await
     }

@@ -6,7 +6,9 @@ use serde::Serialize;
 use super::{ExecutionId, Operator, OpsError, OpsErrorKind, OpsResult, WorkflowName};
 use crate::pipeline::{
     dataset::GoldTable,
-    quality::{QualityReport, Severity, checked_tables, newest_report, stored_report},
+    quality::{
+        QualityReport, Severity, checked_tables, newest_report, report_versions, stored_report,
+    },
     state::StateError,
 };
 
@@ -64,10 +66,25 @@ impl Operator {
     /// The newest checks of every table that was ever checked.
     pub(super) async fn quality_badges(&self) -> OpsResult<Vec<QualityBadge>> {
         let store = &self.parts.lake.std;
+        let versions = report_versions(store)
+            .await
+            .map_err(|error| unreadable(error.into()))?;
+        let mut known = self.seen.badges.lock().await;
         let mut badges = Vec::new();
         for table in checked_tables(&self.parts.profile) {
-            let report = newest_report(store, &table).await;
-            badges.extend(report.map_err(unreadable)?.map(QualityBadge::from));
+            let Some(version) = versions.get(&table).copied() else {
+                continue;
+            };
+            let badge = match known.get(&table).filter(|(own, _)| *own == version) {
+                Some((_, badge)) => badge.clone(),
+                None => {
+                    let report = newest_report(store, &table).await.map_err(unreadable)?;
+                    let badge = report.map(QualityBadge::from);
+                    known.insert(table, (version, badge.clone()));
+                    badge
+                }
+            };
+            badges.extend(badge);
         }
         Ok(badges)
     }

@@ -1,7 +1,7 @@
-//! Exported reports, by their manifests.
+//! Exported reports, by their manifests; and CSV files that have none.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -14,6 +14,8 @@ use crate::pipeline::{
     ports::{ETag, ObjectMeta, ObjectStore, StoreError},
 };
 
+mod found;
+
 const PREFIX: &str = "reports/";
 const MANIFEST: &str = ".manifest.json";
 
@@ -24,27 +26,46 @@ pub(super) struct ReportCache {
 }
 
 impl Operator {
-    /// Every report whose manifest is there, newest first.
+    /// Every report, newest first: those whose manifest is there, and CSV files without one.
     pub(super) async fn read_reports(&self) -> OpsResult<Vec<ReportSummary>> {
-        let store = &self.parts.lake.std;
-        let read = async {
-            let mut listing = store.list(PREFIX).await?;
-            let mut reports = Vec::new();
-            while let Some(object) = listing.try_next().await? {
-                if object.key.ends_with(MANIFEST)
-                    && let Some(report) = self.reports.read(store, &object).await?
-                {
-                    reports.push(report);
+        let other = self.parts.profile.reports_prefix.as_deref();
+        let mut reports = Vec::new();
+        for place in [PREFIX].into_iter().chain(other) {
+            let found = self.reports_below(place).await.map_err(|error| {
+                OpsError::of_store(&format!("could not list the reports below {place}"), &error)
+            })?;
+            // One place may lie in the other.
+            let new =
+                |one: &ReportSummary| !reports.iter().any(|own: &ReportSummary| own.key == one.key);
+            let mut found: Vec<ReportSummary> = found.into_iter().filter(new).collect();
+            for report in &mut found {
+                // A name is of one file only.
+                if reports.iter().any(|own| own.name == report.name) {
+                    report.name = report.key.as_str().into();
                 }
             }
-            Ok(reports)
-        };
-        let mut reports = read.await.map_err(|error: StoreError| {
-            OpsError::of_store("could not list the reports", &error)
-        })?;
+            reports.extend(found);
+        }
         reports
             .sort_by(|left, right| (right.created, &right.name).cmp(&(left.created, &left.name)));
         Ok(reports)
+    }
+
+    async fn reports_below(&self, place: &str) -> Result<Vec<ReportSummary>, StoreError> {
+        let store = &self.parts.lake.std;
+        let mut listing = store.list(place).await?;
+        let (mut told, mut files) = (Vec::new(), Vec::new());
+        while let Some(object) = listing.try_next().await? {
+            if object.key.ends_with(MANIFEST) {
+                told.extend(self.reports.read(store, &object).await?);
+            } else {
+                files.extend(found::summary(place, &object));
+            }
+        }
+        let keys: HashSet<String> = told.iter().map(|report| report.key.clone()).collect();
+        files.retain(|file| !keys.contains(&file.key));
+        told.extend(files);
+        Ok(told)
     }
 
     /// The CSV behind a report's name, as a file on this machine.
@@ -64,11 +85,10 @@ impl Operator {
                 )
             })?;
         let store = &self.parts.lake.std;
-        let key = format!("{PREFIX}{}/{}", report.report, report.name);
-        if let Some(path) = store.local_path(&key) {
+        if let Some(path) = store.local_path(&report.key) {
             return Ok(path);
         }
-        self.download(store, &key, report).await
+        self.download(store, &report.key, report).await
     }
 
     async fn download(
@@ -78,7 +98,10 @@ impl Operator {
         report: &ReportSummary,
     ) -> OpsResult<PathBuf> {
         let folder = self.parts.profile.data_dir.join("downloads");
-        let path = folder.join(report.name.to_string());
+        let path = folder.join(match report.sha256 {
+            Some(_) => report.name.to_string(),
+            None => found::file_name(key),
+        });
         let failed = |why: String| {
             OpsError::new(
                 OpsErrorKind::Platform,
@@ -94,6 +117,13 @@ impl Operator {
             .await
             .map_err(|error| failed(error.to_string()))?;
         let part = path.with_extension("part");
+        // One that an interrupted download left may be readable by others.
+        match tokio::fs::remove_file(&part).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(error.to_string()));
+            }
+            _ => {}
+        }
         // What is in a report is its owner's business alone.
         let mut file = tokio::fs::OpenOptions::new()
             .write(true)
@@ -164,11 +194,12 @@ fn summary(object: &ObjectMeta, bytes: &[u8]) -> Option<ReportSummary> {
         name: format!("{}.csv", file.strip_suffix(MANIFEST)?).into(),
         report: report.to_owned(),
         window: Some(manifest.window),
-        rows: manifest.rows,
+        rows: Some(manifest.rows),
         bytes: manifest.bytes,
         created: manifest.created_at.parse().unwrap_or(object.modified),
         execution: Some(manifest.execution),
-        sha256: manifest.sha256,
+        sha256: Some(manifest.sha256),
+        key: format!("{}.csv", object.key.strip_suffix(MANIFEST)?),
     })
 }
 
@@ -193,7 +224,7 @@ mod tests {
         assert_eq!(report.name, "sub5-20260131-0900.csv".into());
         assert_eq!(
             (report.report.as_str(), report.rows, report.bytes),
-            ("sub5", 12, 345)
+            ("sub5", Some(12), 345)
         );
         assert_eq!(report.created.to_string(), "2026-01-31T09:00:04Z");
         assert_eq!(report.execution.as_deref(), Some("daily-report:x"));

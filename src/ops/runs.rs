@@ -513,6 +513,9 @@ fn safety_of(state: &str) -> Option<String> {
         "Notify" | "NotifyFailure" | "NotifyParked" => {
             format!("{state} may send its notice a second time")
         }
+        "Import" => "Import brings in the same files, and what is there already is found unchanged"
+            .to_owned(),
+        "TakeBack" => "TakeBack puts the same state back".to_owned(),
         "EndAsFailed" => "EndAsFailed only leads back to what failed".to_owned(),
         _ if DECIDES.contains(&state) => format!("{state} only decides"),
         _ => return None,

@@ -6,12 +6,15 @@ use serde::Serialize;
 
 use super::{
     Crawler, Freshness, GlueJob, Operator, OpsError, OpsErrorKind, OpsResult, Part, Unread,
-    freshness, unread::readable,
+    freshness, parts, unread::readable,
 };
 use crate::pipeline::state::{QuotaFigure, QuotaState};
 
 /// A stream is late when its last complete collection is older: a day, and two hours to run.
 pub const PROMISED: SignedDuration = SignedDuration::from_hours(26);
+
+/// How long what is known of the streams serves where nothing is told to have changed.
+const BELIEVED_FOR: SignedDuration = SignedDuration::from_mins(1);
 
 /// Everything about what comes in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -59,10 +62,11 @@ pub fn source_of(stream: &str) -> &str {
 impl Operator {
     /// Everything the Sources screen shows, read at once.
     pub(super) async fn read_sources(&self) -> OpsResult<Sources> {
-        let parts = &self.parts;
-        let streams = freshness::readable(&parts.profile, &parts.lake, parts.clock.now());
+        let own = &self.parts;
+        let (known, now) = (&self.seen.freshness, own.clock.now());
+        let streams = freshness::readable(&own.profile, &own.lake, known, BELIEVED_FOR, now);
         let quotas = async {
-            QuotaState::list(&parts.lake.std).await.map_err(|error| {
+            QuotaState::list(&own.lake.std).await.map_err(|error| {
                 OpsError::new(
                     OpsErrorKind::Platform,
                     format!("could not read what is left of quotas: {error}"),
@@ -71,14 +75,15 @@ impl Operator {
             })
         };
         let jobs = async {
-            match &parts.glue_jobs {
+            match &own.glue_jobs {
                 Some(port) => port.list().await,
                 None => Ok(Vec::new()),
             }
         };
         let (streams, quotas, crawlers, jobs) =
             futures::future::join4(streams, quotas, self.list_crawlers(), jobs).await;
-        let (streams, mut unread) = streams?;
+        let (mut streams, mut unread) = streams?;
+        parts::set_apart(&mut streams, self.has_workflow(parts::COLLECTS).await);
         Ok(Sources {
             streams,
             quotas: readable(Part::Quotas, quotas, &mut unread)?,

@@ -24,11 +24,13 @@ pub fn checked_name(name: String) -> OpsResult<String> {
 /// The input of an execution, with the window in it.
 ///
 /// # Errors
-/// When the input is no JSON object.
+/// When there is a window, and the input is no JSON object to put it into.
 pub fn input_with_window(input: Value, window: Option<Window>) -> OpsResult<Value> {
     let mut input = match input {
         Value::Null => json!({}),
         Value::Object(_) => input,
+        // Only a window needs a place in it.
+        other if window.is_none() => return Ok(other),
         _ => {
             return Err(OpsError::new(
                 OpsErrorKind::InvalidInput,

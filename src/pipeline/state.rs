@@ -10,12 +10,14 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::pipeline::ports::{ETag, ObjectStore, PutCondition, StoreError};
 
 mod day_book;
+mod latest;
 mod lease;
 mod quota;
 mod unit;
 mod watermark;
 
 pub use day_book::{DayBook, KnownDay};
+pub use latest::{Change, Latest};
 pub use lease::{HeldLease, Lease, LeaseError};
 pub use quota::{QuotaFigure, QuotaState};
 pub use unit::{Unit, UnitKey, UnitRecord, UnitStatus, list_units};

@@ -148,7 +148,7 @@ impl<W: Write> Write for ForTerminal<W> {
     }
 }
 
-/// A moment near now: `09:00` today, `01-31 09:00` this year, `2025-12-31` before.
+/// A moment near now: `09:00` today, `01-31 09:00` this year, `2025-12-31 09:00` before.
 #[must_use]
 pub fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let (at, now) = (at.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
@@ -157,7 +157,7 @@ pub fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     } else if at.year() == now.year() {
         at.strftime("%m-%d %H:%M").to_string()
     } else {
-        at.strftime("%Y-%m-%d").to_string()
+        at.strftime("%Y-%m-%d %H:%M").to_string()
     }
 }
 

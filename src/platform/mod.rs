@@ -18,6 +18,7 @@ use crate::{
 pub mod aws;
 #[cfg(feature = "local")]
 mod bundle;
+pub mod catalog_types;
 pub mod definitions;
 #[cfg(feature = "deploy")]
 pub mod deployment;

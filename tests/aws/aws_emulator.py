@@ -368,6 +368,34 @@ athena_http.AthenaResponse.get_query_results = get_query_results
 athena_http.AthenaResponse.get_query_execution = get_query_execution
 athena_http.AthenaResponse.batch_get_query_execution = batch_get_query_execution
 
+# ------------------------------------------------------------------ S3: checksums of parts
+# S3 keeps the checksum of a part only where the upload declared the algorithm when it began: a completion that names one
+# of an undeclared upload is refused, and so is one of a declared upload that leaves it out (API CompletedPart; recorded in
+# aws-sdk-java-v2 #6518).
+import moto.s3.responses as s3_http
+from moto.s3.exceptions import InvalidPart
+from xml.dom import minidom
+
+moto_key_post = s3_http.S3Response._key_response_post
+declared = {}
+
+
+def key_response_post(self, request, body, bucket_name, query, key_name):
+    if query.get("uploadId"):
+        parts = minidom.parseString(body).getElementsByTagName("Part")
+        named = [any(child.nodeName.startswith("Checksum") for child in part.childNodes) for part in parts]
+        if any(named) != (query["uploadId"][0] in declared) or any(named) != all(named):
+            raise InvalidPart()
+    answer = moto_key_post(self, request, body, bucket_name, query, key_name)
+    algorithm = request.headers.get("x-amz-checksum-algorithm")
+    if algorithm and "uploads" in query:
+        text = answer[2] if isinstance(answer[2], str) else answer[2].decode()
+        declared[re.search("<UploadId>([^<]+)<", text)[1]] = algorithm
+    return answer
+
+
+s3_http.S3Response._key_response_post = key_response_post
+
 # ------------------------------------------------------------------ Secrets Manager
 import moto.secretsmanager.models as secrets_models
 from moto.secretsmanager.exceptions import SecretNotFoundException
@@ -401,6 +429,29 @@ def crawler_as_dict(self):                   # GetCrawler moves the crawl on; ou
         if "#fail" in (self.description or "") and last["Status"] == "SUCCEEDED":
             last.update(Status="FAILED", ErrorMessage=self.description.split("#fail", 1)[1].strip(": "))
     return crawler
+
+
+def deprecated(self):                        # what "add new columns only" does to a table whose attributes it would set otherwise
+    for target in (self.targets or {}).get("CatalogTargets", []):
+        for name in target["Tables"]:
+            try:
+                table = self.backend.get_table(target["DatabaseName"], name)
+            except Exception:
+                continue
+            entry = table.get_version(str(table._current_version))
+            if entry.get("Parameters", {}).get("compressionType") != "none":
+                entry["Parameters"]["DEPRECATED_BY_CRAWLER"] = self.name
+
+
+moto_start_crawl = glue_models.FakeCrawler.start_crawler
+
+
+def start_crawl(self):
+    moto_start_crawl(self)
+    deprecated(self)
+
+
+glue_models.FakeCrawler.start_crawler = start_crawl
 
 
 def get_crawler_metrics(self):

@@ -26,6 +26,7 @@ mod credentials;
 mod identity;
 mod logs;
 mod program;
+mod quiet;
 mod readers;
 mod s3;
 mod statements;

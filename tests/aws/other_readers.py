@@ -173,6 +173,11 @@ def main():
     entries = {entry["Name"]: entry for entry in wr.catalog.get_tables(database=DATABASE)}
     same("Iceberg tables", sorted(name for _, name in catalog().list_tables(DATABASE)), GOLD)
     gold = {name: read_gold(name) for name in GOLD}
+    # A crawler marks what it would have made otherwise, and adds no columns to it.
+    same("tables that a crawler gave up", [name for name, entry in entries.items() if "DEPRECATED_BY_CRAWLER" in entry["Parameters"]], [])
+    typed = wr.catalog.get_table_types(database=DATABASE, table="ga_traffic")
+    same("metrics in the catalog", {name: typed.get(name) for name in ("sessions", "total_users", "key_events")},
+         {"sessions": "bigint", "total_users": "bigint", "key_events": "decimal(38,18)"})
     countries = read_countries(entries["country_region"])
     silver = {name: read_silver(entry) for name, entry in entries.items() if name not in (*GOLD, "country_region")}
     print(json.dumps({"gold": gold, "silver": silver, "countries": countries}))

@@ -1,5 +1,6 @@
 //! The lake's store on S3. The emulator keeps objects, conditions, versions of listings and the rules of multipart
-//! uploads as S3 does; it accepts any checksum and any signature, so these tests prove our calls and our reactions.
+//! uploads as S3 does, and refuses checksums of parts that their upload did not declare; it accepts any value of a checksum
+//! and any signature, so these tests prove our calls and our reactions.
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 

@@ -148,7 +148,10 @@ async fn a_second_collection_of_the_same_days_is_refused_on_our_machine_and_not_
         ..start("collect", Some(name))
     };
     // Whoever else's machine it is: what its input means is not ours to say.
-    let foreign = operations.start(of("foreign", json!(["a"]))).await.unwrap();
+    let foreign = operations
+        .start(of("foreign", json!(["affise.clicks"])))
+        .await
+        .unwrap();
     operations.stop(&foreign, "done").await.unwrap();
 
     let operations = desk.as_profile(|_| {}).await;
@@ -157,7 +160,11 @@ async fn a_second_collection_of_the_same_days_is_refused_on_our_machine_and_not_
         9,
         canned(json!({ "stateMachineArn": arn, "name": "collect", "definition": ours, "roleArn": super::desk::ROLE, "updateDate": 1.7e9 })),
     );
-    let refused = refusal(operations.start(of("second", json!(["a"]))).await);
+    let refused = refusal(
+        operations
+            .start(of("second", json!(["affise.clicks"])))
+            .await,
+    );
     assert_eq!(refused.kind, OpsErrorKind::Conflict);
     assert!(
         refused.message.contains("first collects the same"),
@@ -169,7 +176,10 @@ async fn a_second_collection_of_the_same_days_is_refused_on_our_machine_and_not_
     for id in [&first, &other_days] {
         operations.stop(id, "done").await.unwrap();
     }
-    let second = operations.start(of("third", json!(["a"]))).await.unwrap();
+    let second = operations
+        .start(of("third", json!(["affise.clicks"])))
+        .await
+        .unwrap();
     operations.stop(&second, "done").await.unwrap();
 }
 

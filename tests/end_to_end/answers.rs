@@ -241,3 +241,111 @@ fn own_sources_leave_the_sample() {
         assert_eq!(told(home, &["leave-sample", way]).0, 4);
     }
 }
+
+/// The files of a lake with their bytes, without what the program remembers beside the data.
+fn lake(home: &Path) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
+    let mut found = std::collections::BTreeMap::new();
+    let mut folders = vec![home.join("data/local/raw"), home.join("data/local/std")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            match path.is_dir() {
+                true if name.starts_with('.') => {}
+                true => folders.push(path),
+                false => drop(found.insert(path.clone(), fs::read(path).unwrap())),
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_crawl_that_failed_ends_with_1() {
+    let home = tempfile::tempdir().unwrap();
+    let day = home
+        .path()
+        .join("data/local/std/silver/affise/clicks/date=2026-01-31");
+    fs::create_dir_all(&day).unwrap();
+    fs::write(day.join("part-0.parquet"), "no parquet").unwrap();
+    for arguments in [
+        &["crawl", "silver", "--wait"][..],
+        &["crawl", "affise", "--wait"],
+    ] {
+        let (code, text) = told(home.path(), arguments);
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains("FAILED"), "{text}");
+    }
+    fs::remove_file(day.join("part-0.parquet")).unwrap();
+    let (code, text) = told(home.path(), &["crawl", "silver", "--wait"]);
+    assert_eq!(code, 0, "{text}");
+}
+
+#[test]
+fn an_import_is_listed_and_taken_back_and_the_lake_is_as_before() {
+    let home = tempfile::tempdir().unwrap();
+    let file = |name: &str, lines: &str| {
+        let path = home.path().join(name);
+        fs::write(&path, lines).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let line = |id: &str, day: &str| {
+        format!(
+            "{{\"id\":\"{id}\",\"status\":\"confirmed\",\"created_at\":\"2026-01-{day} 10:00:00\",\"revenue\":1,\"goal\":\"g\"}}\n"
+        )
+    };
+    let first = file("first.ndjson", &line("a", "01"));
+    let wrong = file(
+        "wrong file.ndjson",
+        &(line("b", "01") + &line("c", "02") + &line("d", "03")),
+    );
+    let import = |path: &str| {
+        let more = [
+            "import",
+            "affise.conversions",
+            path,
+            "--output",
+            "json",
+            "--accept-misfit",
+        ];
+        let output = run(home.path(), &more);
+        assert!(output.status.success(), "{}", said(&output).1);
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    import(&first);
+    let before = lake(home.path());
+    let imported = import(&wrong);
+    assert_eq!(imported["rows_new"], 3);
+    let id = imported["execution"].as_str().unwrap();
+    let (_, list) = told(home.path(), &["runs", "list"]);
+    let shown = list.lines().find(|line| line.contains(id)).unwrap();
+    for part in [
+        "succeeded",
+        "2026-01-01..2026-01-03",
+        "3 rows of affise.conversions",
+        "wrong file.ndjson",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let (code, detail) = told(home.path(), &["runs", "show", id]);
+    assert!(
+        code == 0 && detail.contains("3 rows: 3 new, 0 updated"),
+        "{detail}"
+    );
+
+    let (code, text) = told(home.path(), &["import", "--undo", id]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("3 rows"), "{text}");
+    assert!(lake(home.path()) == before);
+    let (_, list) = told(home.path(), &["runs", "list"]);
+    let newest = list.lines().next().unwrap();
+    assert!(
+        newest.contains("3 rows taken back") && newest.contains(id),
+        "{newest}"
+    );
+    let (code, text) = told(home.path(), &["import", "--undo", id]);
+    assert!(
+        code == 3 && text.contains("there is no import"),
+        "{code} {text}"
+    );
+}

@@ -55,6 +55,7 @@ pub fn profile(folder: &Path, zone: &str) -> Profile {
         credentials: lakehand::config::CredentialSettings::default(),
         datamart: lakehand::config::DatamartSettings::default(),
         schedules: Vec::new(),
+        reports_prefix: None,
         read_only: false,
         protected: false,
         aws: <_>::default(),

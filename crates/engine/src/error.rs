@@ -14,6 +14,10 @@ use datafusion::{
 
 use crate::dialect::TrinoDialect;
 
+/// What is said of a membership where DataFusion's plan has none; its own words name parts of that plan.
+const IN_SUBQUERY: &str = "IN (subquery) is answered among the conditions of WHERE, HAVING and of an inner join's ON, not here: \
+     join the subquery, or ask for it in a WHERE";
+
 /// Why a statement has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SqlError {
@@ -103,7 +107,10 @@ pub fn planned(error: &DataFusionError, sql: &str) -> SqlError {
         DataFusionError::NotImplemented(text) => {
             return SqlError::Refused {
                 code: "NOT_SUPPORTED",
-                message: text.clone(),
+                message: match text.contains("InSubquery") {
+                    true => IN_SUBQUERY.to_owned(),
+                    false => text.clone(),
+                },
             };
         }
         _ => {}

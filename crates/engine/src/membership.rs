@@ -9,27 +9,90 @@ use std::{collections::HashSet, ops::ControlFlow};
 
 use datafusion::sql::sqlparser::{
     ast::{
-        BinaryOperator, Expr, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, TableFactor,
-        TableWithJoins, UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
+        BinaryOperator, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, Query,
+        Select, SelectItem, SetExpr, TableFactor, TableWithJoins, UnaryOperator, Value, Visit,
+        VisitMut, Visitor, VisitorMut,
     },
     dialect::GenericDialect,
     parser::Parser,
 };
 
-use super::rewrite::{and, three_valued};
+use super::rewrite::{and, nested, three_valued};
 
 /// The subquery's rows and their one column, under names that nobody else gives.
 const ROWS: &str = "\"__in\"";
 const VALUE: &str = "\"__in_value\"";
 
-/// Makes the conditions of a WHERE right that ask whether a subquery holds a value.
+/// Makes the conditions of WHERE, HAVING and an inner join's ON right that ask whether a subquery holds a value. Elsewhere, as in the list
+/// of a SELECT, DataFusion refuses them.
 pub(crate) fn in_where(select: &mut Select) {
     let only = match select.from.as_slice() {
         [TableWithJoins { relation, joins }] if joins.is_empty() => name_of(relation),
         _ => None,
     };
-    if let Some(condition) = &mut select.selection {
-        conjunct(condition, &mut Spelled { only });
+    in_where_instead_of_on(select);
+    let mut spelled = Spelled { only };
+    for condition in select.selection.iter_mut().chain(&mut select.having) {
+        conjunct(condition, &mut spelled);
+    }
+}
+
+/// Moves what an inner join's ON asks of subqueries to the WHERE, where it means the same and the row that asks can be
+/// named. What is joined after it may keep rows of the left side only, which the WHERE then looks at as ON would have.
+fn in_where_instead_of_on(select: &mut Select) {
+    let keeps_the_right = |join: &Join| {
+        matches!(
+            join.join_operator,
+            JoinOperator::Right(_) | JoinOperator::RightOuter(_) | JoinOperator::FullOuter(_)
+        )
+    };
+    let inner = select
+        .from
+        .iter_mut()
+        .filter(|from| !from.joins.iter().any(keeps_the_right));
+    for join in inner.flat_map(|from| &mut from.joins) {
+        let (JoinOperator::Join(JoinConstraint::On(condition))
+        | JoinOperator::Inner(JoinConstraint::On(condition))) = &mut join.join_operator
+        else {
+            continue;
+        };
+        let mut all = Vec::new();
+        conjuncts(condition, &mut all);
+        let (asks, rest): (Vec<Expr>, Vec<Expr>) = all.into_iter().partition(asks_a_subquery);
+        if !asks.is_empty() {
+            let always = || Expr::value(Value::Boolean(true));
+            *condition = rest.into_iter().reduce(and).unwrap_or_else(always);
+            // In brackets: it is printed and parsed again where it stands in a subquery.
+            let all = select.selection.take().into_iter().chain(asks);
+            select.selection = all.map(nested).reduce(and);
+        }
+    }
+}
+
+/// The conditions that are AND-ed, each in brackets of its own where it needs them.
+fn conjuncts(condition: &Expr, found: &mut Vec<Expr>) {
+    match condition {
+        Expr::Nested(inner)
+            if matches!(
+                **inner,
+                Expr::Nested(_)
+                    | Expr::BinaryOp {
+                        op: BinaryOperator::And,
+                        ..
+                    }
+            ) =>
+        {
+            conjuncts(inner, found);
+        }
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => {
+            conjuncts(left, found);
+            conjuncts(right, found);
+        }
+        other => found.push(other.clone()),
     }
 }
 

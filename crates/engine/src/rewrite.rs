@@ -357,7 +357,7 @@ pub(crate) fn three_valued(is_true: Expr, is_unknown: Expr) -> Expr {
     }
 }
 
-fn nested(expr: Expr) -> Expr {
+pub(crate) fn nested(expr: Expr) -> Expr {
     Expr::Nested(Box::new(expr))
 }
 

@@ -7,7 +7,7 @@ use crate::{
     simulator::{
         DEMO_API_KEY,
         google::PROPERTIES,
-        marketo::{DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_MUNCHKIN_ID},
+        marketo::{DEMO_CLIENT_ID, DEMO_CLIENT_SECRET},
     },
 };
 
@@ -33,9 +33,8 @@ pub(super) fn to_paste(url: &str, own_key: bool, google_key: Option<&Path>) -> S
     };
     format!(
         "For config.toml (`lakehand config path` names it):\n\n{}\nThen the credentials:\n\n\
-         {affise}{}{}{}{google}",
+         {affise}{}{}{google}",
         tables(url),
-        set("/marketo/MunchkinId", DEMO_MUNCHKIN_ID),
         set("/marketo/ClientId", DEMO_CLIENT_ID),
         set("/marketo/ClientSecret", DEMO_CLIENT_SECRET),
     )

@@ -11,7 +11,7 @@ use crate::{
         actions::ActionId,
         effect::Effect,
         effect::Request,
-        format::{ago, bytes, count, moment},
+        format::{ago, bytes, count, moment, widest_moment},
         fresh::Fresh,
         state::State,
         widgets::{
@@ -231,13 +231,20 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
     Pen::new(buffer, body, 0)
         .gap(1)
         .put(&format!(" {title} "), theme.heading);
-    let widths = grid::widths(&COLUMNS, area.width);
+    let visible = state
+        .reports
+        .cursor
+        .visible(state.reports.shown.len(), area.height.into());
+    let written = visible.filter_map(|position| Some(state.reports.at(position)?.created));
+    let widest = widest_moment(written, state.now, &state.zone);
+    let columns = Column::wide_enough(COLUMNS, "written", widest);
+    let widths = grid::widths(&columns, area.width);
     let titles = Rect {
         y: body.y + 1,
         height: 1,
         ..area
     };
-    grid::titles(buffer, titles, &COLUMNS, &widths, theme);
+    grid::titles(buffer, titles, &columns, &widths, theme);
     if state.reports.shown.is_empty() {
         put_wrapped(buffer, area, &empty(state), theme.muted);
     }
@@ -257,7 +264,12 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
                 theme.text,
             ),
             (Cow::Owned(ago(report.created, state.now)), theme.muted),
-            (Cow::Owned(count(report.rows)), theme.text),
+            (
+                report
+                    .rows
+                    .map_or(Cow::Borrowed("unknown"), |rows| Cow::Owned(count(rows))),
+                theme.text,
+            ),
             (Cow::Owned(bytes(report.bytes)), theme.muted),
             (
                 Cow::Owned(
@@ -270,7 +282,7 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
             ),
         ];
         let line = u16::try_from(line).unwrap_or(u16::MAX);
-        grid::row(buffer, area, line, &COLUMNS, &widths, &cells);
+        grid::row(buffer, area, line, &columns, &widths, &cells);
         if position == state.reports.cursor.selected() {
             grid::select(buffer, body, area, line, theme);
         }

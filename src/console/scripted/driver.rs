@@ -32,6 +32,7 @@ pub struct Driver {
     waiting: Vec<Effect>,
     holding: bool,
     terminal: Vec<String>,
+    edits: std::collections::VecDeque<Option<String>>,
     _folder: tempfile::TempDir,
 }
 
@@ -138,6 +139,7 @@ impl Driver {
             waiting: Vec::new(),
             holding: false,
             terminal: Vec::new(),
+            edits: std::collections::VecDeque::new(),
             _folder: folder,
         })
     }
@@ -207,6 +209,12 @@ impl Driver {
     /// The window has another size.
     pub fn resize(&mut self, columns: u16, rows: u16) -> &mut Self {
         self.event(EventKind::Resize(columns, rows));
+        self
+    }
+
+    /// What the operator leaves in the editor the next time it is opened; nothing is meant without this.
+    pub fn will_edit(&mut self, text: &str) -> &mut Self {
+        self.edits.push_back(Some(text.to_owned()));
         self
     }
 
@@ -297,12 +305,16 @@ impl Driver {
         let mut queue = std::collections::VecDeque::from(effects);
         while let Some(effect) = queue.pop_front() {
             if self.on_terminal(&effect.request) {
+                let answer = match &effect.request {
+                    Request::EditInput(_) => Answer::Edited(Ok(self.edits.pop_front().flatten())),
+                    _ => Answer::Done(Ok(())),
+                };
                 self.answered(
                     Answered {
                         request: effect.request,
                         stamp: effect.stamp,
                         took: Duration::ZERO,
-                        answer: Answer::Done(Ok(())),
+                        answer,
                         connection: None,
                     },
                     &mut queue,
@@ -342,6 +354,7 @@ impl Driver {
         let done = match request {
             Request::Copy(text) => format!("copy {text}"),
             Request::SignIn(command) => format!("run {command}"),
+            Request::EditInput(text) => format!("edit {text}"),
             Request::Quit
             | Request::Suspend
             | Request::Redraw

@@ -157,12 +157,12 @@ pub(crate) fn scan(
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::{borrow::Cow, io::Write, ops::ControlFlow};
 
     use super::*;
     use crate::{
         console::table::{BLOCK, read_block},
-        pipeline::records::tests::by_csv_core,
+        pipeline::records::{fields, read_head, tests::by_csv_core, trimmed},
     };
 
     fn awkward(rows: usize) -> Vec<u8> {
@@ -219,6 +219,42 @@ mod tests {
         })
         .unwrap();
         assert_eq!(scanned, 20_000 - 45);
+    }
+
+    #[test]
+    fn the_console_and_the_command_line_read_the_same_rows() {
+        let files: [(&[u8], &[&[&str]]); 5] = [
+            (b"a,b\r1,2\r3,4\r", &[&["a", "b"], &["1", "2"], &["3", "4"]]),
+            (b"\n\r\n\na,b\n1,2\n", &[&["a", "b"], &["1", "2"]]),
+            (b"\r\ra,b\r1,2", &[&["a", "b"], &["1", "2"]]),
+            (
+                b"a,b\n1,2,3,4\n5\n",
+                &[&["a", "b"], &["1", "2", "3", "4"], &["5"]],
+            ),
+            (b"a,b\r\n\"x\ry\",2\r\n", &[&["a", "b"], &["x\ry", "2"]]),
+        ];
+        for (bytes, wanted) in files {
+            let (_file, source) = open(bytes);
+            let told = String::from_utf8_lossy(bytes);
+            assert_eq!(source.header(), wanted[0], "{told:?}");
+            let index = Index::build(&source, &Cancel::default(), |_| {}).unwrap();
+            let mut rows = Vec::new();
+            scan(&source, &index, 0, &Cancel::default(), |_, record| {
+                let cells = fields(trimmed(record));
+                let text = |cell: Cow<'_, [u8]>| String::from_utf8_lossy(&cell).into_owned();
+                rows.push(cells.map(text).collect::<Vec<_>>());
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+            assert_eq!(rows, wanted[1..], "{told:?}");
+            let head = read_head(bytes, 100).unwrap();
+            assert_eq!(head.header, wanted[0], "{told:?}");
+            let told_by_line = head.rows.into_iter().map(|row| {
+                let cells = row.into_iter().map(Option::unwrap_or_default);
+                cells.collect::<Vec<_>>()
+            });
+            assert_eq!(told_by_line.collect::<Vec<_>>(), wanted[1..], "{told:?}");
+        }
     }
 
     #[test]

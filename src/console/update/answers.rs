@@ -5,7 +5,7 @@ use crate::{
         effect::{Answer, Effect, Request, Risk},
         event::Answered,
         format::plural,
-        screens::{board, credentials, datamart, logs, reports, run, sources, table},
+        screens::{board, credentials, datamart, logs, reports, run, sources, start, table},
         state::{Demo, Screen, State, Tone},
     },
     ops::{ExecutionId, OpsErrorKind, OpsResult},
@@ -85,6 +85,8 @@ pub(super) fn answered(state: &mut State, answered: Answered, effects: &mut Vec<
         (Request::TestCredentials(source), Answer::SignedIn(answer)) => {
             credentials::answered_test(state, &source, answer)
         }
+        (Request::Input(id), Answer::Input(answer)) => start::answered_input(state, &id, answer),
+        (_, Answer::Edited(answer)) => start::answered_edit(state, answer),
         (request, Answer::Started(answer)) => started(state, &request, answer, effects),
         (request, answer) => done(state, &request, &answer, effects),
     }

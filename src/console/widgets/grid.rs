@@ -23,6 +23,18 @@ pub(crate) struct Column {
 }
 
 impl Column {
+    /// The columns, the one of this title as wide as `widest` at least.
+    pub(crate) fn wide_enough<const N: usize>(
+        mut columns: [Self; N],
+        title: &str,
+        widest: u16,
+    ) -> [Self; N] {
+        for column in columns.iter_mut().filter(|column| column.title == title) {
+            column.least = column.least.max(widest);
+        }
+        columns
+    }
+
     /// A column of a fixed width.
     pub(crate) const fn fixed(title: &'static str, width: u16, rank: u8) -> Self {
         Self {

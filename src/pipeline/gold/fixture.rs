@@ -528,6 +528,7 @@ pub(crate) fn profile(folder: &Path) -> Profile {
         credentials: crate::config::CredentialSettings::default(),
         datamart: crate::config::DatamartSettings::default(),
         schedules: Vec::new(),
+        reports_prefix: None,
         read_only: false,
         protected: false,
         aws: <_>::default(),

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Collection, feed,
+    imports::{self, ImportRecord},
     part::broken,
     publish,
     quarantine::cleaned,
@@ -50,7 +51,7 @@ pub async fn import(
     let hashes = hash_files(files).await?;
     let mut all = Sha256::new();
     hashes.iter().for_each(|hash| all.update(hash));
-    let id = format!("import-{}", &hex(&all.finalize())[..16]);
+    let id = format!("{}{}", imports::ID, &hex(&all.finalize())[..16]);
     let mut run = Run::new(ctx, stream, &[]).await?;
     let collection = run.add_collection(Collection {
         id: id.clone(),
@@ -61,6 +62,20 @@ pub async fn import(
     }
     let mut staged = run.decode().await?;
     let quarantine_files = publish::judge(ctx, &mut staged).await?;
+    let names: Vec<String> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    let record = ImportRecord {
+        collection: id.clone(),
+        stream,
+        executions: vec![ctx.execution.clone()],
+        files: names.clone(),
+        received_at,
+        before: Vec::new(),
+        silver_is_restored: false,
+    };
+    imports::keep(ctx, record, &staged.stage.days(), staged.folder.path()).await?;
     let day = ctx.profile.time_zone.to_datetime(received_at).date();
     let mut manifest = Manifest {
         version: MANIFEST_VERSION,
@@ -69,7 +84,7 @@ pub async fn import(
         window: None,
         received_at,
         execution: ctx.execution.clone(),
-        request: serde_json::json!({ "import": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>() }),
+        request: serde_json::json!({ "import": names }),
         files: Vec::new(),
         rows: staged.rows_in,
         bytes: 0,

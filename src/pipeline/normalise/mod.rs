@@ -25,6 +25,7 @@ mod feed;
 mod fit;
 mod gone_leads;
 mod import;
+mod imports;
 mod json;
 mod merge;
 mod part;
@@ -38,13 +39,16 @@ mod run;
 mod segment;
 mod stage;
 mod summary;
+mod take_back;
 mod tally;
 mod values;
 
 pub use fit::{Fit, fit};
 pub use import::{import, preview};
+pub use imports::{Before, ImportRecord, imports};
 pub use quarantine::{QuarantinedLine, quarantine_key};
 pub use summary::{FieldNote, NormaliseSummary, PartitionChange};
+pub use take_back::{TakenBack, take_back};
 
 /// What to normalise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -23,6 +23,7 @@ use crate::pipeline::{
     dataset::SilverTable,
     jobs::{ErrorType, JobContext, JobError, Level},
     ports::{ETag, ObjectStore, PutCondition, StoreError},
+    state::{Change, Latest},
 };
 
 /// How often a partition is merged anew when somebody else replaced it in the meantime.
@@ -128,6 +129,24 @@ pub(super) async fn publish(
 /// # Errors
 /// As [`publish`].
 pub(super) async fn publish_judged(
+    ctx: &JobContext,
+    staged: Staged,
+    quarantine_files: Vec<String>,
+) -> Result<NormaliseSummary, JobError> {
+    let (store, stream) = (Arc::clone(&ctx.lake.std), staged.stream.name());
+    let job = uuid::Uuid::now_v7().simple().to_string();
+    let change = Change::Silver(&job);
+    Latest::begin(&store, &stream, change, ctx.clock.now()).await?;
+    let published = replace_days(ctx, staged, quarantine_files).await;
+    // Whatever came of it: some partitions may have been replaced.
+    let told = Latest::end(&store, &stream, change, None, ctx.clock.now()).await;
+    if let Err(error) = told {
+        tracing::warn!(%stream, %error, "what was done last could not be told");
+    }
+    published
+}
+
+async fn replace_days(
     ctx: &JobContext,
     staged: Staged,
     quarantine_files: Vec<String>,

@@ -114,6 +114,11 @@ impl Stage {
         })
     }
 
+    /// Which days have rows.
+    pub fn days(&self) -> Vec<Day> {
+        self.days.keys().copied().collect()
+    }
+
     /// The days, oldest first, once everything was added and written.
     pub fn into_days(self) -> BTreeMap<Day, DayRows> {
         self.days

@@ -37,7 +37,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use file::{Comparison, Limit, Threshold};
-pub use store::{newest_report, report_key, stored_report};
+pub use store::{newest_report, report_key, report_versions, stored_report};
 
 use self::file::CheckFile;
 use crate::{

@@ -1,6 +1,11 @@
 //! Where reports of checks are kept: `_state/quality/<table>/<execution>.json`.
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use futures::TryStreamExt;
 
@@ -74,6 +79,29 @@ pub async fn stored_report(
     execution: &str,
 ) -> Result<Option<QualityReport>, StateError> {
     read(store, &report_key(table, execution)).await
+}
+
+/// What is kept of every table, as a number that changes with every report that comes or goes; from one listing.
+///
+/// # Errors
+/// When the store fails.
+pub async fn report_versions(
+    store: &Arc<dyn ObjectStore>,
+) -> Result<BTreeMap<String, u64>, StoreError> {
+    let all = format!("{STATE_PREFIX}quality/");
+    let mut listing = store.list(&all).await?;
+    let mut hashers: BTreeMap<String, DefaultHasher> = BTreeMap::new();
+    while let Some(object) = listing.try_next().await? {
+        let rest = object.key.strip_prefix(&all);
+        if let Some((table, name)) = rest.and_then(|rest| rest.split_once('/')) {
+            let hasher = hashers.entry(table.to_owned()).or_default();
+            (name, object.modified, &object.etag).hash(hasher);
+        }
+    }
+    let versions = hashers.into_iter();
+    Ok(versions
+        .map(|(table, hasher)| (table, hasher.finish()))
+        .collect())
 }
 
 /// The newest report of a table.

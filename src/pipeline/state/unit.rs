@@ -8,7 +8,7 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{STATE_PREFIX, StateError, Store, load, store_if};
+use super::{Change, Latest, STATE_PREFIX, StateError, Store, load, store_if};
 use crate::pipeline::{ports::ETag, window::Window};
 
 /// Which unit: `_state/units/<stage>/<dataset>/<id>.json`.
@@ -129,6 +129,8 @@ pub struct Unit {
     store: Store,
     key: String,
     etag: Option<ETag>,
+    /// Whether it was said that this unit changes.
+    announced: bool,
     /// The record; changed here, made durable by [`Unit::save`].
     pub record: UnitRecord,
 }
@@ -154,6 +156,7 @@ impl Unit {
             store: store.clone(),
             key: object,
             etag,
+            announced: false,
             record,
         })
     }
@@ -175,9 +178,42 @@ impl Unit {
     /// # Errors
     /// As [`Unit::save`].
     pub async fn set(&mut self, status: UnitStatus, now: Timestamp) -> Result<(), StateError> {
+        self.announce(now).await?;
         self.record.ended_at = status.is_final().then_some(now);
         self.record.status = status;
-        self.save(now).await
+        self.save(now).await?;
+        if self.record.status != UnitStatus::Running {
+            self.told_last(now).await;
+        }
+        Ok(())
+    }
+
+    /// Says that this unit changes, before it does.
+    async fn announce(&mut self, now: Timestamp) -> Result<(), StateError> {
+        if !self.announced {
+            Latest::begin(&self.store, &self.record.dataset, self.change(), now).await?;
+            self.announced = true;
+        }
+        Ok(())
+    }
+
+    /// Says how it is now. Where that fails, it goes on being told as one that changes, and its record is read.
+    async fn told_last(&mut self, now: Timestamp) {
+        let (store, record) = (&self.store, &self.record);
+        let told = Latest::end(store, &record.dataset, self.change(), Some(record), now).await;
+        match told {
+            Ok(()) => self.announced = false,
+            Err(error) => {
+                tracing::warn!(key = %self.key, %error, "what was done last could not be told");
+            }
+        }
+    }
+
+    fn change(&self) -> Change<'_> {
+        Change::Unit {
+            id: &self.record.id,
+            attempt: self.record.attempt,
+        }
     }
 
     /// Stores the record as it is now, as a sign of life.
@@ -229,6 +265,15 @@ impl Unit {
 }
 
 impl UnitRecord {
+    /// The record without where it goes on and what it read and made, which can be long.
+    pub(super) fn in_short(&self) -> Self {
+        Self {
+            cursor: serde_json::Value::Null,
+            hashes: std::collections::BTreeMap::new(),
+            ..self.clone()
+        }
+    }
+
     fn planned(key: &UnitKey, window: Option<Window>, execution: &str, now: Timestamp) -> Self {
         Self {
             stage: key.stage.to_owned(),

@@ -11,7 +11,7 @@ use crate::{
     config::Profile,
     pipeline::{
         jobs::{JobContext, JobLog},
-        ports::{Clock, Lake, ParameterStore, QueryEngine, StoreError, SystemClock},
+        ports::{Clock, Lake, ParameterStore, QueryEngine, StoreError},
     },
     platform::PlatformError,
 };
@@ -70,7 +70,7 @@ impl Functions {
             lake,
             parameters: Arc::new(Parameters::new(&clients, &profile.aws)),
             engine: Arc::new(AthenaEngine::new(&clients, &profile)),
-            clock: Arc::new(SystemClock),
+            clock: Arc::clone(&clients.clock),
             clients,
             profile,
         })

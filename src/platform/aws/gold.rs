@@ -3,11 +3,7 @@
 //! Athena has no statement that goes back to a snapshot, so going back is a commit more: the days that differ are
 //! replaced by those of the older snapshot, in the one MERGE that a build uses, too.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
     array::{Array, RecordBatch},
@@ -18,13 +14,16 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::functions::Functions;
+use super::{
+    functions::Functions,
+    probes::{Answered, Probes, fingerprint, marked, still},
+};
 use crate::{
     ops::{Snapshot, ports::Gold},
     pipeline::{
-        dataset::GoldTable,
+        dataset::{GoldTable, Stream, streams},
         gold::datamart::{self, DatamartPlan},
-        jobs::JobError,
+        jobs::{ErrorType, JobError},
         ports::{QueryEngine, QueryError, QueryRows},
     },
     platform::sign_in::Silent,
@@ -48,22 +47,37 @@ const SUMMARY: [(&str, &str); 8] = [
     ("total_bytes", "total-files-size"),
 ];
 
-/// How long an answer serves whoever asks again: a console asks every few seconds while a build runs, and each of these
-/// is a statement in the workgroup that the build itself needs room in.
-const KEPT_FOR: Duration = Duration::from_secs(30);
+/// What Athena answered, or why it will not the next time either.
+type Told<T> = Result<T, QueryError>;
 
-/// What was read a moment ago.
-#[derive(Debug, Default)]
-struct Kept {
-    plan: Option<(Instant, DatamartPlan)>,
-    explained: Option<(Instant, (String, Vec<String>))>,
-    snapshots: Option<(Instant, (GoldTable, Vec<Snapshot>))>,
+/// The answer as it is kept; an error that may pass is none.
+fn told<T>(answer: Result<T, QueryError>) -> Result<Told<T>, QueryError> {
+    match answer {
+        Err(error) if error.is_transient() || matches!(error, QueryError::Cancelled) => Err(error),
+        lasts => Ok(lasts),
+    }
 }
 
-/// An answer that is young enough.
-fn young<T>(kept: Option<&(Instant, T)>) -> Option<&T> {
-    let (at, answer) = kept?;
-    (at.elapsed() < KEPT_FOR).then_some(answer)
+/// A new answer with the data it tells of.
+fn answered<K, T: Clone>(
+    now: Timestamp,
+    data: Option<u64>,
+    of: K,
+    told: &Told<T>,
+) -> Answered<(K, Told<T>)> {
+    let make = match told {
+        Ok(_) => Answered::new,
+        Err(_) => Answered::refused,
+    };
+    make(now, data, (of, told.clone()))
+}
+
+/// What was read before, each with the data it tells of.
+#[derive(Debug, Default)]
+struct Kept {
+    plan: Option<Answered<Result<DatamartPlan, JobError>>>,
+    explained: Option<Answered<(String, Told<Vec<String>>)>>,
+    snapshots: Option<Answered<(GoldTable, Told<Vec<Snapshot>>)>>,
 }
 
 /// The gold tables of a profile on AWS.
@@ -228,7 +242,7 @@ impl AwsGold {
             summary.join(", "),
             table.name()
         );
-        let rows = self.rows(&sql).await?;
+        let rows = self.rows(&marked(&sql)).await?;
         // Every change is a commit more, a way back also, so the newest is what readers see.
         let snapshots = rows.iter().enumerate().map(|(index, row)| {
             snapshot(row, index == 0).ok_or_else(|| QueryError::Failed {
@@ -243,12 +257,35 @@ impl AwsGold {
     }
 
     async fn read_plan(&self) -> Result<DatamartPlan, JobError> {
-        let context = self.functions.context(
+        let mut context = self.functions.context(
             "plan".to_owned(),
             Arc::new(Silent),
             CancellationToken::new(),
         );
+        context.engine = Arc::new(Probes(Arc::clone(self.functions.engine())));
         datamart::plan(&context).await
+    }
+
+    fn now(&self) -> Timestamp {
+        self.functions.clock().now()
+    }
+
+    /// What the plan hangs on: the tables that a datamart may read.
+    async fn sources_now(&self) -> Option<u64> {
+        let read = |stream: &Stream| {
+            matches!(stream, Stream::Ga4(_) | Stream::Ga3(_)) || Stream::MARKETO.contains(stream)
+        };
+        let sources = streams(self.functions.profile()).into_iter().filter(read);
+        let prefixes: Vec<String> = sources
+            .map(|stream| format!("{}/", stream.silver().prefix()))
+            .collect();
+        fingerprint(self.functions.lake().std.as_ref(), &prefixes).await
+    }
+
+    /// What the snapshots hang on: every commit is a file more.
+    async fn commits_now(&self, table: GoldTable) -> Option<u64> {
+        let prefix = format!("{}/metadata/", table.prefix());
+        fingerprint(self.functions.lake().std.as_ref(), &[prefix]).await
     }
 }
 
@@ -256,13 +293,15 @@ impl AwsGold {
 impl Gold for AwsGold {
     async fn snapshots(&self, table: GoldTable) -> Result<Vec<Snapshot>, QueryError> {
         let mut kept = self.kept.lock().await;
-        let known = young(kept.snapshots.as_ref()).filter(|(own, _)| *own == table);
-        if let Some((_, snapshots)) = known {
-            return Ok(snapshots.clone());
-        }
-        let snapshots = self.read_snapshots(table).await?;
-        kept.snapshots = Some((Instant::now(), (table, snapshots.clone())));
-        Ok(snapshots)
+        let (now, commits) = (self.now(), self.commits_now(table));
+        let fits = |known: &(GoldTable, Told<Vec<Snapshot>>)| known.0 == table;
+        let data = match still(&mut kept.snapshots, now, fits, commits).await {
+            Ok((_, snapshots)) => return snapshots,
+            Err(data) => data,
+        };
+        let snapshots = told(self.read_snapshots(table).await)?;
+        kept.snapshots = Some(answered(now, data, table, &snapshots));
+        snapshots
     }
 
     async fn restore(&self, table: GoldTable, version: u64) -> Result<Snapshot, QueryError> {
@@ -290,24 +329,37 @@ impl Gold for AwsGold {
 
     async fn plan_datamart(&self) -> Result<DatamartPlan, JobError> {
         let mut kept = self.kept.lock().await;
-        if let Some(plan) = young(kept.plan.as_ref()) {
-            return Ok(plan.clone());
-        }
-        let plan = self.read_plan().await?;
-        kept.plan = Some((Instant::now(), plan.clone()));
-        Ok(plan)
+        let now = self.now();
+        let data = match still(&mut kept.plan, now, |_| true, self.sources_now()).await {
+            Ok(plan) => return plan,
+            Err(data) => data,
+        };
+        let plan = self.read_plan().await;
+        let lasts = |error: &JobError| error.error_type != ErrorType::TransientPlatformError;
+        // What cannot be planned cannot be planned in a minute either, while the data is the same.
+        kept.plan = match &plan {
+            Ok(_) => Some(Answered::new(now, data, plan.clone())),
+            Err(error) if lasts(error) => Some(Answered::refused(now, data, plan.clone())),
+            Err(_) => None,
+        };
+        plan
     }
 
     async fn explain(&self, select: &str) -> Result<Vec<String>, QueryError> {
         let mut kept = self.kept.lock().await;
-        let known = young(kept.explained.as_ref()).filter(|(own, _)| own == select);
-        if let Some((_, lines)) = known {
-            return Ok(lines.clone());
-        }
-        let rows = self.query(&format!("EXPLAIN {select}")).await?;
-        let lines = rows.first_column().await?;
-        kept.explained = Some((Instant::now(), (select.to_owned(), lines.clone())));
-        Ok(lines)
+        let now = self.now();
+        let fits = |known: &(String, Told<Vec<String>>)| known.0 == select;
+        let data = match still(&mut kept.explained, now, fits, self.sources_now()).await {
+            Ok((_, lines)) => return lines,
+            Err(data) => data,
+        };
+        let explained = async {
+            let rows = self.query(&marked(&format!("EXPLAIN {select}"))).await?;
+            rows.first_column().await
+        };
+        let lines = told(explained.await)?;
+        kept.explained = Some(answered(now, data, select.to_owned(), &lines));
+        lines
     }
 
     fn forget(&self) {

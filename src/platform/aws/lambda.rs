@@ -14,6 +14,7 @@
 //! them is a failure with a name, and not a function that does not start.
 
 mod batch;
+mod catalog;
 mod crawler;
 mod log;
 mod settings;
@@ -227,9 +228,14 @@ impl Function {
             Handler::FailExecution => fail_execution::fail_execution(&input)
                 .map_err(|failure| Failure::new(failure.error, failure.message)),
             Handler::Job(name) => {
-                let context = self.ports().await?.context(execution, log, cancel);
-                let ended = jobs::run_in_time(name, input, &context, &invocation.time_up).await;
-                ended.map_err(Failure::from)
+                let ports = self.ports().await?;
+                let context = ports.context(execution, log, cancel);
+                let report = (name == "normalise").then(|| catalog::report_in(&input));
+                let ended = jobs::run_in_time(name, input, &context, &invocation.time_up).await?;
+                if let Some(report) = report.flatten() {
+                    catalog::tell(ports, &context, report).await?;
+                }
+                Ok(ended)
             }
             Handler::StartCrawler => {
                 let ports = self.ports().await?;

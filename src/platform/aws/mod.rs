@@ -14,6 +14,7 @@ mod identity;
 pub mod lambda;
 mod logs;
 mod platform;
+mod probes;
 pub mod s3;
 mod secrets;
 mod sfn;
@@ -33,7 +34,10 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 use self::call::{Api, CallError, Meter, Watch};
-use crate::config::Profile;
+use crate::{
+    config::Profile,
+    pipeline::ports::{Clock, SystemClock},
+};
 
 /// Overrides every other address of AWS.
 const ENDPOINT_VARIABLE: &str = "LAKEHAND_ENDPOINT_URL";
@@ -53,6 +57,7 @@ struct Clients {
     sts: aws_sdk_sts::Client,
     region: String,
     meter: Arc<Meter>,
+    clock: Arc<dyn Clock>,
 }
 
 /// The SDK's own form is long and names access keys.
@@ -126,7 +131,25 @@ impl Clients {
                 .region()
                 .map_or_else(|| "no region".to_owned(), ToString::to_string),
             meter,
+            clock: Arc::new(SystemClock),
         }
+    }
+
+    /// The same clients by another clock.
+    fn by(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// This instant.
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Whether what was read then is younger than this.
+    fn is_young(&self, read: Timestamp, at_most: Duration) -> bool {
+        // A clock that was set back makes nothing young.
+        let age = Duration::try_from(self.now().duration_since(read));
+        age.is_ok_and(|age| age < at_most)
     }
 
     /// Makes one call: paced, counted, its failure told in words. `on` names what it is about.

@@ -24,7 +24,7 @@ use crate::{
     },
     pipeline::{
         jobs::JobContext,
-        ports::{Lake, QueryEngine},
+        ports::{Clock, Lake, QueryEngine},
     },
     platform::{PlatformError, StandardError},
 };
@@ -57,6 +57,19 @@ impl Platform {
         sdk: aws_config::ConfigLoader,
     ) -> Result<Self, PlatformError> {
         let clients = Clients::open_with(&profile, sdk).await;
+        Self::of(profile, clients)
+    }
+
+    /// As [`Platform::open_with`], by another clock than the machine's.
+    ///
+    /// # Errors
+    /// As [`Platform::open`].
+    pub async fn open_at(
+        profile: Arc<Profile>,
+        sdk: aws_config::ConfigLoader,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, PlatformError> {
+        let clients = Clients::open_with(&profile, sdk).await.by(clock);
         Self::of(profile, clients)
     }
 

@@ -259,7 +259,7 @@ impl Mark {
 }
 
 /// Calls that carry a file have no limit in all, only one on silence: how long they take is up to the line.
-fn without_total_limit() -> Limits {
+pub(super) fn without_total_limit() -> Limits {
     let limits = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
         .disable_operation_timeout()

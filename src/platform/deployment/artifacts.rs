@@ -45,24 +45,58 @@ fn refused(message: String, advice: &str) -> OpsError {
     OpsError::new(OpsErrorKind::InvalidInput, message, advice)
 }
 
-/// Functions and roles may have names of 64 characters; the templates begin each with project and env.
+/// Functions, roles, rules and schedules may have names of 64 characters; the templates begin each with project and env.
+/// Buckets have rules of their own.
 fn check_names(profile: &Profile) -> OpsResult<()> {
     const MOST: usize = 64;
-    let jobs = crate::pipeline::jobs::NAMES.iter();
-    let names = jobs.map(|job| profile.resource_name(job));
-    match names
+    let names = Stack::ALL
+        .iter()
+        .flat_map(|stack| names_after_env(stack.asset()));
+    let names = names.map(|part| profile.resource_name(part));
+    if let Some(name) = names
         .max_by_key(String::len)
         .filter(|name| name.len() > MOST)
     {
-        Some(name) => Err(refused(
+        return Err(refused(
             format!(
-                "the function {name} would have a name of {} characters, and Lambda takes {MOST}",
+                "{name} would be a name of {} characters, and AWS takes {MOST} for rules, roles and functions",
                 name.len()
             ),
             "choose a shorter project or env in the profile",
+        ));
+    }
+    let buckets = [
+        profile.raw_bucket(),
+        profile.std_bucket(),
+        profile.artifact_bucket(),
+    ];
+    match buckets.iter().find(|bucket| !is_bucket_name(bucket)) {
+        Some(bucket) => Err(refused(
+            format!(
+                "'{bucket}' cannot be the name of a bucket: 3 to 63 small letters, digits and hyphens, beginning and ending with a letter or digit"
+            ),
+            "choose another project or env, or name the bucket in [profiles.<name>.aws]",
         )),
         None => Ok(()),
     }
+}
+
+/// What follows project and env in the names that a template gives.
+fn names_after_env(template: &str) -> impl Iterator<Item = &str> {
+    const BEGINS: &str = "\"${ProjectName}-${Env}-";
+    template.split(BEGINS).skip(1).filter_map(|rest| {
+        let (name, _) = rest.split_once('"')?;
+        (!name.contains(['$', '/', '*', ':'])).then_some(name)
+    })
+}
+
+/// S3's rule for a general purpose bucket, without dots: they break TLS.
+fn is_bucket_name(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (3..=63).contains(&name.len())
+        && name.chars().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
 }
 
 impl Deployment {

@@ -12,7 +12,7 @@ use super::{Artifact, Deployment, Stack, artifacts::declared};
 use crate::ops::OpsResult;
 
 /// The operator's IAM policies, with placeholders for names.
-pub const POLICIES: [(&str, &str); 2] = [
+pub const POLICIES: [(&str, &str); 3] = [
     (
         "operator-read-only.json",
         include_str!("../../../assets/iam/operator-read-only.json"),
@@ -20,6 +20,10 @@ pub const POLICIES: [(&str, &str); 2] = [
     (
         "operator-full.json",
         include_str!("../../../assets/iam/operator-full.json"),
+    ),
+    (
+        "operator-credentials.json",
+        include_str!("../../../assets/iam/operator-credentials.json"),
     ),
 ];
 

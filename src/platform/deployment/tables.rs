@@ -2,7 +2,10 @@
 //! the SQL cannot differ.
 //!
 //! Days are found by partition projection: SQL reads a day the moment its file lands. A report of Google Analytics
-//! begins with the columns that are known before its first collection; its crawler adds those that Google types.
+//! begins with the columns that are known before its first collection; `normalise` adds those that Google types.
+//!
+//! A crawler that would set an attribute of a table otherwise marks it as deprecated and merges nothing, so all that it
+//! sets are here: `compressionType` and `typeOfData`, too.
 
 use std::fmt::Write;
 
@@ -14,7 +17,7 @@ use crate::{
         dataset::{SilverTable, silver_tables},
         normalise::contract::{self, report::StoredContract},
     },
-    platform::local::catalog::types::catalog_type,
+    platform::catalog_types::catalog_type,
 };
 
 /// How the logical ids of Google Analytics' reports begin.
@@ -55,6 +58,8 @@ pub fn resource(table: SilverTable, schema: &Schema) -> String {
         Parameters:
           classification: parquet
           EXTERNAL: "TRUE"
+          compressionType: none
+          typeOfData: file
 "#,
         logical_id(table)
     );

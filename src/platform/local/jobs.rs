@@ -6,7 +6,10 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::workflows::{JobCall, JobRunner};
+use super::{
+    imports::{self, Ends},
+    workflows::{JobCall, JobRunner},
+};
 use crate::{
     config::Profile,
     pipeline::{
@@ -31,6 +34,8 @@ pub struct LocalJobs {
     pub clock: Arc<dyn Clock>,
     /// Set once at start where sample data is possible.
     pub stand_in: Arc<OnceLock<Arc<dyn StandIn>>>,
+    /// What imports of this process ended with.
+    pub imports: Arc<Ends>,
 }
 
 impl LocalJobs {
@@ -76,6 +81,9 @@ impl LocalJobs {
 impl JobRunner for LocalJobs {
     async fn run(&self, job: &str, input: Value, call: JobCall) -> Result<Value, JobError> {
         let context = self.context(call).await?;
-        jobs::run(job, input, &context).await
+        match imports::run_job(&self.imports, job, &input, &context).await {
+            Some(end) => end,
+            None => jobs::run(job, input, &context).await,
+        }
     }
 }

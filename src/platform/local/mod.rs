@@ -5,6 +5,7 @@ pub mod crawler;
 pub mod credentials;
 pub mod engine;
 mod gold;
+pub mod imports;
 pub mod jobs;
 pub mod lake;
 pub mod logs;
@@ -126,6 +127,7 @@ impl Platform {
             engine: engine.clone(),
             clock: Arc::clone(&clock),
             stand_in: Arc::clone(&stand_in),
+            imports: Arc::default(),
         });
         let resources = LocalResources::new(
             Arc::clone(&profile),

@@ -23,7 +23,7 @@ pub use graph::{Edge, EdgeKind, Graph, GraphNode};
 pub use source::Place;
 pub use types::*;
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 /// One problem of a definition.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -84,16 +84,36 @@ impl Definition {
     }
 
     fn read(text: &str, lenient: bool) -> Result<Definition, InvalidDefinition> {
-        parse::parse(text, lenient).map_err(|mut problems| {
+        let mut definition = parse::parse(text, lenient).map_err(|mut problems| {
             problems.sort_by(|left, right| left.place.cmp(&right.place));
             InvalidDefinition { problems }
-        })
+        })?;
+        if let Ok(whole) = serde_json::from_str(text) {
+            expressions(&whole, &mut definition.expressions);
+        }
+        Ok(definition)
     }
 
     /// The graph to draw.
     #[must_use]
     pub fn graph(&self) -> Graph {
         graph::build(self)
+    }
+}
+
+/// Texts that name something of the input or the context; remarks are none.
+fn expressions(value: &serde_json::Value, found: &mut BTreeSet<String>) {
+    use serde_json::Value::{Array, Object, String};
+    match value {
+        String(text) if text.contains('$') => {
+            found.insert(text.clone());
+        }
+        Array(all) => all.iter().for_each(|one| expressions(one, found)),
+        Object(fields) => {
+            let fields = fields.iter().filter(|(name, _)| *name != "Comment");
+            fields.for_each(|(_, one)| expressions(one, found));
+        }
+        _ => {}
     }
 }
 

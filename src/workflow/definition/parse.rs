@@ -11,6 +11,7 @@ use super::types::{
 use super::{Place, Problem};
 use crate::workflow::data_flow::{Expression, parse_timestamp};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Names of states may have this many characters.
 const MAX_NAME: usize = 80;
@@ -83,6 +84,7 @@ impl Parser<'_> {
             comment,
             timeout_seconds,
             warnings: Vec::new(),
+            expressions: BTreeSet::new(),
             machines: Vec::new(),
         })
     }

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// A checked state machine definition.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,8 @@ pub struct Definition {
     pub timeout_seconds: Option<u64>,
     /// What the service takes but will hardly do what the author meant.
     pub warnings: Vec<Problem>,
+    /// Every path and expression in it, as written.
+    pub(crate) expressions: BTreeSet<String>,
     /// The state machine itself, its Parallel branches and its Map processors. The first is the whole.
     pub(crate) machines: Vec<Machine>,
 }
@@ -44,6 +47,21 @@ impl Definition {
     #[must_use]
     pub fn root(&self) -> &Machine {
         &self.machines[0]
+    }
+
+    /// Whether something in it reads a field of this name: `$.name`, `$['name']`, `$states.input.name`.
+    #[must_use]
+    pub fn reads(&self, field: &str) -> bool {
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        self.expressions.iter().any(|text| {
+            text.match_indices(field).any(|(at, _)| {
+                let (before, behind) = (&text[..at], &text[at + field.len()..]);
+                let named = [".", "['", "[\"", "`"]
+                    .iter()
+                    .any(|start| before.ends_with(start));
+                named && !behind.starts_with(word)
+            })
+        })
     }
 
     /// A machine by its id. An id of another definition gives the whole.

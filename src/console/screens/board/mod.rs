@@ -244,7 +244,13 @@ pub(crate) fn refresh(state: &mut State, effects: &mut Vec<Effect>) {
 /// How often the Board is read while it is visible.
 pub(crate) fn interval(state: &State) -> SignedDuration {
     let busy = state.board.is_running() || !state.requested.is_empty();
-    SignedDuration::from_secs(if busy { 2 } else { 30 })
+    // What is not on this machine costs a call each, of a quota that others need.
+    let distant = state.connection.login_command.is_some();
+    SignedDuration::from_secs(match (busy, distant) {
+        (true, _) => 2,
+        (false, false) => 30,
+        (false, true) => 40,
+    })
 }
 
 /// When the Board wants to be woken: for a preview that is due.

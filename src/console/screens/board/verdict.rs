@@ -12,7 +12,7 @@ use crate::{
         widgets::text::width,
     },
     ops::{
-        Board, ExecutionStatus, ExecutionSummary, Freshness, Redrive, WorkflowCard,
+        Board, ExecutionStatus, ExecutionSummary, Freshness, Redrive, WorkflowCard, parts,
         sources::PROMISED, triage,
     },
 };
@@ -199,6 +199,9 @@ fn under_way(
     )
 }
 
+/// What is said where nothing makes our report.
+const NO_REPORT: &str = "No workflow of this deployment makes the daily report";
+
 /// Whether the report of today is there: of the day that the clock shows now, not of the day on which the Board was
 /// read; a report that was made today of days gone by is not it. What was read too long ago bears no ✓.
 fn todays_report(state: &State, board: &Board, theme: &Theme) -> (&'static str, String, Style) {
@@ -210,8 +213,13 @@ fn todays_report(state: &State, board: &Board, theme: &Theme) -> (&'static str, 
     let next = next
         .map(|at| format!(" · next run {} by this profile", until(at, state.now)))
         .unwrap_or_default();
+    let makes_one = parts::has(
+        board.workflows.iter().map(|card| &card.name),
+        parts::REPORTS,
+    );
     let Some(report) = &board.latest_report else {
         return match is_stale(state) {
+            false if !makes_one => ("·", format!("{NO_REPORT}{next}"), theme.text),
             true => (
                 "?",
                 format!("{}no report was made yet", as_of(state)),
@@ -222,6 +230,14 @@ fn todays_report(state: &State, board: &Board, theme: &Theme) -> (&'static str, 
     };
     let today = state.now.to_zoned(state.zone.clone()).date();
     let is_todays = report.window.is_some_and(|window| window.contains(today));
+    if !is_todays && !makes_one {
+        let age = ago(report.created, state.now);
+        let sentence = format!(
+            "{NO_REPORT}; the newest file is {}, {age}{next}",
+            report.name
+        );
+        return ("·", sentence, theme.text);
+    }
     if !is_todays {
         let days = match report.window {
             Some(window) => format!(" of {window}"),
@@ -237,7 +253,7 @@ fn todays_report(state: &State, board: &Board, theme: &Theme) -> (&'static str, 
         return ("!", sentence, theme.warn);
     }
     let at = crate::console::format::moment(report.created, state.now, &state.zone);
-    let facts = format!("{} rows in {} at {at}", count(report.rows), report.name);
+    let facts = format!("{} in {} at {at}", report.rows_in_words(count), report.name);
     match is_stale(state) {
         true => (
             "?",

@@ -9,7 +9,7 @@ use crate::{
     config::DatamartMode,
     console::{
         actions::ActionId,
-        format::{ago, bytes, count, moment, plural, running},
+        format::{ago, bytes, count, moment, plural, running, widest_moment},
         state::State,
         widgets::{
             dialog::wrapped,
@@ -58,13 +58,19 @@ pub(crate) fn view(state: &State, buffer: &mut Buffer) {
         Pane::Snapshots => {
             let rows = |position: usize| cells(state, &mart.all()[position]);
             let list = (mart.all().len(), mart.cursor, empty(state));
-            rows_of(state, buffer, &COLUMNS, list, rows);
+            let committed = mart.all().iter().map(|snapshot| snapshot.at);
+            let widest = widest_moment(committed, state.now, &state.zone);
+            let columns = Column::wide_enough(COLUMNS, "committed", widest);
+            rows_of(state, buffer, &columns, list, rows);
         }
         Pane::Statements => {
             let all = mart.statements.all();
             let rows = |position: usize| statements::cells(state, &all[position]);
             let list = (all.len(), mart.statements.cursor, statements::empty(state));
-            rows_of(state, buffer, &statements::COLUMNS, list, rows);
+            let sent = all.iter().filter_map(|statement| statement.submitted);
+            let widest = widest_moment(sent, state.now, &state.zone);
+            let columns = Column::wide_enough(statements::COLUMNS, "sent", widest);
+            rows_of(state, buffer, &columns, list, rows);
         }
     }
 }
@@ -126,11 +132,20 @@ fn rows_of<'s, const N: usize>(
     }
 }
 
+/// What is said of a datamart that nothing builds.
+const NOT_HERE: &str = "not part of this deployment: it has no workflow 'datamart'";
+
+fn is_deployed(state: &State) -> bool {
+    let datamart = state.datamart.datamart();
+    datamart.is_none_or(|datamart| datamart.is_deployed)
+}
+
 fn empty(state: &State) -> String {
     let snapshots = &state.datamart.snapshots;
     match (snapshots.error(), snapshots.is_answered()) {
         (Some(error), _) => unread(error),
         (None, false) => "reading …".to_owned(),
+        (None, true) if !is_deployed(state) => NOT_HERE.to_owned(),
         (None, true) => format!(
             "it was not built yet: {} builds it",
             state.key(ActionId::BuildDatamart)

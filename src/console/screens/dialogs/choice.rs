@@ -106,7 +106,7 @@ fn copyable(state: &State) -> Vec<(&'static str, String)> {
         Screen::Reports => {
             if let Some(report) = state.reports.selected() {
                 items.push(("Report", report.name.to_string()));
-                items.push(("SHA-256", report.sha256.clone()));
+                items.extend(report.sha256.clone().map(|sha256| ("SHA-256", sha256)));
                 items.push((
                     "Command",
                     format!("lakehand reports get {}", shell_word(report.name.as_ref())),

@@ -8,7 +8,7 @@ use super::{Layout, Tab, checks::LineKind as CheckLine, layout, payload::LineKin
 use crate::{
     console::{
         actions::ActionId,
-        format::{ago, count, duration, full, moment, running},
+        format::{ago, count, duration, full, moment, running, widest_moment},
         state::{Requested, State},
         theme::{execution_mark, needs_care, stage_mark},
         widgets::{
@@ -258,8 +258,11 @@ fn states(state: &State, buffer: &mut Buffer, area: Rect, detail: &ExecutionDeta
         width: area.width.saturating_sub(2),
         ..area
     };
-    let widths = grid::widths(&STATES, inner.width);
-    grid::titles(buffer, inner, &STATES, &widths, theme);
+    let started = detail.stages.iter().filter_map(|stage| stage.started);
+    let widest = widest_moment(started, state.now, &state.zone);
+    let columns = Column::wide_enough(STATES, "started", widest);
+    let widths = grid::widths(&columns, inner.width);
+    grid::titles(buffer, inner, &columns, &widths, theme);
     let rows = Rect {
         y: inner.y + 1,
         height: inner.height.saturating_sub(1),
@@ -314,7 +317,7 @@ fn states(state: &State, buffer: &mut Buffer, area: Rect, detail: &ExecutionDeta
             (said, said_style),
         ];
         let line = u16::try_from(line).unwrap_or(u16::MAX);
-        grid::row(buffer, rows, line, &STATES, &widths, &cells);
+        grid::row(buffer, rows, line, &columns, &widths, &cells);
         if position == state.run.stage_cursor.selected() {
             grid::select(buffer, area, rows, line, theme);
         }

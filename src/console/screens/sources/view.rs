@@ -111,12 +111,14 @@ fn stream_cells<'s>(state: &State, stream: &'s Freshness) -> [Cell<'s>; 6] {
         _ if parked.is_some() => ("◌ PARKED", theme.warn),
         (false, Some(_), _) => ("! look", theme.warn),
         (false, None, Some(_)) => ("✓ fresh", theme.good),
+        (false, None, None) if !stream.is_deployed => ("· none", theme.muted),
         (false, None, None) => ("· never", theme.muted),
     };
     let old = stream.collected.map(|at| age(at, state.now));
     let day = stream.newest_day.map(|day| day.to_string());
     let (said, said_style) = match &stream.note {
         Some(note) => (Cow::Borrowed(note.as_str()), theme.warn),
+        None if !stream.is_deployed => (Cow::Borrowed("not part of this deployment"), theme.muted),
         None => (Cow::Owned(quota_of(state, stream)), theme.muted),
     };
     [
@@ -241,6 +243,10 @@ fn about_stream(state: &State, all: &Sources, stream: &Freshness) -> Vec<(String
                 full(at, &state.zone)
             );
             (text, if late { theme.warn } else { theme.text })
+        }
+        (None, _) if !stream.is_deployed => {
+            let text = "It is not part of this deployment, which has no workflow 'collect'.";
+            (text.to_owned(), theme.text)
         }
         (None, _) => ("It was never collected.".to_owned(), theme.text),
     }];

@@ -133,6 +133,7 @@ impl World {
             newest: None,
             quality: Some(self.checks("marketing_datamart").into()),
             snapshot: current,
+            is_deployed: true,
         }
     }
 

@@ -85,17 +85,20 @@ impl World {
     pub(super) fn report(&mut self, created: Timestamp) {
         let name = format!("sub5-{}.csv", created.strftime("%Y%m%d-%H%M"));
         self.reports.push(ReportSummary {
+            key: format!("reports/sub5/{name}"),
             name: name.into(),
             report: "sub5".to_owned(),
             window: window_of(created),
-            rows: 240,
+            rows: Some(240),
             bytes: 31_245,
             created,
             execution: self
                 .executions
                 .first()
                 .map(|execution| execution.summary.id.to_string()),
-            sha256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824".to_owned(),
+            sha256: Some(
+                "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824".to_owned(),
+            ),
         });
     }
 
@@ -243,6 +246,7 @@ impl World {
                 .collect(),
             next_run: Some(self.now + SignedDuration::from_mins(next)),
             last_success: success.and_then(|execution| execution.summary.ended),
+            takes_window: true,
         }
     }
 
@@ -263,6 +267,7 @@ impl World {
                 late,
                 parked_until: None,
                 note: late.then(|| "parked until 03:30: HTTP 429".to_owned()),
+                is_deployed: true,
             }
         };
         STREAMS.into_iter().enumerate().map(stream).collect()

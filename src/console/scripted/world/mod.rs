@@ -192,6 +192,15 @@ impl ScriptedOperations {
         Ok(self)
     }
 
+    /// The report is this file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn with_report(self, bytes: &[u8]) -> io::Result<Self> {
+        std::fs::write(self.folder.path().join("report.csv"), bytes)?;
+        Ok(self)
+    }
+
     /// Every execution has so many log lines.
     #[must_use]
     pub fn with_log_lines(self, lines: usize) -> Self {

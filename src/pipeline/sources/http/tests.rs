@@ -518,3 +518,28 @@ async fn a_download_says_what_came() {
         .unwrap_err();
     assert_eq!(error.error_type().name(), "SourceRefused");
 }
+
+#[test]
+fn what_is_advised_of_the_pace_is_a_setting_of_the_source() {
+    // Marketo counts calls in a sliding window, the others have so many a second.
+    let advised = [
+        (
+            retry::advice(Fault::Throttled, true),
+            toml::from_str::<crate::config::MarketoSettings>("calls_per_20_seconds = 40").is_ok(),
+            "calls_per_20_seconds",
+        ),
+        (
+            retry::advice(Fault::Throttled, false),
+            toml::from_str::<crate::config::AffiseSettings>("requests_per_second = 1.0").is_ok()
+                && toml::from_str::<crate::config::Ga4Settings>("requests_per_second = 1.0")
+                    .is_ok()
+                && toml::from_str::<crate::config::Ga3Settings>("requests_per_second = 1.0")
+                    .is_ok(),
+            "requests_per_second",
+        ),
+    ];
+    for (advice, is_taken, name) in advised {
+        assert!(is_taken && advice.contains(name), "{advice}");
+    }
+    assert!(toml::from_str::<crate::config::MarketoSettings>("requests_per_second = 1.0").is_err());
+}

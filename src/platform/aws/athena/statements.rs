@@ -15,6 +15,7 @@ use crate::{
     platform::aws::{
         call::{Api, CallError},
         instant, pages,
+        probes::is_probe,
     },
 };
 
@@ -23,6 +24,8 @@ const LIMIT: Api = Api::paced("athena", "GetWorkGroup", 5.0, 1.0);
 const READ: Api = Api::paced("athena", "BatchGetQueryExecution", 5.0, 1.0);
 /// What both calls take at most.
 const BATCH: usize = 50;
+/// Pages read beyond those that the limit needs, for our own questions are not listed.
+const MORE_PAGES: usize = 9;
 /// Times that ids are asked for which Athena did not get to.
 const TRIES: usize = 3;
 
@@ -149,15 +152,22 @@ fn state(state: Option<&QueryExecutionState>) -> StatementState {
 #[async_trait]
 impl Statements for WorkgroupStatements {
     async fn list(&self, limit: usize) -> OpsResult<Vec<Statement>> {
-        let mut all = Vec::new();
+        let (mut all, mut pages) = (Vec::new(), 0);
         let mut listing = std::pin::pin!(self.ids(limit));
         while all.len() < limit
-            && let Some(mut ids) = listing.try_next().await?
+            && pages < limit.div_ceil(BATCH) + MORE_PAGES
+            && let Some(ids) = listing.try_next().await?
         {
-            ids.truncate(limit - all.len());
-            for batch in ids.chunks(BATCH) {
-                all.append(&mut self.read(batch).await?);
+            let mut rest = ids.as_slice();
+            // No more than is wanted, and then in the place of those that are not listed.
+            while !rest.is_empty() && all.len() < limit {
+                let wanted = (limit - all.len()).min(BATCH).min(rest.len());
+                let (batch, behind) = rest.split_at(wanted);
+                let read = self.read(batch).await?;
+                all.extend(read.into_iter().filter(|one| !is_probe(&one.sql)));
+                rest = behind;
             }
+            pages += 1;
         }
         Ok(all)
     }

@@ -36,6 +36,8 @@ const LIST: Api = Api::paced("states", "ListExecutions", 25.0, 0.5);
 const DESCRIBE: Api = Api::paced("states", "DescribeExecution", 62.0, 2.5);
 /// A list that is younger is not read again.
 const LISTED_FOR: Duration = Duration::from_secs(10);
+/// Executions behind the newest page have ended, and are read again after this long: somebody may have redriven one.
+const TAIL_FOR: Duration = Duration::from_secs(300);
 /// What has ended is described again after this long: somebody else may have redriven it.
 const ENDED_FOR: Duration = Duration::from_secs(15);
 /// Whoever asks for header and payloads of a running execution at once gets one call.
@@ -146,9 +148,43 @@ fn described(answer: DescribeExecutionOutput) -> Described {
 /// One machine's newest executions, when they were read, and whether there are no more.
 #[derive(Debug)]
 struct List {
-    read: Instant,
+    read: Timestamp,
     items: Vec<Listed>,
     whole: bool,
+    /// How many were asked for at most until now.
+    asked: usize,
+    /// When all of them were read, and not the newest page only.
+    all_read: Timestamp,
+}
+
+impl List {
+    /// Whether what is behind the newest page need not be read again for whoever wants so many.
+    fn has_a_tail_to_keep(&self, clients: &Clients, asked: usize) -> bool {
+        let tail = self.items.get(PAGE..).unwrap_or_default();
+        !tail.is_empty()
+            && (self.whole || self.items.len() >= asked)
+            && clients.is_young(self.all_read, TAIL_FOR)
+            && tail.iter().all(|one| one.status.is_ended())
+    }
+
+    /// This newest page, with what is known of the executions behind it; `None` where they do not meet.
+    fn followed_by(mut self, known: &Self) -> Option<Self> {
+        if !self.whole {
+            let last = self.items.last()?;
+            let met = known.items.iter().position(|one| one.arn == last.arn)?;
+            let tail = known.items.get(met + 1..).unwrap_or_default();
+            if !tail.iter().all(|one| one.status.is_ended()) {
+                return None;
+            }
+            self.items.extend(tail.iter().cloned());
+            self.whole = known.whole;
+        }
+        Some(Self {
+            asked: known.asked,
+            all_read: known.all_read,
+            ..self
+        })
+    }
 }
 
 type Slot = Arc<tokio::sync::Mutex<Option<List>>>;
@@ -173,10 +209,25 @@ impl Executions {
         let slot = self.slot(&machine.arn);
         let mut list = slot.lock().await;
         let serves = |list: &List| {
-            list.read.elapsed() < LISTED_FOR && (list.whole || list.items.len() >= limit)
+            clients.is_young(list.read, LISTED_FOR) && (list.whole || list.items.len() >= limit)
         };
         if !list.as_ref().is_some_and(serves) {
-            *list = Some(read_list(clients, machine, limit, None).await?);
+            // Whoever wants many will want them again: one call serves them and those who want few.
+            let asked = list.as_ref().map_or(limit, |list| list.asked.max(limit));
+            let news = match list
+                .as_ref()
+                .filter(|list| list.has_a_tail_to_keep(clients, asked))
+            {
+                Some(known) => {
+                    let page = read_list(clients, machine, PAGE, None).await?;
+                    match page.followed_by(known) {
+                        Some(list) => list,
+                        None => read_list(clients, machine, asked, None).await?,
+                    }
+                }
+                None => read_list(clients, machine, asked, None).await?,
+            };
+            *list = Some(news);
         }
         let items = list.as_ref().map(|list| list.items.as_slice());
         Ok(items
@@ -341,8 +392,10 @@ async fn read_list(
         }
     }
     Ok(List {
-        read: Instant::now(),
+        read: clients.now(),
         items,
         whole: token.is_none(),
+        asked: limit,
+        all_read: clients.now(),
     })
 }

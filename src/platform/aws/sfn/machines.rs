@@ -1,9 +1,10 @@
 //! Which state machines are the profile's: those of the pattern `<project>-<env>-…`, and those it names.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_sfn::types::StateMachineType;
 use futures::TryStreamExt;
+use jiff::Timestamp;
 
 use super::super::{Clients, call::Api, pages};
 use crate::{
@@ -59,7 +60,7 @@ struct Found {
 /// The state machines of a profile, read once in a while.
 #[derive(Debug, Default)]
 pub(super) struct Machines {
-    known: tokio::sync::Mutex<Option<(Instant, Found)>>,
+    known: tokio::sync::Mutex<Option<(Timestamp, Found)>>,
 }
 
 impl Machines {
@@ -87,12 +88,12 @@ impl Machines {
     async fn found(&self, clients: &Clients, profile: &Profile) -> OpsResult<Found> {
         let mut known = self.known.lock().await;
         if let Some((at, found)) = known.as_ref()
-            && at.elapsed() < KNOWN_FOR
+            && clients.is_young(*at, KNOWN_FOR)
         {
             return Ok(found.clone());
         }
         let found = read(clients, profile).await?;
-        *known = kept(&found);
+        *known = kept(&found, clients.now());
         Ok(found)
     }
 
@@ -138,8 +139,8 @@ fn cannot_be_operated(unusable: &Unusable) -> OpsError {
 }
 
 /// What was read a moment ago, if it is worth keeping: where nothing is there, somebody is about to deploy.
-fn kept(found: &Found) -> Option<(Instant, Found)> {
-    (!found.machines.is_empty()).then(|| (Instant::now(), found.clone()))
+fn kept(found: &Found, now: Timestamp) -> Option<(Timestamp, Found)> {
+    (!found.machines.is_empty()).then(|| (now, found.clone()))
 }
 
 fn unknown(name: &WorkflowName, machines: &[Machine], profile: &Profile) -> OpsError {
@@ -365,12 +366,13 @@ mod tests {
             shown: "collect".into(),
             arn: "arn:aws:states:r:1:stateMachine:a-b-collect".to_owned(),
         };
-        assert!(kept(&Found::default()).is_none());
+        assert!(kept(&Found::default(), Timestamp::now()).is_none());
         let machines = Machines::default();
-        *machines.known.lock().await = kept(&Found {
+        let found = Found {
             machines: vec![machine],
             unusable: Vec::new(),
-        });
+        };
+        *machines.known.lock().await = kept(&found, Timestamp::now());
         assert!(machines.known.lock().await.is_some());
         machines.forget();
         assert!(machines.known.lock().await.is_none());

@@ -15,7 +15,7 @@ mod summaries;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -46,9 +46,11 @@ const STOP: Api = Api::paced("states", "StopExecution", 125.0, 6.25);
 const REDRIVE: Api = Api::paced("states", "RedriveExecution", 200.0, 37.5);
 
 /// A definition is read again after this long; a deployment is rare.
-const DEFINED_FOR: Duration = Duration::from_secs(120);
+const DEFINED_FOR: Duration = Duration::from_secs(600);
 /// The newest success is asked for again after this long when the list does not show one.
-const SUCCESS_FOR: Duration = Duration::from_secs(120);
+const SUCCESS_FOR: Duration = Duration::from_secs(600);
+/// Executions looked through for a success before it is asked for.
+const LOOKED_THROUGH: usize = 20;
 /// Calls at the same time.
 const ABREAST: usize = 4;
 /// Events read a moment ago serve whoever asks for them next.
@@ -66,9 +68,10 @@ pub(super) struct StepFunctions {
     machines: Machines,
     executions: Executions,
     events: Events,
-    definitions: Mutex<HashMap<String, (Instant, Arc<Definition>)>>,
+    definitions: Mutex<HashMap<String, (Timestamp, Arc<Definition>)>>,
     told: Mutex<HashMap<(String, u32), Told>>,
-    successes: Mutex<HashMap<String, (Instant, Option<Timestamp>)>>,
+    successes: Mutex<HashMap<String, (Timestamp, Option<Timestamp>)>>,
+    map_runs: Mutex<HashMap<String, (u64, HashMap<String, String>)>>,
 }
 
 impl StepFunctions {
@@ -83,6 +86,7 @@ impl StepFunctions {
             definitions: Mutex::default(),
             told: Mutex::default(),
             successes: Mutex::default(),
+            map_runs: Mutex::default(),
         }
     }
 
@@ -243,7 +247,10 @@ impl Workflows for StepFunctions {
 
     async fn last_success(&self, workflow: &WorkflowName) -> OpsResult<Option<Timestamp>> {
         let machine = self.machine(workflow).await?;
-        let listed = self.executions.list(&self.clients, &machine, 1).await?;
+        let listed = self
+            .executions
+            .list(&self.clients, &machine, LOOKED_THROUGH)
+            .await?;
         let newest = listed
             .iter()
             .filter(|one| one.status == ExecutionStatus::Succeeded)
@@ -260,7 +267,7 @@ impl Workflows for StepFunctions {
             known.get(&machine.arn).copied()
         };
         if let Some((at, success)) = known
-            && at.elapsed() < SUCCESS_FOR
+            && self.clients.is_young(at, SUCCESS_FOR)
         {
             return Ok(success);
         }
@@ -272,7 +279,7 @@ impl Workflows for StepFunctions {
             .successes
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        known.insert(machine.arn, (Instant::now(), success));
+        known.insert(machine.arn, (self.clients.now(), success));
         Ok(success)
     }
 
@@ -290,11 +297,31 @@ impl Workflows for StepFunctions {
 
     async fn progress(&self, id: &ExecutionId) -> OpsResult<HashMap<String, String>> {
         let arn = self.arn(id).await?;
-        let runs = self
+        let look = |events: &[HistoryEvent]| {
+            let last = events.last();
+            let over = last.filter(|event| event.event_type.ends_execution());
+            (over.map(|event| event.id), map_runs::of(events))
+        };
+        let (over, runs) = self
             .events
-            .look(&self.clients, &arn, EVENTS_FOR, map_runs::of)
+            .look(&self.clients, &arn, EVENTS_FOR, look)
             .await?;
-        map_runs::progress(&self.clients, runs).await
+        if runs.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let known = || self.map_runs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, told)) = known().get(&arn).filter(|(end, _)| Some(*end) == over) {
+            return Ok(told.clone());
+        }
+        let told = map_runs::progress(&self.clients, runs).await?;
+        if let Some(end) = over {
+            let mut known = known();
+            if known.len() >= DEFINITIONS {
+                known.clear();
+            }
+            known.insert(arn, (end, told.clone()));
+        }
+        Ok(told)
     }
 
     async fn not_redrivable(&self, id: &ExecutionId) -> OpsResult<Option<String>> {
@@ -305,6 +332,12 @@ impl Workflows for StepFunctions {
     fn forget(&self) {
         self.executions.forget_all();
         self.machines.forget();
+        let successes = self.successes.lock();
+        successes.unwrap_or_else(PoisonError::into_inner).clear();
+        let definitions = self.definitions.lock();
+        let of_machine = |arn: &str| arn.contains(":stateMachine:");
+        let mut definitions = definitions.unwrap_or_else(PoisonError::into_inner);
+        definitions.retain(|arn, _| !of_machine(arn));
     }
 
     async fn start(&self, request: StartRequest) -> OpsResult<ExecutionId> {
@@ -383,7 +416,9 @@ impl StepFunctions {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let (at, definition) = all.get(arn)?;
-        (at.elapsed() < at_most).then(|| Arc::clone(definition))
+        self.clients
+            .is_young(*at, at_most)
+            .then(|| Arc::clone(definition))
     }
 
     fn define(&self, arn: &str, text: &str) -> OpsResult<Arc<Definition>> {
@@ -398,7 +433,10 @@ impl StepFunctions {
                 all.remove(&oldest);
             }
         }
-        all.insert(arn.to_owned(), (Instant::now(), Arc::clone(&definition)));
+        all.insert(
+            arn.to_owned(),
+            (self.clients.now(), Arc::clone(&definition)),
+        );
         Ok(definition)
     }
 }

@@ -12,10 +12,11 @@ use aws_sdk_cloudformation::types::{
 };
 use aws_sdk_s3::primitives::ByteStream;
 
-use self::shape::{change_of, clean, event_of, holds_nothing};
+use self::shape::{change_of, clean, event_of, holds_nothing, reason_of};
 use super::{
     Clients,
     call::{Api, CallError, CallFailure},
+    s3::without_total_limit,
 };
 use crate::{
     config::Profile,
@@ -146,6 +147,17 @@ impl CloudFormation {
         }
     }
 
+    /// What CloudFormation's checks before a change set found, each with its resource: the set itself says only that
+    /// there are some. Nothing where they cannot be asked for.
+    async fn reasons(&self, stack: &str, change_set: &str) -> Vec<String> {
+        let call = self.clients.cloudformation.describe_events();
+        let call = call.change_set_name(change_set).stack_name(stack);
+        let asked = self.clients.call(api("DescribeEvents"), stack, call.send());
+        let events = asked.await.map(|answer| answer.operation_events);
+        let events = events.ok().flatten().unwrap_or_default();
+        events.iter().filter_map(reason_of).collect()
+    }
+
     /// Waits for a change set; `None` when it holds nothing.
     async fn finished(&self, stack: &str, id: &str) -> OpsResult<Option<Vec<Change>>> {
         for _ in 0..LOOKS {
@@ -169,11 +181,8 @@ impl CloudFormation {
                         if holds_nothing(why) {
                             return Ok(None);
                         }
-                        return Err(OpsError::new(
-                            OpsErrorKind::InvalidInput,
-                            format!("CloudFormation cannot plan {stack}: {}", for_terminal(why)),
-                            "correct the profile or the parameter it names, then deploy again",
-                        ));
+                        let reasons = self.reasons(stack, id).await;
+                        return Err(not_planned(stack, why, &reasons));
                     }
                     _ => break,
                 }
@@ -191,6 +200,24 @@ impl CloudFormation {
             "look at it in CloudFormation, then deploy again",
         ))
     }
+}
+
+/// The error of a change set that CloudFormation refuses to make, with the resources that its checks before it name.
+fn not_planned(stack: &str, why: &str, reasons: &[String]) -> OpsError {
+    let why = match reasons {
+        [] => why.to_owned(),
+        reasons => reasons.join("; "),
+    };
+    OpsError::new(
+        OpsErrorKind::InvalidInput,
+        format!("CloudFormation cannot plan {stack}: {}", for_terminal(&why)),
+        match reasons {
+            [] => "correct the profile or the parameter it names, then deploy again",
+            _ => {
+                "delete or rename what is there already, or choose another project or env in the profile, then deploy again"
+            }
+        },
+    )
 }
 
 #[async_trait]
@@ -444,6 +471,8 @@ impl Stacks for CloudFormation {
             .key(key)
             .metadata(CONTENT_HASH, sha256)
             .body(ByteStream::from(bytes));
+        // The functions' program has 14 MB: on a slow line that takes longer than any other call may.
+        let put = put.customize().config_override(without_total_limit());
         self.clients.call(s3("PutObject"), &on, put.send()).await?;
         Ok(true)
     }

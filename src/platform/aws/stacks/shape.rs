@@ -1,7 +1,7 @@
 //! What CloudFormation answers, in the operator's terms.
 
 use aws_sdk_cloudformation::types::{
-    Change as SdkChange, ChangeAction, PolicyAction, Replacement, ResourceChange,
+    Change as SdkChange, ChangeAction, OperationEvent, PolicyAction, Replacement, ResourceChange,
     StackEvent as SdkEvent,
 };
 use jiff::Timestamp;
@@ -16,6 +16,22 @@ pub(super) fn holds_nothing(why: &str) -> bool {
     ["didn't contain changes", "No updates are to be performed"]
         .iter()
         .any(|text| why.contains(text))
+}
+
+/// What a check before a change set says, with the resource it is about.
+pub(super) fn reason_of(event: &OperationEvent) -> Option<String> {
+    let said = event
+        .validation_status_reason()
+        .or_else(|| event.hook_status_reason())
+        .or_else(|| event.resource_status_reason())?;
+    let resource = event.logical_resource_id().unwrap_or("the stack");
+    let name = event
+        .physical_resource_id()
+        .map(|name| format!(" ({name})"));
+    Some(clean(&format!(
+        "{resource}{}: {said}",
+        name.unwrap_or_default()
+    )))
 }
 
 pub(super) fn clean(text: &str) -> String {

@@ -9,8 +9,6 @@
 //! no contract names is a table as well: with the catalog's columns after a crawl, and before it with those
 //! of its files. So a table is never unreadable because no crawler has run.
 
-pub mod types;
-
 use std::{
     collections::BTreeMap,
     fs,

@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     pipeline::{dataset::SilverTable, ports::ObjectStore, window::parse_date},
+    platform::catalog_types::{catalog_type, widened},
     platform::local::catalog::{
         Catalog, CatalogColumn, CatalogFile, CatalogFiles, CatalogTable, ChangeKind, TableChange,
         partition_of,
-        types::{catalog_type, widened},
     },
 };
 

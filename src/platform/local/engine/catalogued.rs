@@ -24,7 +24,10 @@ use lakehand_engine::names::type_name;
 use super::catalog::{LakeCatalog, Tables, directory_url};
 use crate::{
     pipeline::{dataset::SilverTable, ports::LAKE_SCHEMA},
-    platform::local::catalog::{Catalog, CatalogColumn, CatalogTable, types::arrow_type},
+    platform::{
+        catalog_types::arrow_type,
+        local::catalog::{Catalog, CatalogColumn, CatalogTable},
+    },
 };
 
 /// The schema whose tables describe tables.

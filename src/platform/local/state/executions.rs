@@ -503,6 +503,24 @@ pub fn claim(
     })
 }
 
+/// Notes the days that an execution turned out to work on.
+///
+/// # Errors
+/// What SQLite says.
+pub fn note_window(
+    transaction: &Transaction<'_>,
+    id: &str,
+    window: &Window,
+) -> Result<(), StateError> {
+    transaction
+        .execute(
+            "UPDATE executions SET window_from = ?2, window_to = ?3 WHERE id = ?1",
+            params![id, window.from().to_string(), window.to().to_string()],
+        )
+        .on("write")?;
+    Ok(())
+}
+
 /// Gives the right to write back, once nothing of the execution runs any more.
 ///
 /// # Errors

@@ -23,8 +23,8 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 pub(crate) use executions::status_text;
 pub use executions::{
     Claimed, Ending, ExecutionRow, NewExecution, Progress, StepRecord, claim, definition_of,
-    events, execution_id, heartbeat, key_of, last_event, payloads, record_step, release,
-    request_stop, same_collection, stop_requests,
+    events, execution_id, heartbeat, key_of, last_event, note_window, payloads, record_step,
+    release, request_stop, same_collection, stop_requests,
 };
 pub use owner::{Liveness, OwnerTicket, ProcessIdentity};
 

@@ -190,14 +190,14 @@ fn start_failure(error: OpsError) -> TaskFailure {
         OpsErrorKind::NotFound => "StepFunctions.StateMachineDoesNotExistException",
         OpsErrorKind::Conflict => "StepFunctions.ExecutionAlreadyExistsException",
         OpsErrorKind::InvalidInput => "StepFunctions.ValidationException",
-        _ => "StepFunctions.SfnException",
+        _ => "StepFunctions.AWSStepFunctionsException",
     };
     TaskFailure::new(name, format!("{}; {}", error.message, error.advice))
 }
 
 fn service_failure(error: OpsError) -> TaskFailure {
     TaskFailure::new(
-        "StepFunctions.SfnException",
+        "StepFunctions.AWSStepFunctionsException",
         format!("{}; {}", error.message, error.advice),
     )
 }

@@ -150,6 +150,22 @@ impl LocalWorkflows {
         self.shared.wait(id).await
     }
 
+    /// Starts an execution of a definition that is no workflow of the profile's.
+    ///
+    /// # Errors
+    /// When it is not understood, or the state file fails.
+    pub async fn start_given(
+        &self,
+        definition: &str,
+        request: StartRequest,
+    ) -> OpsResult<ExecutionId> {
+        let rendered = definitions::Rendered {
+            text: definition.into(),
+            definition: parsed_definition(definition)?,
+        };
+        self.shared.start_rendered(request, rendered, None).await
+    }
+
     /// Executions that this process runs right now.
     #[must_use]
     pub fn running_here(&self) -> Vec<ExecutionId> {
@@ -194,6 +210,15 @@ impl Shared {
         let rendered = self
             .definitions
             .load(&request.workflow, self.resources.as_ref())?;
+        self.start_rendered(request, rendered, parent).await
+    }
+
+    async fn start_rendered(
+        self: &Arc<Self>,
+        request: StartRequest,
+        rendered: definitions::Rendered,
+        parent: Option<(String, String)>,
+    ) -> OpsResult<ExecutionId> {
         let started = self.now();
         let name = match request.name {
             Some(name) => checked_name(name)?,
@@ -415,7 +440,7 @@ impl Workflows for LocalWorkflows {
     }
 
     async fn is_ours(&self, _id: &ExecutionId, definition: &Definition) -> bool {
-        self.shared.definitions.has_built_in(definition)
+        super::imports::is_one(definition) || self.shared.definitions.has_built_in(definition)
     }
 
     async fn executions(

@@ -6,7 +6,7 @@ use ratatui::{buffer::Buffer, layout::Rect};
 
 use crate::{
     console::{
-        format::{duration, moment, running},
+        format::{duration, moment, running, widest_moment},
         state::{Requested, State},
         theme::execution_mark,
         widgets::{
@@ -41,7 +41,13 @@ pub(super) fn executions(state: &State, buffer: &mut Buffer, area: Rect) {
         ..area
     };
     let height = usize::from(area.height.saturating_sub(1));
-    let columns = columns(state, inner.width, height);
+    let visible = state
+        .board
+        .cursor
+        .visible(state.board.order.len(), height)
+        .filter_map(|position| Some((position, state.board.at(position)?)));
+    let visible: Vec<(usize, &ExecutionSummary)> = visible.collect();
+    let columns = columns(state, inner.width, &visible);
     let widths = grid::widths(&columns, inner.width);
     grid::titles(buffer, inner, &columns, &widths, theme);
     let rows = Rect {
@@ -61,15 +67,7 @@ pub(super) fn executions(state: &State, buffer: &mut Buffer, area: Rect) {
         put_wrapped(buffer, rows, &text, theme.muted);
         return;
     }
-    for (line, position) in state
-        .board
-        .cursor
-        .visible(state.board.order.len(), height)
-        .enumerate()
-    {
-        let Some(execution) = state.board.at(position) else {
-            continue;
-        };
+    for (line, (position, execution)) in visible.into_iter().enumerate() {
         let line = u16::try_from(line).unwrap_or(u16::MAX);
         grid::row(
             buffer,
@@ -86,13 +84,15 @@ pub(super) fn executions(state: &State, buffer: &mut Buffer, area: Rect) {
 }
 
 /// The columns: on a narrow screen as wide as what is visible, so that there is room for why.
-fn columns(state: &State, width: u16, height: usize) -> [Column; 6] {
+fn columns(state: &State, width: u16, visible: &[(usize, &ExecutionSummary)]) -> [Column; 6] {
+    let rows = visible.iter().map(|(_, execution)| *execution);
     if width >= NARROW {
-        return COLUMNS;
+        let started = rows.map(|execution| execution.started);
+        let widest = widest_moment(started, state.now, &state.zone);
+        return Column::wide_enough(COLUMNS, "started", widest);
     }
-    let rows = state.board.cursor.visible(state.board.order.len(), height);
     let mut widest = [0; 3];
-    for execution in rows.filter_map(|position| state.board.at(position)) {
+    for execution in rows {
         let cells = cells(state, execution, true);
         for (most, (text, _)) in widest.iter_mut().zip(&cells) {
             *most = (*most).max(text::width(text));

@@ -44,9 +44,10 @@ pub(super) fn freshness(state: &State, buffer: &mut Buffer, area: Rect) {
             (false, Some(_)) => ("✓", theme.good),
             (false, None) => ("·", theme.muted),
         };
-        let collected = stream
-            .collected
-            .map_or_else(|| "never".to_owned(), |at| age(at, state.now));
+        let collected = stream.collected.map_or_else(
+            || if stream.is_deployed { "never" } else { "none" }.to_owned(),
+            |at| age(at, state.now),
+        );
         let day = stream
             .newest_day
             .map(|day| day.strftime("%m-%d").to_string())
@@ -67,6 +68,7 @@ pub(super) fn freshness(state: &State, buffer: &mut Buffer, area: Rect) {
             .gap(1);
         match &stream.note {
             Some(note) => pen.put(note, theme.warn),
+            None if !stream.is_deployed => pen.put("not part of this deployment", theme.muted),
             None => pen.put(&rows, theme.muted),
         };
     }
@@ -102,9 +104,9 @@ pub(super) fn freshness(state: &State, buffer: &mut Buffer, area: Rect) {
     let row = u16::try_from(told + unread.len()).unwrap_or(u16::MAX);
     if let Some(report) = &board.latest_report {
         let facts = format!(
-            "{}, {} rows",
+            "{}, {}",
             ago(report.created, state.now),
-            count(report.rows)
+            report.rows_in_words(count)
         );
         Pen::new(buffer, area, row)
             .put("›", theme.accent)

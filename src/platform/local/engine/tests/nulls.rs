@@ -80,6 +80,69 @@ async fn without_nulls_in_the_subquery_only_what_differs_goes() {
     );
 }
 
+/// The groups of `led` for which a condition holds, and the pairs of a join on one.
+#[tokio::test]
+async fn groups_and_joins_ask_with_three_values_too() {
+    let f = leads().await;
+    let with_null = "(SELECT email FROM sup)";
+    let present = "(SELECT email FROM sup WHERE email IS NOT NULL)";
+    let none = "(SELECT email FROM sup WHERE id = 77)";
+    // By hand: b differs from a and meets a NULL; a is there; NULL is unknown unless there is nothing to meet.
+    let cases = [
+        (format!("email NOT IN {with_null}"), ""),
+        (format!("email NOT IN {present}"), "10"),
+        (format!("email NOT IN {none}"), "10;11;12"),
+        (format!("max(id) = 99 OR email NOT IN {with_null}"), ""),
+        (format!("max(id) = 99 OR email NOT IN {present}"), "10"),
+        (format!("max(id) = 12 OR email IN {with_null}"), "11;12"),
+        (format!("NOT (email IN {with_null})"), ""),
+        (format!("(email IN {with_null}) IS NULL"), "10;12"),
+    ];
+    for (condition, wanted) in cases {
+        let sql =
+            format!("SELECT max(id) AS n FROM led GROUP BY email HAVING {condition} ORDER BY 1");
+        assert_eq!(f.rows(&sql).await, wanted, "{sql}");
+        let on = condition
+            .replace("max(id)", "l.id")
+            .replace("email NOT", "l.email NOT")
+            .replace("(email IN", "(l.email IN")
+            .replace("OR email", "OR l.email");
+        let sql = format!(
+            "SELECT l.id FROM led l JOIN (VALUES (10),(11),(12)) u(id) ON l.id = u.id AND ({on}) ORDER BY 1"
+        );
+        assert_eq!(f.rows(&sql).await, wanted, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn where_a_membership_is_not_answered_that_is_said() {
+    let f = leads().await;
+    let asked = "email NOT IN (SELECT email FROM sup)";
+    for sql in [
+        format!("SELECT id, {asked} AS x FROM led"),
+        format!("SELECT CASE WHEN {asked} THEN 1 ELSE 0 END AS x FROM led"),
+        format!("SELECT count(*) FILTER (WHERE {asked}) AS x FROM led"),
+    ] {
+        let error = f.try_rows(&sql).await.unwrap_err().to_string();
+        assert!(
+            error.contains("NOT_SUPPORTED") && error.contains("ask for it in a WHERE"),
+            "{sql}: {error}"
+        );
+    }
+    let of_a_group =
+        "SELECT id FROM led GROUP BY id HAVING max(email) NOT IN (SELECT email FROM sup)";
+    if let Ok(rows) = f.try_rows(of_a_group).await {
+        assert_eq!(rows, "");
+    }
+    // Right or refused, never another answer: an outer join keeps the row of the left side.
+    let outer = "SELECT l.id, u.id FROM led l LEFT JOIN (VALUES (10),(11),(12)) u(id) \
+                 ON l.id = u.id AND (u.id = 99 OR l.email NOT IN (SELECT email FROM sup)) ORDER BY 1";
+    match f.try_rows(outer).await {
+        Ok(rows) => assert_eq!(rows, "10|NULL;11|NULL;12|NULL"),
+        Err(error) => assert!(error.to_string().contains("NOT_SUPPORTED"), "{error}"),
+    }
+}
+
 #[tokio::test]
 async fn a_correlated_not_in_is_asked_row_by_row() {
     let f = fixture();

@@ -21,7 +21,7 @@ pub(super) fn built_in(folder: &Path, resources: Scripted) -> (LocalWorkflows, A
     )
 }
 
-const ATHENA: &str = "athena:startQueryExecution.sync";
+pub(super) const ATHENA: &str = "athena:startQueryExecution.sync";
 
 pub(super) fn jobs() -> Scripted {
     let athena = |call: TaskCall, _| async move {

@@ -2,6 +2,7 @@
 
 mod built_in;
 mod interruption;
+mod kills;
 mod lists;
 mod operator;
 mod redrives;
@@ -234,6 +235,7 @@ fn profile(folder: &Path) -> Arc<Profile> {
         credentials: crate::config::CredentialSettings::default(),
         datamart: crate::config::DatamartSettings::default(),
         schedules: Vec::new(),
+        reports_prefix: None,
         read_only: false,
         protected: false,
         aws: <_>::default(),

@@ -58,10 +58,10 @@ impl Gold for NoGold {
     }
 }
 
-struct Desk {
+pub(super) struct Desk {
     folder: tempfile::TempDir,
-    operator: Operator,
-    workflows: LocalWorkflows,
+    pub(super) operator: Operator,
+    pub(super) workflows: LocalWorkflows,
     lake: Lake,
 }
 
@@ -71,7 +71,7 @@ fn desk(resources: Scripted, change: impl FnOnce(&mut Profile)) -> Desk {
     desk_over(folder, workflows, change)
 }
 
-fn desk_over(
+pub(super) fn desk_over(
     folder: tempfile::TempDir,
     workflows: LocalWorkflows,
     change: impl FnOnce(&mut Profile),
@@ -101,8 +101,6 @@ fn operator_over(
     workflows: &LocalWorkflows,
     change: impl FnOnce(&mut Profile),
 ) -> (Operator, Lake) {
-    let mut profile = Profile::clone(&profile(folder));
-    change(&mut profile);
     let store = |name: &str| -> Arc<dyn ObjectStore> {
         Arc::new(LocalStore::open(folder.join(name)).unwrap())
     };
@@ -110,13 +108,24 @@ fn operator_over(
         raw: store("raw"),
         std: store("std"),
     };
+    (operator_on(folder, workflows, &lake, change), lake)
+}
+
+fn operator_on(
+    folder: &Path,
+    workflows: &LocalWorkflows,
+    lake: &Lake,
+    change: impl FnOnce(&mut Profile),
+) -> Operator {
+    let mut profile = Profile::clone(&profile(folder));
+    change(&mut profile);
     let profile = Arc::new(profile);
     let crawlers = LocalCrawlers::new(
         Arc::clone(&profile),
         Arc::clone(&lake.std),
         Arc::clone(&workflows.shared.clock),
     );
-    let operator = Operator::new(OperatorParts {
+    Operator::new(OperatorParts {
         identity: Identity {
             profile: "test".to_owned(),
             account: "local".to_owned(),
@@ -130,7 +139,7 @@ fn operator_over(
         },
         crawlers: Arc::new(crawlers),
         gold: Arc::new(NoGold),
-        credentials: credentials(&profile, &lake),
+        credentials: credentials(&profile, lake),
         profile,
         logs: Arc::new(LocalLogs::new(Arc::clone(workflows.store()))),
         clock: Arc::clone(&workflows.shared.clock),
@@ -140,8 +149,7 @@ fn operator_over(
         glue_jobs: None,
         statements: None,
         sample: None,
-    });
-    (operator, lake)
+    })
 }
 
 fn credentials(profile: &Profile, lake: &Lake) -> Arc<LocalCredentials> {
@@ -159,6 +167,7 @@ fn credentials(profile: &Profile, lake: &Lake) -> Arc<LocalCredentials> {
         engine: Arc::new(engine),
         clock: Arc::new(SystemClock),
         stand_in: Arc::clone(&stand_in),
+        imports: Arc::default(),
     };
     Arc::new(LocalCredentials {
         parameters,
@@ -536,6 +545,48 @@ async fn reports_are_listed_and_found_by_name() {
     assert_eq!(outside.kind, OpsErrorKind::NotFound);
     let board = desk.operator.board().await.unwrap();
     assert!(!board.lake_is_empty && board.latest_report.unwrap().name.as_ref() == names[0]);
+}
+
+#[tokio::test]
+async fn a_downloaded_report_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (workflows, _) = built_in(folder.path(), Scripted::new());
+    let store: Arc<dyn ObjectStore> = Arc::new(crate::pipeline::ports::memory::MemoryStore::new());
+    let lake = Lake {
+        raw: Arc::clone(&store),
+        std: store,
+    };
+    let name = "sub5-20260131-0900.csv";
+    let manifest = json!({
+        "report": "sub5", "name": name, "key": format!("reports/sub5/{name}"), "rows": 1, "columns": ["a"], "bytes": 4,
+        "sha256": "ab", "window": { "from": "2026-01-24", "to": "2026-01-31" }, "time_zone": "UTC", "execution": "x",
+        "created_at": "2026-01-31T09:00:00Z", "sums": {},
+    });
+    for (key, text) in [
+        (format!("reports/sub5/{name}"), "a\n1\n".to_owned()),
+        (
+            "reports/sub5/sub5-20260131-0900.manifest.json".to_owned(),
+            manifest.to_string(),
+        ),
+    ] {
+        lake.std
+            .put(&key, text.into(), PutCondition::Always)
+            .await
+            .unwrap();
+    }
+    let operator = operator_on(folder.path(), &workflows, &lake, |_| {});
+    // What an interrupted download of an older version left can be read by everybody.
+    let left = folder.path().join("downloads/sub5-20260131-0900.part");
+    std::fs::create_dir_all(left.parent().unwrap()).unwrap();
+    std::fs::write(&left, "half").unwrap();
+    std::fs::set_permissions(&left, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let path = operator.report_file(&name.into()).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\n1\n");
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
 }
 
 /// A daily report over the same days, stopped while `function` runs.
