@@ -101,6 +101,7 @@ impl VisitorMut for Trino {
         super::selected::counted(select);
         super::selected::held_apart(select);
         super::selected::sets(select);
+        select.from.iter_mut().for_each(super::selected::alone);
         select.from.iter_mut().for_each(super::shapes::apart);
         for (index, item) in select.projection.iter_mut().enumerate() {
             if let SelectItem::UnnamedExpr(expr) = item

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::{
     ast::{
         BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
-        ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor,
-        TableWithJoins, UnaryOperator, VisitMut, VisitorMut,
+        JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias,
+        TableFactor, TableWithJoins, UnaryOperator, VisitMut, VisitorMut,
     },
     dialect::GenericDialect,
     parser::Parser,
@@ -68,6 +68,16 @@ fn sqlparser_zero() -> datafusion::sql::sqlparser::ast::Value {
 
 /// The number of a query's rows, as a query.
 fn count_of(query: &Query) -> Option<Box<Query>> {
+    let mut query = query.clone();
+    if let SetExpr::Select(select) = query.body.as_mut()
+        && select.having.is_none()
+        && matches!(&select.group_by, GroupByExpr::Expressions(by, _) if !by.is_empty() && by.iter().all(|expr| matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))))
+    {
+        // There is a group where there is a row.
+        select.group_by = GroupByExpr::Expressions(Vec::new(), Vec::new());
+        select.projection = vec![SelectItem::UnnamedExpr(Expr::value(sqlparser_zero()))];
+    }
+    let query = &query;
     let plain = match query.body.as_ref() {
         SetExpr::Select(select)
             if query.limit_clause.is_none()
@@ -341,5 +351,37 @@ impl VisitorMut for Renamed<'_> {
             ))]);
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// FULL and RIGHT JOIN keep rows that nothing stands beside: what they join cannot ask about the row to its left, so it
+/// stands alone.
+pub(crate) fn alone(from: &mut TableWithJoins) {
+    for join in &mut from.joins {
+        if !matches!(
+            join.join_operator,
+            JoinOperator::FullOuter(_) | JoinOperator::Right(_) | JoinOperator::RightOuter(_)
+        ) {
+            continue;
+        }
+        match &mut join.relation {
+            TableFactor::Derived { lateral, .. } => *lateral = false,
+            TableFactor::UNNEST { alias, .. } => {
+                let alias = alias.take();
+                let text = format!("SELECT * FROM {}", join.relation);
+                let query = Parser::new(&GenericDialect {})
+                    .try_with_sql(&text)
+                    .and_then(|mut parser| parser.parse_query());
+                if let Ok(subquery) = query {
+                    join.relation = TableFactor::Derived {
+                        lateral: false,
+                        subquery,
+                        alias,
+                        sample: None,
+                    };
+                }
+            }
+            _ => {}
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::{
     keywords::Keyword,
-    tokenizer::{Token, TokenWithSpan},
+    tokenizer::{Token, TokenWithSpan, Word},
 };
 
 /// `AS ROW(a bigint, b ARRAY(varchar))` is `AS STRUCT<a bigint, b ARRAY<varchar>>` to the parser.
@@ -10,6 +10,21 @@ pub(crate) fn types(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut out = tokens;
     let mut after_as = false;
     for at in 0..out.len() {
+        let name = matches!(&out[at].token, Token::Word(word) if word.keyword == Keyword::INTERVAL && word.quote_style.is_none())
+            && next(&out, at + 1).is_none_or(|next| {
+                matches!(
+                    &out[next].token,
+                    Token::Comma | Token::RParen | Token::EOF | Token::Word(_)
+                )
+            });
+        if name && let Token::Word(word) = &mut out[at].token {
+            // A column of that name: an interval has a text behind it.
+            *word = Word {
+                value: word.value.to_lowercase(),
+                quote_style: Some('"'),
+                keyword: Keyword::NoKeyword,
+            };
+        }
         if let Token::HexStringLiteral(digits) = &mut out[at].token {
             digits.retain(|c| !c.is_whitespace());
         }

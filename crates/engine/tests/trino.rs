@@ -24,9 +24,9 @@ static CASES: &str = include_str!("data/trino/open.jsonl");
 static REFUSED: &str = include_str!("data/trino/refused.txt");
 
 /// Of 1,247 cases so many at least are right.
-const RIGHT: usize = 1212;
-/// And so many at most are wrong.
-const WRONG: usize = 1;
+const RIGHT: usize = 1216;
+/// The one case that states a wrong answer: `x IN (…)` is TRUE, which the collected test wrote as 1.
+const MISTAKEN: &str = "AbstractTestEngineOnlyQueries:44";
 
 /// With `TRINO_SHOW=area` or `TRINO_SHOW=all`, what is not right is printed; with `TRINO_ID=id` the one case.
 #[tokio::test]
@@ -85,7 +85,9 @@ async fn the_engine_answers_as_trino_does() {
         wrong.len(),
         unnamed.len()
     );
-    assert!(wrong.len() <= WRONG, "silently wrong: {wrong:?}");
+    wrong.retain(|id| id != MISTAKEN);
+    assert!(wrong.is_empty(), "silently wrong: {wrong:?}");
+    assert!(unnamed.is_empty(), "refused without a reason: {unnamed:?}");
     assert!(
         right >= RIGHT,
         "only {right} are right; refused without a reason: {unnamed:?}"
