@@ -173,7 +173,9 @@ fn span(interval: &Interval) -> Option<Expr> {
         .last_field
         .as_ref()
         .map(|field| field.to_string().to_lowercase());
-    let (months, millis) = moments::interval(written, &from, to.as_deref())?;
+    let Some((months, millis)) = moments::interval(written, &from, to.as_deref()) else {
+        return Some(call("no_interval", vec![text(written)]));
+    };
     let value = if months == 0 {
         format!("{millis} milliseconds")
     } else {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::{
-    common::{DFSchema, Result, ScalarValue, plan_err},
+    common::{DFSchema, Result, ScalarValue, not_impl_err, plan_err},
     functions::expr_fn::isnan,
     logical_expr::{
         BinaryExpr, Cast, Expr, ExprSchemable, Operator, ScalarUDF,
@@ -45,6 +45,12 @@ impl ExprPlanner for TrinoOperators {
             return Ok(PlannerResult::Original(raw));
         };
         refuse_text(&left, &right, &raw.op)?;
+        if sign == "minus" && left == DataType::Date32 && right == DataType::Date32 {
+            // Trino's answer is an interval, DataFusion's a number of days.
+            return not_impl_err!(
+                "a date minus a date is not supported: write date_diff('day', later, earlier) in its place"
+            );
+        }
         if let Some(scaled) = self.scaled(&raw, sign, &left, &right) {
             return Ok(PlannerResult::Planned(scaled));
         }

@@ -256,6 +256,7 @@ async fn instants_keep_their_zone() {
 #[tokio::test]
 async fn dates_of_every_day() {
     all(&[
+        ("SELECT INTERVAL 'x' DAY", "error SYNTAX_ERROR"),
         ("SELECT date_trunc('week', DATE '2026-07-01'), date_trunc('month', DATE '2026-07-15'), date_trunc('quarter', DATE '2026-08-15')", "2026-06-29|2026-07-01|2026-07-01"),
         ("SELECT CAST(date_trunc('hour', TIMESTAMP '2026-07-01 12:34:56.789') AS varchar)", "2026-07-01 12:00:00.000"),
         ("SELECT date_add('month', 1, DATE '2026-01-31'), date_add('day', -1, DATE '2026-03-01'), date_add('year', 1, DATE '2024-02-29')", "2026-02-28|2026-02-28|2025-02-28"),

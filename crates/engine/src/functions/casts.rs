@@ -41,12 +41,9 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             |columns, _| varchar_cut(columns, true),
         ),
         function(
-            "not_supported_here",
+            "no_interval",
             &[&[Text]],
-            |_, scalars| match scalars.first().copied().flatten() {
-                Some(ScalarValue::Utf8(Some(what))) => not_impl_err!("{what} is not supported"),
-                _ => not_impl_err!("this form is not supported"),
-            },
+            |_, _| plan_err!("an interval's text does not fit its fields, as in INTERVAL '1' DAY"),
             |columns, _| Ok(Arc::clone(&columns[0])),
         ),
     ]
