@@ -68,7 +68,14 @@ fn the_recipe_of_the_image_passes_a_linter_and_copies_what_the_crate_is_built_of
     let found = String::from_utf8_lossy(&found.stdout).into_owned();
     assert_eq!(found, "", "{found}");
     let recipe = std::fs::read_to_string(recipe).unwrap();
-    for folder in ["Cargo.toml", "Cargo.lock", "benches", "assets", "src"] {
+    for folder in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "benches",
+        "assets",
+        "crates",
+        "src",
+    ] {
         let copied = recipe
             .lines()
             .any(|line| line.starts_with("COPY") && line.contains(folder));

@@ -8,6 +8,7 @@ use std::{
 
 use arrow::{
     array::RecordBatch,
+    datatypes::DataType,
     util::display::{ArrayFormatter, FormatOptions},
 };
 use clap::{Args, ValueEnum};
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::pipeline::{
     export::{CsvOptions, write_csv},
-    ports::{QueryEngine, QueryRows},
+    ports::{QueryEngine, QueryError, QueryRows},
     records::distinct,
     text::{cell, columns, for_terminal},
 };
@@ -73,7 +74,7 @@ pub async fn run(app: &App, args: &QueryArgs) -> VerbResult {
     let engine = engine(app, args)?;
     app.say_sample();
     let cancel = CancellationToken::new();
-    let kind = kind(&sql)?;
+    let kind = kind(&sql).map_err(QueryError::from)?;
     if !kind.is_read {
         app.operations()
             .permit("a statement that is not known to be a read")
@@ -159,7 +160,6 @@ fn cells(batch: &RecordBatch) -> Result<Vec<ArrayFormatter<'_>>, CliError> {
 }
 
 fn write_json(out: &mut dyn Write, batch: &RecordBatch) -> Result<(), CliError> {
-    use arrow::datatypes::DataType;
     let schema = batch.schema();
     let names = distinct(schema.fields().iter().map(|field| field.name().as_str()));
     let formatters = cells(batch)?;
@@ -168,7 +168,7 @@ fn write_json(out: &mut dyn Write, batch: &RecordBatch) -> Result<(), CliError> 
         let columns = schema.fields().iter().zip(batch.columns());
         for (((field, column), formatter), name) in columns.zip(&formatters).zip(&names) {
             let text = || formatter.value(row).to_string();
-            let value = if column.is_null(row) {
+            let value = if column.is_null(row) || *field.data_type() == DataType::Null {
                 serde_json::Value::Null
             } else {
                 match field.data_type() {
@@ -202,7 +202,7 @@ fn write_table(
                 .iter()
                 .zip(&formatters)
                 .map(|(column, formatter)| {
-                    if column.is_null(row) {
+                    if column.is_null(row) || *column.data_type() == DataType::Null {
                         "NULL".to_owned()
                     } else {
                         for_terminal(&formatter.value(row).to_string()).into_owned()

@@ -19,10 +19,9 @@ use datafusion::{
     },
 };
 
-use super::{
-    catalog::{LakeCatalog, Tables, directory_url},
-    ddl::type_name,
-};
+use lakehand_engine::names::type_name;
+
+use super::catalog::{LakeCatalog, Tables, directory_url};
 use crate::{
     pipeline::{dataset::SilverTable, ports::LAKE_SCHEMA},
     platform::{

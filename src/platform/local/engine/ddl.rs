@@ -15,9 +15,10 @@ use deltalake::{
 };
 use tokio_util::sync::CancellationToken;
 
+use lakehand_engine::{command::ColumnDef, names::type_name};
+
 use super::{
     Effect, Session,
-    command::ColumnDef,
     error::{EngineError, refused},
     write::{Target, Written, write_plan, writer_config},
 };
@@ -326,47 +327,6 @@ fn texts(columns: Vec<(&str, Vec<String>)>) -> Result<QueryRows, EngineError> {
         schema,
         batches: Box::pin(futures::stream::iter([Ok(batch)])),
     })
-}
-
-/// Trino's name of a type.
-pub(super) fn type_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => "varchar".to_owned(),
-        DataType::Int64 | DataType::UInt32 | DataType::UInt64 => "bigint".to_owned(),
-        DataType::Int32 | DataType::UInt16 => "integer".to_owned(),
-        DataType::Int16 | DataType::UInt8 => "smallint".to_owned(),
-        DataType::Int8 => "tinyint".to_owned(),
-        DataType::Float64 => "double".to_owned(),
-        DataType::Float32 => "real".to_owned(),
-        DataType::Boolean => "boolean".to_owned(),
-        DataType::Date32 | DataType::Date64 => "date".to_owned(),
-        DataType::Null => "unknown".to_owned(),
-        DataType::Timestamp(unit, zone) => {
-            let digits = match unit {
-                TimeUnit::Second => 0,
-                TimeUnit::Millisecond => 3,
-                TimeUnit::Microsecond => 6,
-                TimeUnit::Nanosecond => 9,
-            };
-            format!(
-                "timestamp({digits}){}",
-                if zone.is_some() {
-                    " with time zone"
-                } else {
-                    ""
-                }
-            )
-        }
-        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
-            format!("decimal({precision},{scale})")
-        }
-        DataType::Binary | DataType::BinaryView | DataType::LargeBinary => "varbinary".to_owned(),
-        DataType::List(field) | DataType::LargeList(field) => {
-            format!("array({})", type_name(field.data_type()))
-        }
-        DataType::Dictionary(_, value) => type_name(value),
-        other => other.to_string().to_lowercase(),
-    }
 }
 
 pub(super) fn show_tables(

@@ -7,13 +7,12 @@ use datafusion::sql::sqlparser::ast::{Expr, Ident, Query};
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use tokio_util::sync::CancellationToken;
 
+use lakehand_engine::{membership::asks_a_subquery, names::type_name, rewrite::ident};
+
 use super::{
     Effect, Session,
     catalog::{LakeCatalog, delta_provider},
-    ddl::type_name,
     error::{EngineError, refused},
-    membership::asks_a_subquery,
-    rewrite::ident,
     write::{Candidates, KIND_COLUMN, RowKind, Target},
 };
 

@@ -1,13 +1,12 @@
 //! The embedded query engine: statements in Athena's spelling on DataFusion and Delta Lake.
 //!
-//! The same SQL files run on Athena and here. A statement is parsed with Trino's grammar, its functions
-//! are rewritten to DataFusion's where the names or meanings differ, and whatever changes data becomes
-//! exactly one commit on one Delta table: new Parquet files are written first, then one entry of the log
-//! makes them count and the replaced ones not. A process that dies before that entry has changed nothing.
+//! The same SQL files run on Athena and here. What a statement means is the crate `lakehand-engine`'s matter
+//! (grammar, types, functions); this module keeps the tables, and whatever changes data becomes exactly one commit
+//! on one Delta table: new Parquet files are written first, then one entry of the log makes them count and the
+//! replaced ones not. A process that dies before that entry has changed nothing.
 //!
 //! What differs from Athena on purpose, each tested in `tests.rs`:
 //! - One database: `catalog.database.table` and `table` are the same.
-//! - `try(…)` guards casts and divisions, not every function.
 //! - `sum` of `bigint` wraps around beyond 2^63 where Trino fails; `avg` of a decimal keeps four more digits.
 //! - Iceberg's hidden partitioning is accepted and not used; identity partitioning is.
 
@@ -19,31 +18,24 @@ use tokio_util::sync::CancellationToken;
 
 mod catalog;
 mod catalogued;
-mod command;
 mod ddl;
-mod dialect;
 mod dml;
 mod error;
 mod folder;
-mod functions;
-mod kind;
-mod membership;
 mod merge;
-mod rewrite;
 mod rows;
 mod session;
 mod snapshots;
-mod types;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
-pub use kind::{StatementKind, kind};
+pub use lakehand_engine::{StatementKind, kind};
 
 use catalog::Tables;
-use command::Command;
 use error::EngineError;
+use lakehand_engine::command::{self, Command};
 use rows::start;
 use session::{Session, bytes_scanned, runtime, session_state};
 

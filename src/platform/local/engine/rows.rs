@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use arrow::{
-    datatypes::{DataType, Field, Schema, SchemaRef},
-    record_batch::{RecordBatch, RecordBatchOptions},
-};
+use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 use datafusion::{execution::SendableRecordBatchStream, logical_expr::LogicalPlan};
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Session,
+use lakehand_engine::{
     command::Command,
-    ddl,
+    rows::{plain_batch, plain_schema},
+};
+
+use super::{
+    Session, ddl,
     error::{EngineError, refused},
 };
 use crate::pipeline::ports::{QueryError, QueryRows};
@@ -101,50 +101,8 @@ impl Rest {
         let schema = Arc::clone(&self.schema);
         let plain = batch?
             .map_err(EngineError::from)
-            .and_then(|batch| plain_batch(&batch, &schema));
+            .and_then(|batch| Ok(plain_batch(&batch, &schema)?));
         self.ended = plain.is_err();
         Some((plain.map_err(|error| error.into_query_error("")), self))
     }
-}
-
-/// Plain types for whoever reads the rows.
-fn plain_type(data_type: &DataType) -> DataType {
-    match data_type {
-        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
-        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
-        DataType::Dictionary(_, value) => plain_type(value),
-        other => other.clone(),
-    }
-}
-
-fn plain_schema(schema: &Schema) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| {
-        Field::new(
-            field.name(),
-            plain_type(field.data_type()),
-            field.is_nullable(),
-        )
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-fn plain_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, EngineError> {
-    let columns = batch
-        .columns()
-        .iter()
-        .zip(schema.fields())
-        .map(|(column, field)| {
-            if column.data_type() == field.data_type() {
-                Ok(Arc::clone(column))
-            } else {
-                arrow::compute::cast(column, field.data_type())
-            }
-        });
-    let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(
-        Arc::clone(schema),
-        columns,
-        &options,
-    )?)
 }

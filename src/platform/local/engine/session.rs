@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use arrow::record_batch::RecordBatch;
 use datafusion::{
     execution::{
-        SendableRecordBatchStream, SessionState, SessionStateBuilder,
+        SendableRecordBatchStream, SessionState,
         memory_pool::{FairSpillPool, TrackConsumersPool},
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
@@ -20,9 +20,12 @@ use datafusion::{
 use super::{
     EngineSettings,
     catalog::{LakeCatalog, Tables},
-    command::{self, Command},
     error::EngineError,
-    functions, rewrite, types,
+};
+
+use lakehand_engine::{
+    command::{self, Command},
+    rewrite,
 };
 
 /// Rows of a batch that only passes through.
@@ -183,18 +186,6 @@ pub(super) fn session_state(
         .with_target_partitions(settings.threads.max(1))
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
-    let options = config.options_mut();
-    // Trino puts nulls last whichever way it sorts, and reads 1.5 as a decimal.
-    options.sql_parser.default_null_ordering = "nulls_last".to_owned();
-    options.sql_parser.parse_float_as_decimal = true;
-    options.execution.parquet.pushdown_filters = false;
-    let builder = SessionStateBuilder::new()
-        .with_config(config)
-        .with_runtime_env(runtime)
-        .with_default_features();
-    let mut state = builder
-        .with_analyzer_rule(Arc::new(types::TrinoTypes))
-        .build();
-    functions::register(&mut state)?;
-    Ok(state)
+    config.options_mut().execution.parquet.pushdown_filters = false;
+    lakehand_engine::session_state(config, runtime)
 }

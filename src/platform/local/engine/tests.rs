@@ -232,7 +232,7 @@ async fn a_cancelled_statement_changes_nothing() {
 #[tokio::test]
 async fn what_does_not_fit_into_memory_is_spilled() {
     let small = fixture_with_memory(12 * 1024 * 1024);
-    let rows = "SELECT x, CAST(x * 7919 % 200003 AS varchar) AS k FROM UNNEST(sequence(1, 200000)) AS a (x)";
+    let rows = "SELECT x, CAST(x * 7919 % 200003 AS varchar) AS k FROM UNNEST(flatten(transform(sequence(0, 19), y -> transform(sequence(1, 10000), z -> y * 10000 + z)))) AS a (x)";
     small.ok(&format!("CREATE TABLE t AS {rows}")).await;
     assert_eq!(
         small

@@ -176,7 +176,7 @@ impl Target {
         let schema = DFSchema::try_from_qualified_schema(alias, &self.schema).ok()?;
         let state = context.state();
         let mut predicate = predicate;
-        super::rewrite::expression(&mut predicate);
+        lakehand_engine::rewrite::expression(&mut predicate);
         let logical = state
             .create_logical_expr_from_sql_expr(
                 ExprWithAlias {

@@ -15,13 +15,16 @@ use datafusion::sql::sqlparser::ast::{
 use deltalake::protocol::{DeltaOperation, MergePredicate};
 use tokio_util::sync::CancellationToken;
 
+use lakehand_engine::{
+    command::{single_assignment, table_name},
+    rewrite::{and, ident},
+};
+
 use super::{
     Effect, Session,
     catalog::LakeCatalog,
-    command::{single_assignment, table_name},
     dml::{TARGET, check_assignments, overlay},
     error::{EngineError, refused},
-    rewrite::{and, ident},
     write::{KIND_COLUMN, RowKind, Target},
 };
 

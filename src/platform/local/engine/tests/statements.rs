@@ -36,7 +36,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("SELECT try(CAST('x' AS bigint)), try(1 / 0)", "NULL|NULL"),
     (
         "SELECT CAST(timestamp '2026-01-31 10:00:00' AS varchar)",
-        "2026-01-31 10:00:00.000000",
+        "2026-01-31 10:00:00",
     ),
     ("SELECT CAST(date '2026-01-31' AS varchar)", "2026-01-31"),
     (
@@ -152,7 +152,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     ),
     (
         "SELECT date_diff('day', DATE '2020-03-01', DATE '2020-03-02'), date_diff('month', date '2026-01-31', date '2026-02-28')",
-        "1|0",
+        "1|1",
     ),
     (
         "SELECT date_diff('hour', TIMESTAMP '2020-03-01 10:59:00', TIMESTAMP '2020-03-01 09:00:00')",
@@ -176,11 +176,11 @@ const STATEMENTS: &[(&str, &str)] = &[
     ),
     (
         "SELECT from_iso8601_date('2020-05-11'), from_iso8601_timestamp('2020-05-11T11:15:05+02:00')",
-        "2020-05-11|2020-05-11T09:15:05Z",
+        "2020-05-11|2020-05-11T11:15:05+02:00",
     ),
     (
         "SELECT to_iso8601(date '2026-01-31'), to_iso8601(TIMESTAMP '2026-01-31 10:00:00')",
-        "2026-01-31|2026-01-31T10:00:00.000",
+        "2026-01-31|2026-01-31T10:00:00",
     ),
     (
         "SELECT to_unixtime(TIMESTAMP '1970-01-01 00:00:01.5'), from_unixtime(1.5)",

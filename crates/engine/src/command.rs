@@ -12,77 +12,124 @@ use super::dialect::TrinoDialect;
 
 /// A column of a `CREATE TABLE`.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct ColumnDef {
-    pub(super) name: String,
-    pub(super) data_type: DataType,
+pub struct ColumnDef {
+    /// Its name, in lower case.
+    pub name: String,
+    /// Its type as it is written.
+    pub data_type: DataType,
 }
 
 /// A statement, ready to be run.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Command {
+pub enum Command {
+    /// A query.
     Select(Box<Query>),
+    /// The plan of a query.
     Explain(Box<Query>),
+    /// An empty table.
     CreateTable {
+        /// The table.
         table: String,
+        /// Whether a table of that name is left as it is.
         if_not_exists: bool,
+        /// The columns, in order.
         columns: Vec<ColumnDef>,
+        /// The partition columns.
         partition_by: Vec<String>,
     },
+    /// A table with the rows of a query.
     CreateTableAs {
+        /// The table.
         table: String,
+        /// Whether a table of that name is left as it is.
         if_not_exists: bool,
+        /// The partition columns.
         partition_by: Vec<String>,
+        /// The rows.
         query: Box<Query>,
+        /// Whether the rows are taken, not only their types.
         with_data: bool,
     },
+    /// Rows into a table.
     Insert {
+        /// The table.
         table: String,
+        /// The columns, in order.
         columns: Vec<String>,
+        /// The rows.
         query: Box<Query>,
     },
+    /// Rows out of a table.
     Delete {
+        /// The table.
         table: String,
+        /// Another name of the table.
         alias: Option<Ident>,
+        /// Which rows.
         selection: Option<Expr>,
     },
+    /// Rows changed in place.
     Update {
+        /// The table.
         table: String,
+        /// Another name of the table.
         alias: Option<Ident>,
+        /// Columns and their new values.
         assignments: Vec<(String, Expr)>,
+        /// Which rows.
         selection: Option<Expr>,
     },
+    /// Rows matched with another relation.
     Merge(Box<Merge>),
+    /// A named query.
     CreateView {
+        /// The view.
         view: String,
+        /// Whether a view of that name is replaced.
         or_replace: bool,
+        /// The rows.
         query: Box<Query>,
     },
+    /// A table less.
     DropTable {
+        /// The table.
         table: String,
+        /// Whether it may be missing.
         if_exists: bool,
     },
+    /// A view less.
     DropView {
+        /// The view.
         view: String,
+        /// Whether it may be missing.
         if_exists: bool,
     },
+    /// The names of tables.
     ShowTables {
+        /// Which names.
         pattern: Option<String>,
     },
+    /// The columns of a table.
     Describe {
+        /// The table.
         table: String,
     },
     /// Compaction: every statement here rewrites what it touches, so there is nothing left to do.
     Optimize {
+        /// The table.
         table: String,
     },
+    /// Files that no version needs any more are removed.
     Vacuum {
+        /// The table.
         table: String,
     },
 }
 
 impl Command {
     /// How Athena names the statement.
-    pub(super) fn name(&self) -> &'static str {
+    #[must_use]
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Select(_) => "SELECT",
             Self::Explain(_) => "EXPLAIN",
@@ -104,17 +151,25 @@ impl Command {
 }
 
 /// The last part of `catalog.database.table`, in lower case: the embedded engine has one database.
-pub(super) fn table_name(name: &ObjectName) -> String {
+#[must_use]
+pub fn table_name(name: &ObjectName) -> String {
     let last = name.0.last().and_then(|part| part.as_ident());
     last.map_or_else(|| name.to_string(), |ident| ident.value.clone())
         .to_lowercase()
 }
 
 /// Parses exactly one statement; a trailing semicolon is allowed.
-pub(super) fn parse(sql: &str) -> Result<Command, ParserError> {
+///
+/// # Errors
+/// When it is no statement, or more than one.
+pub fn parse(sql: &str) -> Result<Command, ParserError> {
     let tokens = Tokenizer::new(&TrinoDialect, sql).tokenize_with_location()?;
-    let mut parser =
-        Parser::new(&TrinoDialect).with_tokens_with_locations(values_in_parentheses(tokens));
+    crate::foreign::check(&tokens)?;
+    let mut parser = Parser::new(&TrinoDialect).with_tokens_with_locations(crate::tokens::types(
+        crate::json_calls::plain(values_in_parentheses(crate::tokens::rows(
+            crate::tokens::values_asked(tokens),
+        ))),
+    ));
     let command = statement(&mut parser)?;
     let _ = parser.consume_token(&Token::SemiColon);
     if parser.peek_token_ref().token == Token::EOF {
@@ -469,7 +524,10 @@ fn update(parser: &mut Parser) -> Result<Command, ParserError> {
 }
 
 /// `column = expression`; Trino has no tuple assignment.
-pub(super) fn single_assignment(assignment: Assignment) -> Result<(String, Expr), ParserError> {
+///
+/// # Errors
+/// When the left side is a list.
+pub fn single_assignment(assignment: Assignment) -> Result<(String, Expr), ParserError> {
     match assignment.target {
         AssignmentTarget::ColumnName(name) => Ok((table_name(&name), assignment.value)),
         AssignmentTarget::Tuple(_) => Err(ParserError::ParserError(

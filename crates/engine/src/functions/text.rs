@@ -7,12 +7,11 @@ use arrow::{
     datatypes::{DataType, Int64Type},
 };
 use datafusion::{
-    common::{DataFusionError, Result, ScalarValue},
+    common::{Result, ScalarValue},
     logical_expr::ScalarUDF,
 };
-use regex::Regex;
 
-use super::{Repeated, Take, any_null, function, invalid, returns_bigint, returns_text};
+use super::{Take, any_null, function, invalid, returns_bigint, returns_text};
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
     use Take::{Any, Int, Text};
@@ -28,18 +27,6 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             &[&[Text, Text, Int]],
             returns_text,
             split_part,
-        ),
-        function(
-            "regexp_extract",
-            &[&[Text, Text], &[Text, Text, Int]],
-            returns_text,
-            regexp_extract,
-        ),
-        function(
-            "regexp_replace",
-            &[&[Text, Text], &[Text, Text, Text]],
-            returns_text,
-            regexp_replace,
         ),
         function("typeof", &[&[Any]], returns_text, type_of),
         function("cardinality_of", &[&[Any]], returns_bigint, cardinality),
@@ -65,13 +52,8 @@ const SAME: &[&[Take]] = &[
 ];
 
 fn returns_first(types: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
-    let common = types.iter().try_fold(DataType::Null, |common, next| {
-        datafusion::logical_expr::type_coercion::binary::comparison_coercion(&common, next)
-    });
-    common.ok_or_else(|| {
-        DataFusionError::Plan(format!(
-            "cannot coerce the arguments of greatest or least: {types:?}"
-        ))
+    types.iter().try_fold(DataType::Null, |common, next| {
+        super::arrays::common_type(&common, next)
     })
 }
 
@@ -82,6 +64,9 @@ fn extreme(columns: &[ArrayRef], wanted: std::cmp::Ordering) -> Result<ArrayRef>
         .map(|column| column.data_type().clone())
         .collect();
     let common = returns_first(&types, &[])?;
+    if common.is_nested() {
+        return nested_extreme(columns, &common, wanted);
+    }
     let mut columns = columns
         .iter()
         .map(|column| arrow::compute::cast(column, &common));
@@ -98,6 +83,52 @@ fn extreme(columns: &[ArrayRef], wanted: std::cmp::Ordering) -> Result<ArrayRef>
         best = arrow::compute::kernels::zip::zip(&better, &next, &best)?;
     }
     Ok(best)
+}
+
+/// Whether a nested value holds NaN.
+fn has_nan(value: &ScalarValue) -> bool {
+    match value {
+        ScalarValue::Float64(Some(number)) => number.is_nan(),
+        ScalarValue::Float32(Some(number)) => number.is_nan(),
+        ScalarValue::List(list) => {
+            let column: ArrayRef = Arc::clone(list) as ArrayRef;
+            super::arrays::items(&column, 0)
+                .ok()
+                .flatten()
+                .is_some_and(|items| items.iter().any(has_nan))
+        }
+        ScalarValue::Struct(row) => row
+            .columns()
+            .iter()
+            .any(|column| ScalarValue::try_from_array(column, 0).is_ok_and(|cell| has_nan(&cell))),
+        _ => false,
+    }
+}
+
+/// The same of arrays and rows, one by one.
+fn nested_extreme(
+    columns: &[ArrayRef],
+    common: &DataType,
+    wanted: std::cmp::Ordering,
+) -> Result<ArrayRef> {
+    let columns = columns
+        .iter()
+        .map(|column| super::json::cast(column, common))
+        .collect::<Result<Vec<_>>>()?;
+    let mut cells = Vec::with_capacity(columns[0].len());
+    for row in 0..columns[0].len() {
+        let mut best = ScalarValue::try_from_array(&columns[0], row)?;
+        for column in &columns[1..] {
+            let next = ScalarValue::try_from_array(column, row)?;
+            let better = super::arrays::compared(&next, &best)? == wanted;
+            // NaN is taken only where there is nothing else.
+            if (better || has_nan(&best)) && !has_nan(&next) {
+                best = next;
+            }
+        }
+        cells.push(best);
+    }
+    ScalarValue::iter_to_array(cells)
 }
 
 /// Characters from `start` (1 is the first, -1 the last); nothing when it is 0 or outside.
@@ -167,92 +198,8 @@ fn split_part(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     Ok(Arc::new(out.finish()))
 }
 
-fn pattern(text: &str) -> Result<Regex> {
-    Regex::new(text)
-        .or_else(|error| invalid(format!("'{text}' is not a regular expression: {error}")))
-}
-
-/// The first match, or a group of it; null without a match.
-fn regexp_extract(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    let (texts, patterns) = (columns[0].as_string::<i32>(), columns[1].as_string::<i32>());
-    let groups = columns
-        .get(2)
-        .map(|groups| groups.as_primitive::<Int64Type>());
-    let mut out = StringBuilder::with_capacity(texts.len(), 0);
-    let mut known = Repeated::new();
-    for row in 0..texts.len() {
-        if any_null(columns, row) {
-            out.append_null();
-            continue;
-        }
-        let regex = known.get(patterns.value(row), pattern)?;
-        let group = groups
-            .map_or(Ok(0), |groups| usize::try_from(groups.value(row)))
-            .unwrap_or(usize::MAX);
-        if group >= regex.captures_len() {
-            return invalid(format!(
-                "Pattern has {} groups. Cannot access group {group}",
-                regex.captures_len() - 1
-            ));
-        }
-        out.append_option(
-            regex
-                .captures(texts.value(row))
-                .and_then(|captures| captures.get(group))
-                .map(|found| found.as_str()),
-        );
-    }
-    Ok(Arc::new(out.finish()))
-}
-
-/// Every match replaced; `$1` and `${name}` in the replacement stand for groups, `\$` for a dollar.
-fn regexp_replace(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    let (texts, patterns) = (columns[0].as_string::<i32>(), columns[1].as_string::<i32>());
-    let replacements = columns
-        .get(2)
-        .map(|replacements| replacements.as_string::<i32>());
-    let mut out = StringBuilder::with_capacity(texts.len(), 0);
-    let mut known = Repeated::new();
-    for row in 0..texts.len() {
-        if any_null(columns, row) {
-            out.append_null();
-            continue;
-        }
-        let regex = known.get(patterns.value(row), pattern)?;
-        let replacement = replacements.map_or("", |replacements| replacements.value(row));
-        out.append_value(
-            regex.replace_all(texts.value(row), java_replacement(replacement).as_str()),
-        );
-    }
-    Ok(Arc::new(out.finish()))
-}
-
-/// `$12` means group 12 in Java as in Rust, but `$1a` is group 1 and an `a`.
-fn java_replacement(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => match chars.next() {
-                Some('$') => out.push_str("$$"),
-                Some(other) => out.push(other),
-                None => out.push('\\'),
-            },
-            '$' if chars.peek().is_some_and(char::is_ascii_digit) => {
-                out.push_str("${");
-                while let Some(digit) = chars.next_if(char::is_ascii_digit) {
-                    out.push(digit);
-                }
-                out.push('}');
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 fn type_of(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    let name = super::super::ddl::type_name(columns[0].data_type());
+    let name = crate::names::type_name(columns[0].data_type());
     Ok(Arc::new(arrow::array::StringArray::from_iter_values(
         std::iter::repeat_n(name, columns[0].len()),
     )))

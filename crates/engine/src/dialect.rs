@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::{
 
 /// Athena's engine version 3 (Trino): double quotes for identifiers, no back slash escapes.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct TrinoDialect;
+pub struct TrinoDialect;
 
 impl Dialect for TrinoDialect {
     fn dialect(&self) -> TypeId {
@@ -33,6 +33,20 @@ impl Dialect for TrinoDialect {
     }
 
     fn supports_unicode_string_literal(&self) -> bool {
+        true
+    }
+
+    /// A row type is written in angles once [`crate::tokens`] has seen it.
+    fn supports_struct_literal(&self) -> bool {
+        true
+    }
+
+    fn supports_lambda_functions(&self) -> bool {
+        true
+    }
+
+    /// `EXTRACT(day_of_week FROM …)`.
+    fn allow_extract_custom(&self) -> bool {
         true
     }
 

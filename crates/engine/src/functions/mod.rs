@@ -21,11 +21,27 @@ use datafusion::{
     },
 };
 
+mod arrays;
+mod average;
+mod binary;
+pub(crate) mod casts;
 mod clock;
+mod collected;
+pub(crate) mod decimals;
 mod format;
-mod json;
+pub(crate) mod json;
+mod known;
+pub(crate) mod lambda;
+pub(crate) mod maps;
+mod math;
+pub(crate) mod moments;
+mod printf;
+mod regexp;
+pub(crate) mod spread;
+mod strings;
 mod text;
 mod time;
+mod url;
 
 /// What an argument is turned into before the function sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +54,10 @@ enum Take {
     Double,
     /// `Timestamp(µs)` without a zone, the UTC wall clock; dates are midnight.
     Instant,
+    /// `Binary`.
+    Bytes,
+    /// Text or JSON, as it comes.
+    Json,
     /// As it comes.
     Any,
 }
@@ -49,6 +69,9 @@ impl Take {
             Self::Int => DataType::Int64,
             Self::Double => DataType::Float64,
             Self::Instant => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Self::Bytes => DataType::Binary,
+            Self::Json if *given == DataType::LargeUtf8 => DataType::LargeUtf8,
+            Self::Json => DataType::Utf8,
             Self::Any => given.clone(),
         }
     }
@@ -57,11 +80,18 @@ impl Take {
     fn accepts(self, given: &DataType) -> bool {
         let text = matches!(
             given,
-            DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 | DataType::Dictionary(_, _)
+            DataType::Utf8 | DataType::Utf8View | DataType::Dictionary(_, _)
         );
         let null = *given == DataType::Null;
         match self {
             Self::Any => true,
+            Self::Bytes => {
+                null || matches!(
+                    given,
+                    DataType::Binary | DataType::BinaryView | DataType::LargeBinary
+                )
+            }
+            Self::Json => text || null || *given == DataType::LargeUtf8,
             Self::Text => text || null,
             Self::Int => given.is_integer() || null,
             Self::Double => given.is_numeric() || null,
@@ -81,6 +111,8 @@ struct Trino {
     signature: Signature,
     /// How arguments are taken, by their number.
     takes: &'static [&'static [Take]],
+    /// How any number of arguments is taken, at least one.
+    rest: Option<Take>,
     returns: Returns,
     body: Body,
 }
@@ -131,8 +163,21 @@ impl ScalarUDFImpl for Trino {
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        let takes = self.takes.iter().find(|takes| takes.len() == given.len());
-        let Some(takes) = takes else {
+        let counted = || self.takes.iter().filter(|takes| takes.len() == given.len());
+        let fitting = counted().find(|takes| {
+            takes
+                .iter()
+                .zip(given)
+                .all(|(take, given)| take.accepts(given))
+        });
+        let takes = fitting
+            .or_else(|| counted().next())
+            .map(|takes| takes.to_vec());
+        let any = self
+            .rest
+            .filter(|_| !given.is_empty())
+            .map(|rest| vec![rest; given.len()]);
+        let Some(takes) = takes.or(any) else {
             return plan_err!(
                 "cannot coerce the arguments of {}: {} given",
                 self.name,
@@ -188,25 +233,124 @@ fn function(
         name,
         signature: Signature::user_defined(Volatility::Immutable),
         takes,
+        rest: None,
         returns,
         body,
     })
 }
 
+/// A function that is not asked before its row comes.
+fn opaque(
+    name: &'static str,
+    takes: &'static [&'static [Take]],
+    returns: Returns,
+    body: Body,
+) -> ScalarUDF {
+    ScalarUDF::new_from_impl(Trino {
+        name,
+        signature: Signature::user_defined(Volatility::Volatile),
+        takes,
+        rest: None,
+        returns,
+        body,
+    })
+}
+
+/// A function of any number of arguments.
+fn variadic(name: &'static str, rest: Take, returns: Returns, body: Body) -> ScalarUDF {
+    ScalarUDF::new_from_impl(Trino {
+        name,
+        signature: Signature::user_defined(Volatility::Immutable),
+        takes: &[],
+        rest: Some(rest),
+        returns,
+        body,
+    })
+}
+
+/// A value as `CAST(… AS varchar)` writes it.
+fn varchar(value: &ScalarValue) -> Result<String> {
+    match value {
+        ScalarValue::Float64(Some(number)) => Ok(double_text(printf::java_double(*number))),
+        ScalarValue::Float32(Some(number)) => Ok(double_text(printf::java_float(*number))),
+        ScalarValue::TimestampSecond(..)
+        | ScalarValue::TimestampMillisecond(..)
+        | ScalarValue::TimestampMicrosecond(..)
+        | ScalarValue::TimestampNanosecond(..) => {
+            let texts = clock::timestamp_text(&[value.to_array_of_size(1)?], &DataType::Utf8)?;
+            Ok(arrow::array::AsArray::as_string::<i32>(&texts)
+                .value(0)
+                .to_owned())
+        }
+        other => {
+            let column = other.to_array_of_size(1)?;
+            let options = arrow::util::display::FormatOptions::default();
+            let shown = arrow::util::display::ArrayFormatter::try_new(&column, &options)?;
+            Ok(shown.value(0).to_string())
+        }
+    }
+}
+
+/// Java's `1.5` and `1.5E10` with the exponent that Trino always writes.
+fn double_text(java: String) -> String {
+    if java.contains('E') || java.ends_with(|c: char| c.is_ascii_alphabetic()) {
+        return java;
+    }
+    let (sign, digits) = java
+        .strip_prefix('-')
+        .map_or(("", java.as_str()), |digits| ("-", digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all = format!("{whole}{}", if fraction == "0" { "" } else { fraction });
+    let zeros = all.len() - all.trim_start_matches('0').len();
+    let significant = all.trim_start_matches('0').trim_end_matches('0');
+    let Some((first, rest)) = significant.split_at_checked(1) else {
+        return format!("{sign}0.0E0");
+    };
+    let power = i64::try_from(whole.len()).unwrap_or(0) - 1 - i64::try_from(zeros).unwrap_or(0);
+    format!(
+        "{sign}{first}.{}E{power}",
+        if rest.is_empty() { "0" } else { rest }
+    )
+}
+
 /// Puts every function into a session.
-pub(super) fn register(state: &mut SessionState) -> Result<()> {
-    let all = text::functions()
-        .into_iter()
-        .chain(time::functions())
-        .chain(json::functions());
-    for function in all {
+pub(crate) fn register(state: &mut SessionState) -> Result<()> {
+    known::only_trinos(state)?;
+    let families = [
+        arrays::functions(),
+        binary::functions(),
+        casts::functions(),
+        decimals::functions(),
+        collected::functions(),
+        json::functions(),
+        maps::functions(),
+        math::functions(),
+        printf::functions(),
+        regexp::functions(),
+        strings::functions(),
+        text::functions(),
+        time::functions(),
+        url::functions(),
+    ];
+    for function in families.into_iter().flatten() {
         state.register_udf(Arc::new(function))?;
+    }
+    state.register_udaf(Arc::new(average::function()))?;
+    for function in lambda::functions() {
+        state.register_higher_order_function(Arc::new(function))?;
     }
     Ok(())
 }
 
+/// `=` of arrays, maps and rows.
+pub(crate) fn equal() -> Arc<ScalarUDF> {
+    static FUNCTION: std::sync::LazyLock<Arc<ScalarUDF>> =
+        std::sync::LazyLock::new(|| Arc::new(arrays::equal_function()));
+    Arc::clone(&FUNCTION)
+}
+
 /// What `CAST(timestamp AS varchar)` means.
-pub(super) fn timestamp_text() -> Arc<ScalarUDF> {
+pub(crate) fn timestamp_text() -> Arc<ScalarUDF> {
     static FUNCTION: std::sync::LazyLock<Arc<ScalarUDF>> =
         std::sync::LazyLock::new(|| Arc::new(time::timestamp_text_function()));
     Arc::clone(&FUNCTION)
@@ -217,19 +361,25 @@ fn returns_text(_: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> 
     Ok(DataType::Utf8)
 }
 
+fn returns_texts(_: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
+    Ok(list_of(DataType::Utf8))
+}
+
+fn returns_bytes(_: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
+    Ok(DataType::Binary)
+}
+
+/// The type of an array.
+fn list_of(element: DataType) -> DataType {
+    DataType::List(Arc::new(Field::new_list_field(element, true)))
+}
+
 fn returns_bigint(_: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
     Ok(DataType::Int64)
 }
 
 fn returns_instant(_: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
-    Ok(DataType::Timestamp(TimeUnit::Microsecond, None))
-}
-
-fn returns_zoned(_: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
-    Ok(DataType::Timestamp(
-        TimeUnit::Microsecond,
-        Some("UTC".into()),
-    ))
+    Ok(DataType::Timestamp(TimeUnit::Millisecond, None))
 }
 
 /// A runtime refusal in Trino's words.

@@ -9,6 +9,7 @@ use datafusion::{
     common::{
         DFSchema, Result,
         config::ConfigOptions,
+        plan_err,
         tree_node::{Transformed, TreeNode},
     },
     functions::expr_fn::round,
@@ -19,9 +20,14 @@ use datafusion::{
     optimizer::AnalyzerRule,
 };
 
+use crate::{
+    functions::{casts, json},
+    sql_types::JSON,
+};
+
 /// The rule; it runs after type coercion.
 #[derive(Debug)]
-pub(super) struct TrinoTypes;
+pub struct TrinoTypes;
 
 impl AnalyzerRule for TrinoTypes {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
@@ -62,6 +68,46 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             let to = cast.field.data_type().clone();
             rewrite_cast(cast, &from, &to)
         }
+        Expr::TryCast(cast) => {
+            let from = cast.expr.get_type(schema)?;
+            let to = cast.field.data_type().clone();
+            casts::check(&from, &to)?;
+            if casts::is_ours(&from, &to) {
+                let call = ScalarFunction::new_udf(casts::cast_to(to, true), vec![*cast.expr]);
+                return Ok(Transformed::yes(Expr::ScalarFunction(call)));
+            }
+            if json::is_ours(&from, &to) {
+                let call = ScalarFunction::new_udf(json::cast_to(to, true), vec![*cast.expr]);
+                return Ok(Transformed::yes(Expr::ScalarFunction(call)));
+            }
+            Ok(Transformed::no(Expr::TryCast(cast)))
+        }
+        Expr::BinaryExpr(binary)
+            if matches!(binary.op, Operator::Eq | Operator::NotEq)
+                && binary.left.get_type(schema)?.is_nested() =>
+        {
+            let equal = Expr::ScalarFunction(ScalarFunction::new_udf(
+                crate::functions::equal(),
+                vec![*binary.left, *binary.right],
+            ));
+            Ok(Transformed::yes(if binary.op == Operator::Eq {
+                equal
+            } else {
+                Expr::Not(Box::new(equal))
+            }))
+        }
+        Expr::AggregateFunction(mut aggregate) if aggregate.func.name() == "first_value" => {
+            let [first] = aggregate.params.order_by.as_slice() else {
+                return Ok(Transformed::no(Expr::AggregateFunction(aggregate)));
+            };
+            if !first.expr.get_type(schema)?.is_floating() {
+                return Ok(Transformed::no(Expr::AggregateFunction(aggregate)));
+            }
+            // `max_by` and `min_by` take NaN only where there is nothing else.
+            let nan = datafusion::functions::expr_fn::isnan(first.expr.clone());
+            aggregate.params.order_by.insert(0, nan.sort(true, false));
+            Ok(Transformed::yes(Expr::AggregateFunction(aggregate)))
+        }
         Expr::BinaryExpr(binary) if binary.op == Operator::Divide => {
             rewrite_division(binary, schema)
         }
@@ -70,6 +116,29 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 }
 
 fn rewrite_cast(mut cast: Cast, from: &DataType, to: &DataType) -> Result<Transformed<Expr>> {
+    if *to == JSON && matches!(from, DataType::Utf8 | DataType::Utf8View) {
+        // Written casts to JSON are calls by now: this one was put in to compare or join the two.
+        return plan_err!(
+            "type mismatch: json cannot be compared or joined with varchar; use CAST or json_parse"
+        );
+    }
+    casts::check(from, to)?;
+    if let (DataType::Timestamp(unit, None), DataType::Timestamp(_, Some(zone))) = (from, to)
+        && !zone.eq_ignore_ascii_case("utc")
+    {
+        // A timestamp without a zone is one of the session's, which is UTC; Arrow takes it for the other zone's.
+        let utc = DataType::Timestamp(*unit, Some("UTC".into()));
+        cast.expr = Box::new(Expr::Cast(Cast::new(cast.expr, utc)));
+        return Ok(Transformed::yes(Expr::Cast(cast)));
+    }
+    if casts::is_ours(from, to) {
+        let call = ScalarFunction::new_udf(casts::cast_to(to.clone(), false), vec![*cast.expr]);
+        return Ok(Transformed::yes(Expr::ScalarFunction(call)));
+    }
+    if json::is_ours(from, to) {
+        let call = ScalarFunction::new_udf(json::cast_to(to.clone(), false), vec![*cast.expr]);
+        return Ok(Transformed::yes(Expr::ScalarFunction(call)));
+    }
     let text = matches!(
         to,
         DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8

@@ -14,7 +14,7 @@ use super::{
     command::{self, Command},
     dialect::TrinoDialect,
 };
-use crate::pipeline::ports::QueryError;
+use crate::error::SqlError;
 
 /// What a statement does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +39,9 @@ impl StatementKind {
 /// What `sql` does.
 ///
 /// # Errors
-/// [`QueryError::Refused`] when it is more than one statement, or none.
-pub fn kind(sql: &str) -> Result<StatementKind, QueryError> {
-    let refused = |message: String| QueryError::Refused {
+/// [`SqlError::Refused`] when it is more than one statement, or none.
+pub fn kind(sql: &str) -> Result<StatementKind, SqlError> {
+    let refused = |message: String| SqlError::Refused {
         code: "SYNTAX_ERROR",
         message,
     };

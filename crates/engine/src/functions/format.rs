@@ -2,9 +2,16 @@
 //! `parse_datetime`).
 
 use datafusion::common::Result;
-use jiff::civil::{Date, DateTime};
+use jiff::{
+    Zoned,
+    civil::{Date, DateTime},
+    tz::Offset,
+};
 
-use super::invalid;
+use super::{
+    clock::{offset_text, time_zone},
+    invalid,
+};
 
 /// One piece of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,11 +199,18 @@ fn month(at: DateTime) -> &'static str {
 }
 
 /// Writes an instant by a pattern.
-pub(super) fn write(pieces: &[Piece], at: DateTime, out: &mut String) {
+pub(super) fn write(pieces: &[Piece], zoned: &Zoned, out: &mut String) {
+    let at = zoned.datetime();
     for piece in pieces {
         match piece {
             Piece::Text(text) => out.push_str(text),
-            Piece::Zone(zone) => out.push_str(zone),
+            Piece::Zone("+0000") => out.push_str(&offset_text(zoned.offset(), "")),
+            Piece::Zone("+00:00") => out.push_str(&offset_text(zoned.offset(), ":")),
+            Piece::Zone(_) => match zoned.time_zone().iana_name() {
+                Some(name) => out.push_str(name),
+                None if zoned.offset() == Offset::UTC => out.push_str("UTC"),
+                None => out.push_str(&offset_text(zoned.offset(), ":")),
+            },
             Piece::HalfDay => out.push_str(if at.hour() < 12 { "AM" } else { "PM" }),
             Piece::MonthName => out.push_str(month(at)),
             Piece::MonthShort => out.push_str(&month(at)[..3]),
@@ -228,7 +242,8 @@ fn padded(out: &mut String, number: i64, width: usize) {
 }
 
 /// Reads an instant by a pattern; what the pattern does not name is that of 1970-01-01 00:00.
-pub(super) fn read(pieces: &[Piece], text: &str) -> Result<DateTime> {
+/// Beside it the zone that stands in the text.
+pub(super) fn read(pieces: &[Piece], text: &str) -> Result<(DateTime, Option<String>)> {
     let mut fields = Fields::default();
     let mut rest = text;
     for piece in pieces {
@@ -246,7 +261,7 @@ pub(super) fn read(pieces: &[Piece], text: &str) -> Result<DateTime> {
     }
     fields.instant().map_or_else(
         || invalid(format!("Invalid format: \"{text}\" is no date")),
-        Ok,
+        |at| Ok((at, fields.zone.clone())),
     )
 }
 
@@ -260,6 +275,7 @@ struct Fields {
     minute: i64,
     second: i64,
     nanos: i64,
+    zone: Option<String>,
 }
 
 impl Default for Fields {
@@ -274,6 +290,7 @@ impl Default for Fields {
             minute: 0,
             second: 0,
             nanos: 0,
+            zone: None,
         }
     }
 }
@@ -305,10 +322,20 @@ impl Fields {
         let (value, rest) = match piece {
             Piece::Text(wanted) => return text.strip_prefix(wanted.as_str()),
             Piece::Zone(_) => {
-                return text
-                    .strip_prefix("UTC")
-                    .or_else(|| text.strip_prefix('Z'))
-                    .or_else(|| text.strip_prefix("+00:00"));
+                let end = text
+                    .find(|c: char| !(c.is_ascii_alphanumeric() || "+-:/_".contains(c)))
+                    .unwrap_or(text.len());
+                let (written, rest) = text.split_at(end);
+                let bytes = written.as_bytes();
+                let plain = matches!(bytes.first(), Some(b'+' | b'-')) && bytes.len() == 5;
+                let name = match written {
+                    "Z" => "UTC".to_owned(),
+                    _ if plain => format!("{}:{}", written.get(..3)?, written.get(3..)?),
+                    _ => written.to_owned(),
+                };
+                time_zone(&name).ok()?;
+                self.zone = Some(name);
+                return Some(rest);
             }
             Piece::HalfDay => {
                 let (index, rest) = named(text, &["AM ", "PM "].map(|name| &name[..2]), false)?;
@@ -396,7 +423,8 @@ mod tests {
 
     fn written(pieces: &[Piece], when: &str) -> String {
         let mut out = String::new();
-        write(pieces, at(when), &mut out);
+        let zoned = at(when).to_zoned(jiff::tz::TimeZone::UTC).unwrap();
+        write(pieces, &zoned, &mut out);
         out
     }
 
@@ -408,7 +436,7 @@ mod tests {
             "2026-01-31 15:04:05.600000 PM"
         );
         assert_eq!(
-            read(&mysql("%d/%b/%y").unwrap(), "07/feb/24").unwrap(),
+            read(&mysql("%d/%b/%y").unwrap(), "07/feb/24").unwrap().0,
             at("2024-02-07T00:00")
         );
         assert_eq!(
@@ -436,7 +464,9 @@ mod tests {
             "2026-01-31T15:04:05.600 o'clock Sat +0000"
         );
         assert_eq!(
-            read(&joda("d MMMM yyyy hh:mm a").unwrap(), "3 May 2026 12:30 am").unwrap(),
+            read(&joda("d MMMM yyyy hh:mm a").unwrap(), "3 May 2026 12:30 am")
+                .unwrap()
+                .0,
             at("2026-05-03T00:30")
         );
     }

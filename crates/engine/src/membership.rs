@@ -25,7 +25,7 @@ const VALUE: &str = "\"__in_value\"";
 
 /// Makes the conditions of WHERE, HAVING and an inner join's ON right that ask whether a subquery holds a value. Elsewhere, as in the list
 /// of a SELECT, DataFusion refuses them.
-pub(super) fn in_where(select: &mut Select) {
+pub(crate) fn in_where(select: &mut Select) {
     let only = match select.from.as_slice() {
         [TableWithJoins { relation, joins }] if joins.is_empty() => name_of(relation),
         _ => None,
@@ -96,6 +96,19 @@ fn conjuncts(condition: &Expr, found: &mut Vec<Expr>) {
     }
 }
 
+/// The same for what a SELECT list asks.
+pub(crate) fn in_list(select: &mut Select) {
+    let only = match select.from.as_slice() {
+        [TableWithJoins { relation, joins }] if joins.is_empty() => name_of(relation),
+        _ => None,
+    };
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            let _ = VisitMut::visit(expr, &mut Spelled { only: only.clone() });
+        }
+    }
+}
+
 fn conjunct(condition: &mut Expr, spelled: &mut Spelled) {
     match condition {
         Expr::Nested(inner) => conjunct(inner, spelled),
@@ -129,7 +142,8 @@ fn name_of(relation: &TableFactor) -> Option<Ident> {
 }
 
 /// Whether an expression asks a subquery.
-pub(super) fn asks_a_subquery(expr: &Expr) -> bool {
+#[must_use]
+pub fn asks_a_subquery(expr: &Expr) -> bool {
     struct Asks;
     impl Visitor for Asks {
         type Break = ();

@@ -1,0 +1,244 @@
+//! What DataFusion says, in Athena's error codes.
+//!
+//! Codes are those an on-call person meets on AWS (reference, AWS fidelity section 7), so that the same
+//! remedies match on both platforms. The place in the statement is added where it can be found.
+
+use arrow::error::ArrowError;
+use datafusion::{
+    common::{DataFusionError, SchemaError},
+    sql::sqlparser::{
+        parser::ParserError,
+        tokenizer::{Token, Tokenizer},
+    },
+};
+
+use crate::dialect::TrinoDialect;
+
+/// What is said of a membership where DataFusion's plan has none; its own words name parts of that plan.
+const IN_SUBQUERY: &str = "IN (subquery) is answered among the conditions of WHERE, HAVING and of an inner join's ON, not here: \
+     join the subquery, or ask for it in a WHERE";
+
+/// Why a statement has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SqlError {
+    /// The statement cannot be parsed, planned or names what does not exist.
+    #[error("{code}: {message}")]
+    Refused {
+        /// Athena's code.
+        code: &'static str,
+        /// What is wrong, with its place where that is known.
+        message: String,
+    },
+    /// It failed while it ran; the message starts with Athena's code.
+    #[error("{message}")]
+    Failed {
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// A refusal with one of Athena's codes.
+pub fn refused(code: &'static str, message: impl Into<String>) -> SqlError {
+    SqlError::Refused {
+        code,
+        message: message.into(),
+    }
+}
+
+fn failed(message: impl Into<String>) -> SqlError {
+    SqlError::Failed {
+        message: message.into(),
+    }
+}
+
+/// What the parser says, with its place.
+#[must_use]
+pub fn syntax(error: &ParserError) -> SqlError {
+    let text = match error {
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.as_str(),
+        ParserError::RecursionLimitExceeded => "the statement is nested too deeply",
+    };
+    let message = match place(text) {
+        Some((what, line, column)) => format!("line {line}:{column}: {what}"),
+        None => text.to_owned(),
+    };
+    SqlError::Refused {
+        code: "SYNTAX_ERROR",
+        message,
+    }
+}
+
+/// `what at Line: 1, Column: 5` taken apart.
+fn place(text: &str) -> Option<(&str, &str, &str)> {
+    let (what, rest) = text.split_once(" at Line: ")?;
+    let (line, rest) = rest.split_once(", Column: ")?;
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    Some((what, line, &rest[..end]))
+}
+
+/// `line 1:8: ` of the first place a name stands in the statement, or nothing.
+fn place_of(sql: &str, name: &str) -> String {
+    let wanted = name.rsplit('.').next().unwrap_or(name).trim_matches('"');
+    let Ok(tokens) = Tokenizer::new(&TrinoDialect, sql).tokenize_with_location() else {
+        return String::new();
+    };
+    let found = tokens.iter().find(|token| matches!(&token.token, Token::Word(word) if word.value.eq_ignore_ascii_case(wanted)));
+    found.map_or_else(String::new, |token| {
+        format!(
+            "line {}:{}: ",
+            token.span.start.line, token.span.start.column
+        )
+    })
+}
+
+/// What DataFusion says of a statement.
+#[must_use]
+pub fn planned(error: &DataFusionError, sql: &str) -> SqlError {
+    match error.find_root() {
+        DataFusionError::SQL(error, _) => return syntax(error),
+        DataFusionError::ResourcesExhausted(text) => {
+            let advice = "give the engine more memory or take a smaller window";
+            return failed(format!("EXCEEDED_LOCAL_MEMORY_LIMIT: {text}; {advice}"));
+        }
+        DataFusionError::SchemaError(error, _) => return schema(error, sql),
+        DataFusionError::ArrowError(error, _) => return arrow(error),
+        DataFusionError::NotImplemented(text) => {
+            return SqlError::Refused {
+                code: "NOT_SUPPORTED",
+                message: match text.contains("InSubquery") {
+                    true => IN_SUBQUERY.to_owned(),
+                    false => text.clone(),
+                },
+            };
+        }
+        _ => {}
+    }
+    by_text(error, sql)
+}
+
+fn schema(error: &SchemaError, sql: &str) -> SqlError {
+    let (code, message) = match error {
+        SchemaError::FieldNotFound {
+            field,
+            valid_fields,
+        } => {
+            let mut known: Vec<_> = valid_fields
+                .iter()
+                .map(|field| field.name.clone())
+                .collect();
+            known.sort();
+            known.dedup();
+            known.truncate(40);
+            let place = place_of(sql, &field.name);
+            (
+                "COLUMN_NOT_FOUND",
+                format!(
+                    "{place}Column '{}' cannot be resolved; known columns: {}",
+                    field.name,
+                    known.join(", ")
+                ),
+            )
+        }
+        SchemaError::AmbiguousReference { field } => (
+            "AMBIGUOUS_NAME",
+            format!(
+                "{}Column '{}' is ambiguous",
+                place_of(sql, &field.name),
+                field.name
+            ),
+        ),
+        other => ("SYNTAX_ERROR", other.to_string()),
+    };
+    SqlError::Refused { code, message }
+}
+
+fn arrow(error: &ArrowError) -> SqlError {
+    match error {
+        ArrowError::DivideByZero => failed("DIVISION_BY_ZERO: Division by zero"),
+        ArrowError::ArithmeticOverflow(text) => {
+            failed(format!("NUMERIC_VALUE_OUT_OF_RANGE: {text}"))
+        }
+        // One whole number as another that is too small for it.
+        ArrowError::CastError(text) if is_whole(text) => {
+            failed(format!("NUMERIC_VALUE_OUT_OF_RANGE: {text}"))
+        }
+        ArrowError::CastError(text) | ArrowError::ParseError(text) => {
+            failed(format!("INVALID_CAST_ARGUMENT: {text}"))
+        }
+        ArrowError::InvalidArgumentError(text)
+            if text.contains("too large to store in a Decimal") =>
+        {
+            failed(format!("INVALID_CAST_ARGUMENT: {text}"))
+        }
+        other => failed(format!("GENERIC_INTERNAL_ERROR: {other}")),
+    }
+}
+
+/// `Can't cast value 300 to type Int8`.
+fn is_whole(text: &str) -> bool {
+    let value = text
+        .strip_prefix("Can't cast value ")
+        .and_then(|rest| rest.split(' ').next());
+    value.is_some_and(|value| {
+        value
+            .trim_start_matches('-')
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// DataFusion's planner says some things in words only.
+fn by_text(error: &DataFusionError, sql: &str) -> SqlError {
+    let text = error.find_root().strip_backtrace();
+    let lower = text.to_lowercase();
+    // What our own functions say starts with its code.
+    if let DataFusionError::Execution(told) = error.find_root()
+        && told.split(':').next().is_some_and(|code| {
+            code.contains('_')
+                && code
+                    .bytes()
+                    .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+        })
+    {
+        return failed(told.clone());
+    }
+    let quoted = |text: &str| text.split('\'').nth(1).map(str::to_owned);
+    let code = if lower.contains("table '") && lower.contains("not found") {
+        let name = quoted(&text).unwrap_or_default();
+        let name = name.rsplit('.').next().unwrap_or_default();
+        let message = format!("{}Table '{name}' does not exist", place_of(sql, name));
+        return SqlError::Refused {
+            code: "TABLE_NOT_FOUND",
+            message,
+        };
+    } else if lower.contains("invalid function")
+        || (lower.contains("function") && lower.contains("not found"))
+    {
+        let name = quoted(&text).unwrap_or_default();
+        return SqlError::Refused {
+            code: "FUNCTION_NOT_FOUND",
+            message: format!("{}{text}", place_of(sql, &name)),
+        };
+    } else if lower.contains("must be in the group by")
+        || lower.contains("must appear in the group by")
+        || lower.contains("not part of group by")
+    {
+        "EXPRESSION_NOT_AGGREGATE"
+    } else if lower.contains("coerce")
+        || lower.contains("type mismatch")
+        || lower.contains("cannot infer common")
+        || lower.contains("incompatible")
+    {
+        "TYPE_MISMATCH"
+    } else if matches!(error.find_root(), DataFusionError::Plan(_)) {
+        "SYNTAX_ERROR"
+    } else {
+        return failed(format!("GENERIC_INTERNAL_ERROR: {text}"));
+    };
+    SqlError::Refused {
+        code,
+        message: text,
+    }
+}

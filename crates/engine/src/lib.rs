@@ -1,0 +1,33 @@
+//! Athena's SQL on DataFusion: what a statement means, whoever keeps the tables.
+//!
+//! A statement is parsed with Trino's grammar ([`command`], [`dialect`]), its functions are rewritten to DataFusion's
+//! where names or meanings differ ([`rewrite`]), what depends on types is changed in the plan, and functions that
+//! DataFusion lacks or means otherwise are registered in the session. An answer is Trino's or an error that says what is
+//! not supported; tables, files and commits are the platform's matter.
+
+pub mod command;
+pub mod dialect;
+pub mod error;
+mod foreign;
+mod functions;
+mod json_calls;
+mod kind;
+mod literals;
+pub mod membership;
+mod mixed;
+pub mod names;
+mod operators;
+pub mod rewrite;
+pub mod rows;
+mod selected;
+mod session;
+mod shapes;
+mod sql_types;
+mod tokens;
+mod types;
+mod unnest;
+mod windows;
+
+pub use error::SqlError;
+pub use kind::{StatementKind, kind};
+pub use session::{answer, session_state};

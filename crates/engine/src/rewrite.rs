@@ -1,0 +1,776 @@
+//! Trino's spelling of functions, casts and literals, rewritten in the parsed statement to what
+//! DataFusion calls the same thing. Whatever needs the types of its operands is in [`super::types`];
+//! functions that DataFusion lacks are in [`super::functions`].
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
+use datafusion::sql::sqlparser::{
+    ast::{
+        AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, ExactNumberInfo, Expr, Function,
+        FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
+        FunctionArguments, GroupByExpr, Ident, LambdaFunction, LambdaFunctionParameter,
+        LambdaSyntax, NullTreatment, ObjectName, ObjectNamePart, OneOrManyWithParens, OrderByExpr,
+        OrderByOptions, Query, Select, SelectItem, SetExpr, Subscript, UnaryOperator, Value,
+        ValueWithSpan, VisitMut, VisitorMut,
+    },
+    tokenizer::Span,
+};
+
+/// Rewrites every expression of a query.
+pub fn query(query: &mut Query) {
+    super::selected::named_once(query);
+    let _ = VisitMut::visit(query, &mut Trino);
+}
+
+/// Rewrites one expression.
+pub fn expression(expression: &mut Expr) {
+    let _ = VisitMut::visit(expression, &mut Trino);
+}
+
+/// What the columns of a set operation are called: as those of its first part, where each of them has a name.
+fn column_names(body: &SetExpr) -> Option<Vec<Ident>> {
+    match body {
+        SetExpr::SetOperation { left, .. } => column_names(left),
+        SetExpr::Query(query) => column_names(&query.body),
+        SetExpr::Select(select) => select
+            .projection
+            .iter()
+            .map(|item| match item {
+                SelectItem::ExprWithAlias { alias, .. } => Some(alias.clone()),
+                SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(name.clone()),
+                SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last().cloned(),
+                _ => None,
+            })
+            .collect(),
+        _ => None,
+    }
+}
+
+fn name_columns(body: &mut SetExpr, names: &[Ident]) {
+    match body {
+        SetExpr::SetOperation { left, right, .. } => {
+            name_columns(left, names);
+            name_columns(right, names);
+        }
+        SetExpr::Select(select) => {
+            // A name given here could be taken for a column by what groups or filters groups.
+            let plain = select.having.is_none()
+                && matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
+            let exprs = select.projection.iter().map(|item| match item {
+                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+                    Some(expr.clone())
+                }
+                _ => None,
+            });
+            if let Some(exprs) = exprs.collect::<Option<Vec<_>>>()
+                && plain
+                && exprs.len() == names.len()
+            {
+                let named = exprs.into_iter().zip(names.iter().cloned());
+                select.projection = named
+                    .map(|(expr, alias)| SelectItem::ExprWithAlias { expr, alias })
+                    .collect();
+            }
+        }
+        _ => {}
+    }
+}
+
+struct Trino;
+
+impl VisitorMut for Trino {
+    type Break = ();
+
+    /// The columns of all parts of a union are called as those of its first part, which is what they are called outside:
+    /// where the optimizer leaves out a part that has no rows, it would take the names of the one that is left.
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        if let SetExpr::SetOperation { left, right, .. } = query.body.as_mut()
+            && let Some(names) = column_names(left)
+        {
+            name_columns(left, &names);
+            name_columns(right, &names);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// A column without a name is called `_col` and its position, as in Athena's results.
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        super::membership::in_where(select);
+        super::membership::in_list(select);
+        super::selected::counted(select);
+        super::selected::held_apart(select);
+        super::selected::sets(select);
+        select.from.iter_mut().for_each(super::selected::alone);
+        select.from.iter_mut().for_each(super::shapes::apart);
+        for (index, item) in select.projection.iter_mut().enumerate() {
+            if let SelectItem::UnnamedExpr(expr) = item
+                && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+            {
+                *item = SelectItem::ExprWithAlias {
+                    expr: as_row(expr.clone()),
+                    alias: ident(&format!("_col{index}")),
+                };
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Some(new) = crate::literals::literal(expr) {
+            *expr = new;
+            return ControlFlow::Continue(());
+        }
+        match expr {
+            Expr::Function(function) => {
+                crate::windows::framed(function);
+                if let Some(new) = rewrite_function(function) {
+                    *expr = new;
+                }
+            }
+            Expr::Cast {
+                kind,
+                data_type,
+                expr: inner,
+                ..
+            } => {
+                let value = as_row((**inner).clone());
+                **inner = value;
+                if *data_type == DataType::JSON {
+                    *expr = call("trino_to_json", vec![(**inner).clone()]);
+                    return ControlFlow::Continue(());
+                }
+                let length = plain_type(data_type);
+                if let Some(length) = length {
+                    let text = Expr::Cast {
+                        kind: kind.clone(),
+                        expr: inner.clone(),
+                        data_type: DataType::Varchar(None),
+                        array: false,
+                        format: None,
+                    };
+                    let name = match kind {
+                        CastKind::Cast | CastKind::DoubleColon => "varchar_cut",
+                        _ => "try_varchar_cut",
+                    };
+                    let cut = call(name, vec![(**inner).clone(), text, number(length)]);
+                    *expr = cut;
+                }
+            }
+            Expr::TypedString(typed) => {
+                plain_type(&mut typed.data_type);
+                if typed.data_type == DataType::JSON {
+                    *expr = call("trino_json_literal", vec![value(typed.value.value.clone())]);
+                }
+            }
+            // The parser has a form of its own for it, which is planned as DataFusion's function.
+            Expr::Substring {
+                expr: inner,
+                substring_from,
+                substring_for,
+                ..
+            } => {
+                let mut args = vec![
+                    (**inner).clone(),
+                    substring_from
+                        .as_ref()
+                        .map_or_else(|| number(1), |from| (**from).clone()),
+                ];
+                args.extend(substring_for.as_ref().map(|length| (**length).clone()));
+                *expr = call("trino_substr", args);
+            }
+            Expr::InList {
+                expr: value,
+                list,
+                negated,
+            } if list.iter().any(is_computed) => {
+                // Every item is asked, as Trino does, not only until one is equal.
+                let items = std::mem::take(list).into_iter().map(as_row).collect();
+                let held = call(
+                    "contains",
+                    vec![call("trino_array_of", items), (**value).clone()],
+                );
+                *expr = match negated {
+                    true => Expr::UnaryOp {
+                        op: UnaryOperator::Not,
+                        expr: Box::new(held),
+                    },
+                    false => held,
+                };
+            }
+            Expr::AllOp {
+                left,
+                compare_op,
+                right,
+            } => {
+                if let Some(new) = super::selected::all_of(left, compare_op, right) {
+                    *expr = new;
+                }
+            }
+            Expr::Subquery(query) => match super::selected::constant(query) {
+                Some(value) => *expr = nested(value),
+                None => one_column(query),
+            },
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                if let Some(new) = accessed(root, access_chain) {
+                    *expr = new;
+                }
+            }
+            Expr::Lambda(lambda) => {
+                let body = as_row((*lambda.body).clone());
+                *lambda.body = body;
+            }
+            Expr::Array(array) => {
+                let items: Vec<Expr> = std::mem::take(&mut array.elem)
+                    .into_iter()
+                    .map(as_row)
+                    .collect();
+                *expr = call(
+                    if items.is_empty() {
+                        "trino_array"
+                    } else {
+                        "trino_array_of"
+                    },
+                    items,
+                );
+            }
+            Expr::AtTimeZone {
+                timestamp,
+                time_zone,
+            } => {
+                *expr = call(
+                    "at_timezone",
+                    vec![(**timestamp).clone(), (**time_zone).clone()],
+                );
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Types as DataFusion knows them. Returns the length of a `varchar(n)`, which Trino cuts to.
+fn plain_type(data_type: &mut DataType) -> Option<u64> {
+    use datafusion::sql::sqlparser::ast::CharacterLength;
+    match data_type {
+        DataType::Varchar(Some(CharacterLength::IntegerLength { length, .. })) => {
+            let length = *length;
+            *data_type = DataType::Varchar(None);
+            return Some(length);
+        }
+        DataType::Varbinary(_) => *data_type = DataType::Bytea,
+        _ => {}
+    }
+    None
+}
+
+/// A quoted identifier.
+#[must_use]
+pub fn ident(name: &str) -> Ident {
+    Ident::with_quote('"', name)
+}
+
+fn name(text: &str) -> ObjectName {
+    ObjectName(vec![ObjectNamePart::Identifier(Ident::new(text))])
+}
+
+fn value(value: Value) -> Expr {
+    Expr::Value(ValueWithSpan {
+        value,
+        span: Span::empty(),
+    })
+}
+
+pub(crate) fn number(number: u64) -> Expr {
+    value(Value::Number(number.to_string(), false))
+}
+
+pub(crate) fn text(text: &str) -> Expr {
+    value(Value::SingleQuotedString(text.to_owned()))
+}
+
+fn arguments(args: Vec<Expr>) -> FunctionArguments {
+    let args = args
+        .into_iter()
+        .map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)))
+        .collect();
+    FunctionArguments::List(FunctionArgumentList {
+        duplicate_treatment: None,
+        args,
+        clauses: Vec::new(),
+    })
+}
+
+pub(crate) fn call(function: &str, args: Vec<Expr>) -> Expr {
+    Expr::Function(Function {
+        name: name(function),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: arguments(args),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+pub(crate) fn cast(expr: Expr, data_type: DataType) -> Expr {
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(expr),
+        data_type,
+        array: false,
+        format: None,
+    }
+}
+
+fn case(condition: Expr, then: Expr, otherwise: Option<Expr>) -> Expr {
+    Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen {
+            condition,
+            result: then,
+        }],
+        else_result: otherwise.map(Box::new),
+    }
+}
+
+/// TRUE, else NULL, else FALSE.
+pub(crate) fn three_valued(is_true: Expr, is_unknown: Expr) -> Expr {
+    Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: vec![
+            CaseWhen {
+                condition: is_true,
+                result: value(Value::Boolean(true)),
+            },
+            CaseWhen {
+                condition: is_unknown,
+                result: value(Value::Null),
+            },
+        ],
+        else_result: Some(Box::new(value(Value::Boolean(false)))),
+    }
+}
+
+pub(crate) fn nested(expr: Expr) -> Expr {
+    Expr::Nested(Box::new(expr))
+}
+
+/// The plain arguments of a call, unless it has something else, such as `*` or named ones.
+fn plain_args(function: &Function) -> Option<Vec<Expr>> {
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    let args = list.args.iter().map(|arg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+        _ => None,
+    });
+    args.collect()
+}
+
+fn with_args(function: &Function, new_name: &str, args: Vec<Expr>) -> Function {
+    let mut new = function.clone();
+    new.name = name(new_name);
+    if let FunctionArguments::List(list) = &mut new.args {
+        list.args = args
+            .into_iter()
+            .map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)))
+            .collect();
+    }
+    new
+}
+
+fn rewrite_function(function: &Function) -> Option<Expr> {
+    let [part] = function.name.0.as_slice() else {
+        return None;
+    };
+    let called = part.as_ident()?.value.to_lowercase();
+    let args = plain_args(function)?;
+    let args: Vec<Expr> = args.into_iter().map(as_row).collect();
+    if let Some(new) = aggregate(function, &called, &args) {
+        return Some(new);
+    }
+    let lambda = args.iter().any(|arg| matches!(arg, Expr::Lambda(_)));
+    let known = crate::functions::lambda::NAMES
+        .iter()
+        .find(|(name, _)| lambda && *name == called);
+    match known {
+        Some((_, ours)) => Some(call(ours, args)),
+        None => scalar(&called, args.clone()).or_else(|| {
+            let changed = plain_args(function).as_ref() != Some(&args);
+            changed.then(|| Expr::Function(with_args(function, &called, args)))
+        }),
+    }
+}
+
+/// Whether an item of a list can fail where it is asked.
+fn is_computed(expr: &Expr) -> bool {
+    match expr {
+        Expr::BinaryOp {
+            op: BinaryOperator::Divide | BinaryOperator::Modulo,
+            ..
+        } => true,
+        Expr::Nested(inner) => is_computed(inner),
+        _ => false,
+    }
+}
+
+/// A subquery of several columns that stands for a value gives rows.
+fn one_column(query: &mut Query) {
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return;
+    };
+    let items = select.projection.iter().map(|item| match item {
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+            Some(expr.clone())
+        }
+        _ => None,
+    });
+    let Some(items) = items.collect::<Option<Vec<_>>>() else {
+        return;
+    };
+    if items.len() > 1 {
+        select.projection = vec![SelectItem::ExprWithAlias {
+            expr: call("row", items),
+            alias: ident("_col0"),
+        }];
+    }
+}
+
+/// `(a, b)` as a value is `row(a, b)`.
+fn as_row(expr: Expr) -> Expr {
+    match expr {
+        Expr::Tuple(items) => call("row", items.into_iter().map(as_row).collect()),
+        other => other,
+    }
+}
+
+/// `a[1].b` as calls; names in front are a column's.
+fn accessed(root: &Expr, chain: &[AccessExpr]) -> Option<Expr> {
+    let mut rest = chain;
+    let mut value = as_row(match root {
+        Expr::Nested(inner) => (**inner).clone(),
+        other => other.clone(),
+    });
+    if let Expr::Identifier(_) | Expr::CompoundIdentifier(_) = root {
+        let mut parts = match root {
+            Expr::Identifier(ident) => vec![ident.clone()],
+            Expr::CompoundIdentifier(parts) => parts.clone(),
+            _ => Vec::new(),
+        };
+        while let [AccessExpr::Dot(Expr::Identifier(ident)), after @ ..] = rest {
+            parts.push(ident.clone());
+            rest = after;
+        }
+        value = match parts.as_slice() {
+            [one] => Expr::Identifier(one.clone()),
+            _ => Expr::CompoundIdentifier(parts),
+        };
+    }
+    for access in rest {
+        value = match access {
+            AccessExpr::Dot(Expr::Identifier(field)) => {
+                call("trino_field", vec![value, text(&field.value)])
+            }
+            AccessExpr::Subscript(Subscript::Index { index }) => {
+                call("trino_subscript", vec![value, index.clone()])
+            }
+            _ => return None,
+        };
+    }
+    Some(value)
+}
+
+fn aggregate(function: &Function, called: &str, args: &[Expr]) -> Option<Expr> {
+    let new = match (called, args) {
+        ("count_if", [condition]) => with_args(
+            function,
+            "count",
+            vec![case(condition.clone(), number(1), None)],
+        ),
+        ("arbitrary" | "any_value", [x]) => {
+            let mut new = with_args(function, "first_value", vec![x.clone()]);
+            new.null_treatment = Some(NullTreatment::IgnoreNulls);
+            new
+        }
+        ("max_by" | "min_by", [x, by, n]) => {
+            let pair = call("row", vec![x.clone(), by.clone()]);
+            let all = collected(function, pair, vec![by]);
+            return Some(call(
+                "trino_extreme_by",
+                vec![all, n.clone(), sign(called == "max_by")],
+            ));
+        }
+        ("max" | "min", [x, n]) => {
+            let all = collected(function, x.clone(), vec![x]);
+            return Some(call(
+                "trino_extremes",
+                vec![all, n.clone(), sign(called == "max")],
+            ));
+        }
+        ("lag" | "lead", [_, Expr::Value(offset), ..]) if offset.value == Value::Null => {
+            return Some(call("trino_refused", vec![text("Offset must not be null")]));
+        }
+        ("histogram", [x]) => {
+            return Some(call(
+                "trino_histogram",
+                vec![collected(function, x.clone(), vec![x])],
+            ));
+        }
+        ("approx_most_frequent", [buckets, x, _]) => {
+            return Some(call(
+                "trino_frequent",
+                vec![collected(function, x.clone(), vec![x]), buckets.clone()],
+            ));
+        }
+        ("map_agg" | "multimap_agg", [key, x]) => {
+            let pair = call("row", vec![key.clone(), x.clone()]);
+            return Some(call(
+                &format!("trino_{called}"),
+                vec![collected(function, pair, vec![key])],
+            ));
+        }
+        ("map_union", [x]) => {
+            return Some(call(
+                "trino_map_union",
+                vec![collected(function, x.clone(), vec![x])],
+            ));
+        }
+        ("kurtosis" | "skewness" | "entropy", [x]) => {
+            return Some(call(
+                &format!("trino_{called}"),
+                vec![collected(function, x.clone(), vec![x])],
+            ));
+        }
+        ("geometric_mean", [x]) => {
+            let logarithm = call(
+                "ln",
+                vec![cast(x.clone(), DataType::Double(ExactNumberInfo::None))],
+            );
+            return Some(call(
+                "exp",
+                vec![Expr::Function(with_args(function, "avg", vec![logarithm]))],
+            ));
+        }
+        ("approx_percentile", [x, share]) => {
+            return Some(call(
+                "trino_percentile",
+                vec![collected(function, x.clone(), vec![x]), share.clone()],
+            ));
+        }
+        ("approx_percentile", [x, weight, share]) => {
+            let pair = call("row", vec![x.clone(), weight.clone()]);
+            return Some(call(
+                "trino_percentile",
+                vec![collected(function, pair, vec![x, weight]), share.clone()],
+            ));
+        }
+        ("listagg", [x] | [x, _]) if !function.within_group.is_empty() => {
+            let separator = args.get(1).cloned().unwrap_or_else(|| text(""));
+            return Some(call(
+                "trino_listagg",
+                vec![collected(function, x.clone(), vec![x]), separator],
+            ));
+        }
+        ("reduce_agg", [x, start, step, _]) => {
+            let all = collected(function, x.clone(), vec![x]);
+            let same = Expr::Lambda(LambdaFunction {
+                params: OneOrManyWithParens::One(LambdaFunctionParameter {
+                    name: Ident::new("s"),
+                    data_type: None,
+                }),
+                body: Box::new(Expr::Identifier(Ident::new("s"))),
+                syntax: LambdaSyntax::Arrow,
+            });
+            return Some(call(
+                "trino_reduce",
+                vec![all, start.clone(), step.clone(), same],
+            ));
+        }
+        ("every", [x]) => with_args(function, "bool_and", vec![x.clone()]),
+        ("bitwise_and_agg", [x]) => with_args(function, "bit_and", vec![x.clone()]),
+        ("bitwise_or_agg", [x]) => with_args(function, "bit_or", vec![x.clone()]),
+        ("bitwise_xor_agg", [x]) => with_args(function, "bit_xor", vec![x.clone()]),
+        ("variance", [x]) => with_args(function, "var_samp", vec![x.clone()]),
+        ("max_by" | "min_by", [x, by]) => extreme_by(function, x, by, called == "min_by"),
+        ("approx_distinct", [x]) | ("approx_distinct", [x, _]) => {
+            return Some(cast(
+                Expr::Function(with_args(function, "approx_distinct", vec![x.clone()])),
+                DataType::BigInt(None),
+            ));
+        }
+        _ => return None,
+    };
+    Some(Expr::Function(new))
+}
+
+fn sign(greatest: bool) -> Expr {
+    if greatest {
+        number(1)
+    } else {
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr: Box::new(number(1)),
+        }
+    }
+}
+
+/// All values of a group in an array, of the rows where none of some expressions is NULL; WITHIN GROUP's order is theirs.
+fn collected(function: &Function, value: Expr, present: Vec<&Expr>) -> Expr {
+    let mut new = with_args(function, "array_agg", vec![value]);
+    let order = std::mem::take(&mut new.within_group);
+    if let FunctionArguments::List(list) = &mut new.args {
+        list.clauses
+            .retain(|clause| matches!(clause, FunctionArgumentClause::OrderBy(_)));
+        if !order.is_empty() {
+            list.clauses.push(FunctionArgumentClause::OrderBy(order));
+        }
+    }
+    for expr in present {
+        let present = Expr::IsNotNull(Box::new(nested(expr.clone())));
+        new.filter = Some(Box::new(match new.filter.take() {
+            Some(filter) => and(nested(*filter), present),
+            None => present,
+        }));
+    }
+    Expr::Function(new)
+}
+
+/// `max_by(x, y)`: x of the row with the greatest y that is not null.
+fn extreme_by(function: &Function, x: &Expr, by: &Expr, ascending: bool) -> Function {
+    let mut new = with_args(function, "first_value", vec![x.clone()]);
+    if let FunctionArguments::List(list) = &mut new.args {
+        let options = OrderByOptions {
+            asc: Some(ascending),
+            nulls_first: Some(false),
+        };
+        let order = OrderByExpr {
+            expr: by.clone(),
+            options,
+            with_fill: None,
+        };
+        list.clauses
+            .push(FunctionArgumentClause::OrderBy(vec![order]));
+    }
+    let present = Expr::IsNotNull(Box::new(nested(by.clone())));
+    new.filter = Some(Box::new(match new.filter.take() {
+        Some(filter) => and(nested(*filter), present),
+        None => present,
+    }));
+    new
+}
+
+/// `left AND right`.
+#[must_use]
+pub fn and(left: Expr, right: Expr) -> Expr {
+    Expr::BinaryOp {
+        left: Box::new(left),
+        op: BinaryOperator::And,
+        right: Box::new(right),
+    }
+}
+
+fn scalar(called: &str, args: Vec<Expr>) -> Option<Expr> {
+    let parts = [
+        "year",
+        "quarter",
+        "month",
+        "week",
+        "day",
+        "hour",
+        "minute",
+        "second",
+        "millisecond",
+    ];
+    if let ([x], true) = (args.as_slice(), parts.contains(&called)) {
+        return Some(call("trino_part", vec![text(called), x.clone()]));
+    }
+    let renamed = match (called, args.len()) {
+        ("day_of_week" | "dow", 1)
+        | ("day_of_year" | "doy", 1)
+        | ("week_of_year", 1)
+        | ("day_of_month", 1)
+        | ("year_of_week" | "yow", 1) => {
+            let mut new = vec![text(called)];
+            new.extend(args);
+            return Some(call("trino_part", new));
+        }
+        ("if", 2 | 3) => {
+            let mut args = args.into_iter();
+            return Some(case(args.next()?, args.next()?, args.next()));
+        }
+        ("try", 1) => return Some(call("trino_try", vec![closure(args.into_iter().next()?)])),
+        ("greatest" | "least", 1..) => {
+            let missing = args
+                .iter()
+                .map(|arg| Expr::IsNull(Box::new(nested(arg.clone()))));
+            let any = missing.reduce(|left, right| Expr::BinaryOp {
+                left: Box::new(left),
+                op: BinaryOperator::Or,
+                right: Box::new(right),
+            })?;
+            let function = if called == "greatest" {
+                "trino_greatest"
+            } else {
+                "trino_least"
+            };
+            return Some(case(any, value(Value::Null), Some(call(function, args))));
+        }
+        ("cardinality", 1) => {
+            return Some(cast(call("cardinality_of", args), DataType::BigInt(None)));
+        }
+        ("mod", 2) => {
+            let mut args = args.into_iter().map(nested);
+            let (left, right) = (Box::new(args.next()?), Box::new(args.next()?));
+            return Some(nested(Expr::BinaryOp {
+                left,
+                op: BinaryOperator::Modulo,
+                right,
+            }));
+        }
+        ("date", 1) => return Some(cast(args.into_iter().next()?, DataType::Date)),
+        ("map", 0 | 2) => "trino_map",
+        ("substr" | "substring", 2 | 3) => "trino_substr",
+        ("ceiling" | "ceil", 1) => "trino_ceiling",
+        ("floor", 1) => "trino_floor",
+        ("round", 1 | 2) => "trino_round",
+        ("truncate", 1 | 2) => "trino_truncate",
+        ("levenshtein_distance", 2) => "levenshtein",
+        ("length", 1) => "trino_length",
+        _ => return None,
+    };
+    Some(call(renamed, args))
+}
+
+/// A cast of a constant is made when the statement is planned, where nothing tries it: its text is hidden from that.
+struct Later;
+
+impl VisitorMut for Later {
+    type Break = ();
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Cast { expr: inner, .. } = expr
+            && let Expr::Value(ValueWithSpan {
+                value: Value::SingleQuotedString(_),
+                ..
+            }) = inner.as_ref()
+        {
+            **inner = call("trino_opaque", vec![(**inner).clone()]);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// An expression that is asked later: a lambda without parameters.
+fn closure(mut body: Expr) -> Expr {
+    let _ = VisitMut::visit(&mut body, &mut Later);
+    Expr::Lambda(LambdaFunction {
+        params: OneOrManyWithParens::Many(Vec::new()),
+        body: Box::new(body),
+        syntax: LambdaSyntax::Arrow,
+    })
+}

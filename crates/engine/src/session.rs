@@ -1,0 +1,89 @@
+//! The session that statements are planned in, and the answer to one statement without a lake.
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use datafusion::{
+    common::Result,
+    execution::{SessionState, SessionStateBuilder, runtime_env::RuntimeEnv},
+    optimizer::{Analyzer, AnalyzerRule},
+    physical_plan::collect,
+    prelude::{SessionConfig, SessionContext},
+    sql::{parser::Statement, sqlparser::ast},
+};
+
+use crate::{
+    command::{self, Command},
+    error::{self, SqlError},
+    functions, mixed, operators, rewrite,
+    rows::{plain_batch, plain_schema},
+    shapes, sql_types, types, unnest,
+};
+
+/// A session that answers as Trino does, with whatever else `config` says.
+///
+/// # Errors
+/// When a function cannot be registered.
+pub fn session_state(mut config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
+    let options = config.options_mut();
+    // Trino puts nulls last whichever way it sorts, and reads 1.5 as a decimal.
+    options.sql_parser.default_null_ordering = "nulls_last".to_owned();
+    options.sql_parser.parse_float_as_decimal = true;
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
+        vec![Arc::new(unnest::BesideItsRow), Arc::new(shapes::Shapes)];
+    rules.push(Arc::new(mixed::Unmixed));
+    rules.extend(Analyzer::new().rules);
+    rules.push(Arc::new(types::TrinoTypes));
+    let builder = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features();
+    let mut state = builder
+        .with_analyzer_rules(rules)
+        .with_type_planner(Arc::new(sql_types::TrinoTypeNames))
+        .with_relation_planners(vec![Arc::new(unnest::Unnests)])
+        .build();
+    functions::register(&mut state)?;
+    let operators = operators::TrinoOperators {
+        functions: functions::decimals::functions()
+            .into_iter()
+            .map(Arc::new)
+            .collect(),
+    };
+    datafusion::execution::FunctionRegistry::register_expr_planner(
+        &mut state,
+        Arc::new(operators),
+    )?;
+    unnest::register(&mut state)?;
+    Ok(state)
+}
+
+/// The rows of one SELECT that reads no table, on one thread.
+///
+/// # Errors
+/// [`SqlError`] in Athena's words.
+pub async fn answer(sql: &str) -> std::result::Result<Vec<RecordBatch>, SqlError> {
+    let command = command::parse(sql).map_err(|error| error::syntax(&error))?;
+    let Command::Select(query) = command else {
+        let message = format!("{} where a SELECT is needed", command.name());
+        return Err(error::refused("NOT_SUPPORTED", message));
+    };
+    let batches = rows(*query).await;
+    batches.map_err(|error| error::planned(&error, sql))
+}
+
+async fn rows(mut query: ast::Query) -> Result<Vec<RecordBatch>> {
+    rewrite::query(&mut query);
+    let config = SessionConfig::new().with_target_partitions(1);
+    let mut state = session_state(config, Arc::default())?;
+    // The clock of the statement stands still.
+    state.mark_start_execution();
+    let statement = Statement::Statement(Box::new(ast::Statement::Query(Box::new(query))));
+    let plan = state.statement_to_plan(statement).await?;
+    let physical = state.create_physical_plan(&plan).await?;
+    let context = SessionContext::new_with_state(state);
+    let schema = plain_schema(&physical.schema());
+    let batches = collect(physical, context.task_ctx()).await?;
+    let plain = batches.iter().map(|batch| plain_batch(batch, &schema));
+    Ok(plain.collect::<std::result::Result<_, _>>()?)
+}
