@@ -59,6 +59,24 @@ async fn whole_numbers_do_not_wrap_around() {
             "SELECT x * 2 FROM (VALUES BIGINT '5000000000000000000') t(x)",
             OUT_OF_RANGE,
         ),
+        (
+            "SELECT sum(x) FROM (VALUES BIGINT '9223372036854775807', BIGINT '1') t(x)",
+            OUT_OF_RANGE,
+        ),
+        (
+            "SELECT k, sum(x) FROM (VALUES (1, BIGINT '9223372036854775807'), (1, BIGINT '1')) t(k, x) GROUP BY k",
+            OUT_OF_RANGE,
+        ),
+        (
+            "SELECT sum(x) OVER (ORDER BY x ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM (VALUES BIGINT '9223372036854775806', BIGINT '9223372036854775807') t(x)",
+            OUT_OF_RANGE,
+        ),
+        // The way there may be longer than the total.
+        (
+            "SELECT sum(x), sum(DISTINCT x) FROM (VALUES BIGINT '9223372036854775807', BIGINT '1', BIGINT '-1', BIGINT '-1') t(x)",
+            "9223372036854775806|9223372036854775807",
+        ),
+        ("SELECT sum(x) FROM (VALUES CAST(NULL AS bigint)) t(x)", "NULL"),
         ("SELECT 7 / 2, -7 / 2, 7 % -3, -7 % 3", "3|-3|1|-1"),
         ("SELECT 5 / 0", "error DIVISION_BY_ZERO"),
         ("SELECT 5 % 0", "error DIVISION_BY_ZERO"),

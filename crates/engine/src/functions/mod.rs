@@ -39,6 +39,7 @@ mod printf;
 mod regexp;
 pub(crate) mod spread;
 mod strings;
+mod sum;
 mod text;
 mod time;
 mod url;
@@ -336,6 +337,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
         state.register_udf(Arc::new(function))?;
     }
     state.register_udaf(Arc::new(average::function()))?;
+    state.register_udaf(Arc::new(sum::function()))?;
     for function in lambda::functions() {
         state.register_higher_order_function(Arc::new(function))?;
     }
