@@ -64,10 +64,12 @@ impl Serialize for Event<'_> {
 /// The JSON in a text that is an object or a list; any other text as it is.
 fn unfolded(text: &str) -> Value {
     let begins = text.trim_start().as_bytes().first();
-    if matches!(begins, Some(b'{' | b'[')) {
-        if let Ok(value) = serde_json::from_str(text) {
-            return value;
-        }
+    let parsed = match begins {
+        Some(b'{' | b'[') => serde_json::from_str(text).ok(),
+        _ => None,
+    };
+    if let Some(value) = parsed {
+        return value;
     }
     Value::String(text.to_owned())
 }

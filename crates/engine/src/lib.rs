@@ -5,6 +5,8 @@
 //! DataFusion lacks or means otherwise are registered in the session. An answer is Trino's or an error that says what is
 //! not supported; tables, files and commits are the platform's matter.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 pub mod command;
 pub mod dialect;
 pub mod error;

@@ -230,7 +230,7 @@ fn frequent(columns: &[ArrayRef], returns: &DataType) -> Result<ArrayRef> {
             return Ok(None);
         };
         let mut counts = counted(items);
-        counts.sort_by(|left, right| right.1.cmp(&left.1));
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         counts.truncate(usize::try_from(most.value(row)).unwrap_or(0));
         Ok(Some(
             counts

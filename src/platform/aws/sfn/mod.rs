@@ -57,6 +57,9 @@ const ABREAST: usize = 4;
 const EVENTS_FOR: Duration = Duration::from_millis(800);
 /// Definitions of executions kept.
 const DEFINITIONS: usize = 64;
+/// The newest event at which the Map Runs of an execution were asked for, and their progress by stage.
+type MapRunsSeen = (u64, HashMap<String, String>);
+
 /// The error's name of an execution that an operator stopped.
 const STOPPED: &str = "Lakehand.Stopped";
 
@@ -71,7 +74,7 @@ pub(super) struct StepFunctions {
     definitions: Mutex<HashMap<String, (Timestamp, Arc<Definition>)>>,
     told: Mutex<HashMap<(String, u32), Told>>,
     successes: Mutex<HashMap<String, (Timestamp, Option<Timestamp>)>>,
-    map_runs: Mutex<HashMap<String, (u64, HashMap<String, String>)>>,
+    map_runs: Mutex<HashMap<String, MapRunsSeen>>,
 }
 
 impl StepFunctions {
