@@ -31,7 +31,7 @@ pub(crate) fn in_where(select: &mut Select) {
         _ => None,
     };
     in_where_instead_of_on(select);
-    let mut spelled = Spelled { only };
+    let mut spelled = Spelled::of(only);
     for condition in select.selection.iter_mut().chain(&mut select.having) {
         conjunct(condition, &mut spelled);
     }
@@ -104,7 +104,7 @@ pub(crate) fn in_list(select: &mut Select) {
     };
     for item in &mut select.projection {
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            let _ = VisitMut::visit(expr, &mut Spelled { only: only.clone() });
+            let _ = VisitMut::visit(expr, &mut Spelled::of(only.clone()));
         }
     }
 }
@@ -157,12 +157,33 @@ pub fn asks_a_subquery(expr: &Expr) -> bool {
 struct Spelled {
     /// The one relation of the query that asks, where it has but one.
     only: Option<Ident>,
+    /// How deep inside functions with a FILTER: what asks there is left, and refused by name.
+    filtered: usize,
+}
+
+impl Spelled {
+    fn of(only: Option<Ident>) -> Self {
+        Self { only, filtered: 0 }
+    }
+}
+
+fn has_a_filter(expr: &Expr) -> bool {
+    matches!(expr, Expr::Function(function) if function.filter.is_some())
 }
 
 impl VisitorMut for Spelled {
     type Break = ();
 
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        self.filtered += usize::from(has_a_filter(expr));
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        self.filtered -= usize::from(has_a_filter(expr));
+        if self.filtered > 0 {
+            return ControlFlow::Continue(());
+        }
         let new = match expr {
             Expr::InSubquery {
                 expr: value,
