@@ -222,7 +222,7 @@ fn an_old_credential_is_overdue() {
     fs::write(house.parameters(), stored.to_string()).unwrap();
     let one = &house.json(&["credentials", "list"])[1];
     assert_eq!(one["overdue"], true);
-    assert_eq!(one["rotate_by"], "2020-06-29T00:00:00Z");
+    assert_eq!(one["rotation_due_at"], "2020-06-29T00:00:00Z");
     assert!(
         house
             .run(&["credentials", "list"], "")

@@ -166,6 +166,7 @@ async fn runs_are_started_followed_explained_and_redriven() {
 async fn every_other_verb_works_or_says_what_to_do_instead() {
     let desk = Desk::new("pr-verbs", "").await;
     desk.account.workgroup().await;
+    desk.machine("collect", &waits(0)).await;
     desk.machine("datamart", &waits(0)).await;
     desk.glue("CreateCrawler", json!({ "Name": "pr-verbs-test-affise", "Role": super::desk::ROLE, "DatabaseName": "x",
         "Targets": { "S3Targets": [{ "Path": format!("s3://{}/silver/affise/", desk.account.profile.std_bucket()) }] } })).await;
