@@ -2,45 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-#[path = "support/cells.rs"]
-mod cells;
+#[path = "support/asked.rs"]
+mod asked;
 
-use serde_json::Value;
-
-/// Cells joined by `|`, rows by `;`, NULL as `NULL`; an error by its code.
-async fn told(sql: &str) -> String {
-    let cell = |value: &Value| match value {
-        Value::Null => "NULL".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    match cells::answer(sql).await {
-        Ok(rows) => rows
-            .iter()
-            .map(|row| row.iter().map(cell).collect::<Vec<_>>().join("|"))
-            .collect::<Vec<_>>()
-            .join(";"),
-        Err(error) => format!("error {}", error.split(':').next().unwrap_or_default()),
-    }
-}
-
-async fn all(cases: &[(&str, &str)]) {
-    let mut wrong = Vec::new();
-    for (sql, expected) in cases {
-        let given = told(sql).await;
-        if given != *expected {
-            wrong.push(format!(
-                "{sql}\n    expected {expected}\n    given    {given}"
-            ));
-        }
-    }
-    assert!(
-        wrong.is_empty(),
-        "{} answers differ:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
-}
+use asked::all;
 
 #[tokio::test]
 async fn web_addresses() {
