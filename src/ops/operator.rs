@@ -333,7 +333,10 @@ impl Operations for Operator {
         let (input, output) = self.parts.workflows.payloads(id).await?;
         let progress = self.progress_of(&summary).await?;
         let interrupted = || super::RootCause {
-            stage: summary.current_stage.clone().unwrap_or_default(),
+            // What is stored beside it may be of an older program, which kept the last event's stage.
+            stage: super::stages::open_stage_names(&folded.timeline)
+                .or_else(|| summary.current_stage.clone())
+                .unwrap_or_default(),
             error: "Lakehand.Interrupted".to_owned(),
             cause: "the process that ran it ended without notice; nothing is lost".to_owned(),
             meaning: triage::remedy_for("Lakehand.Interrupted", "", "")
