@@ -545,15 +545,15 @@ fn contains(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
             return Ok(None);
         };
         let unknown = items.iter().any(ScalarValue::is_null);
-        Ok(if items.contains(&value) && !is_nan(&value) {
-            Some(true)
-        } else if unknown {
-            None
-        } else {
-            Some(false)
-        })
+        let found = items.contains(&value) && !is_nan(&value);
+        Ok(found_among(found, unknown))
     });
     Ok(Arc::new(answers.collect::<Result<BooleanArray>>()?))
+}
+
+/// Whether something was found where nulls may stand for it: unknown unless it was.
+fn found_among(found: bool, unknown: bool) -> Option<bool> {
+    (found || !unknown).then_some(found)
 }
 
 fn overlap(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
@@ -572,13 +572,7 @@ fn overlap(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
         let shared = left
             .iter()
             .any(|item| !item.is_null() && right.contains(item));
-        Ok(if shared {
-            Some(true)
-        } else if unknown {
-            None
-        } else {
-            Some(false)
-        })
+        Ok(found_among(shared, unknown))
     });
     Ok(Arc::new(answers.collect::<Result<BooleanArray>>()?))
 }
