@@ -22,5 +22,5 @@ pub mod ops;
 pub mod pipeline;
 pub mod platform;
 #[cfg(feature = "simulator")]
-pub mod simulator;
-pub mod workflow;
+pub use lakehand_simulator as simulator;
+pub use lakehand_workflow as workflow;

@@ -1,6 +1,6 @@
 //! Given rows with the strings of the real world travel from the wire to the CSV: nothing lost, nothing altered.
 //!
-//! The strings are those of `assets/simulator/` (their licences lie beside them); rows are made here, so
+//! The strings are those of `crates/simulator/assets/` (their licences lie beside them); rows are made here, so
 //! that what is expected is known without any code of the simulator.
 
 use std::{collections::BTreeMap, fs, path::Path};
@@ -20,7 +20,7 @@ struct Strings {
 }
 
 fn strings() -> Strings {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/simulator");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/simulator/assets");
     let lines = |name: &str| -> Vec<String> {
         let text = fs::read_to_string(folder.join(name)).unwrap();
         text.lines().map(str::to_owned).collect()
