@@ -15,12 +15,12 @@
 
 #[cfg(feature = "local")]
 pub mod cli;
-pub mod config;
 #[cfg(feature = "console")]
 pub mod console;
 pub mod ops;
 pub mod pipeline;
 pub mod platform;
+pub use lakehand_config as config;
 #[cfg(feature = "simulator")]
 pub use lakehand_simulator as simulator;
 pub use lakehand_workflow as workflow;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     ops::{StartRequest, WorkflowName},
-    pipeline::dataset::{self, Stream},
+    pipeline::dataset::Stream,
 };
 
 /// What to collect.
@@ -28,7 +28,7 @@ pub struct CollectArgs {
 /// # Errors
 /// When there is no such source, or it cannot be started.
 pub async fn run(app: &App, args: &CollectArgs) -> VerbResult {
-    let configured = dataset::streams(&app.profile);
+    let configured = app.profile.streams();
     let streams: Vec<String> = configured
         .iter()
         .copied()

@@ -13,7 +13,7 @@ use crate::{
     config::{Config, Home, Profile},
     ops::{Operations, OpsResult},
     pipeline::{
-        dataset::{self, GoldTable, Stream},
+        dataset::{GoldTable, Stream},
         quality,
         text::for_terminal,
     },
@@ -54,14 +54,14 @@ pub fn workflows() -> Vec<CompletionCandidate> {
 
 /// Streams of the profile.
 pub fn streams() -> Vec<CompletionCandidate> {
-    let streams = profile().map(|profile| dataset::streams(&profile));
+    let streams = profile().map(|profile| profile.streams());
     let names = streams.unwrap_or_default().into_iter().map(Stream::name);
     names.map(plain).collect()
 }
 
 /// Sources of the profile.
 pub fn sources() -> Vec<CompletionCandidate> {
-    let streams = profile().map(|profile| dataset::streams(&profile));
+    let streams = profile().map(|profile| profile.streams());
     let mut names: Vec<&str> = streams
         .iter()
         .flatten()

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::config::Profile;
 use crate::pipeline::{
-    dataset::{Stream, streams},
+    dataset::Stream,
     ports::{Lake, ObjectStore, StoreError},
     state::{STATE_PREFIX, StateError, UnitRecord, UnitStatus, Watermark},
     text::moment,
@@ -35,7 +35,7 @@ pub async fn readable(
     now: Timestamp,
 ) -> OpsResult<(Vec<Freshness>, Vec<Unread>)> {
     let zone = &profile.time_zone;
-    let streams = streams(profile);
+    let streams = profile.streams();
     let read = known.read(lake, &streams, zone, at_most, now).await;
     let (mut fresh, mut unread) = (Vec::new(), Vec::new());
     let mut refused = None;

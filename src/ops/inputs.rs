@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Operator, OpsError, OpsErrorKind, OpsResult, StartRequest, WorkflowName};
 use crate::{
     pipeline::{
-        dataset::{Stream, streams},
+        dataset::Stream,
         window::Window,
     },
     workflow::definition::Definition,
@@ -79,7 +79,7 @@ impl Operator {
             return;
         }
         if let Some(input) = request.input.as_object_mut() {
-            let streams = || streams(&self.parts.profile).into_iter().map(Stream::name);
+            let streams = || self.parts.profile.streams().into_iter().map(Stream::name);
             input
                 .entry("streams")
                 .or_insert_with(|| streams().collect());

@@ -4,16 +4,13 @@
 //! through the [`ports`]; the deployed functions and the embedded platform call the same [`jobs`].
 
 pub mod collect;
-pub mod dataset;
 pub mod export;
 pub mod gold;
 pub mod jobs;
 pub mod normalise;
 pub mod ports;
 pub mod quality;
-pub(crate) mod records;
-pub mod secrets;
 pub mod sources;
 pub mod state;
-pub mod text;
-pub mod window;
+
+pub use lakehand_base::{dataset, records, secrets, text, window};

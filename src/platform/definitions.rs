@@ -221,6 +221,14 @@ mod tests {
     }
 
     #[test]
+    fn the_configuration_knows_the_workflows_that_the_program_brings() {
+        assert_eq!(
+            BUILT_IN.map(|(name, _)| name),
+            lakehand_base::workflows::WORKFLOWS
+        );
+    }
+
+    #[test]
     fn what_is_deployed_is_what_the_embedded_platform_interprets() {
         let profile = profile();
         let (here, aws) = (

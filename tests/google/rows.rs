@@ -4,7 +4,7 @@ use jiff::{SignedDuration, civil::date, tz::TimeZone};
 use lakehand::{
     pipeline::{
         collect::list_manifests,
-        dataset::{SilverTable, streams},
+        dataset::SilverTable,
         jobs::JobContext,
         quality::{self, CheckResult, QualityReport},
         state::DayBook,
@@ -34,7 +34,7 @@ async fn silver_equals_the_truth_of_every_property_day_and_campaign() {
         .await;
     assert_eq!(off, [["0"]]);
     let profile = house.context("x").await.profile;
-    assert!(streams(&profile).contains(&stream("sessions")));
+    assert!(profile.streams().contains(&stream("sessions")));
 }
 
 #[tokio::test]

@@ -159,10 +159,12 @@ pub(crate) fn scan(
 mod tests {
     use std::{borrow::Cow, io::Write, ops::ControlFlow};
 
+    use lakehand_testkit::by_csv_core;
+
     use super::*;
     use crate::{
         console::table::{BLOCK, read_block},
-        pipeline::records::{fields, read_head, tests::by_csv_core, trimmed},
+        pipeline::records::{fields, read_head, trimmed},
     };
 
     fn awkward(rows: usize) -> Vec<u8> {

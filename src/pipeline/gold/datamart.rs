@@ -11,7 +11,7 @@ use super::{BuildSummary, SqlFiles, drop_leftovers, drop_table, query_error, sta
 use crate::{
     config::DatamartMode,
     pipeline::{
-        dataset::{GoldTable, SilverTable, Stream, streams},
+        dataset::{GoldTable, SilverTable, Stream},
         jobs::{ErrorType, JobContext, JobError, Level},
         ports::{QueryEngine, QueryError, QuerySummary},
         quality,
@@ -112,7 +112,7 @@ impl DatamartPlan {
 /// other way round; `QueryFailed`.
 pub async fn plan(ctx: &JobContext) -> Result<DatamartPlan, JobError> {
     let settings = &ctx.profile.datamart;
-    let reports = streams(&ctx.profile)
+    let reports = ctx.profile.streams()
         .into_iter()
         .filter(|stream| matches!(stream, Stream::Ga4(_) | Stream::Ga3(_)))
         .map(|stream| stream.silver().sql_name());

@@ -9,7 +9,7 @@ use super::{ErrorType, JobError};
 use crate::{
     config::Profile,
     pipeline::{
-        dataset::{Stream, streams},
+        dataset::Stream,
         window::Window,
     },
 };
@@ -33,7 +33,7 @@ pub(super) fn plan(input: &ScheduledInput, profile: &Profile) -> Result<Value, J
         .map_err(|error| JobError::new(ErrorType::InvalidInput, error.to_string()))?;
     let mut work = json!({ "window": window });
     if input.workflow == "collect" {
-        let names: Vec<_> = streams(profile).into_iter().map(Stream::name).collect();
+        let names: Vec<_> = profile.streams().into_iter().map(Stream::name).collect();
         work["streams"] = json!(names);
     }
     Ok(json!({ "name": scheduled_name(&input.workflow, input.scheduled), "input": work }))

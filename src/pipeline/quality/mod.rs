@@ -43,7 +43,7 @@ use self::file::CheckFile;
 use crate::{
     config::Profile,
     pipeline::{
-        dataset::{GoldTable, SilverTable, silver_tables},
+        dataset::{GoldTable, SilverTable},
         gold::{SqlFiles, datamart, query_error},
         jobs::{ErrorType, JobContext, JobError, Level},
         window::Window,
@@ -125,7 +125,8 @@ impl QualityReport {
 pub fn checked_tables(profile: &Profile) -> Vec<String> {
     let mut tables = SqlFiles::embedded().tables_with_checks();
     tables.retain(|table| table != reports::CHECKS);
-    let reports = silver_tables(profile)
+    let reports = profile
+        .silver_tables()
         .into_iter()
         .filter(reports::is_report);
     tables.extend(reports.map(SilverTable::sql_name));

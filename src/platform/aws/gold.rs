@@ -21,7 +21,7 @@ use super::{
 use crate::{
     ops::{Snapshot, ports::Gold},
     pipeline::{
-        dataset::{GoldTable, Stream, streams},
+        dataset::{GoldTable, Stream},
         gold::datamart::{self, DatamartPlan},
         jobs::{ErrorType, JobError},
         ports::{QueryEngine, QueryError, QueryRows},
@@ -275,7 +275,7 @@ impl AwsGold {
         let read = |stream: &Stream| {
             matches!(stream, Stream::Ga4(_) | Stream::Ga3(_)) || Stream::MARKETO.contains(stream)
         };
-        let sources = streams(self.functions.profile()).into_iter().filter(read);
+        let sources = self.functions.profile().streams().into_iter().filter(read);
         let prefixes: Vec<String> = sources
             .map(|stream| format!("{}/", stream.silver().prefix()))
             .collect();

@@ -14,7 +14,7 @@ use arrow::datatypes::Schema;
 use crate::{
     config::Profile,
     pipeline::{
-        dataset::{SilverTable, silver_tables},
+        dataset::SilverTable,
         normalise::contract::{self, report::StoredContract},
     },
     platform::catalog_types::catalog_type,
@@ -110,7 +110,8 @@ pub fn fixed() -> String {
 pub fn reports(profile: &Profile) -> Vec<SilverTable> {
     let is_report =
         |table: &SilverTable| matches!(table, SilverTable::Ga4(_) | SilverTable::Ga3(_));
-    silver_tables(profile)
+    profile
+        .silver_tables()
         .into_iter()
         .filter(is_report)
         .collect()

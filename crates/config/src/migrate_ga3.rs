@@ -308,7 +308,7 @@ fn inline(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Ga3View, Home, SamplingLevel};
+    use crate::{Config, Ga3View, Home, SamplingLevel};
 
     fn ga3(report: Ga3Report) -> Ga3Settings {
         Ga3Settings {

@@ -3,9 +3,12 @@
 //! A profile is a named target: platform, names, time zone, source settings. There is a built-in
 //! profile `local`, so that nothing has to be configured to begin.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
+use lakehand_base::dataset::{SilverTable, Stream};
 use serde::{Deserialize, Serialize};
 
 mod aws;
@@ -78,6 +81,32 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Every stream that is collected: Affise's, then those of the sources that are configured.
+    #[must_use]
+    pub fn streams(&self) -> Vec<Stream> {
+        let mut all = Stream::ALL.to_vec();
+        if self.marketo.is_some() {
+            all.extend(Stream::MARKETO);
+        }
+        let ga4 = self.ga4.iter().flat_map(|ga4| &ga4.reports);
+        all.extend(ga4.map(|report| Stream::Ga4(report.name)));
+        let ga3 = self.ga3.iter().flat_map(|ga3| &ga3.reports);
+        all.extend(ga3.map(|report| Stream::Ga3(report.name)));
+        all
+    }
+
+    /// The silver tables that the streams fill, and those below them.
+    #[must_use]
+    pub fn silver_tables(&self) -> Vec<SilverTable> {
+        let mut all = SilverTable::ALL.to_vec();
+        for table in self.streams().into_iter().map(Stream::silver) {
+            if !all.contains(&table) {
+                all.push(table);
+            }
+        }
+        all
+    }
+
     /// `lakehand-dev-<part>`: the pattern every AWS-style name follows.
     #[must_use]
     pub fn resource_name(&self, part: &str) -> String {

@@ -10,7 +10,7 @@ use memchr::{memchr, memchr3};
 /// A quote opens only at the start of a field; inside quotes a doubled one is text. That is what the field
 /// parser does too, so that a stray quote can not set the two at odds. A record ends with LF, CR or both.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Scanner {
+pub struct Scanner {
     state: ScanState,
     blank: bool,
 }
@@ -35,7 +35,7 @@ enum ScanState {
 impl Scanner {
     /// The position after the line end of the current record, or `None` when `bytes` do not hold it; the next
     /// call then goes on with the bytes that follow.
-    pub(crate) fn record_end(&mut self, bytes: &[u8]) -> Option<usize> {
+    pub fn record_end(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         loop {
             let rest = &bytes[at..];
@@ -99,18 +99,18 @@ impl Scanner {
     }
 
     /// Whether the record whose end was found last is a line without anything.
-    pub(crate) fn was_blank(&self) -> bool {
+    pub fn was_blank(&self) -> bool {
         self.blank
     }
 }
 
 /// A record without its line end.
-pub(crate) fn trimmed(record: &[u8]) -> &[u8] {
+pub fn trimmed(record: &[u8]) -> &[u8] {
     &record[..record.len() - line_end(record).len()]
 }
 
 /// The line end of a record; empty for the last one of a file without.
-pub(crate) fn line_end(record: &[u8]) -> &[u8] {
+pub fn line_end(record: &[u8]) -> &[u8] {
     let length = match record {
         [.., b'\r', b'\n'] => 2,
         [.., b'\r' | b'\n'] => 1,
@@ -120,7 +120,7 @@ pub(crate) fn line_end(record: &[u8]) -> &[u8] {
 }
 
 /// The cells of a record without its line end, as they stand in the file, with their quotes.
-pub(crate) fn raw_fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub fn raw_fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line);
     std::iter::from_fn(move || {
         let line = rest?;
@@ -131,7 +131,7 @@ pub(crate) fn raw_fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The cells of a record without its line end.
-pub(crate) fn fields(line: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
+pub fn fields(line: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
     raw_fields(line).map(text_of)
 }
 
@@ -156,7 +156,7 @@ fn first_field_end(line: &[u8]) -> usize {
 }
 
 /// A cell as it stands in the file without its quotes.
-pub(crate) fn text_of(raw: &[u8]) -> Cow<'_, [u8]> {
+pub fn text_of(raw: &[u8]) -> Cow<'_, [u8]> {
     if raw.first() != Some(&b'"') {
         return Cow::Borrowed(raw);
     }
@@ -179,17 +179,17 @@ pub(crate) fn text_of(raw: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Whether a cell as it stands in the file is a null: nothing at all, where an empty text is `""`.
-pub(crate) fn is_null(raw: &[u8]) -> bool {
+pub fn is_null(raw: &[u8]) -> bool {
     raw.is_empty()
 }
 
 /// One cell of a record; empty when the record is too short.
-pub(crate) fn field(line: &[u8], column: usize) -> Cow<'_, [u8]> {
+pub fn field(line: &[u8], column: usize) -> Cow<'_, [u8]> {
     fields(line).nth(column).unwrap_or_default()
 }
 
 /// The title of a column: the header's, or its number where a row has more cells than the header.
-pub(crate) fn title(header: &[String], column: usize) -> String {
+pub fn title(header: &[String], column: usize) -> String {
     header
         .get(column)
         .cloned()
@@ -197,13 +197,13 @@ pub(crate) fn title(header: &[String], column: usize) -> String {
 }
 
 /// Names for the members of an object, one for each column.
-pub(crate) fn member_names(header: &[String], columns: usize) -> Vec<String> {
+pub fn member_names(header: &[String], columns: usize) -> Vec<String> {
     let titles: Vec<String> = (0..columns).map(|column| title(header, column)).collect();
     distinct(titles.iter().map(String::as_str))
 }
 
 /// The names of columns as the keys of one object: the second `id` is `id_1`, unless that is a column's own name.
-pub(crate) fn distinct<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Vec<String> {
+pub fn distinct<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Vec<String> {
     let own: HashSet<&str> = names.clone().collect();
     let mut given: HashSet<String> = HashSet::new();
     let mut free = |name: &str| {
@@ -225,7 +225,7 @@ pub(crate) fn distinct<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Vec<
 ///
 /// # Errors
 /// When reading fails.
-pub(crate) fn read_head(mut input: impl io::BufRead, count: usize) -> io::Result<Head> {
+pub fn read_head(mut input: impl io::BufRead, count: usize) -> io::Result<Head> {
     let (mut head, mut scanner) = (Head::default(), Scanner::default());
     let (mut record, mut first) = (Vec::new(), true);
     while head.rows.len() < count || head.header.is_empty() {
@@ -250,15 +250,15 @@ pub(crate) fn read_head(mut input: impl io::BufRead, count: usize) -> io::Result
 }
 
 /// The mark that some programs put before everything else.
-pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The beginning of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Head {
+pub struct Head {
     /// Titles of the columns.
-    pub(crate) header: Vec<String>,
+    pub header: Vec<String>,
     /// Cells; a row has as many as stand in the file.
-    pub(crate) rows: Vec<Vec<Option<String>>>,
+    pub rows: Vec<Vec<Option<String>>>,
 }
 
 impl Head {
@@ -279,37 +279,16 @@ impl Head {
 
 /// Whether a line, without its end, is a row of a table with so many columns: an empty line is one only where a
 /// row is a single null, and never before the header.
-pub(crate) fn is_row(line: &[u8], ended: bool, columns: usize) -> bool {
+pub fn is_row(line: &[u8], ended: bool, columns: usize) -> bool {
     !line.is_empty() || ended && columns == 1
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
+    use lakehand_testkit::by_csv_core;
     use proptest::prelude::*;
 
     use super::*;
-
-    /// Records by csv-core, a parser that is not ours.
-    pub(crate) fn by_csv_core(mut bytes: &[u8]) -> Vec<Vec<String>> {
-        let mut reader = csv_core::Reader::new();
-        let (mut records, mut record) = (Vec::new(), Vec::new());
-        let (mut cell, mut output) = (Vec::new(), [0; 512]);
-        loop {
-            let (result, read, written) = reader.read_field(bytes, &mut output);
-            bytes = &bytes[read..];
-            cell.extend_from_slice(&output[..written]);
-            match result {
-                csv_core::ReadFieldResult::Field { record_end } => {
-                    record.push(String::from_utf8_lossy(&std::mem::take(&mut cell)).into_owned());
-                    if record_end {
-                        records.push(std::mem::take(&mut record));
-                    }
-                }
-                csv_core::ReadFieldResult::End => return records,
-                _ => {}
-            }
-        }
-    }
 
     fn by_us(bytes: &[u8], piece: usize) -> Vec<Vec<String>> {
         let mut scanner = Scanner::default();

@@ -63,7 +63,7 @@ fn what_show_prints_is_a_configuration_with_the_same_meaning() {
 
 #[test]
 fn the_example_names_every_setting_with_its_default() {
-    let example = include_str!("../../../config.example.toml");
+    let example = include_str!("../../../../config.example.toml");
     let uncommented: String = example
         .lines()
         .map(|line| {
@@ -96,7 +96,7 @@ fn the_example_names_every_setting_with_its_default() {
 /// Sources that are off unless configured stand in the example behind a bare `#`.
 #[test]
 fn the_example_shows_every_setting_of_every_source() {
-    let example = include_str!("../../../config.example.toml");
+    let example = include_str!("../../../../config.example.toml");
     let uncommented: Vec<&str> = example
         .lines()
         .map(|line| match line.strip_prefix('#') {

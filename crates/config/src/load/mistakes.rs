@@ -1,7 +1,7 @@
 //! What makes a mistake in `config.toml` easy to find: its own line, the nearest right name, how an address looks.
 
 use super::{ConfigError, Place};
-use crate::config::{Schedule, Scheduled};
+use crate::{Schedule, Scheduled};
 
 /// Crawlers by the last part of their names.
 const CRAWLERS: [&str; 4] = ["silver", "affise", "marketo", "ga"];
@@ -99,7 +99,7 @@ impl Place<'_> {
         schedules: Vec<toml::Spanned<Schedule>>,
         own_workflows: &[String],
     ) -> Result<Vec<Schedule>, ConfigError> {
-        let built_in = crate::platform::definitions::BUILT_IN.map(|(name, _)| name);
+        let built_in = lakehand_base::workflows::WORKFLOWS;
         let workflows: Vec<&str> = built_in
             .into_iter()
             .chain(own_workflows.iter().map(String::as_str))

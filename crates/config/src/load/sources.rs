@@ -5,10 +5,8 @@ use std::collections::HashSet;
 use toml::Spanned;
 
 use super::{ConfigError, Place, mistakes, parameter_complaint};
-use crate::{
-    config::{Ga3Report, Ga3Settings, Ga4Report, Ga4Settings, MarketoSettings},
-    pipeline::dataset::ReportName,
-};
+use crate::{Ga3Report, Ga3Settings, Ga4Report, Ga4Settings, MarketoSettings};
+use lakehand_base::dataset::ReportName;
 
 /// Settings all sources have in common.
 struct Common<'a> {

@@ -13,8 +13,6 @@ use std::{fmt, str::FromStr};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Profile;
-
 mod report_name;
 
 pub use report_name::{BadReportName, ReportName};
@@ -136,20 +134,6 @@ impl Stream {
             Self::Ga3(report) => SilverTable::Ga3(report),
         }
     }
-}
-
-/// Every stream that a profile collects: Affise's, then those of the sources that are configured.
-#[must_use]
-pub fn streams(profile: &Profile) -> Vec<Stream> {
-    let mut all = Stream::ALL.to_vec();
-    if profile.marketo.is_some() {
-        all.extend(Stream::MARKETO);
-    }
-    let ga4 = profile.ga4.iter().flat_map(|ga4| &ga4.reports);
-    all.extend(ga4.map(|report| Stream::Ga4(report.name)));
-    let ga3 = profile.ga3.iter().flat_map(|ga3| &ga3.reports);
-    all.extend(ga3.map(|report| Stream::Ga3(report.name)));
-    all
 }
 
 impl fmt::Display for Stream {
@@ -330,18 +314,6 @@ impl SilverTable {
             None => format!("{}/part-0.parquet", self.prefix()),
         }
     }
-}
-
-/// The silver tables that a profile's streams fill, and those below them.
-#[must_use]
-pub fn silver_tables(profile: &Profile) -> Vec<SilverTable> {
-    let mut all = SilverTable::ALL.to_vec();
-    for table in streams(profile).into_iter().map(Stream::silver) {
-        if !all.contains(&table) {
-            all.push(table);
-        }
-    }
-    all
 }
 
 /// A gold table, by the folder of its SQL in `assets/sql/`.

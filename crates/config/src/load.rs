@@ -16,7 +16,7 @@ use super::{
     keys::SpannedKeys,
 };
 
-use crate::pipeline::ports::ParameterReference;
+use lakehand_base::references::ParameterReference;
 
 pub(crate) mod mistakes;
 mod sources;
