@@ -16,11 +16,11 @@
 #[cfg(feature = "local")]
 pub mod cli;
 #[cfg(feature = "console")]
-pub mod console;
-pub mod ops;
-pub mod pipeline;
+pub use lakehand_console as console;
 pub mod platform;
 pub use lakehand_config as config;
+pub use lakehand_ops as ops;
+pub use lakehand_pipeline as pipeline;
 #[cfg(feature = "simulator")]
 pub use lakehand_simulator as simulator;
 pub use lakehand_workflow as workflow;

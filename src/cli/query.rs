@@ -20,11 +20,11 @@ use super::{
 };
 use crate::pipeline::{
     export::{CsvOptions, write_csv},
-    ports::{QueryEngine, QueryError, QueryRows},
+    ports::{QueryEngine, QueryRows},
     records::distinct,
     text::{cell, columns, for_terminal},
 };
-use crate::platform::local::engine::kind;
+use crate::platform::local::engine::{kind, query_error};
 
 /// What to ask.
 #[derive(Debug, Args)]
@@ -74,7 +74,7 @@ pub async fn run(app: &App, args: &QueryArgs) -> VerbResult {
     let engine = engine(app, args)?;
     app.say_sample();
     let cancel = CancellationToken::new();
-    let kind = kind(&sql).map_err(QueryError::from)?;
+    let kind = kind(&sql).map_err(query_error)?;
     if !kind.is_read {
         app.operations()
             .permit("a statement that is not known to be a read")

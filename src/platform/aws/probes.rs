@@ -182,7 +182,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_fingerprint_changes_with_every_object_below_its_prefixes() {
-        let store = MemoryStore::new();
+        let store = MemoryStore::new().unwrap();
         let prefixes = ["gold/m/metadata/".to_owned(), "silver/a/".to_owned()];
         assert_eq!(fingerprint(&store, &prefixes).await, None);
         let mut seen = Vec::new();

@@ -5,6 +5,8 @@ pub mod crawler;
 pub mod credentials;
 pub mod engine;
 mod gold;
+#[cfg(test)]
+mod gold_tests;
 pub mod imports;
 pub mod jobs;
 pub mod lake;

@@ -16,13 +16,13 @@ use crate::{
     ops::{OpsError, OpsErrorKind},
     pipeline::{
         dataset::SilverTable,
-        gold::fixture::query,
         normalise::contract,
         ports::{PutCondition, SystemClock},
     },
     platform::local::{
         crawler::landing::Landing,
         engine::{EngineSettings, LocalEngine},
+        gold_tests::fixture::query,
         lake::LocalStore,
     },
 };
@@ -36,7 +36,7 @@ struct World {
 
 fn world() -> World {
     let folder = tempfile::tempdir().unwrap();
-    let mut profile = crate::pipeline::gold::fixture::profile(folder.path());
+    let mut profile = crate::platform::local::gold_tests::fixture::profile(folder.path());
     profile.env = "test".to_owned();
     let settings = EngineSettings {
         threads: 2,

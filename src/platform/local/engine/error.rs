@@ -46,7 +46,7 @@ impl EngineError {
     pub(super) fn into_query_error(self, sql: &str) -> QueryError {
         match self {
             Self::Query(error) => error,
-            Self::Parse(error) => lakehand_engine::error::syntax(&error).into(),
+            Self::Parse(error) => query_error(lakehand_engine::error::syntax(&error)),
             Self::Delta(error) => delta(error),
             Self::Io(error) => io(&error),
             Self::DataFusion(error) => datafusion(error, sql),
@@ -124,14 +124,14 @@ fn datafusion(error: DataFusionError, sql: &str) -> QueryError {
     {
         return query.clone();
     }
-    lakehand_engine::error::planned(&error, sql).into()
+    query_error(lakehand_engine::error::planned(&error, sql))
 }
 
-impl From<SqlError> for QueryError {
-    fn from(error: SqlError) -> Self {
-        match error {
-            SqlError::Refused { code, message } => Self::Refused { code, message },
-            SqlError::Failed { message } => failed(message, false),
-        }
+/// What the crate of the SQL refuses, as the port says it.
+#[must_use]
+pub fn query_error(error: SqlError) -> QueryError {
+    match error {
+        SqlError::Refused { code, message } => QueryError::Refused { code, message },
+        SqlError::Failed { message } => failed(message, false),
     }
 }

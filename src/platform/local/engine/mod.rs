@@ -35,6 +35,7 @@ pub use lakehand_engine::{StatementKind, kind};
 
 use catalog::Tables;
 use error::EngineError;
+pub use error::query_error;
 use lakehand_engine::command::{self, Command};
 use rows::start;
 use session::{Session, bytes_scanned, runtime, session_state};

@@ -552,7 +552,8 @@ async fn a_downloaded_report_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let (workflows, _) = built_in(folder.path(), Scripted::new());
-    let store: Arc<dyn ObjectStore> = Arc::new(crate::pipeline::ports::memory::MemoryStore::new());
+    let store: Arc<dyn ObjectStore> =
+        Arc::new(crate::pipeline::ports::memory::MemoryStore::new().unwrap());
     let lake = Lake {
         raw: Arc::clone(&store),
         std: store,
