@@ -135,13 +135,13 @@ fn every_file_of_the_folder_ships() {
             if path.is_dir() {
                 walk(&path, found);
             } else if path.extension().is_some_and(|ending| ending == "sql") {
-                let below = path.strip_prefix("assets/sql").unwrap();
+                let below = path.strip_prefix("../../assets/sql").unwrap();
                 found.push(below.to_str().unwrap().to_owned());
             }
         }
     }
     let mut found = Vec::new();
-    walk(Path::new("assets/sql"), &mut found);
+    walk(Path::new("../../assets/sql"), &mut found);
     found.sort();
     let mut shipped: Vec<_> = EMBEDDED
         .iter()
