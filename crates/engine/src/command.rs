@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::{
     tokenizer::{Token, TokenWithSpan, Tokenizer},
 };
 
-use super::dialect::TrinoDialect;
+use super::{dialect::TrinoDialect, strictness::Strictness};
 
 /// A column of a `CREATE TABLE`.
 #[derive(Debug, Clone, PartialEq)]
@@ -163,19 +163,39 @@ pub fn table_name(name: &ObjectName) -> String {
 /// # Errors
 /// When it is no statement, or more than one.
 pub fn parse(sql: &str) -> Result<Command, ParserError> {
+    parse_as(sql, Strictness::Strict)
+}
+
+/// The same, as strict as it is said. What was parsed and printed before, as a view is, is parsed again leniently: it was
+/// looked at where it was written, and its functions have the engine's own names by now.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_as(sql: &str, strictness: Strictness) -> Result<Command, ParserError> {
     let tokens = Tokenizer::new(&TrinoDialect, sql).tokenize_with_location()?;
-    crate::foreign::check(&tokens)?;
-    let mut parser = Parser::new(&TrinoDialect).with_tokens_with_locations(crate::tokens::types(
-        crate::json_calls::plain(values_in_parentheses(crate::tokens::rows(
-            crate::tokens::values_asked(tokens),
-        ))),
-    ));
-    let command = statement(&mut parser)?;
+    crate::foreign::check(&tokens, sql, strictness)?;
+    let written = tokens.clone();
+    let mut parser = Parser::new(&TrinoDialect).with_tokens_with_locations(known(tokens));
+    let mut command = statement(&mut parser)?;
     let _ = parser.consume_token(&Token::SemiColon);
     if parser.peek_token_ref().token == Token::EOF {
+        if !strictness.is_lenient() {
+            crate::refusals::check(&command, &written)?;
+        }
+        if let Command::Select(query) = &mut command {
+            crate::again::named(query);
+        }
         return Ok(command);
     }
     expected(&parser, "the end of the statement (one statement a call)")
+}
+
+/// Spellings that the parser lacks in those that it knows.
+fn known(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let tokens = crate::tokens::rows(crate::tokens::values_asked(tokens));
+    let tokens = crate::json_calls::plain(values_in_parentheses(tokens));
+    let tokens = crate::tokens::grouped(crate::stars::named(tokens));
+    crate::tokens::types(crate::tokens::escapes(tokens))
 }
 
 /// `VALUES 1, 2` is `VALUES (1), (2)`; the parser knows only the latter.

@@ -41,6 +41,16 @@ impl Dialect for TrinoDialect {
         true
     }
 
+    /// `t.* AS (a, b)`, as [`crate::stars`] writes it.
+    fn supports_select_wildcard_with_alias(&self) -> bool {
+        true
+    }
+
+    /// `(r).*`
+    fn supports_select_expr_star(&self) -> bool {
+        true
+    }
+
     fn supports_lambda_functions(&self) -> bool {
         true
     }

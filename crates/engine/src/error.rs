@@ -12,11 +12,38 @@ use datafusion::{
     },
 };
 
-use crate::dialect::TrinoDialect;
+use crate::{dialect::TrinoDialect, words};
 
 /// What is said of a membership where DataFusion's plan has none; its own words name parts of that plan.
 const IN_SUBQUERY: &str = "IN (subquery) is answered among the conditions of WHERE, HAVING and of an inner join's ON, not here: \
      join the subquery, or ask for it in a WHERE";
+
+/// A scalar subquery of several rows.
+pub(crate) const MULTIPLE_ROWS: &str = "SUBQUERY_MULTIPLE_ROWS: Scalar sub-query has returned multiple rows; \
+     take one of them (max, LIMIT 1), or join the subquery";
+
+/// A subquery that is not taken apart.
+const CORRELATED: &str =
+    "a subquery that asks about the row outside is not supported here: join it instead";
+
+/// Athena's codes that planning gives.
+const CODES: &[&str] = &[
+    "AMBIGUOUS_NAME",
+    "COLUMN_NOT_FOUND",
+    "EXPRESSION_NOT_AGGREGATE",
+    "EXPRESSION_NOT_SCALAR",
+    "FUNCTION_NOT_FOUND",
+    "INVALID_COLUMN_REFERENCE",
+    "INVALID_FUNCTION_ARGUMENT",
+    "INVALID_WINDOW_FRAME",
+    "MISMATCHED_COLUMN_ALIASES",
+    "MISSING_OVER",
+    "NOT_SUPPORTED",
+    "SYNTAX_ERROR",
+    "TABLE_NOT_FOUND",
+    "TYPE_MISMATCH",
+    "TYPE_NOT_FOUND",
+];
 
 /// Why a statement has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,14 +85,31 @@ pub fn syntax(error: &ParserError) -> SqlError {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.as_str(),
         ParserError::RecursionLimitExceeded => "the statement is nested too deeply",
     };
+    let (code, text) = coded(text).unwrap_or(("SYNTAX_ERROR", text));
     let message = match place(text) {
-        Some((what, line, column)) => format!("line {line}:{column}: {what}"),
+        Some((what, "0", _)) => what.to_owned(),
+        Some((what, line, column)) => format!("line {line}:{column}: {}", unexpected(what)),
         None => text.to_owned(),
     };
-    SqlError::Refused {
-        code: "SYNTAX_ERROR",
-        message,
-    }
+    SqlError::Refused { code, message }
+}
+
+/// What the parser says of a token that is no operator, in Trino's words.
+fn unexpected(what: &str) -> String {
+    let Some(token) = what.strip_prefix("No infix parser for token ") else {
+        return what.to_owned();
+    };
+    let word = token
+        .strip_prefix("Word(Word { value: \"")
+        .and_then(|rest| rest.split('"').next());
+    format!("mismatched input '{}'", word.unwrap_or(token))
+}
+
+/// A message of ours that starts with its code.
+fn coded(text: &str) -> Option<(&'static str, &str)> {
+    let (code, message) = text.split_once(": ")?;
+    let code = CODES.iter().find(|known| **known == code)?;
+    Some((code, message))
 }
 
 /// `what at Line: 1, Column: 5` taken apart.
@@ -104,18 +148,36 @@ pub fn planned(error: &DataFusionError, sql: &str) -> SqlError {
         }
         DataFusionError::SchemaError(error, _) => return schema(error, sql),
         DataFusionError::ArrowError(error, _) => return arrow(error),
-        DataFusionError::NotImplemented(text) => {
-            return SqlError::Refused {
-                code: "NOT_SUPPORTED",
-                message: match text.contains("InSubquery") {
-                    true => IN_SUBQUERY.to_owned(),
-                    false => text.clone(),
-                },
-            };
-        }
+        DataFusionError::NotImplemented(text) => return unsupported(text, sql),
         _ => {}
     }
     by_text(error, sql)
+}
+
+fn unsupported(text: &str, sql: &str) -> SqlError {
+    if let Some((code, message)) = coded(text) {
+        return refused(code, message);
+    }
+    if text.contains("InSubquery") {
+        return refused("NOT_SUPPORTED", IN_SUBQUERY);
+    }
+    if text.contains("OuterReferenceColumn") {
+        return refused("NOT_SUPPORTED", CORRELATED);
+    }
+    told(text, sql).unwrap_or_else(|| refused("NOT_SUPPORTED", words::plain(text)))
+}
+
+/// What is said of a message of the planner, with the place of the name in it.
+fn told(text: &str, sql: &str) -> Option<SqlError> {
+    let (code, message) = words::said(text)?;
+    let name = message.split('\'').nth(1).unwrap_or_default();
+    let place = match code {
+        "EXPRESSION_NOT_AGGREGATE" | "FUNCTION_NOT_FOUND" | "COLUMN_NOT_FOUND" => {
+            place_of(sql, name)
+        }
+        _ => String::new(),
+    };
+    Some(refused(code, format!("{place}{message}")))
 }
 
 fn schema(error: &SchemaError, sql: &str) -> SqlError {
@@ -132,12 +194,21 @@ fn schema(error: &SchemaError, sql: &str) -> SqlError {
             known.dedup();
             known.truncate(40);
             let place = place_of(sql, &field.name);
+            if sql.contains(&format!("{}.*", field.name)) {
+                let message = format!("{place}Unable to resolve reference {}", field.name);
+                return refused("TABLE_NOT_FOUND", message);
+            }
+            let quoted = sql.contains(&format!("\"{}\"", field.name));
+            let advice = match (quoted, known.is_empty()) {
+                (true, _) => format!("text stands in single quotes: '{}'", field.name),
+                (false, true) => "there is no FROM".to_owned(),
+                (false, false) => format!("known columns: {}", known.join(", ")),
+            };
             (
                 "COLUMN_NOT_FOUND",
                 format!(
-                    "{place}Column '{}' cannot be resolved; known columns: {}",
-                    field.name,
-                    known.join(", ")
+                    "{place}Column '{}' cannot be resolved; {advice}",
+                    field.name
                 ),
             )
         }
@@ -149,7 +220,7 @@ fn schema(error: &SchemaError, sql: &str) -> SqlError {
                 field.name
             ),
         ),
-        other => ("SYNTAX_ERROR", other.to_string()),
+        other => ("SYNTAX_ERROR", words::plain(&other.to_string())),
     };
     SqlError::Refused { code, message }
 }
@@ -157,22 +228,27 @@ fn schema(error: &SchemaError, sql: &str) -> SqlError {
 fn arrow(error: &ArrowError) -> SqlError {
     match error {
         ArrowError::DivideByZero => failed("DIVISION_BY_ZERO: Division by zero"),
-        ArrowError::ArithmeticOverflow(text) => {
-            failed(format!("NUMERIC_VALUE_OUT_OF_RANGE: {text}"))
-        }
+        ArrowError::ArithmeticOverflow(text) => failed(format!(
+            "NUMERIC_VALUE_OUT_OF_RANGE: {}",
+            words::plain(text)
+        )),
         // One whole number as another that is too small for it.
-        ArrowError::CastError(text) if is_whole(text) => {
-            failed(format!("NUMERIC_VALUE_OUT_OF_RANGE: {text}"))
-        }
+        ArrowError::CastError(text) if is_whole(text) => failed(format!(
+            "NUMERIC_VALUE_OUT_OF_RANGE: {}",
+            words::plain(text)
+        )),
         ArrowError::CastError(text) | ArrowError::ParseError(text) => {
-            failed(format!("INVALID_CAST_ARGUMENT: {text}"))
+            failed(format!("INVALID_CAST_ARGUMENT: {}", words::plain(text)))
         }
         ArrowError::InvalidArgumentError(text)
             if text.contains("too large to store in a Decimal") =>
         {
-            failed(format!("INVALID_CAST_ARGUMENT: {text}"))
+            failed(format!("INVALID_CAST_ARGUMENT: {}", words::plain(text)))
         }
-        other => failed(format!("GENERIC_INTERNAL_ERROR: {other}")),
+        other => failed(format!(
+            "GENERIC_INTERNAL_ERROR: {}",
+            words::plain(&other.to_string())
+        )),
     }
 }
 
@@ -193,7 +269,12 @@ fn is_whole(text: &str) -> bool {
 fn by_text(error: &DataFusionError, sql: &str) -> SqlError {
     let text = error.find_root().strip_backtrace();
     let lower = text.to_lowercase();
-    // What our own functions say starts with its code.
+    // What our own planning says starts with its code, and so does what our functions say.
+    if let DataFusionError::Plan(told) | DataFusionError::NotImplemented(told) = error.find_root()
+        && let Some((code, message)) = coded(told)
+    {
+        return refused(code, message);
+    }
     if let DataFusionError::Execution(told) = error.find_root()
         && told.split(':').next().is_some_and(|code| {
             code.contains('_')
@@ -203,6 +284,17 @@ fn by_text(error: &DataFusionError, sql: &str) -> SqlError {
         })
     {
         return failed(told.clone());
+    }
+    if lower.contains("returned more than one row") {
+        return failed(MULTIPLE_ROWS);
+    }
+    if lower.contains("outerreferencecolumn") || lower.contains("correlated") {
+        return refused("NOT_SUPPORTED", CORRELATED);
+    }
+    if !lower.contains("table '")
+        && let Some(told) = told(&text, sql)
+    {
+        return told;
     }
     let quoted = |text: &str| text.split('\'').nth(1).map(str::to_owned);
     let code = if lower.contains("table '") && lower.contains("not found") {
@@ -219,7 +311,7 @@ fn by_text(error: &DataFusionError, sql: &str) -> SqlError {
         let name = quoted(&text).unwrap_or_default();
         return SqlError::Refused {
             code: "FUNCTION_NOT_FOUND",
-            message: format!("{}{text}", place_of(sql, &name)),
+            message: format!("{}{}", place_of(sql, &name), words::plain(&text)),
         };
     } else if lower.contains("must be in the group by")
         || lower.contains("must appear in the group by")
@@ -235,10 +327,7 @@ fn by_text(error: &DataFusionError, sql: &str) -> SqlError {
     } else if matches!(error.find_root(), DataFusionError::Plan(_)) {
         "SYNTAX_ERROR"
     } else {
-        return failed(format!("GENERIC_INTERNAL_ERROR: {text}"));
+        return failed(format!("GENERIC_INTERNAL_ERROR: {}", words::plain(&text)));
     };
-    SqlError::Refused {
-        code,
-        message: text,
-    }
+    refused(code, words::plain(&text))
 }

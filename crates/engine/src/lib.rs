@@ -7,29 +7,45 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod again;
+mod aliases;
 pub mod command;
+mod decorrelate;
+mod dependencies;
 pub mod dialect;
+pub mod differences;
 pub mod error;
+mod fields;
 mod foreign;
 mod functions;
 mod json_calls;
 mod kind;
+mod like;
 mod literals;
 pub mod membership;
 mod mixed;
 pub mod names;
 mod operators;
+mod refusals;
 pub mod rewrite;
 pub mod rows;
 mod selected;
 mod session;
 mod shapes;
 mod sql_types;
+mod stars;
+mod strictness;
 mod tokens;
+mod trinos;
 mod types;
+mod unions;
 mod unnest;
+mod values;
 mod windows;
+mod words;
+mod written;
 
 pub use error::SqlError;
 pub use kind::{StatementKind, kind};
-pub use session::{answer, session_state};
+pub use session::{answer, answer_as, session_state};
+pub use strictness::Strictness;

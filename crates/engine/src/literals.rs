@@ -22,6 +22,10 @@ pub(crate) fn literal(expr: &Expr) -> Option<Expr> {
         }) if digits.contains(['e', 'E']) => {
             Some(cast(text(digits), DataType::Double(ExactNumberInfo::None)))
         }
+        Expr::Value(ValueWithSpan {
+            value: Value::UnicodeStringLiteral(written),
+            ..
+        }) => Some(text(written)),
         Expr::TypedString(typed) => {
             let Value::SingleQuotedString(written) = &typed.value.value else {
                 return None;

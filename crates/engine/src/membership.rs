@@ -9,15 +9,14 @@ use std::{collections::HashSet, ops::ControlFlow};
 
 use datafusion::sql::sqlparser::{
     ast::{
-        BinaryOperator, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, Query,
-        Select, SelectItem, SetExpr, TableFactor, TableWithJoins, UnaryOperator, Value, Visit,
-        VisitMut, Visitor, VisitorMut,
+        BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, Query, Select, SelectItem,
+        SetExpr, TableFactor, UnaryOperator, Value, Visit, VisitMut, Visitor, VisitorMut,
     },
     dialect::GenericDialect,
     parser::Parser,
 };
 
-use super::rewrite::{and, nested, three_valued};
+use super::rewrite::{and, call, nested, three_valued};
 
 /// The subquery's rows and their one column, under names that nobody else gives.
 const ROWS: &str = "\"__in\"";
@@ -26,14 +25,9 @@ const VALUE: &str = "\"__in_value\"";
 /// Makes the conditions of WHERE, HAVING and an inner join's ON right that ask whether a subquery holds a value. Elsewhere, as in the list
 /// of a SELECT, DataFusion refuses them.
 pub(crate) fn in_where(select: &mut Select) {
-    let only = match select.from.as_slice() {
-        [TableWithJoins { relation, joins }] if joins.is_empty() => name_of(relation),
-        _ => None,
-    };
     in_where_instead_of_on(select);
-    let mut spelled = Spelled::of(only);
     for condition in select.selection.iter_mut().chain(&mut select.having) {
-        conjunct(condition, &mut spelled);
+        conjunct(condition);
     }
 }
 
@@ -98,31 +92,27 @@ fn conjuncts(condition: &Expr, found: &mut Vec<Expr>) {
 
 /// The same for what a SELECT list asks.
 pub(crate) fn in_list(select: &mut Select) {
-    let only = match select.from.as_slice() {
-        [TableWithJoins { relation, joins }] if joins.is_empty() => name_of(relation),
-        _ => None,
-    };
     for item in &mut select.projection {
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            let _ = VisitMut::visit(expr, &mut Spelled::of(only.clone()));
+            let _ = VisitMut::visit(expr, &mut Spelled);
         }
     }
 }
 
-fn conjunct(condition: &mut Expr, spelled: &mut Spelled) {
+fn conjunct(condition: &mut Expr) {
     match condition {
-        Expr::Nested(inner) => conjunct(inner, spelled),
+        Expr::Nested(inner) => conjunct(inner),
         Expr::BinaryOp {
             left,
             op: BinaryOperator::And,
             right,
         } => {
-            conjunct(left, spelled);
-            conjunct(right, spelled);
+            conjunct(left);
+            conjunct(right);
         }
         Expr::InSubquery { negated: false, .. } => {}
         other => {
-            let _ = VisitMut::visit(other, spelled);
+            let _ = VisitMut::visit(other, &mut Spelled);
         }
     }
 }
@@ -154,53 +144,68 @@ pub fn asks_a_subquery(expr: &Expr) -> bool {
     Visit::visit(expr, &mut Asks).is_break()
 }
 
-struct Spelled {
-    /// The one relation of the query that asks, where it has but one.
-    only: Option<Ident>,
-    /// How deep inside functions with a FILTER: what asks there is left, and refused by name.
-    filtered: usize,
-}
-
-impl Spelled {
-    fn of(only: Option<Ident>) -> Self {
-        Self { only, filtered: 0 }
+/// `(a, b) IN (SELECT c, d …)` asks for a row among rows.
+pub(crate) fn rows(value: &mut Expr, subquery: &mut Box<Query>) {
+    let items = match &*value {
+        Expr::Tuple(items) => items.clone(),
+        Expr::Nested(inner) => match inner.as_ref() {
+            Expr::Tuple(items) => items.clone(),
+            _ => return,
+        },
+        _ => return,
+    };
+    let names: Vec<String> = (0..items.len())
+        .map(|place| format!("\"__in_{place}\""))
+        .collect();
+    let names = names.join(", ");
+    let text =
+        format!("SELECT row({names}) AS \"__in_row\" FROM ({subquery}) AS \"__in_rows\" ({names})");
+    if let Some(framed) = parsed(&text) {
+        *subquery = framed;
+        *value = call("row", items);
     }
 }
 
-fn has_a_filter(expr: &Expr) -> bool {
-    matches!(expr, Expr::Function(function) if function.filter.is_some())
+/// Whether a value is a row that is written out.
+fn is_row(value: &Expr) -> bool {
+    matches!(value, Expr::Function(function) if function.name.to_string() == "row")
 }
+
+/// Whether an expression of a SELECT asks a subquery.
+pub(crate) fn select_asks_a_subquery(select: &Select) -> bool {
+    let mut select = select.clone();
+    select.from.clear();
+    let mut found = false;
+    let _ = datafusion::sql::sqlparser::ast::visit_expressions(&select, |expr| {
+        found |= asks_a_subquery(expr);
+        ControlFlow::<()>::Continue(())
+    });
+    found
+}
+
+struct Spelled;
 
 impl VisitorMut for Spelled {
     type Break = ();
 
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        self.filtered += usize::from(has_a_filter(expr));
-        ControlFlow::Continue(())
-    }
-
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        self.filtered -= usize::from(has_a_filter(expr));
-        if self.filtered > 0 {
-            return ControlFlow::Continue(());
-        }
         let new = match expr {
             Expr::InSubquery {
                 expr: value,
                 subquery,
                 negated,
-            } => self.spell(value, subquery, *negated),
+            } => spell(value, subquery, *negated),
             Expr::AnyOp {
                 left,
                 compare_op: BinaryOperator::Eq,
                 right,
                 ..
-            } => subquery_of(right).and_then(|subquery| self.spell(left, subquery, false)),
+            } => subquery_of(right).and_then(|subquery| spell(left, subquery, false)),
             Expr::AllOp {
                 left,
                 compare_op: BinaryOperator::NotEq,
                 right,
-            } => subquery_of(right).and_then(|subquery| self.spell(left, subquery, true)),
+            } => subquery_of(right).and_then(|subquery| spell(left, subquery, true)),
             _ => None,
         };
         if let Some(new) = new {
@@ -218,83 +223,33 @@ fn subquery_of(expr: &Expr) -> Option<&Query> {
     }
 }
 
-impl Spelled {
-    /// `value IN (subquery)`; nothing for several values at once, which are refused where they are planned.
-    fn spell(&self, value: &Expr, subquery: &Query, negated: bool) -> Option<Expr> {
-        if matches!(value, Expr::Tuple(_)) {
-            return None;
-        }
-        let rows = match is_correlated(subquery) {
-            true => self
-                .correlated(value, subquery)
-                .unwrap_or_else(|| framed(value, subquery)),
-            false => framed(value, subquery),
-        };
-        let exists = |text: &str| {
-            parsed(text).map(|subquery| Expr::Exists {
-                subquery,
-                negated: false,
-            })
-        };
-        let is_null = Expr::IsNull(Box::new(Expr::Nested(Box::new(value.clone()))));
-        let null_asked = and(is_null, exists(&rows.any)?);
-        let unknown = Expr::BinaryOp {
-            left: Box::new(exists(&rows.null)?),
-            op: BinaryOperator::Or,
-            right: Box::new(Expr::Nested(Box::new(null_asked))),
-        };
-        let told = three_valued(exists(&rows.matching)?, unknown);
-        Some(Expr::Nested(Box::new(match negated {
-            true => Expr::UnaryOp {
-                op: UnaryOperator::Not,
-                expr: Box::new(told),
-            },
-            false => told,
-        })))
+/// `value IN (subquery)`; nothing for what is told where it is planned: rows, and subqueries that ask about the row outside ([`crate::decorrelate`]).
+fn spell(value: &Expr, subquery: &Query, negated: bool) -> Option<Expr> {
+    if is_row(value) || is_correlated(subquery) {
+        return None;
     }
-
-    /// A subquery that asks about the row outside: its own WHERE is asked for more, since a frame would hide that row.
-    fn correlated(&self, value: &Expr, subquery: &Query) -> Option<Rows> {
-        let SetExpr::Select(select) = subquery.body.as_ref() else {
-            return None;
-        };
-        let (SelectItem::UnnamedExpr(held) | SelectItem::ExprWithAlias { expr: held, .. }) =
-            select.projection.first()?
-        else {
-            return None;
-        };
-        let plain = subquery.limit_clause.is_none()
-            && subquery.with.is_none()
-            && select.having.is_none()
-            && select.projection.len() == 1
-            && matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
-        let value = self.qualified(value)?;
-        let with = |condition: String| {
-            let mut select = select.clone();
-            let own = select.selection.take();
-            let own = own.map_or(String::new(), |own| format!("({own}) AND "));
-            select.projection = vec![SelectItem::UnnamedExpr(Expr::value(Value::Boolean(true)))];
-            format!("{select} WHERE {own}{condition}")
-        };
-        plain.then(|| Rows {
-            matching: with(format!("({held}) = ({value})")),
-            null: with(format!("({held}) IS NULL")),
-            any: with("TRUE".to_owned()),
+    let rows = framed(value, subquery);
+    let exists = |text: &str| {
+        parsed(text).map(|subquery| Expr::Exists {
+            subquery,
+            negated: false,
         })
-    }
-
-    /// The value with its column's relation, so that inside of the subquery no column of the same name is taken for it.
-    fn qualified(&self, value: &Expr) -> Option<Expr> {
-        match value {
-            Expr::Identifier(column) => Some(Expr::CompoundIdentifier(vec![
-                self.only.clone()?,
-                column.clone(),
-            ])),
-            Expr::CompoundIdentifier(_) | Expr::Value(_) => Some(value.clone()),
-            Expr::Nested(inner) => self.qualified(inner),
-            _ => None,
-        }
-    }
+    };
+    let is_null = Expr::IsNull(Box::new(Expr::Nested(Box::new(value.clone()))));
+    let null_asked = and(is_null, exists(&rows.any)?);
+    let unknown = Expr::BinaryOp {
+        left: Box::new(exists(&rows.null)?),
+        op: BinaryOperator::Or,
+        right: Box::new(Expr::Nested(Box::new(null_asked))),
+    };
+    let told = three_valued(exists(&rows.matching)?, unknown);
+    Some(Expr::Nested(Box::new(match negated {
+        true => Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr: Box::new(told),
+        },
+        false => told,
+    })))
 }
 
 /// The three questions, as SELECTs of whose rows only their being there counts.

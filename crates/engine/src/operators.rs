@@ -17,20 +17,27 @@ use datafusion::{
     sql::sqlparser::ast::BinaryOperator,
 };
 
-use crate::names::type_name;
+use crate::{names::type_name, strictness::Strictness};
 
 /// Plans the operators; `functions` are those of the decimals.
 #[derive(Debug)]
 pub(crate) struct TrinoOperators {
     pub functions: Vec<Arc<ScalarUDF>>,
+    /// Whether text is taken for a number or a date.
+    pub strictness: Strictness,
 }
 
 impl ExprPlanner for TrinoOperators {
     fn plan_binary_op(
         &self,
-        raw: RawBinaryExpr,
+        mut raw: RawBinaryExpr,
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
+        if self.strictness.is_lenient()
+            && (comparison(&raw.op).is_some() || arithmetic(&raw.op).is_some())
+        {
+            read(&mut raw, schema);
+        }
         let (Ok(left), Ok(right)) = (raw.left.get_type(schema), raw.right.get_type(schema)) else {
             return Ok(PlannerResult::Original(raw));
         };
@@ -40,6 +47,15 @@ impl ExprPlanner for TrinoOperators {
                 return Ok(PlannerResult::Planned(not_nan(raw, op, &left, &right)));
             }
             return Ok(PlannerResult::Original(raw));
+        }
+        if raw.op == BinaryOperator::StringConcat
+            && !self.strictness.is_lenient()
+            && (is_text(&left) && is_other(&right) || is_text(&right) && is_other(&left))
+        {
+            let (left, right) = (type_name(&left), type_name(&right));
+            return plan_err!(
+                "TYPE_MISMATCH: Unexpected parameters ({left}, {right}) for function concat; use CAST(x AS varchar)"
+            );
         }
         let Some(sign) = arithmetic(&raw.op) else {
             return Ok(PlannerResult::Original(raw));
@@ -163,11 +179,51 @@ const fn arithmetic(op: &BinaryOperator) -> Option<&'static str> {
     })
 }
 
+/// A comparison as it is planned where a statement writes it.
+pub(crate) fn compared(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<Expr> {
+    let (left_type, right_type) = (left.get_type(schema)?, right.get_type(schema)?);
+    let written = match op {
+        Operator::NotEq => BinaryOperator::NotEq,
+        Operator::Lt => BinaryOperator::Lt,
+        Operator::LtEq => BinaryOperator::LtEq,
+        Operator::Gt => BinaryOperator::Gt,
+        Operator::GtEq => BinaryOperator::GtEq,
+        _ => BinaryOperator::Eq,
+    };
+    refuse_text(&left_type, &right_type, &written)?;
+    let raw = RawBinaryExpr {
+        op: written,
+        left,
+        right,
+    };
+    Ok(not_nan(raw, op, &left_type, &right_type))
+}
+
+/// Text beside a number, a date or a truth value is read as one of its type.
+fn read(raw: &mut RawBinaryExpr, schema: &DFSchema) {
+    let (Ok(left), Ok(right)) = (raw.left.get_type(schema), raw.right.get_type(schema)) else {
+        return;
+    };
+    let is_read = |of: &DataType| is_other(of) && !matches!(of, DataType::Interval(_));
+    if is_text(&left) && is_read(&right) {
+        raw.left = typed(raw.left.clone(), &left, right);
+    } else if is_text(&right) && is_read(&left) {
+        raw.right = typed(raw.right.clone(), &right, left);
+    }
+}
+
+pub(crate) const fn is_text(of: &DataType) -> bool {
+    matches!(of, DataType::Utf8 | DataType::Utf8View)
+}
+
+/// What text is never compared or computed with.
+pub(crate) fn is_other(of: &DataType) -> bool {
+    of.is_numeric() || of.is_temporal() || *of == DataType::Boolean
+}
+
 /// Athena does not take text for a number or a date, whichever side it stands on.
 fn refuse_text(left: &DataType, right: &DataType, op: &BinaryOperator) -> Result<()> {
-    let text = |of: &DataType| matches!(of, DataType::Utf8 | DataType::Utf8View);
-    let other = |of: &DataType| of.is_numeric() || of.is_temporal() || *of == DataType::Boolean;
-    if text(left) && other(right) || text(right) && other(left) {
+    if is_text(left) && is_other(right) || is_text(right) && is_other(left) {
         let (left, right) = (type_name(left), type_name(right));
         return plan_err!(
             "type mismatch: Cannot apply operator: {left} {op} {right}; use CAST, or write a literal such as DATE '2026-01-31'"

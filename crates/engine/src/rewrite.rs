@@ -4,23 +4,33 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
-use datafusion::sql::sqlparser::{
-    ast::{
-        AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, ExactNumberInfo, Expr, Function,
-        FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
-        FunctionArguments, GroupByExpr, Ident, LambdaFunction, LambdaFunctionParameter,
-        LambdaSyntax, NullTreatment, ObjectName, ObjectNamePart, OneOrManyWithParens, OrderByExpr,
-        OrderByOptions, Query, Select, SelectItem, SetExpr, Subscript, UnaryOperator, Value,
-        ValueWithSpan, VisitMut, VisitorMut,
-    },
-    tokenizer::Span,
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArgumentClause,
+    FunctionArguments, Ident, LambdaFunction, LambdaFunctionParameter, LambdaSyntax, NullTreatment,
+    OneOrManyWithParens, OrderByExpr, OrderByOptions, Query, Select, SelectItem, UnaryOperator,
+    Value, ValueWithSpan, VisitMut, VisitorMut,
+};
+
+pub use crate::written::{and, ident};
+pub(crate) use crate::written::{call, cast, nested, number, text, three_valued};
+use crate::{
+    fields::{accessed, as_row, one_column},
+    strictness::Strictness,
+    written::{case, plain_args, value, with_args},
 };
 
 /// Rewrites every expression of a query.
 pub fn query(query: &mut Query) {
+    query_as(query, Strictness::Strict);
+}
+
+/// The same, as strict as it is said.
+pub fn query_as(query: &mut Query, strictness: Strictness) {
     super::selected::named_once(query);
     let _ = VisitMut::visit(query, &mut Trino);
+    if !strictness.is_lenient() {
+        crate::aliases::columns_only(query);
+    }
 }
 
 /// Rewrites one expression.
@@ -28,69 +38,28 @@ pub fn expression(expression: &mut Expr) {
     let _ = VisitMut::visit(expression, &mut Trino);
 }
 
-/// What the columns of a set operation are called: as those of its first part, where each of them has a name.
-fn column_names(body: &SetExpr) -> Option<Vec<Ident>> {
-    match body {
-        SetExpr::SetOperation { left, .. } => column_names(left),
-        SetExpr::Query(query) => column_names(&query.body),
-        SetExpr::Select(select) => select
-            .projection
-            .iter()
-            .map(|item| match item {
-                SelectItem::ExprWithAlias { alias, .. } => Some(alias.clone()),
-                SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(name.clone()),
-                SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last().cloned(),
-                _ => None,
-            })
-            .collect(),
-        _ => None,
-    }
-}
-
-fn name_columns(body: &mut SetExpr, names: &[Ident]) {
-    match body {
-        SetExpr::SetOperation { left, right, .. } => {
-            name_columns(left, names);
-            name_columns(right, names);
-        }
-        SetExpr::Select(select) => {
-            // A name given here could be taken for a column by what groups or filters groups.
-            let plain = select.having.is_none()
-                && matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
-            let exprs = select.projection.iter().map(|item| match item {
-                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
-                    Some(expr.clone())
-                }
-                _ => None,
-            });
-            if let Some(exprs) = exprs.collect::<Option<Vec<_>>>()
-                && plain
-                && exprs.len() == names.len()
-            {
-                let named = exprs.into_iter().zip(names.iter().cloned());
-                select.projection = named
-                    .map(|(expr, alias)| SelectItem::ExprWithAlias { expr, alias })
-                    .collect();
-            }
-        }
-        _ => {}
-    }
-}
-
 struct Trino;
 
 impl VisitorMut for Trino {
     type Break = ();
 
-    /// The columns of all parts of a union are called as those of its first part, which is what they are called outside:
-    /// where the optimizer leaves out a part that has no rows, it would take the names of the one that is left.
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        if let SetExpr::SetOperation { left, right, .. } = query.body.as_mut()
-            && let Some(names) = column_names(left)
-        {
-            name_columns(left, &names);
-            name_columns(right, &names);
+        crate::unions::named(query);
+        ControlFlow::Continue(())
+    }
+
+    /// What is compared with `(SELECT x)` is compared with rows, though there is one.
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::AllOp { right, .. } | Expr::AnyOp { right, .. } = expr {
+            super::selected::as_rows(right);
         }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        crate::stars::spread(query);
+        crate::values::typed(query);
+        super::selected::fetched(query);
         ControlFlow::Continue(())
     }
 
@@ -98,9 +67,11 @@ impl VisitorMut for Trino {
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         super::membership::in_where(select);
         super::membership::in_list(select);
-        super::selected::counted(select);
         super::selected::held_apart(select);
         super::selected::sets(select);
+        super::selected::first_alone(select);
+        super::selected::nearest(select);
+        super::selected::laterals_marked(select);
         select.from.iter_mut().for_each(super::selected::alone);
         select.from.iter_mut().for_each(super::shapes::apart);
         for (index, item) in select.projection.iter_mut().enumerate() {
@@ -124,7 +95,9 @@ impl VisitorMut for Trino {
         match expr {
             Expr::Function(function) => {
                 crate::windows::framed(function);
-                if let Some(new) = rewrite_function(function) {
+                if let Some(new) = crate::windows::by_row(function) {
+                    *expr = nested(new);
+                } else if let Some(new) = rewrite_function(function) {
                     *expr = new;
                 }
             }
@@ -163,6 +136,19 @@ impl VisitorMut for Trino {
                     *expr = call("trino_json_literal", vec![value(typed.value.value.clone())]);
                 }
             }
+            Expr::Like {
+                pattern,
+                escape_char,
+                ..
+            }
+            | Expr::ILike {
+                pattern,
+                escape_char,
+                ..
+            } => {
+                let new = crate::like::pattern(pattern, escape_char.take());
+                **pattern = new;
+            }
             // The parser has a form of its own for it, which is planned as DataFusion's function.
             Expr::Substring {
                 expr: inner,
@@ -179,6 +165,7 @@ impl VisitorMut for Trino {
                 args.extend(substring_for.as_ref().map(|length| (**length).clone()));
                 *expr = call("trino_substr", args);
             }
+            Expr::InSubquery { expr, subquery, .. } => super::membership::rows(expr, subquery),
             Expr::InList {
                 expr: value,
                 list,
@@ -203,7 +190,17 @@ impl VisitorMut for Trino {
                 compare_op,
                 right,
             } => {
-                if let Some(new) = super::selected::all_of(left, compare_op, right) {
+                if let Some(new) = super::selected::compared(left, compare_op, right, true) {
+                    *expr = new;
+                }
+            }
+            Expr::AnyOp {
+                left,
+                compare_op,
+                right,
+                ..
+            } => {
+                if let Some(new) = super::selected::compared(left, compare_op, right, false) {
                     *expr = new;
                 }
             }
@@ -264,127 +261,6 @@ fn plain_type(data_type: &mut DataType) -> Option<u64> {
     None
 }
 
-/// A quoted identifier.
-#[must_use]
-pub fn ident(name: &str) -> Ident {
-    Ident::with_quote('"', name)
-}
-
-fn name(text: &str) -> ObjectName {
-    ObjectName(vec![ObjectNamePart::Identifier(Ident::new(text))])
-}
-
-fn value(value: Value) -> Expr {
-    Expr::Value(ValueWithSpan {
-        value,
-        span: Span::empty(),
-    })
-}
-
-pub(crate) fn number(number: u64) -> Expr {
-    value(Value::Number(number.to_string(), false))
-}
-
-pub(crate) fn text(text: &str) -> Expr {
-    value(Value::SingleQuotedString(text.to_owned()))
-}
-
-fn arguments(args: Vec<Expr>) -> FunctionArguments {
-    let args = args
-        .into_iter()
-        .map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)))
-        .collect();
-    FunctionArguments::List(FunctionArgumentList {
-        duplicate_treatment: None,
-        args,
-        clauses: Vec::new(),
-    })
-}
-
-pub(crate) fn call(function: &str, args: Vec<Expr>) -> Expr {
-    Expr::Function(Function {
-        name: name(function),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: arguments(args),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
-}
-
-pub(crate) fn cast(expr: Expr, data_type: DataType) -> Expr {
-    Expr::Cast {
-        kind: CastKind::Cast,
-        expr: Box::new(expr),
-        data_type,
-        array: false,
-        format: None,
-    }
-}
-
-fn case(condition: Expr, then: Expr, otherwise: Option<Expr>) -> Expr {
-    Expr::Case {
-        case_token: AttachedToken::empty(),
-        end_token: AttachedToken::empty(),
-        operand: None,
-        conditions: vec![CaseWhen {
-            condition,
-            result: then,
-        }],
-        else_result: otherwise.map(Box::new),
-    }
-}
-
-/// TRUE, else NULL, else FALSE.
-pub(crate) fn three_valued(is_true: Expr, is_unknown: Expr) -> Expr {
-    Expr::Case {
-        case_token: AttachedToken::empty(),
-        end_token: AttachedToken::empty(),
-        operand: None,
-        conditions: vec![
-            CaseWhen {
-                condition: is_true,
-                result: value(Value::Boolean(true)),
-            },
-            CaseWhen {
-                condition: is_unknown,
-                result: value(Value::Null),
-            },
-        ],
-        else_result: Some(Box::new(value(Value::Boolean(false)))),
-    }
-}
-
-pub(crate) fn nested(expr: Expr) -> Expr {
-    Expr::Nested(Box::new(expr))
-}
-
-/// The plain arguments of a call, unless it has something else, such as `*` or named ones.
-fn plain_args(function: &Function) -> Option<Vec<Expr>> {
-    let FunctionArguments::List(list) = &function.args else {
-        return None;
-    };
-    let args = list.args.iter().map(|arg| match arg {
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
-        _ => None,
-    });
-    args.collect()
-}
-
-fn with_args(function: &Function, new_name: &str, args: Vec<Expr>) -> Function {
-    let mut new = function.clone();
-    new.name = name(new_name);
-    if let FunctionArguments::List(list) = &mut new.args {
-        list.args = args
-            .into_iter()
-            .map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)))
-            .collect();
-    }
-    new
-}
-
 fn rewrite_function(function: &Function) -> Option<Expr> {
     let [part] = function.name.0.as_slice() else {
         return None;
@@ -418,72 +294,6 @@ fn is_computed(expr: &Expr) -> bool {
         Expr::Nested(inner) => is_computed(inner),
         _ => false,
     }
-}
-
-/// A subquery of several columns that stands for a value gives rows.
-fn one_column(query: &mut Query) {
-    let SetExpr::Select(select) = query.body.as_mut() else {
-        return;
-    };
-    let items = select.projection.iter().map(|item| match item {
-        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
-            Some(expr.clone())
-        }
-        _ => None,
-    });
-    let Some(items) = items.collect::<Option<Vec<_>>>() else {
-        return;
-    };
-    if items.len() > 1 {
-        select.projection = vec![SelectItem::ExprWithAlias {
-            expr: call("row", items),
-            alias: ident("_col0"),
-        }];
-    }
-}
-
-/// `(a, b)` as a value is `row(a, b)`.
-fn as_row(expr: Expr) -> Expr {
-    match expr {
-        Expr::Tuple(items) => call("row", items.into_iter().map(as_row).collect()),
-        other => other,
-    }
-}
-
-/// `a[1].b` as calls; names in front are a column's.
-fn accessed(root: &Expr, chain: &[AccessExpr]) -> Option<Expr> {
-    let mut rest = chain;
-    let mut value = as_row(match root {
-        Expr::Nested(inner) => (**inner).clone(),
-        other => other.clone(),
-    });
-    if let Expr::Identifier(_) | Expr::CompoundIdentifier(_) = root {
-        let mut parts = match root {
-            Expr::Identifier(ident) => vec![ident.clone()],
-            Expr::CompoundIdentifier(parts) => parts.clone(),
-            _ => Vec::new(),
-        };
-        while let [AccessExpr::Dot(Expr::Identifier(ident)), after @ ..] = rest {
-            parts.push(ident.clone());
-            rest = after;
-        }
-        value = match parts.as_slice() {
-            [one] => Expr::Identifier(one.clone()),
-            _ => Expr::CompoundIdentifier(parts),
-        };
-    }
-    for access in rest {
-        value = match access {
-            AccessExpr::Dot(Expr::Identifier(field)) => {
-                call("trino_field", vec![value, text(&field.value)])
-            }
-            AccessExpr::Subscript(Subscript::Index { index }) => {
-                call("trino_subscript", vec![value, index.clone()])
-            }
-            _ => return None,
-        };
-    }
-    Some(value)
 }
 
 fn aggregate(function: &Function, called: &str, args: &[Expr]) -> Option<Expr> {
@@ -663,16 +473,6 @@ fn extreme_by(function: &Function, x: &Expr, by: &Expr, ascending: bool) -> Func
         None => present,
     }));
     new
-}
-
-/// `left AND right`.
-#[must_use]
-pub fn and(left: Expr, right: Expr) -> Expr {
-    Expr::BinaryOp {
-        left: Box::new(left),
-        op: BinaryOperator::And,
-        right: Box::new(right),
-    }
 }
 
 fn scalar(called: &str, args: Vec<Expr>) -> Option<Expr> {

@@ -8,6 +8,8 @@ use arrow::{
     record_batch::{RecordBatch, RecordBatchOptions},
 };
 
+use crate::again;
+
 /// Plain types for whoever reads the rows.
 fn plain_type(data_type: &DataType) -> DataType {
     match data_type {
@@ -23,7 +25,7 @@ fn plain_type(data_type: &DataType) -> DataType {
 pub fn plain_schema(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| {
         Field::new(
-            field.name(),
+            again::shown(field.name()),
             plain_type(field.data_type()),
             field.is_nullable(),
         )

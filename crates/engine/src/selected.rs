@@ -4,110 +4,13 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::{
     ast::{
-        BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
-        JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias,
-        TableFactor, TableWithJoins, UnaryOperator, VisitMut, VisitorMut,
+        BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
+        JoinOperator, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr,
+        TableAlias, TableFactor, TableWithJoins, VisitMut, VisitorMut,
     },
     dialect::GenericDialect,
     parser::Parser,
 };
-
-/// `EXISTS (…)` outside of a WHERE is whether a count is above 0.
-pub(crate) fn counted(select: &mut Select) {
-    for item in &mut select.projection {
-        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            let _ = VisitMut::visit(expr, &mut Counted { depth: 0 });
-        }
-    }
-}
-
-struct Counted {
-    /// Queries around the expression: theirs is their own matter.
-    depth: usize,
-}
-
-impl VisitorMut for Counted {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if self.depth == 0
-            && let Expr::Exists { subquery, negated } = expr
-            && let Some(count) = count_of(subquery)
-        {
-            let some = Expr::BinaryOp {
-                left: Box::new(Expr::Subquery(count)),
-                op: BinaryOperator::Gt,
-                right: Box::new(Expr::value(sqlparser_zero())),
-            };
-            let some = Expr::Nested(Box::new(some));
-            *expr = match negated {
-                true => Expr::UnaryOp {
-                    op: UnaryOperator::Not,
-                    expr: Box::new(some),
-                },
-                false => some,
-            };
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-fn sqlparser_zero() -> datafusion::sql::sqlparser::ast::Value {
-    datafusion::sql::sqlparser::ast::Value::Number("0".to_owned(), false)
-}
-
-/// The number of a query's rows, as a query.
-fn count_of(query: &Query) -> Option<Box<Query>> {
-    let mut query = query.clone();
-    if let SetExpr::Select(select) = query.body.as_mut()
-        && select.having.is_none()
-        && matches!(&select.group_by, GroupByExpr::Expressions(by, _) if !by.is_empty() && by.iter().all(|expr| matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))))
-    {
-        // There is a group where there is a row.
-        select.group_by = GroupByExpr::Expressions(Vec::new(), Vec::new());
-        select.projection = vec![SelectItem::UnnamedExpr(Expr::value(sqlparser_zero()))];
-    }
-    let query = &query;
-    let plain = match query.body.as_ref() {
-        SetExpr::Select(select)
-            if query.limit_clause.is_none()
-                && query.fetch.is_none()
-                && query.with.is_none()
-                && select.having.is_none()
-                && select.distinct.is_none() =>
-        {
-            matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty())
-                .then(|| select.clone())
-        }
-        _ => None,
-    };
-    let text = match plain {
-        // Its own FROM and WHERE, so that it may ask about the row outside.
-        Some(mut select) if !aggregates(&select) => {
-            select.projection = Vec::new();
-            let rest = select.to_string();
-            format!(
-                "SELECT count(*) AS \"__count\" {}",
-                rest.strip_prefix("SELECT").unwrap_or(&rest)
-            )
-        }
-        _ => format!("SELECT count(*) AS \"__count\" FROM ({query}) AS \"__exists\""),
-    };
-    Parser::new(&GenericDialect {})
-        .try_with_sql(&text)
-        .and_then(|mut parser| parser.parse_query())
-        .ok()
-}
 
 /// Whether a SELECT without GROUP BY gives one row whatever there is.
 fn aggregates(select: &Select) -> bool {
@@ -163,11 +66,99 @@ fn tried(expr: &mut Expr) {
     }
 }
 
+/// What GROUP BY DISTINCT begins with.
+pub(crate) const DISTINCT: &str = "__distinct";
+
+/// The sets that a part of GROUP BY stands for.
+fn sets_of(expr: &Expr) -> Vec<Vec<Expr>> {
+    let flat = |items: &[Vec<Expr>]| -> Vec<Vec<Expr>> {
+        items
+            .iter()
+            .map(|item| item.iter().flat_map(together).collect())
+            .collect()
+    };
+    match expr {
+        Expr::GroupingSets(sets) => flat(sets),
+        Expr::Cube(items) => {
+            let items = flat(items);
+            (0..1_usize << items.len().min(10))
+                .map(|bits| {
+                    (0..items.len())
+                        .filter(|place| bits >> place & 1 == 1)
+                        .flat_map(|place| items[place].clone())
+                        .collect()
+                })
+                .collect()
+        }
+        Expr::Rollup(items) => {
+            let items = flat(items);
+            (0..=items.len())
+                .map(|count| items[..count].concat())
+                .collect()
+        }
+        other => vec![together(other)],
+    }
+}
+
+/// Whether two parts of GROUP BY are one column, with or without its relation.
+fn is_same(one: &Expr, other: &Expr) -> bool {
+    match (one, other) {
+        (Expr::Identifier(name), Expr::CompoundIdentifier(parts))
+        | (Expr::CompoundIdentifier(parts), Expr::Identifier(name)) => parts
+            .last()
+            .is_some_and(|last| last.value.eq_ignore_ascii_case(&name.value)),
+        _ => one.to_string().eq_ignore_ascii_case(&other.to_string()),
+    }
+}
+
+/// GROUP BY DISTINCT: each set of columns once.
+fn distinct_sets(by: &mut Vec<Expr>) {
+    let marked = matches!(by.first(), Some(Expr::Identifier(name)) if name.value == DISTINCT);
+    if !marked {
+        return;
+    }
+    by.remove(0);
+    let mut all: Vec<Vec<Expr>> = vec![Vec::new()];
+    for expr in by.iter() {
+        let sets = sets_of(expr);
+        all = all
+            .iter()
+            .flat_map(|so_far| {
+                sets.iter()
+                    .map(|set| [so_far.clone(), set.clone()].concat())
+            })
+            .collect();
+    }
+    let mut once: Vec<Vec<Expr>> = Vec::new();
+    for set in all {
+        let mut columns: Vec<Expr> = Vec::new();
+        for expr in set {
+            if !columns.iter().any(|known| is_same(known, &expr)) {
+                columns.push(expr);
+            }
+        }
+        let known = once.iter().any(|known| {
+            known.len() == columns.len()
+                && columns
+                    .iter()
+                    .all(|expr| known.iter().any(|known| is_same(known, expr)))
+        });
+        if !known {
+            once.push(columns);
+        }
+    }
+    *by = match once.as_slice() {
+        [only] => only.clone(),
+        _ => vec![Expr::GroupingSets(once)],
+    };
+}
+
 /// `CUBE` and `ROLLUP` of columns that go together, as GROUPING SETS.
 pub(crate) fn sets(select: &mut Select) {
     let GroupByExpr::Expressions(by, _) = &mut select.group_by else {
         return;
     };
+    distinct_sets(by);
     for expr in by {
         let (items, cube) = match expr {
             Expr::Cube(items) => (items, true),
@@ -229,11 +220,58 @@ pub(crate) fn constant(query: &Query) -> Option<Expr> {
     }
 }
 
-/// `x > ALL (subquery)`: by the greatest or least of its values, and open where one of them is NULL.
-pub(crate) fn all_of(left: &Expr, op: &BinaryOperator, right: &Expr) -> Option<Expr> {
-    let extreme = match op {
-        BinaryOperator::Gt | BinaryOperator::GtEq => "max",
-        BinaryOperator::Lt | BinaryOperator::LtEq => "min",
+/// Keeps a subquery that asks no table from being taken for its value.
+pub(crate) fn as_rows(expr: &mut Expr) {
+    match expr {
+        Expr::Nested(inner) => as_rows(inner),
+        Expr::Subquery(query) if constant(query).is_some() => {
+            let text = format!("SELECT * FROM ({query}) AS \"__one\"");
+            let framed = Parser::new(&GenericDialect {})
+                .try_with_sql(&text)
+                .and_then(|mut parser| parser.parse_query());
+            if let Ok(framed) = framed {
+                *query = framed;
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `FETCH FIRST n ROWS ONLY` is `LIMIT n`; ties and percents are refused where they are planned.
+pub(crate) fn fetched(query: &mut Query) {
+    let Some(fetch) = query.fetch.take() else {
+        return;
+    };
+    let limit = fetch
+        .quantity
+        .clone()
+        .unwrap_or_else(|| crate::rewrite::number(1));
+    if fetch.percent || fetch.with_ties {
+        query.fetch = Some(fetch);
+        return;
+    }
+    match &mut query.limit_clause {
+        Some(LimitClause::LimitOffset { limit: given, .. }) if given.is_none() => {
+            *given = Some(limit);
+        }
+        Some(_) => query.fetch = Some(fetch),
+        none => {
+            *none = Some(LimitClause::LimitOffset {
+                limit: Some(limit),
+                offset: None,
+                limit_by: Vec::new(),
+            });
+        }
+    }
+}
+
+/// `x > ALL (subquery)` and `x > ANY (subquery)`: by the greatest or least of its values, and open where one is NULL.
+pub(crate) fn compared(left: &Expr, op: &BinaryOperator, right: &Expr, all: bool) -> Option<Expr> {
+    let extreme = match (op, all) {
+        (BinaryOperator::Gt | BinaryOperator::GtEq, true)
+        | (BinaryOperator::Lt | BinaryOperator::LtEq, false) => "max",
+        (BinaryOperator::Lt | BinaryOperator::LtEq, true)
+        | (BinaryOperator::Gt | BinaryOperator::GtEq, false) => "min",
         _ => return None,
     };
     let query = match right {
@@ -251,8 +289,12 @@ pub(crate) fn all_of(left: &Expr, op: &BinaryOperator, right: &Expr) -> Option<E
         ask(&format!("{extreme}(\"__value\")")),
     );
     let told = format!("({left}) {op} {best}");
+    let (nothing, decided, decides) = match all {
+        true => ("TRUE", format!("NOT ({told})"), "FALSE"),
+        false => ("FALSE", told.clone(), "TRUE"),
+    };
     let text = format!(
-        "CASE WHEN {rows} = 0 THEN TRUE WHEN NOT ({told}) THEN FALSE WHEN {values} < {rows} THEN NULL ELSE {told} END"
+        "CASE WHEN {rows} = 0 THEN {nothing} WHEN {decided} THEN {decides} WHEN {values} < {rows} THEN NULL ELSE {told} END"
     );
     Parser::new(&GenericDialect {})
         .try_with_sql(&text)
@@ -349,6 +391,100 @@ impl VisitorMut for Renamed<'_> {
             *name = ObjectName(vec![ObjectNamePart::Identifier(crate::rewrite::ident(
                 self.new,
             ))]);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// What stands first in a FROM has nothing to its left, whether it says LATERAL or not.
+pub(crate) fn first_alone(select: &mut Select) {
+    if let Some(TableFactor::Derived { lateral, .. }) =
+        select.from.first_mut().map(|first| &mut first.relation)
+    {
+        *lateral = false;
+    }
+}
+
+/// The name of what a LATERAL holds, by which its plan is known.
+pub(crate) const LATERAL: &str = "__lateral";
+
+/// DataFusion does not see that a LATERAL asks about the row to its left where only a subquery inside of it does.
+pub(crate) fn laterals_marked(select: &mut Select) {
+    for from in &mut select.from {
+        let TableWithJoins { relation, joins } = from;
+        for relation in
+            std::iter::once(relation).chain(joins.iter_mut().map(|join| &mut join.relation))
+        {
+            let TableFactor::Derived {
+                lateral: true,
+                subquery,
+                ..
+            } = relation
+            else {
+                continue;
+            };
+            let asks = |subquery: &Query| {
+                matches!(subquery.body.as_ref(), SetExpr::Select(select)
+                    if crate::membership::select_asks_a_subquery(select))
+            };
+            if !asks(subquery) {
+                continue;
+            }
+            let text = format!("SELECT * FROM ({subquery}) AS \"{LATERAL}\"");
+            let framed = Parser::new(&GenericDialect {})
+                .try_with_sql(&text)
+                .and_then(|mut parser| parser.parse_query());
+            if let Ok(framed) = framed {
+                *subquery = framed;
+            }
+        }
+    }
+}
+
+/// UNNEST of a column of a relation to its left, where the query around it may have one of that name too: the nearest is
+/// meant. Known are the columns that a relation's alias lists.
+pub(crate) fn nearest(select: &mut Select) {
+    let mut known: Vec<(Ident, Vec<String>)> = Vec::new();
+    for from in &mut select.from {
+        let TableWithJoins { relation, joins } = from;
+        for relation in
+            std::iter::once(relation).chain(joins.iter_mut().map(|join| &mut join.relation))
+        {
+            if let TableFactor::UNNEST { array_exprs, .. } = relation {
+                for expr in array_exprs {
+                    let _ = VisitMut::visit(expr, &mut Nearest { known: &known });
+                }
+            }
+            if let TableFactor::Table { alias, .. }
+            | TableFactor::Derived { alias, .. }
+            | TableFactor::UNNEST { alias, .. } = relation
+                && let Some(alias) = alias
+            {
+                let columns = alias.columns.iter();
+                let columns = columns.map(|column| column.name.value.to_lowercase());
+                known.push((alias.name.clone(), columns.collect()));
+            }
+        }
+    }
+}
+
+struct Nearest<'a> {
+    known: &'a [(Ident, Vec<String>)],
+}
+
+impl VisitorMut for Nearest<'_> {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Identifier(column) = expr {
+            let name = column.value.to_lowercase();
+            let mut holders = self
+                .known
+                .iter()
+                .filter(|(_, columns)| columns.contains(&name));
+            if let (Some((relation, _)), None) = (holders.next(), holders.next()) {
+                *expr = Expr::CompoundIdentifier(vec![relation.clone(), column.clone()]);
+            }
         }
         ControlFlow::Continue(())
     }

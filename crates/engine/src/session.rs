@@ -14,24 +14,33 @@ use datafusion::{
 
 use crate::{
     command::{self, Command},
+    decorrelate, dependencies,
     error::{self, SqlError},
     functions, mixed, operators, rewrite,
     rows::{plain_batch, plain_schema},
-    shapes, sql_types, types, unnest,
+    shapes, sql_types,
+    strictness::Strictness,
+    types, unnest,
 };
 
-/// A session that answers as Trino does, with whatever else `config` says.
+/// A session that answers as Trino does, with whatever else `config` says; see [`Strictness::set`].
 ///
 /// # Errors
 /// When a function cannot be registered.
 pub fn session_state(mut config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
+    let strictness = Strictness::of(&config);
     let options = config.options_mut();
+    options.sql_parser.collect_spans = true;
     // Trino puts nulls last whichever way it sorts, and reads 1.5 as a decimal.
     options.sql_parser.default_null_ordering = "nulls_last".to_owned();
     options.sql_parser.parse_float_as_decimal = true;
-    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
-        vec![Arc::new(unnest::BesideItsRow), Arc::new(shapes::Shapes)];
-    rules.push(Arc::new(mixed::Unmixed));
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
+        Arc::new(unnest::BesideItsRow),
+        Arc::new(shapes::Shapes),
+        Arc::new(decorrelate::Decorrelated),
+        Arc::new(dependencies::WholeGroups),
+    ];
+    rules.push(Arc::new(mixed::Unmixed { strictness }));
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(types::TrinoTypes));
     let builder = SessionStateBuilder::new()
@@ -45,6 +54,7 @@ pub fn session_state(mut config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Res
         .build();
     functions::register(&mut state)?;
     let operators = operators::TrinoOperators {
+        strictness,
         functions: functions::decimals::functions()
             .into_iter()
             .map(Arc::new)
@@ -63,18 +73,29 @@ pub fn session_state(mut config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Res
 /// # Errors
 /// [`SqlError`] in Athena's words.
 pub async fn answer(sql: &str) -> std::result::Result<Vec<RecordBatch>, SqlError> {
-    let command = command::parse(sql).map_err(|error| error::syntax(&error))?;
+    answer_as(sql, Strictness::Strict).await
+}
+
+/// The same, as strict as it is said.
+///
+/// # Errors
+/// As [`answer`].
+pub async fn answer_as(
+    sql: &str,
+    strictness: Strictness,
+) -> std::result::Result<Vec<RecordBatch>, SqlError> {
+    let command = command::parse_as(sql, strictness).map_err(|error| error::syntax(&error))?;
     let Command::Select(query) = command else {
         let message = format!("{} where a SELECT is needed", command.name());
         return Err(error::refused("NOT_SUPPORTED", message));
     };
-    let batches = rows(*query).await;
+    let batches = rows(*query, strictness).await;
     batches.map_err(|error| error::planned(&error, sql))
 }
 
-async fn rows(mut query: ast::Query) -> Result<Vec<RecordBatch>> {
-    rewrite::query(&mut query);
-    let config = SessionConfig::new().with_target_partitions(1);
+async fn rows(mut query: ast::Query, strictness: Strictness) -> Result<Vec<RecordBatch>> {
+    rewrite::query_as(&mut query, strictness);
+    let config = strictness.set(SessionConfig::new().with_target_partitions(1));
     let mut state = session_state(config, Arc::default())?;
     // The clock of the statement stands still.
     state.mark_start_execution();

@@ -1,20 +1,14 @@
-//! Shapes of queries that DataFusion plans with another meaning: set operations that count copies, USING, and lateral
-//! groups that cannot be taken apart rightly, which are refused.
-
-use std::sync::Arc;
+//! Shapes of queries that DataFusion plans with another meaning: set operations that count copies, and USING.
 
 use datafusion::{
     common::{
-        Column, JoinType, NullEquality, Result, ScalarValue,
-        config::ConfigOptions,
-        not_impl_err, plan_err,
-        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+        Column, JoinType, NullEquality, Result, config::ConfigOptions, plan_err,
+        tree_node::Transformed,
     },
     functions_window::expr_fn::row_number,
     logical_expr::{
-        Aggregate, BinaryExpr, Expr, ExprFunctionExt, Filter, Join, LogicalPlan,
-        LogicalPlanBuilder, Operator, Projection, planner::RelationPlannerContext,
-        utils::split_conjunction,
+        Expr, ExprFunctionExt, Join, LogicalPlan, LogicalPlanBuilder,
+        planner::RelationPlannerContext,
     },
     optimizer::AnalyzerRule,
     sql::sqlparser::ast::{JoinConstraint, JoinOperator, ObjectName, TableFactor, TableWithJoins},
@@ -23,7 +17,7 @@ use datafusion::{
 /// The number of a row among those that are equal to it.
 const COPY: &str = "__copy";
 
-/// `EXCEPT ALL` and `INTERSECT ALL` by copies; lateral groups as far as they are right.
+/// `EXCEPT ALL` and `INTERSECT ALL` by copies.
 #[derive(Debug)]
 pub(crate) struct Shapes;
 
@@ -34,15 +28,11 @@ impl AnalyzerRule for Shapes {
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         plan.transform_up_with_subqueries(|plan| {
-            let LogicalPlan::Join(join) = &plan else { return Ok(Transformed::no(plan)) };
+            let LogicalPlan::Join(join) = &plan else {
+                return Ok(Transformed::no(plan));
+            };
             if counts_copies(join) {
                 return by_copies(join).map(Transformed::yes);
-            }
-            if lateral_groups(&join.right)? {
-                if let Some(plan) = beside_their_row(join)? {
-                    return Ok(Transformed::yes(plan));
-                }
-                return not_impl_err!("a lateral subquery that groups rows which it compares with the row outside by more than equality is not supported");
             }
             Ok(Transformed::no(plan))
         })
@@ -100,151 +90,6 @@ fn by_copies(join: &Join) -> Result<LogicalPlan> {
         )?
         .project(kept)?
         .build()
-}
-
-/// The number of a row to the left of a lateral join.
-const ROW: &str = "__row";
-/// The same number beside what was grouped for it.
-const GROUP: &str = "__of";
-
-/// A lateral grouping as a grouping by the row outside too: rows are joined by what they are asked, grouped for each row
-/// outside, and joined to it again. Nothing where the subquery has another shape.
-fn beside_their_row(join: &Join) -> Result<Option<LogicalPlan>> {
-    let always = join
-        .filter
-        .as_ref()
-        .is_none_or(|filter| matches!(filter, Expr::Literal(ScalarValue::Boolean(Some(true)), _)));
-    if !always || !join.on.is_empty() || !matches!(join.join_type, JoinType::Inner | JoinType::Left)
-    {
-        return Ok(None);
-    }
-    let Some((projection, aggregate, filter)) = grouped(&join.right) else {
-        return Ok(None);
-    };
-    let outside = |plan: &LogicalPlan| plan.contains_outer_reference();
-    let projected = projection.expr.iter().any(|expr| expr.contains_outer());
-    let grouped_outer = aggregate
-        .group_expr
-        .iter()
-        .chain(&aggregate.aggr_expr)
-        .any(|expr| expr.contains_outer());
-    if outside(&filter.input) || projected || grouped_outer {
-        return Ok(None);
-    }
-    let left = LogicalPlanBuilder::from(Arc::unwrap_or_clone(Arc::clone(&join.left)))
-        .window(vec![row_number().alias(ROW)])?
-        .build()?;
-    let kept: Vec<Expr> = join
-        .left
-        .schema()
-        .columns()
-        .into_iter()
-        .map(Expr::Column)
-        .collect();
-    // The rows outside twice: to be grouped by, and to be joined to.
-    let asked = LogicalPlanBuilder::from(left.clone());
-    let condition = filter
-        .predicate
-        .clone()
-        .transform(|expr| match expr {
-            Expr::OuterReferenceColumn(_, column) => Ok(Transformed::yes(Expr::Column(column))),
-            other => Ok(Transformed::no(other)),
-        })?
-        .data;
-    let mut by = vec![Expr::Column(Column::new_unqualified(ROW))];
-    by.extend(aggregate.group_expr.iter().cloned());
-    let mut told = vec![Expr::Column(Column::new_unqualified(ROW)).alias(GROUP)];
-    let names: Vec<String> = (0..projection.expr.len())
-        .map(|index| format!("__told{index}"))
-        .collect();
-    told.extend(
-        projection
-            .expr
-            .iter()
-            .zip(&names)
-            .map(|(expr, name)| expr.clone().unalias().alias(name)),
-    );
-    let groups = asked
-        .join_on(
-            Arc::unwrap_or_clone(Arc::clone(&filter.input)),
-            JoinType::Inner,
-            [condition],
-        )?
-        .aggregate(by, aggregate.aggr_expr.clone())?
-        .project(told)?
-        .alias("__groups")?
-        .build()?;
-    let mut columns = kept;
-    for (name, (relation, field)) in names.iter().zip(join.right.schema().iter()) {
-        columns.push(
-            Expr::Column(Column::new(Some("__groups"), name))
-                .alias_qualified(relation.cloned(), field.name()),
-        );
-    }
-    let number = Expr::Column(Column::new_unqualified(ROW));
-    let group = Expr::Column(Column::new(Some("__groups"), GROUP));
-    let plan = LogicalPlanBuilder::from(left)
-        .join_on(groups, join.join_type, [number.eq(group)])?
-        .project(columns)?
-        .build()?;
-    Ok(Some(plan))
-}
-
-/// The parts of `SELECT … FROM … WHERE … GROUP BY …` to the right of a lateral join.
-fn grouped(plan: &LogicalPlan) -> Option<(&Projection, &Aggregate, &Filter)> {
-    match plan {
-        LogicalPlan::SubqueryAlias(alias) => grouped(&alias.input),
-        LogicalPlan::Subquery(subquery) => grouped(&subquery.subquery),
-        LogicalPlan::Projection(projection) => match projection.input.as_ref() {
-            LogicalPlan::Aggregate(aggregate) => match aggregate.input.as_ref() {
-                LogicalPlan::Filter(filter) => Some((projection, aggregate, filter)),
-                _ => None,
-            },
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// Whether the right side asks about the row outside by more than equality, below a grouping.
-fn lateral_groups(plan: &LogicalPlan) -> Result<bool> {
-    let subquery = match plan {
-        LogicalPlan::SubqueryAlias(alias) => return lateral_groups(&alias.input),
-        LogicalPlan::Subquery(subquery) => &subquery.subquery,
-        _ => return Ok(false),
-    };
-    let mut found = false;
-    subquery.apply(|node| {
-        let groups = matches!(node, LogicalPlan::Distinct(_)) || matches!(node, LogicalPlan::Aggregate(aggregate) if !aggregate.group_expr.is_empty());
-        if groups && asks_unevenly(node)? {
-            found = true;
-            return Ok(TreeNodeRecursion::Stop);
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(found)
-}
-
-fn asks_unevenly(plan: &LogicalPlan) -> Result<bool> {
-    let mut found = false;
-    plan.apply(|node| {
-        if let LogicalPlan::Filter(filter) = node {
-            found |= split_conjunction(&filter.predicate)
-                .into_iter()
-                .any(|part| {
-                    part.contains_outer()
-                        && !matches!(
-                            part,
-                            Expr::BinaryExpr(BinaryExpr {
-                                op: Operator::Eq,
-                                ..
-                            })
-                        )
-                });
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(found)
 }
 
 /// A join with USING, its keys first and once: of the side that keeps its rows, of either where both do.

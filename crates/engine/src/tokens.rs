@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::{
     keywords::Keyword,
-    tokenizer::{Token, TokenWithSpan, Word},
+    tokenizer::{Token, TokenWithSpan, Whitespace, Word},
 };
 
 /// `AS ROW(a bigint, b ARRAY(varchar))` is `AS STRUCT<a bigint, b ARRAY<varchar>>` to the parser.
@@ -40,7 +40,9 @@ pub(crate) fn types(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 
 /// `VALUES ROW(1, 'a')` is `VALUES (1, 'a')`: a row of values, not one value that is a row.
 pub(crate) fn rows(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut tokens = tokens;
     let mut dropped = vec![false; tokens.len()];
+    let mut kept = Vec::new();
     let mut values: Option<i32> = None;
     let (mut depth, mut starts) = (0, false);
     for at in 0..tokens.len() {
@@ -51,8 +53,12 @@ pub(crate) fn rows(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
                 continue;
             }
             Token::Word(word) if starts && word.value.eq_ignore_ascii_case("row") => {
-                dropped[at] =
-                    next(&tokens, at + 1).is_some_and(|open| tokens[open].token == Token::LParen);
+                if let Some(open) =
+                    next(&tokens, at + 1).filter(|open| tokens[*open].token == Token::LParen)
+                {
+                    dropped[at] = !holds_a_cast(&tokens, open);
+                    kept.extend((!dropped[at]).then_some(at));
+                }
             }
             Token::LParen if starts => {
                 // One value in parentheses that is a row is the row itself.
@@ -81,11 +87,128 @@ pub(crate) fn rows(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         }
         starts = values == Some(depth) && tokens[at].token == Token::Comma;
     }
+    for at in kept {
+        tokens[at].token = Token::make_word(crate::values::ROW, None);
+    }
     let kept = tokens
         .into_iter()
         .zip(dropped)
         .filter(|(_, dropped)| !dropped);
     kept.map(|(token, _)| token).collect()
+}
+
+/// `GROUP BY DISTINCT …` begins with a mark that [`crate::selected::sets`] takes off, `GROUP BY ALL x` is `GROUP BY x`.
+pub(crate) fn grouped(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let keyword = |token: &TokenWithSpan| match &token.token {
+        Token::Word(word) if word.quote_style.is_none() => word.keyword,
+        _ => Keyword::NoKeyword,
+    };
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut before = [Keyword::NoKeyword; 2];
+    for (at, token) in tokens.iter().enumerate() {
+        if matches!(token.token, Token::Whitespace(_)) {
+            out.push(token.clone());
+            continue;
+        }
+        let this = keyword(token);
+        let grouped = before == [Keyword::GROUP, Keyword::BY];
+        before = [before[1], this];
+        match this {
+            Keyword::DISTINCT if grouped => {
+                let mark = [
+                    Token::make_word(crate::selected::DISTINCT, Some('"')),
+                    Token::Comma,
+                ];
+                out.extend(mark.map(|mark| TokenWithSpan {
+                    token: mark,
+                    span: token.span,
+                }));
+            }
+            Keyword::ALL
+                if grouped
+                    && next(&tokens, at + 1).is_some_and(|next| match &tokens[next].token {
+                        Token::Word(word) => !matches!(
+                            word.keyword,
+                            Keyword::HAVING
+                                | Keyword::ORDER
+                                | Keyword::LIMIT
+                                | Keyword::OFFSET
+                                | Keyword::FETCH
+                                | Keyword::UNION
+                                | Keyword::EXCEPT
+                                | Keyword::INTERSECT
+                                | Keyword::WINDOW
+                        ),
+                        Token::LParen | Token::Number(..) => true,
+                        _ => false,
+                    }) => {}
+            _ => out.push(token.clone()),
+        }
+    }
+    out
+}
+
+/// `x LIKE p ESCAPE e` where `e` is not written out is `x LIKE trino_like_pattern(p, e)`.
+pub(crate) fn escapes(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    // Where the pattern of a LIKE begins in `out`, and how deep it stands.
+    let mut patterns: Vec<(usize, usize)> = Vec::new();
+    let mut depth = 0_usize;
+    let mut rest = tokens.into_iter().peekable();
+    while let Some(token) = rest.next() {
+        match &token.token {
+            Token::LParen | Token::LBracket => depth += 1,
+            Token::RParen | Token::RBracket => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        patterns.retain(|(_, deep)| *deep <= depth);
+        let keyword = match &token.token {
+            Token::Word(word) if word.quote_style.is_none() => word.keyword,
+            _ => Keyword::NoKeyword,
+        };
+        if keyword == Keyword::LIKE {
+            out.push(token);
+            patterns.push((out.len(), depth));
+            continue;
+        }
+        let pattern = patterns.last().filter(|(_, deep)| *deep == depth).copied();
+        let (Keyword::ESCAPE, Some((start, _))) = (keyword, pattern) else {
+            out.push(token);
+            continue;
+        };
+        patterns.pop();
+        while rest
+            .next_if(|next| matches!(next.token, Token::Whitespace(_)))
+            .is_some()
+        {}
+        if !matches!(rest.peek().map(|next| &next.token), Some(Token::Word(_))) {
+            let like = token.span;
+            out.push(token);
+            out.push(TokenWithSpan {
+                token: Token::Whitespace(Whitespace::Space),
+                span: like,
+            });
+            continue;
+        }
+        let mark = |mark: Token| TokenWithSpan {
+            token: mark,
+            span: token.span,
+        };
+        let call = [Token::make_word("trino_like_pattern", None), Token::LParen].map(mark);
+        out.splice(start..start, call);
+        out.push(mark(Token::Comma));
+        while let Some(next) =
+            rest.next_if(|next| matches!(next.token, Token::Word(_) | Token::Period))
+        {
+            let name = matches!(next.token, Token::Word(_));
+            out.push(next);
+            if name && rest.peek().is_none_or(|next| next.token != Token::Period) {
+                break;
+            }
+        }
+        out.push(mark(Token::RParen));
+    }
+    out
 }
 
 /// `IN (VALUES 1, 2)` is `IN (SELECT * FROM (VALUES 1, 2))`; so are `ANY`, `ALL` and `SOME`.
@@ -135,6 +258,14 @@ pub(crate) fn values_asked(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         };
     }
     out
+}
+
+/// Whether a row begins with a cast, which may be a row itself: what is cast alone is a row of columns, what stands in
+/// ROW(…) is one of them, which [`crate::values`] tells apart.
+fn holds_a_cast(tokens: &[TokenWithSpan], open: usize) -> bool {
+    next(tokens, open + 1).is_some_and(|first| {
+        matches!(&tokens[first].token, Token::Word(word) if word.keyword == Keyword::CAST || word.keyword == Keyword::TRY_CAST)
+    })
 }
 
 /// Where the parenthesis that opens here closes.

@@ -24,7 +24,7 @@ use datafusion::{
     sql::sqlparser::ast::TableFactor,
 };
 
-use crate::{functions::spread, shapes};
+use crate::{aliases, functions::spread, shapes};
 
 /// The list that is unnested.
 const LIST: &str = "__unnested";
@@ -39,6 +39,11 @@ impl RelationPlanner for Unnests {
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
+        if let Some(plan) = aliases::planned(&relation, context)? {
+            return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+                plan, None,
+            ))));
+        }
         if let TableFactor::NestedJoin {
             table_with_joins,
             alias: None,
@@ -151,7 +156,7 @@ impl AnalyzerRule for BesideItsRow {
             let kept: Vec<Expr> = left.schema().columns().into_iter().map(Expr::Column).collect();
             let names = join.right.schema().iter().map(|(relation, field)| (relation.cloned(), field.name().clone())).collect();
             let ordinality = matches!(arguments.first(), Some(Expr::Literal(ScalarValue::Boolean(Some(true)), _)));
-            let arguments = arguments.into_iter().skip(2).map(beside).collect::<Result<Vec<_>>>()?;
+            let arguments = arguments.into_iter().skip(2).map(|argument| beside(argument, &left)).collect::<Result<Vec<_>>>()?;
             let list = called(arguments, ordinality, join.join_type == JoinType::Left);
             unnested(left, list, kept, Some(names)).map(Transformed::yes)
         })
@@ -159,10 +164,12 @@ impl AnalyzerRule for BesideItsRow {
     }
 }
 
-/// A column of the row outside becomes one of the row itself.
-fn beside(expr: Expr) -> Result<Expr> {
+/// A column of the row outside becomes one of the row itself; one of a row further out is left.
+fn beside(expr: Expr, row: &LogicalPlan) -> Result<Expr> {
     expr.transform(|expr| match expr {
-        Expr::OuterReferenceColumn(_, column) => Ok(Transformed::yes(Expr::Column(column))),
+        Expr::OuterReferenceColumn(_, column) if row.schema().has_column(&column) => {
+            Ok(Transformed::yes(Expr::Column(column)))
+        }
         other => Ok(Transformed::no(other)),
     })
     .map(|transformed| transformed.data)

@@ -3,14 +3,75 @@
 
 use datafusion::sql::sqlparser::{
     ast::{
-        CastKind, DataType, ExactNumberInfo, Expr, Function, Value, ValueWithSpan,
-        WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
+        CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
+        FunctionArguments, Value, ValueWithSpan, WindowFrameBound, WindowFrameUnits, WindowSpec,
+        WindowType,
     },
+    dialect::GenericDialect,
+    parser::Parser,
     tokenizer::Span,
 };
 
 /// Beyond it a number is no longer told exactly: such a bound stays as it is written, and is refused.
 const MOST_ROWS: f64 = 9e15;
+
+/// Calls whose argument may differ from row to row, in terms of such that have none: `ntile` by the number of a row and
+/// of all rows, the default of `lag` and `lead` by whether there is such a row.
+pub(crate) fn by_row(function: &Function) -> Option<Expr> {
+    let over = function.over.as_ref()?.to_string();
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    let args: Vec<String> = list.args.iter().map(ToString::to_string).collect();
+    let fixed = |place: usize| match list.args.get(place) {
+        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))) => {
+            constant(expr).is_some() || is_literal(expr)
+        }
+        _ => true,
+    };
+    let text = match (
+        function.name.to_string().to_lowercase().as_str(),
+        args.as_slice(),
+    ) {
+        ("ntile", [buckets]) if !fixed(0) => {
+            let Some(WindowType::WindowSpec(spec)) = &function.over else {
+                return None;
+            };
+            let mut whole = spec.clone();
+            whole.order_by.clear();
+            let row = format!("(row_number() OVER {over} - 1)");
+            let all = format!("(count(*) OVER ({whole}))");
+            let (size, more) = (
+                format!("({all} / ({buckets}))"),
+                format!("({all} % ({buckets}))"),
+            );
+            format!(
+                "CASE WHEN ({buckets}) < 1 THEN 1 / 0 WHEN {row} < ({size} + 1) * {more} THEN {row} / ({size} + 1) + 1 \
+                 ELSE ({row} - ({size} + 1) * {more}) / (CASE WHEN {size} < 1 THEN 1 ELSE {size} END) + {more} + 1 END"
+            )
+        }
+        (name @ ("lag" | "lead"), [value, offset, default])
+            if fixed(1) && !fixed(2) && function.null_treatment.is_none() =>
+        {
+            format!(
+                "CASE WHEN {name}(1, {offset}) OVER {over} IS NULL THEN {default} ELSE {name}({value}, {offset}) OVER {over} END"
+            )
+        }
+        _ => return None,
+    };
+    Parser::new(&GenericDialect {})
+        .try_with_sql(&text)
+        .and_then(|mut parser| parser.parse_expr())
+        .ok()
+}
+
+fn is_literal(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(_) => true,
+        Expr::UnaryOp { expr, .. } => is_literal(expr),
+        _ => false,
+    }
+}
 
 /// Changes the frame of a call; the call then stands for the same rows.
 pub(crate) fn framed(function: &mut Function) {

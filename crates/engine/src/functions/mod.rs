@@ -44,6 +44,23 @@ mod text;
 mod time;
 mod url;
 
+pub(crate) use strings::like_pattern;
+
+/// The function by itself, for plans that are made.
+pub(crate) fn of_one_zone() -> Arc<ScalarUDF> {
+    Arc::new(strings::of_one_zone())
+}
+
+/// The function by itself, for plans that are made.
+pub(crate) fn same() -> Arc<ScalarUDF> {
+    Arc::new(strings::same())
+}
+
+/// The function by itself, for plans that are made.
+pub(crate) fn single() -> Arc<ScalarUDF> {
+    Arc::new(strings::single())
+}
+
 /// What an argument is turned into before the function sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Take {

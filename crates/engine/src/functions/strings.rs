@@ -7,7 +7,7 @@ use arrow::{
     datatypes::{DataType, Int64Type},
 };
 use datafusion::{
-    common::{Result, ScalarValue, plan_err},
+    common::{Result, ScalarValue, exec_err, plan_err},
     logical_expr::ScalarUDF,
 };
 
@@ -79,9 +79,122 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             |_, scalars| refused(scalars),
             |columns, _| Ok(Arc::clone(&columns[0])),
         ),
+        function(
+            "trino_like_pattern",
+            &[&[Text], &[Text, Text]],
+            returns_text,
+            like_patterns,
+        ),
+        of_one_zone(),
+        same(),
+        single(),
         function("translate", &[&[Text, Text, Text]], returns_text, translate),
         super::variadic("concat_ws", Any, concat_ws_type, concat_ws),
     ]
+}
+
+/// Patterns of LIKE, written with the back slash that the operator takes for an escape.
+fn like_patterns(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let patterns = columns[0].as_string::<i32>();
+    let escapes = columns.get(1).map(|escapes| escapes.as_string::<i32>());
+    let mut out = StringBuilder::new();
+    for row in 0..patterns.len() {
+        if any_null(columns, row) {
+            out.append_null();
+            continue;
+        }
+        let escape = escapes.map(|escapes| escapes.value(row));
+        match like_pattern(patterns.value(row), escape) {
+            Ok(pattern) => out.append_value(pattern),
+            Err(message) => return invalid(message),
+        }
+    }
+    Ok(Arc::new(out.finish()))
+}
+
+/// A pattern of Trino's LIKE, which escapes nothing unless it is told, with back slashes as escapes.
+///
+/// # Errors
+/// What is wrong with the escape.
+pub(crate) fn like_pattern(
+    pattern: &str,
+    escape: Option<&str>,
+) -> std::result::Result<String, &'static str> {
+    let mut letters = escape.unwrap_or_default().chars();
+    let escape = match (escape, letters.next(), letters.next()) {
+        (None, ..) => None,
+        (Some(_), Some(one), None) => Some(one),
+        _ => return Err("Escape string must be a single character"),
+    };
+    let mut out = String::with_capacity(pattern.len());
+    let mut rest = pattern.chars();
+    while let Some(letter) = rest.next() {
+        if Some(letter) == escape {
+            match rest.next() {
+                Some(next) if matches!(next, '%' | '_') || Some(next) == escape => {
+                    if matches!(next, '%' | '_' | '\\') {
+                        out.push('\\');
+                    }
+                    out.push(next);
+                }
+                _ => {
+                    return Err(
+                        "Escape character must be followed by '%', '_' or the escape character itself",
+                    );
+                }
+            }
+            continue;
+        }
+        if letter == '\\' {
+            out.push('\\');
+        }
+        out.push(letter);
+    }
+    Ok(out)
+}
+
+/// An instant that is also the one found among those of its zone.
+pub(crate) fn of_one_zone() -> ScalarUDF {
+    function(
+        "trino_of_one_zone",
+        &[&[Take::Any, Take::Any]],
+        |types, _| Ok(types[0].clone()),
+        |columns, _| {
+            if arrow::compute::kernels::cmp::distinct(&columns[0], &columns[1])?.true_count() > 0 {
+                return datafusion::common::not_impl_err!(
+                    "a zone of its own for every row is not supported: put the instants in one by AT TIME ZONE"
+                );
+            }
+            Ok(Arc::clone(&columns[0]))
+        },
+    )
+}
+
+/// A value as it is, of which the optimizer does not know where it is from.
+pub(crate) fn same() -> ScalarUDF {
+    function(
+        "trino_same",
+        &[&[Take::Any]],
+        |types, _| Ok(types[0].clone()),
+        |columns, _| Ok(Arc::clone(&columns[0])),
+    )
+}
+
+/// The one value of a subquery, from its first one and the number of its rows.
+pub(crate) fn single() -> ScalarUDF {
+    use Take::{Any, Int};
+    function(
+        "trino_single",
+        &[&[Any, Int]],
+        |types, _| Ok(types[0].clone()),
+        |columns, _| {
+            let rows = columns[1].as_primitive::<Int64Type>();
+            if rows.iter().flatten().any(|rows| rows > 1) {
+                return exec_err!("{}", crate::error::MULTIPLE_ROWS);
+            }
+            Ok(Arc::clone(&columns[0]))
+        },
+    )
 }
 
 fn length_type(types: &[DataType], scalars: &[Option<&ScalarValue>]) -> Result<DataType> {

@@ -24,6 +24,7 @@ use super::{
 };
 
 use lakehand_engine::{
+    Strictness,
     command::{self, Command},
     rewrite,
 };
@@ -81,13 +82,14 @@ impl Session {
         }
     }
 
-    /// Plans a SELECT given as text in Trino's spelling.
+    /// Plans a SELECT given as text in Trino's spelling: a view's, or one that the engine wrote.
     pub(super) async fn plan_sql(
         &self,
         sql: &str,
         catalog: LakeCatalog,
     ) -> datafusion::common::Result<LogicalPlan> {
-        match command::parse(sql) {
+        // It was looked at where it was written.
+        match command::parse_as(sql, Strictness::Lenient) {
             Ok(Command::Select(query)) => self.plan_query(*query, catalog).await,
             Ok(other) => Err(datafusion::common::DataFusionError::Plan(format!(
                 "{} where a SELECT is needed",
