@@ -77,6 +77,19 @@ impl CliError {
         Self::told(5, message, advice)
     }
 
+    /// The same error with its message told otherwise.
+    #[must_use]
+    pub(super) fn retold(self, retell: impl FnOnce(&str) -> String) -> Self {
+        match self {
+            Self::Told {
+                code,
+                message,
+                advice,
+            } => Self::told(code, retell(&message), advice),
+            other => other,
+        }
+    }
+
     /// Prints the error to standard error and gives its exit code. A closed pipe is quiet success.
     pub(super) fn report(&self, output: OutputFormat) -> ExitCode {
         let (code, advice) = match self {

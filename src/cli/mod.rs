@@ -154,7 +154,7 @@ enum Verb {
     Jobs(jobs::JobsVerb),
     /// Start the profile's schedules on this machine, until stopped.
     Scheduler(scheduler::SchedulerArgs),
-    /// Run one SQL statement, in Athena's spelling.
+    /// Run SQL statements, in Athena's spelling; without one, on a terminal, a prompt opens.
     Query(query::QueryArgs),
     /// Check, draw and run state machine definitions.
     #[command(subcommand)]
@@ -594,6 +594,9 @@ mod console {
         /// The sample run, started at once.
         #[cfg(feature = "simulator")]
         Demo,
+        /// A CSV file in a table, and its name for people.
+        #[cfg(feature = "console")]
+        File(std::path::PathBuf, String),
     }
 
     #[cfg(feature = "console")]
@@ -609,6 +612,7 @@ mod console {
             Start::Board => StartScreen::Board,
             #[cfg(feature = "simulator")]
             Start::Demo => StartScreen::Demo,
+            Start::File(path, name) => StartScreen::File(path, name.into()),
         };
         let launcher = (!app.is_distant()).then(|| {
             let launcher = ConsoleLauncher::new(Arc::clone(&app.profile), app.confirm.clone());

@@ -205,6 +205,7 @@ async fn every_other_verb_works_or_says_what_to_do_instead() {
     for verb in [
         &["demo", "--headless"][..],
         &["query", "--table", "x=y.parquet", "SELECT 1"],
+        &["query", "--lenient", "SELECT 1"],
     ] {
         assert!(
             program.refusal(verb, 4).contains("this machine"),

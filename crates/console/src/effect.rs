@@ -55,6 +55,8 @@ pub(crate) enum Request {
     Reports,
     /// Opens a report: file, header, first rows.
     OpenReport(ReportName),
+    /// Opens a file as a report.
+    OpenFile(ReportName, std::path::PathBuf),
     /// Indexes an open report.
     Index(Arc<Source>),
     /// Reads a block of rows.
@@ -175,7 +177,7 @@ pub(crate) enum Answer {
     Logs(OpsResult<Vec<LogLine>>),
     /// For [`Request::Reports`].
     Reports(OpsResult<Arc<Vec<ReportSummary>>>),
-    /// For [`Request::OpenReport`].
+    /// For [`Request::OpenReport`] and [`Request::OpenFile`].
     Opened(OpsResult<Arc<Source>>),
     /// For [`Request::Index`]: `false` while it grows.
     Indexed(OpsResult<Arc<Index>>, bool),
@@ -325,6 +327,7 @@ impl Request {
             | Self::Logs(..)
             | Self::Reports
             | Self::OpenReport(_)
+            | Self::OpenFile(..)
             | Self::Index(_)
             | Self::Rows(_)
             | Self::Cell(..)
@@ -388,7 +391,7 @@ impl Request {
             Self::Causes(_) => "read causes",
             Self::Logs(..) => "read logs",
             Self::Reports => "list reports",
-            Self::OpenReport(_) => "open report",
+            Self::OpenReport(_) | Self::OpenFile(..) => "open report",
             Self::Index(_) => "index report",
             Self::Rows(_) => "read rows",
             Self::Arrange(..) => "sort and filter",
@@ -439,7 +442,7 @@ impl Request {
             | Self::Stop(id, _) => id.to_string(),
             Self::SignIn(command) => command.clone(),
             Self::RollBack(version) => format!("to snapshot {version}"),
-            Self::OpenReport(name) => name.to_string(),
+            Self::OpenReport(name) | Self::OpenFile(name, _) => name.to_string(),
             Self::CredentialHistory(path) | Self::SetCredential { path, .. } => path.clone(),
             Self::Crawl(name) | Self::StopCrawler(name) | Self::StopStatement(name) => name.clone(),
             Self::StartJob(name) => name.clone(),

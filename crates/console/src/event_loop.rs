@@ -7,6 +7,7 @@ use std::{
         Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -112,7 +113,7 @@ impl Loop {
         self.screen
             .draw(&self.state)
             .map_err(ConsoleError::terminal)?;
-        let mut input = read_input(Arc::clone(&self.gate))?;
+        let (mut input, reader) = read_input(Arc::clone(&self.gate))?;
         let mut leaving = self.perform(first)?;
         let mut drawn_at = Instant::now();
         while !leaving {
@@ -137,6 +138,8 @@ impl Loop {
                 .map_err(ConsoleError::terminal)?;
             drawn_at = Instant::now();
         }
+        drop(input);
+        let_go(&reader);
         Ok(())
     }
 
@@ -328,7 +331,20 @@ impl Loop {
 ///
 /// Not crossterm's `EventStream`: once it was polled without waiting, as draining does, it wakes nobody for the
 /// next key.
-fn read_input(gate: Arc<Gate>) -> Result<UnboundedReceiver<TerminalEvent>, ConsoleError> {
+/// Waits until the reader that nobody listens to has let go of the keys: the next program, or the prompt that opened the
+/// console, wants them. It waits in a read: a change of size wakes it.
+fn let_go(reader: &JoinHandle<()>) {
+    let patience = std::time::Instant::now() + LETS_GO;
+    while !reader.is_finished() && std::time::Instant::now() < patience {
+        let _ = signal_hook::low_level::raise(signal_hook::consts::SIGWINCH);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The keys as they come, and the thread that reads them.
+fn read_input(
+    gate: Arc<Gate>,
+) -> Result<(UnboundedReceiver<TerminalEvent>, JoinHandle<()>), ConsoleError> {
     let (sender, receiver) = unbounded_channel();
     let read = move || {
         while let Ok(event) = crossterm::event::read() {
@@ -338,11 +354,11 @@ fn read_input(gate: Arc<Gate>) -> Result<UnboundedReceiver<TerminalEvent>, Conso
             gate.pass();
         }
     };
-    std::thread::Builder::new()
+    let reader = std::thread::Builder::new()
         .name("keys".to_owned())
         .spawn(read)
         .map_err(ConsoleError::terminal)?;
-    Ok(receiver)
+    Ok((receiver, reader))
 }
 
 fn kind(event: TerminalEvent) -> EventKind {

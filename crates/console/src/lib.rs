@@ -64,6 +64,9 @@ pub enum StartScreen {
     Run(ExecutionId),
     /// A report, opened in a table.
     Report(ReportName),
+    /// A CSV file, opened in a table under a name; leaving the table leaves the console, and the keys are free for
+    /// whoever opened it.
+    File(PathBuf, ReportName),
 }
 
 /// Starts what shall go on when the console ends, in processes of its own. Where there is none (a platform elsewhere
@@ -226,6 +229,7 @@ fn begin(state: &mut state::State, start: StartScreen) -> Vec<effect::Effect> {
         StartScreen::Demo => update::begin_demo(state, &mut effects),
         StartScreen::Run(id) => update::begin_run(state, id, &mut effects),
         StartScreen::Report(name) => update::begin_report(state, name, &mut effects),
+        StartScreen::File(path, name) => update::begin_file(state, path, name, &mut effects),
     }
     update::begin(state, &mut effects);
     effects

@@ -307,6 +307,13 @@ impl Runner {
                     Err(error) => Err(error),
                 })
             }
+            Request::OpenFile(name, path) => Answer::Opened(
+                blocking("open", name.to_string(), move || {
+                    Source::open(&path, name.as_ref())
+                })
+                .await
+                .map(Arc::new),
+            ),
             Request::Index(source) => self.index(source, cancel, send).await,
             Request::Rows(rows) => {
                 let name = rows.source.name().to_owned();
@@ -481,7 +488,7 @@ fn refused(request: &Request, error: OpsError) -> Answer {
         Request::Causes(_) => Answer::Causes(Vec::new()),
         Request::Logs(..) => Answer::Logs(Err(error)),
         Request::Reports => Answer::Reports(Err(error)),
-        Request::OpenReport(_) => Answer::Opened(Err(error)),
+        Request::OpenReport(_) | Request::OpenFile(..) => Answer::Opened(Err(error)),
         Request::Index(_) => Answer::Indexed(Err(error), true),
         Request::Rows(_) => Answer::Rows(Err(error)),
         Request::Arrange(..) => Answer::Arranged(Err(error)),

@@ -450,6 +450,14 @@ impl QueryEngine for LazyEngine {
     async fn query(&self, sql: &str, cancel: &CancellationToken) -> Result<QueryRows, QueryError> {
         self.get()?.query(sql, cancel).await
     }
+
+    async fn estimate(&self, sql: &str) -> Result<Option<u64>, QueryError> {
+        self.get()?.estimate(sql).await
+    }
+
+    async fn differences(&self, sql: &str) -> Result<Vec<String>, QueryError> {
+        self.get()?.differences(sql).await
+    }
 }
 
 /// Starts the sample by whoever stands in for the sources.

@@ -253,12 +253,43 @@ pub struct QuerySummary {
     pub elapsed_ms: u64,
 }
 
+/// Bytes that a query has read from storage so far; whoever runs it counts, whoever holds this may ask.
+#[derive(Clone, Default)]
+pub struct Scanned(Option<Arc<dyn Fn() -> u64 + Send + Sync>>);
+
+impl Scanned {
+    /// Counted by a function; it is asked again each time.
+    pub fn counted(bytes: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(bytes)))
+    }
+
+    /// A number that no longer changes.
+    #[must_use]
+    pub fn known(bytes: u64) -> Self {
+        Self::counted(move || bytes)
+    }
+
+    /// The bytes so far: all of them once the rows have ended. `None` where the engine does not know.
+    #[must_use]
+    pub fn bytes(&self) -> Option<u64> {
+        self.0.as_ref().map(|count| count())
+    }
+}
+
+impl fmt::Debug for Scanned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Scanned").field(&self.bytes()).finish()
+    }
+}
+
 /// Rows of a query, batch by batch.
 pub struct QueryRows {
     /// Columns.
     pub schema: SchemaRef,
     /// The batches; dropping the stream stops the query.
     pub batches: Pin<Box<dyn Stream<Item = Result<RecordBatch, QueryError>> + Send>>,
+    /// Bytes read from storage; all of them once the batches have ended.
+    pub scanned: Scanned,
 }
 
 impl QueryRows {
@@ -279,6 +310,9 @@ impl QueryRows {
     }
 }
 
+/// What Athena bills for a statement that reads less.
+pub const LEAST_BILLED_BYTES: u64 = 10 * 1024 * 1024;
+
 /// What an engine that has one schema calls it.
 pub const LAKE_SCHEMA: &str = "lake";
 
@@ -293,6 +327,17 @@ pub trait QueryEngine: Send + Sync + fmt::Debug {
     ) -> Result<QuerySummary, QueryError>;
     /// Runs one SELECT and streams its rows.
     async fn query(&self, sql: &str, cancel: &CancellationToken) -> Result<QueryRows, QueryError>;
+    /// Bytes that a statement would read at most, found out without running it; `None` where that cannot be told.
+    /// Athena bills no statement below [`LEAST_BILLED_BYTES`].
+    async fn estimate(&self, sql: &str) -> Result<Option<u64>, QueryError> {
+        let _ = sql;
+        Ok(None)
+    }
+    /// Where the answer of a statement differs from Athena's on purpose, each in a sentence; Athena's own never does.
+    async fn differences(&self, sql: &str) -> Result<Vec<String>, QueryError> {
+        let _ = sql;
+        Ok(Vec::new())
+    }
     /// The schema of names that stand alone, as `information_schema` has it; an engine of one schema calls it `lake`.
     fn schema(&self) -> &str {
         LAKE_SCHEMA

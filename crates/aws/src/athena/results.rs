@@ -15,7 +15,7 @@ use super::{
     unsigned,
 };
 use crate::{Clients, call::CallError, s3};
-use lakehand_pipeline::ports::{ByteStream, QueryError, QueryRows};
+use lakehand_pipeline::ports::{ByteStream, QueryError, QueryRows, Scanned};
 
 /// Rows that a page of `GetQueryResults` may have.
 const PAGE: i32 = 1000;
@@ -88,7 +88,15 @@ pub(super) async fn rows(
         )
         .boxed(),
     };
-    Ok(QueryRows { schema, batches })
+    let scanned = execution
+        .statistics()
+        .and_then(|all| all.data_scanned_in_bytes())
+        .and_then(|bytes| u64::try_from(bytes).ok());
+    Ok(QueryRows {
+        schema,
+        batches,
+        scanned: scanned.map(Scanned::known).unwrap_or_default(),
+    })
 }
 
 /// Bucket and key of the CSV, where there is one.

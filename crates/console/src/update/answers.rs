@@ -43,7 +43,7 @@ pub(super) fn answered(state: &mut State, answered: Answered, effects: &mut Vec<
         }
         (Request::Logs(id, _), Answer::Logs(answer)) => logs::answered(state, &id, answer, effects),
         (_, Answer::Reports(answer)) => reports::answered(state, answer),
-        (Request::OpenReport(name), Answer::Opened(answer)) => {
+        (Request::OpenReport(name) | Request::OpenFile(name, _), Answer::Opened(answer)) => {
             table::answered_opened(state, &name, answer, effects)
         }
         (Request::Index(source), Answer::Indexed(answer, whole)) => {

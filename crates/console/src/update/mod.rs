@@ -76,6 +76,16 @@ pub(crate) fn begin_report(
     table::open(state, name, effects);
 }
 
+/// Begins with a file.
+pub(crate) fn begin_file(
+    state: &mut State,
+    path: std::path::PathBuf,
+    name: lakehand_ops::ReportName,
+    effects: &mut Vec<Effect>,
+) {
+    table::open_file(state, path, name, effects);
+}
+
 fn resized(state: &mut State, columns: u16, rows: u16, effects: &mut Vec<Effect>) {
     state.size = (columns, rows);
     table::resized(state, effects);
@@ -153,6 +163,7 @@ fn everywhere(state: &mut State, action: ActionId, effects: &mut Vec<Effect>) {
         ActionId::GoDatamart => state.go(Screen::Datamart),
         ActionId::GoCredentials => state.go(Screen::Credentials),
         ActionId::GoActivity => state.go(Screen::Activity),
+        ActionId::Back if table::is_all(state) => quit(state, effects),
         ActionId::Back => back(state),
         ActionId::HistoryBack | ActionId::LastScreen => history(state, true),
         ActionId::HistoryForward => history(state, false),

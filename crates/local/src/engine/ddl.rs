@@ -326,6 +326,7 @@ fn texts(columns: Vec<(&str, Vec<String>)>) -> Result<QueryRows, EngineError> {
     Ok(QueryRows {
         schema,
         batches: Box::pin(futures::stream::iter([Ok(batch)])),
+        scanned: Default::default(),
     })
 }
 

@@ -36,7 +36,11 @@ pub use lakehand_engine::{StatementKind, kind};
 use catalog::Tables;
 use error::EngineError;
 pub use error::query_error;
-use lakehand_engine::command::{self, Command};
+use lakehand_engine::{
+    Strictness,
+    command::{self, Command},
+    differences::met,
+};
 use rows::start;
 use session::{Session, bytes_scanned, runtime, session_state};
 
@@ -108,7 +112,8 @@ impl LocalEngine {
         };
         std::fs::create_dir_all(&settings.spill_dir).map_err(|error| failed(&error))?;
         let runtime = runtime(settings).map_err(|error| failed(&error))?;
-        let state = session_state(settings, runtime).map_err(|error| failed(&error))?;
+        let state =
+            session_state(settings, runtime, Strictness::Strict).map_err(|error| failed(&error))?;
         let tables = Arc::new(Tables::new(settings.std_dir.clone()));
         Ok(Self {
             session: Session {
@@ -148,10 +153,27 @@ impl LocalEngine {
         })
     }
 
+    /// The same engine, which takes what Athena refuses and it understands: for a person who explores.
+    ///
+    /// # Errors
+    /// [`QueryError::Failed`] when its functions cannot be registered.
+    pub fn lenient(&self) -> Result<Self, QueryError> {
+        let state = &self.session.state;
+        let config = Strictness::Lenient.set(state.config().clone());
+        let state = lakehand_engine::session_state(config, Arc::clone(state.runtime_env()));
+        let state = state.map_err(|error| EngineError::from(error).into_query_error(""))?;
+        Ok(Self {
+            session: Session {
+                state: Arc::new(state),
+                ..self.session.clone()
+            },
+        })
+    }
+
     async fn run(&self, sql: &str, cancel: &CancellationToken) -> Result<QuerySummary, QueryError> {
         let start = Instant::now();
-        let command =
-            command::parse(sql).map_err(|error| EngineError::from(error).into_query_error(sql))?;
+        let command = command::parse_as(sql, self.session.strictness())
+            .map_err(|error| EngineError::from(error).into_query_error(sql))?;
         let statement = command.name().to_owned();
         let mut outcome = self.attempt(&self.session, command.clone(), cancel).await;
         if let Err(error) = &outcome
@@ -268,7 +290,8 @@ impl QueryEngine for LocalEngine {
     /// Texts come as `Utf8`, never as views or dictionaries.
     async fn query(&self, sql: &str, cancel: &CancellationToken) -> Result<QueryRows, QueryError> {
         let named = |error: EngineError| error.into_query_error(sql);
-        let command = command::parse(sql).map_err(|error| named(error.into()))?;
+        let command = command::parse_as(sql, self.session.strictness())
+            .map_err(|error| named(error.into()))?;
         let mut outcome = start(&self.session, command.clone(), cancel).await;
         if let Err(error) = &outcome
             && (error.is_out_of_memory() || error.is_vanished_file())
@@ -281,5 +304,26 @@ impl QueryEngine for LocalEngine {
             outcome = start(&session, command, cancel).await;
         }
         outcome.map_err(named)
+    }
+
+    async fn differences(&self, sql: &str) -> Result<Vec<String>, QueryError> {
+        let named = |error: EngineError| error.into_query_error(sql);
+        let command = command::parse_as(sql, self.session.strictness())
+            .map_err(|error| named(error.into()))?;
+        let (Command::Select(query)
+        | Command::CreateTableAs { query, .. }
+        | Command::Insert { query, .. }
+        | Command::CreateView { query, .. }) = command
+        else {
+            return Ok(Vec::new());
+        };
+        let met = async {
+            let session = &self.session;
+            Ok::<_, EngineError>(met(&session.plan_query(*query, session.catalog()).await?)?)
+        };
+        let told = met.await.map_err(named)?.into_iter();
+        Ok(told
+            .map(|one| format!("{}: here {}, there {}", one.what, one.here, one.on_athena))
+            .collect())
     }
 }

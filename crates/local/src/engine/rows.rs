@@ -15,8 +15,9 @@ use lakehand_engine::{
 use super::{
     Session, ddl,
     error::{EngineError, refused},
+    session::bytes_scanned,
 };
-use lakehand_pipeline::ports::{QueryError, QueryRows};
+use lakehand_pipeline::ports::{QueryError, QueryRows, Scanned};
 
 /// Starts a statement that returns rows. The first batch is awaited, so that a failure to start is an error
 /// of this call and can still be tried another way.
@@ -61,6 +62,7 @@ pub(super) async fn start(
     Ok(QueryRows {
         schema,
         batches: Box::pin(futures::stream::unfold(rest, Rest::next)),
+        scanned: Scanned::counted(move || bytes_scanned(physical.as_ref())),
     })
 }
 

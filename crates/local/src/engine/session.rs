@@ -49,6 +49,11 @@ impl Session {
         SessionContext::new_with_state(state)
     }
 
+    /// How closely Athena's refusals are followed.
+    pub(super) fn strictness(&self) -> Strictness {
+        Strictness::of(self.state.config())
+    }
+
     fn with_state(&self, change: impl FnOnce(&mut SessionState)) -> Self {
         let mut state = (*self.state).clone();
         change(&mut state);
@@ -107,7 +112,7 @@ impl Session {
         mut query: ast::Query,
         catalog: LakeCatalog,
     ) -> datafusion::common::Result<LogicalPlan> {
-        rewrite::query(&mut query);
+        rewrite::query_as(&mut query, self.strictness());
         let statement =
             DataFusionStatement::Statement(Box::new(ast::Statement::Query(Box::new(query))));
         // A planned tree of joins can be deep; the caller's future must stay small.
@@ -183,11 +188,12 @@ pub(super) fn runtime(settings: &EngineSettings) -> datafusion::common::Result<A
 pub(super) fn session_state(
     settings: &EngineSettings,
     runtime: Arc<RuntimeEnv>,
+    strictness: Strictness,
 ) -> datafusion::common::Result<SessionState> {
     let mut config = SessionConfig::new()
         .with_target_partitions(settings.threads.max(1))
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
     config.options_mut().execution.parquet.pushdown_filters = false;
-    lakehand_engine::session_state(config, runtime)
+    lakehand_engine::session_state(strictness.set(config), runtime)
 }

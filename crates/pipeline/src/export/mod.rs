@@ -422,5 +422,6 @@ fn with_sums(rows: QueryRows, report: Report, sums: &Arc<Mutex<Sums>>) -> QueryR
     QueryRows {
         schema: rows.schema,
         batches: Box::pin(batches),
+        scanned: rows.scanned,
     }
 }

@@ -13,7 +13,7 @@ use ratatui::layout::Rect;
 
 pub(crate) use update::{
     act, answered_cell, answered_found, answered_index, answered_opened, answered_order,
-    answered_rows, click, filter, find, go_to_row, open, resized,
+    answered_rows, click, filter, find, go_to_row, is_all, open, open_file, resized,
 };
 pub(crate) use view::view;
 
@@ -69,6 +69,8 @@ pub(crate) struct TableState {
     /// The rows that the widths were made for last, of which generation.
     measured: (u64, Range<usize>),
     pub(super) search: String,
+    /// Whether the console was opened for this table alone.
+    pub(super) is_all: bool,
 }
 
 impl TableState {
@@ -95,6 +97,7 @@ impl TableState {
             seen: Vec::new(),
             measured: (0, 0..0),
             search: String::new(),
+            is_all: false,
         }
     }
 

@@ -30,6 +30,26 @@ pub(crate) fn open(state: &mut State, name: ReportName, effects: &mut Vec<Effect
     state.ask_anew(Request::OpenReport(name), effects);
 }
 
+/// Opens a file that is no report of the profile.
+pub(crate) fn open_file(
+    state: &mut State,
+    path: std::path::PathBuf,
+    name: ReportName,
+    effects: &mut Vec<Effect>,
+) {
+    let mut table = TableState::opening(name.clone(), 1);
+    table.is_all = true;
+    state.table = Some(table);
+    state.go(Screen::Table);
+    state.ask_anew(Request::OpenFile(name, path), effects);
+}
+
+/// Whether the open table is what the console was opened for.
+pub(crate) fn is_all(state: &State) -> bool {
+    let is_all = state.table.as_ref().is_some_and(|table| table.is_all);
+    is_all && state.screen == Screen::Table
+}
+
 /// The file is open: its first rows are there, the index is not.
 pub(crate) fn answered_opened(
     state: &mut State,

@@ -50,6 +50,8 @@ pub(super) enum Cells<'a> {
     /// The last day and its text: neighbours mostly share it.
     Day(&'a Date32Array, i32, [u8; 10]),
     Instant(&'a TimestampMicrosecondArray, bool),
+    /// Nulls of no type: nothing, as every null.
+    Nothing,
     Other(&'a dyn Array, ArrayFormatter<'a>, String),
 }
 
@@ -59,6 +61,7 @@ impl<'a> Cells<'a> {
         options: &FormatOptions<'a>,
     ) -> Result<Self, ArrowError> {
         Ok(match column.data_type() {
+            DataType::Null => Self::Nothing,
             DataType::Int64 => Self::Int64(column.as_primitive::<Int64Type>()),
             DataType::Int32 => Self::Int32(column.as_primitive::<Int32Type>()),
             DataType::Utf8 => {
