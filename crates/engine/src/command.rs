@@ -192,7 +192,7 @@ pub fn parse_as(sql: &str, strictness: Strictness) -> Result<Command, ParserErro
 
 /// Spellings that the parser lacks in those that it knows.
 fn known(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    let tokens = crate::tokens::rows(crate::tokens::values_asked(tokens));
+    let tokens = crate::tokens::rows(crate::tokens::values_asked(crate::tokens::trims(tokens)));
     let tokens = crate::json_calls::plain(values_in_parentheses(tokens));
     let tokens = crate::tokens::grouped(crate::stars::named(tokens));
     crate::tokens::types(crate::tokens::escapes(tokens))

@@ -55,6 +55,11 @@ impl Dialect for TrinoDialect {
         true
     }
 
+    /// `trim(text, characters)`.
+    fn supports_comma_separated_trim(&self) -> bool {
+        true
+    }
+
     /// `EXTRACT(day_of_week FROM …)`.
     fn allow_extract_custom(&self) -> bool {
         true

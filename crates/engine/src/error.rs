@@ -140,6 +140,55 @@ fn place_of(sql: &str, name: &str) -> String {
 /// What DataFusion says of a statement.
 #[must_use]
 pub fn planned(error: &DataFusionError, sql: &str) -> SqlError {
+    match worded(error, sql) {
+        SqlError::Refused { code, message } => refused(code, shown(&message)),
+        SqlError::Failed { message } => failed(shown(&message)),
+    }
+}
+
+/// How much of a message is shown: a value in it can be a whole document.
+const SHOWN: usize = 600;
+
+/// Types by Trino's names; control characters, which can be in a value, escaped.
+fn shown(message: &str) -> String {
+    const NAMES: [(&str, &str); 8] = [
+        ("Int8 type", "tinyint"),
+        ("Int16 type", "smallint"),
+        ("Int32 type", "integer"),
+        ("Int64 type", "bigint"),
+        ("type Int8", "tinyint"),
+        ("type Int16", "smallint"),
+        ("type Int32", "integer"),
+        ("type Int64", "bigint"),
+    ];
+    let plain = NAMES
+        .iter()
+        .fold(message.to_owned(), |text, (arrow, trino)| {
+            text.replace(arrow, trino)
+        });
+    let length = plain.chars().count();
+    let cut: String = if length > SHOWN {
+        let (start, end) = (
+            plain.chars().take(SHOWN / 2),
+            plain.chars().skip(length - SHOWN / 2),
+        );
+        start.chain("…".chars()).chain(end).collect()
+    } else {
+        plain
+    };
+    cut.chars()
+        .flat_map(|c| {
+            let escaped: Vec<char> = if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            };
+            escaped
+        })
+        .collect()
+}
+
+fn worded(error: &DataFusionError, sql: &str) -> SqlError {
     match error.find_root() {
         DataFusionError::SQL(error, _) => return syntax(error),
         DataFusionError::ResourcesExhausted(text) => {
@@ -265,6 +314,16 @@ fn is_whole(text: &str) -> bool {
     })
 }
 
+/// Codes that stand in front of what is said of a call.
+const CALLED: [&str; 6] = [
+    "FUNCTION_NOT_AGGREGATE",
+    "FUNCTION_NOT_FOUND",
+    "FUNCTION_NOT_WINDOW",
+    "INVALID_FUNCTION_ARGUMENT",
+    "MISSING_OVER",
+    "NOT_SUPPORTED",
+];
+
 /// DataFusion's planner says some things in words only.
 fn by_text(error: &DataFusionError, sql: &str) -> SqlError {
     let text = error.find_root().strip_backtrace();
@@ -285,6 +344,16 @@ fn by_text(error: &DataFusionError, sql: &str) -> SqlError {
     {
         return failed(told.clone());
     }
+    if let DataFusionError::Plan(told) = error.find_root()
+        && let Some((code, message)) = told.split_once(": ")
+        && let Some(code) = CALLED.iter().find(|known| **known == code)
+    {
+        let name = message.split('\'').nth(1).unwrap_or_default();
+        return SqlError::Refused {
+            code,
+            message: format!("{}{message}", place_of(sql, name)),
+        };
+    }
     if lower.contains("returned more than one row") {
         return failed(MULTIPLE_ROWS);
     }
@@ -297,6 +366,11 @@ fn by_text(error: &DataFusionError, sql: &str) -> SqlError {
         return told;
     }
     let quoted = |text: &str| text.split('\'').nth(1).map(str::to_owned);
+    if lower.contains("does not satisfy order requirements") {
+        let message = "this order cannot be planned: columns of the list are one another's copies, or parts of a UNION \
+                       ALL are ordered already; put the list into a subquery and order its rows";
+        return refused("NOT_SUPPORTED", message);
+    }
     let code = if lower.contains("table '") && lower.contains("not found") {
         let name = quoted(&text).unwrap_or_default();
         let name = name.rsplit('.').next().unwrap_or_default();
@@ -318,7 +392,9 @@ fn by_text(error: &DataFusionError, sql: &str) -> SqlError {
         || lower.contains("not part of group by")
     {
         "EXPRESSION_NOT_AGGREGATE"
-    } else if lower.contains("coerce")
+    } else if lower.contains("failed to match any signature")
+        || lower.contains("but received")
+        || lower.contains("coerce")
         || lower.contains("type mismatch")
         || lower.contains("cannot infer common")
         || lower.contains("incompatible")

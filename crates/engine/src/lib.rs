@@ -9,6 +9,7 @@
 
 mod again;
 mod aliases;
+mod called;
 pub mod command;
 mod decorrelate;
 mod dependencies;
@@ -26,6 +27,7 @@ pub mod membership;
 mod mixed;
 pub mod names;
 mod operators;
+mod pushed;
 mod refusals;
 pub mod rewrite;
 pub mod rows;

@@ -26,6 +26,9 @@ pub fn query(query: &mut Query) {
 
 /// The same, as strict as it is said.
 pub fn query_as(query: &mut Query, strictness: Strictness) {
+    if !strictness.is_lenient() {
+        super::called::only_trinos(query);
+    }
     super::selected::named_once(query);
     let _ = VisitMut::visit(query, &mut Trino);
     if !strictness.is_lenient() {
@@ -35,6 +38,7 @@ pub fn query_as(query: &mut Query, strictness: Strictness) {
 
 /// Rewrites one expression.
 pub fn expression(expression: &mut Expr) {
+    super::called::only_trinos(expression);
     let _ = VisitMut::visit(expression, &mut Trino);
 }
 
@@ -97,6 +101,9 @@ impl VisitorMut for Trino {
                 crate::windows::framed(function);
                 if let Some(new) = crate::windows::by_row(function) {
                     *expr = nested(new);
+                } else if crate::windows::is_a_place(function) {
+                    // DataFusion's has no sign, so nothing could be taken from it.
+                    *expr = cast(expr.clone(), DataType::BigInt(None));
                 } else if let Some(new) = rewrite_function(function) {
                     *expr = new;
                 }
@@ -184,6 +191,24 @@ impl VisitorMut for Trino {
                     },
                     false => held,
                 };
+            }
+            // One row of one value, asked for as a subquery, has become that value.
+            Expr::AnyOp {
+                left,
+                compare_op,
+                right,
+                ..
+            }
+            | Expr::AllOp {
+                left,
+                compare_op,
+                right,
+            } if !matches!(right.as_ref(), Expr::Subquery(_)) => {
+                *expr = nested(Expr::BinaryOp {
+                    left: left.clone(),
+                    op: compare_op.clone(),
+                    right: right.clone(),
+                });
             }
             Expr::AllOp {
                 left,
@@ -406,7 +431,7 @@ fn aggregate(function: &Function, called: &str, args: &[Expr]) -> Option<Expr> {
         ("bitwise_and_agg", [x]) => with_args(function, "bit_and", vec![x.clone()]),
         ("bitwise_or_agg", [x]) => with_args(function, "bit_or", vec![x.clone()]),
         ("bitwise_xor_agg", [x]) => with_args(function, "bit_xor", vec![x.clone()]),
-        ("variance", [x]) => with_args(function, "var_samp", vec![x.clone()]),
+        ("variance" | "var_samp", [x]) => with_args(function, "var", vec![x.clone()]),
         ("max_by" | "min_by", [x, by]) => extreme_by(function, x, by, called == "min_by"),
         ("approx_distinct", [x]) | ("approx_distinct", [x, _]) => {
             return Some(cast(
@@ -533,6 +558,11 @@ fn scalar(called: &str, args: Vec<Expr>) -> Option<Expr> {
                 right,
             }));
         }
+        ("rand" | "random", 1 | 2) => {
+            let mut drawn = vec![call("random", Vec::new())];
+            drawn.extend(args);
+            return Some(call("trino_random", drawn));
+        }
         ("date", 1) => return Some(cast(args.into_iter().next()?, DataType::Date)),
         ("map", 0 | 2) => "trino_map",
         ("substr" | "substring", 2 | 3) => "trino_substr",
@@ -542,9 +572,21 @@ fn scalar(called: &str, args: Vec<Expr>) -> Option<Expr> {
         ("truncate", 1 | 2) => "trino_truncate",
         ("levenshtein_distance", 2) => "levenshtein",
         ("length", 1) => "trino_length",
+        ("current_timezone", 0) => return Some(text("UTC")),
+        ("normalize", 1 | 2) => return Some(normal_form(args)),
         _ => return None,
     };
     Some(call(renamed, args))
+}
+
+/// The form of `normalize(x, NFD)` is a word.
+fn normal_form(mut args: Vec<Expr>) -> Expr {
+    if let Some(Expr::Identifier(form)) = args.get(1) {
+        let form = text(&form.value.to_uppercase());
+        args.truncate(1);
+        args.push(form);
+    }
+    call("normalize", args)
 }
 
 /// A cast of a constant is made when the statement is planned, where nothing tries it: its text is hidden from that.

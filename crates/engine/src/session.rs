@@ -16,7 +16,7 @@ use crate::{
     command::{self, Command},
     decorrelate, dependencies,
     error::{self, SqlError},
-    functions, mixed, operators, rewrite,
+    functions, mixed, operators, pushed, rewrite,
     rows::{plain_batch, plain_schema},
     shapes, sql_types,
     strictness::Strictness,
@@ -34,6 +34,8 @@ pub fn session_state(mut config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Res
     // Trino puts nulls last whichever way it sorts, and reads 1.5 as a decimal.
     options.sql_parser.default_null_ordering = "nulls_last".to_owned();
     options.sql_parser.parse_float_as_decimal = true;
+    // It refuses plans that differ in nothing but whether a column could be NULL.
+    options.execution.skip_physical_aggregate_schema_check = true;
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
         Arc::new(unnest::BesideItsRow),
         Arc::new(shapes::Shapes),
@@ -49,6 +51,7 @@ pub fn session_state(mut config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Res
         .with_default_features();
     let mut state = builder
         .with_analyzer_rules(rules)
+        .with_physical_optimizer_rules(pushed::rules())
         .with_type_planner(Arc::new(sql_types::TrinoTypeNames))
         .with_relation_planners(vec![Arc::new(unnest::Unnests)])
         .build();

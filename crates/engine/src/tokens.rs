@@ -268,6 +268,28 @@ fn holds_a_cast(tokens: &[TokenWithSpan], open: usize) -> bool {
     })
 }
 
+/// `trim(LEADING FROM x)` is `trim(LEADING ' ' FROM x)` to the parser, with every kind of blank.
+pub(crate) fn trims(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for (at, token) in tokens.iter().enumerate() {
+        let side = matches!(&token.token, Token::Word(word) if matches!(word.keyword, Keyword::BOTH | Keyword::LEADING | Keyword::TRAILING));
+        out.push(token.clone());
+        let from = side && next(&tokens, at + 1).is_some_and(|next| matches!(&tokens[next].token, Token::Word(word) if word.keyword == Keyword::FROM));
+        if from {
+            let mark = |token: Token| TokenWithSpan {
+                token,
+                span: tokens[at].span,
+            };
+            out.push(mark(Token::Whitespace(Whitespace::Space)));
+            out.push(mark(Token::SingleQuotedString(BLANKS.to_owned())));
+        }
+    }
+    out
+}
+
+/// What Java calls white space.
+pub(crate) const BLANKS: &str = "\t\n\u{B}\u{C}\r\u{1C}\u{1D}\u{1E}\u{1F} \u{1680}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\u{2008}\u{2009}\u{200A}\u{2028}\u{2029}\u{205F}\u{3000}";
+
 /// Where the parenthesis that opens here closes.
 fn closing(tokens: &[TokenWithSpan], open: usize) -> Option<usize> {
     let mut depth = 0_usize;

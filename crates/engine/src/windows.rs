@@ -73,6 +73,13 @@ fn is_literal(expr: &Expr) -> bool {
     }
 }
 
+/// Whether a call counts the places of rows.
+pub(crate) fn is_a_place(function: &Function) -> bool {
+    let name = function.name.to_string().to_lowercase();
+    function.over.is_some()
+        && ["row_number", "rank", "dense_rank", "ntile"].contains(&name.as_str())
+}
+
 /// Changes the frame of a call; the call then stands for the same rows.
 pub(crate) fn framed(function: &mut Function) {
     let Some(WindowType::WindowSpec(spec)) = &mut function.over else {

@@ -55,11 +55,13 @@ async fn regular_expressions() {
         ("SELECT regexp_split('a, b;c', '[,;]\\s*')", "[a, b, c]"),
         ("SELECT regexp_count('banana', 'an')", "2"),
         ("SELECT regexp_position('abcabc', 'c', 4)", "6"),
-        ("SELECT regexp_like('abc', 'a(?=b)')", "error NOT_SUPPORTED"),
-        (
-            "SELECT regexp_like('abab', '(ab)\\1')",
-            "error NOT_SUPPORTED",
-        ),
+        ("SELECT regexp_like('abc', 'a(?=b)'), regexp_like('acb', 'a(?=b)')", "true|false"),
+        ("SELECT regexp_like('abab', '^(ab)\\1$'), regexp_like('abba', '^(ab)\\1$')", "true|false"),
+        ("SELECT regexp_extract('price: 12 EUR', '(?<=price: )\\d+'), regexp_replace('a1 b2', '(?<!a)\\d', '#')", "12|a1 b#"),
+        ("SELECT regexp_like('foobar', '(?>foo|foob)ar'), regexp_like('aaa', 'a++a'), regexp_like('aaa', 'a+a')", "false|false|true"),
+        ("SELECT regexp_like(concat('abc', chr(10)), 'abc$'), regexp_extract(concat('abc', chr(10)), 'c$'), regexp_like(concat('abc', chr(10), 'd'), 'abc$')", "true|c|false"),
+        ("SELECT regexp_like('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!', '(\\w*)*(\\w*)*\\1!x')", "error NOT_SUPPORTED"),
+        ("SELECT regexp_extract_all('a,b;c', '(?<=[,;])\\w'), regexp_split('aXbXc', 'X(?=c)'), regexp_count('banana', '(?=ana)'), regexp_position('banana', '(?<=n)a', 5)", "[b, c]|[aXb, c]|2|6"),
         (
             "SELECT regexp_like('abc', '(')",
             "error INVALID_FUNCTION_ARGUMENT",

@@ -54,6 +54,46 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
                 })
             },
         ),
+        function(
+            "from_ieee754_32",
+            &[&[Bytes]],
+            |_, _| Ok(DataType::Float32),
+            |columns, _| {
+                from_bytes(columns, |bytes| match bytes.try_into() {
+                    Ok(four) => Ok(f32::from_be_bytes(four)),
+                    Err(_) => invalid("Input floating-point value must be exactly 4 bytes long"),
+                })
+                .map(|numbers| Arc::new(arrow::array::Float32Array::from(numbers)) as ArrayRef)
+            },
+        ),
+        function(
+            "from_ieee754_64",
+            &[&[Bytes]],
+            |_, _| Ok(DataType::Float64),
+            |columns, _| {
+                from_bytes(columns, |bytes| match bytes.try_into() {
+                    Ok(eight) => Ok(f64::from_be_bytes(eight)),
+                    Err(_) => invalid("Input floating-point value must be exactly 8 bytes long"),
+                })
+                .map(|numbers| Arc::new(arrow::array::Float64Array::from(numbers)) as ArrayRef)
+            },
+        ),
+        function("to_ieee754_32", &[&[Any]], returns_bytes, |columns, _| {
+            let numbers = arrow::compute::cast(&columns[0], &DataType::Float32)?;
+            let numbers = numbers
+                .as_primitive::<arrow::datatypes::Float32Type>()
+                .iter();
+            let bytes = numbers.map(|number| number.map(f32::to_be_bytes));
+            Ok(Arc::new(BinaryArray::from_iter(bytes)))
+        }),
+        function("to_ieee754_64", &[&[Any]], returns_bytes, |columns, _| {
+            let numbers = arrow::compute::cast(&columns[0], &DataType::Float64)?;
+            let numbers = numbers
+                .as_primitive::<arrow::datatypes::Float64Type>()
+                .iter();
+            let bytes = numbers.map(|number| number.map(f64::to_be_bytes));
+            Ok(Arc::new(BinaryArray::from_iter(bytes)))
+        }),
         function("from_hex", &[&[Any]], returns_bytes, |columns, _| {
             decoded(columns, from_hex)
         }),
@@ -215,6 +255,15 @@ fn numbers(columns: &[ArrayRef], number: impl Fn(&[u8]) -> Result<i64>) -> Resul
     Ok(Arc::new(
         numbers.collect::<Result<arrow::array::Int64Array>>()?,
     ))
+}
+
+/// A number of each row's bytes.
+fn from_bytes<N>(
+    columns: &[ArrayRef],
+    number: impl Fn(&[u8]) -> Result<N>,
+) -> Result<Vec<Option<N>>> {
+    let bytes = columns[0].as_binary::<i32>().iter();
+    bytes.map(|bytes| bytes.map(&number).transpose()).collect()
 }
 
 fn from_numbers(columns: &[ArrayRef], bytes: impl Fn(i64) -> Result<Vec<u8>>) -> Result<ArrayRef> {

@@ -489,7 +489,8 @@ fn entropy(values: &[f64]) -> Option<f64> {
         }
     };
     Some(if sum > 0.0 {
-        values.iter().map(part).sum()
+        // A sum of nothing but zeros has no sign.
+        values.iter().map(part).sum::<f64>() + 0.0
     } else {
         0.0
     })

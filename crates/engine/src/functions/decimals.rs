@@ -64,20 +64,20 @@ pub(crate) fn functions() -> Vec<ScalarUDF> {
         function(
             "whole_plus",
             &[&[Any, Any]],
-            |types, _| same(types),
-            |c, _| whole(c, '+'),
+            |types, _| numbers(types, '+'),
+            |c, t| whole(c, t, '+'),
         ),
         function(
             "whole_minus",
             &[&[Any, Any]],
-            |types, _| same(types),
-            |c, _| whole(c, '-'),
+            |types, _| numbers(types, '-'),
+            |c, t| whole(c, t, '-'),
         ),
         function(
             "whole_times",
             &[&[Any, Any]],
-            |types, _| same(types),
-            |c, _| whole(c, '*'),
+            |types, _| numbers(types, '*'),
+            |c, t| whole(c, t, '*'),
         ),
     ]
 }
@@ -86,9 +86,31 @@ fn same(types: &[DataType]) -> Result<DataType> {
     Ok(types.first().cloned().unwrap_or(DataType::Int64))
 }
 
+/// The type of a result. A CASE can turn out to hold other numbers than its first branch, which is what the planner of
+/// operators sees of it.
+fn numbers(types: &[DataType], sign: char) -> Result<DataType> {
+    if types.iter().any(DataType::is_floating) {
+        return Ok(DataType::Float64);
+    }
+    if types
+        .iter()
+        .any(|of| matches!(of, DataType::Decimal128(..)))
+    {
+        return result(types, sign);
+    }
+    let widest = [DataType::Int64, DataType::Int32, DataType::Int16]
+        .into_iter()
+        .find(|of| types.contains(of));
+    Ok(widest.unwrap_or_else(|| types[0].clone()))
+}
+
 /// The digits of an argument: precision and scale.
 fn digits(of: &DataType) -> Result<(i32, i32)> {
     match of {
+        DataType::Int8 => Ok((3, 0)),
+        DataType::Int16 => Ok((5, 0)),
+        DataType::Int32 => Ok((10, 0)),
+        DataType::Int64 => Ok((19, 0)),
         DataType::Decimal128(precision, scale) => Ok((i32::from(*precision), i32::from(*scale))),
         other => plan_err!("cannot coerce {other} to decimal"),
     }
@@ -126,9 +148,14 @@ fn computed(columns: &[ArrayRef], returns: &DataType, sign: char) -> Result<Arra
         digits(columns[1].data_type())?,
     );
     let (precision, scale) = digits(returns)?;
+    let decimal = |column: &ArrayRef| match column.data_type() {
+        of if of.is_integer() => arrow::compute::cast(column, &DataType::Decimal128(19, 0)),
+        _ => Ok(Arc::clone(column)),
+    };
+    let (left, right) = (decimal(&columns[0])?, decimal(&columns[1])?);
     let (left, right) = (
-        columns[0].as_primitive::<Decimal128Type>(),
-        columns[1].as_primitive::<Decimal128Type>(),
+        left.as_primitive::<Decimal128Type>(),
+        right.as_primitive::<Decimal128Type>(),
     );
     // What each side is raised by before the operation.
     let (up, down) = match sign {
@@ -222,9 +249,15 @@ fn scaled(columns: &[ArrayRef], times: bool) -> Result<ArrayRef> {
     ))
 }
 
-/// Whole numbers of one type; an overflow is an error.
-fn whole(columns: &[ArrayRef], sign: char) -> Result<ArrayRef> {
-    let (left, right) = (&columns[0], &columns[1]);
+/// Whole numbers, in the wider of their types; an overflow is an error.
+fn whole(columns: &[ArrayRef], returns: &DataType, sign: char) -> Result<ArrayRef> {
+    if let DataType::Decimal128(..) = returns {
+        return computed(columns, returns, sign);
+    }
+    let (left, right) = (
+        &arrow::compute::cast(&columns[0], returns)?,
+        &arrow::compute::cast(&columns[1], returns)?,
+    );
     let computed = match sign {
         '+' => numeric::add(left, right),
         '-' => numeric::sub(left, right),
@@ -232,7 +265,7 @@ fn whole(columns: &[ArrayRef], sign: char) -> Result<ArrayRef> {
     };
     computed.or_else(|error| match error {
         arrow::error::ArrowError::ArithmeticOverflow(text) => {
-            let of = crate::names::type_name(left.data_type());
+            let of = crate::names::type_name(returns);
             exec_err!("NUMERIC_VALUE_OUT_OF_RANGE: {of} overflow: {text}")
         }
         other => Err(other.into()),

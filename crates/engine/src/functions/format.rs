@@ -29,6 +29,16 @@ pub(super) enum Piece {
     Hour(usize),
     /// 1 to 12.
     Hour12(usize),
+    /// 0 to 11.
+    Hour11(usize),
+    /// 1 to 24.
+    Hour24(usize),
+    /// Joda's year of two digits: 80 years back, 19 years on from today's.
+    NearYear,
+    Century(usize),
+    Era,
+    /// 1 is Monday.
+    Weekday(usize),
     Minute(usize),
     Second(usize),
     /// Digits of the fraction.
@@ -129,7 +139,7 @@ pub(super) fn joda(pattern: &str) -> Result<Vec<Piece>> {
         let count = chars[at..].iter().take_while(|next| **next == c).count();
         at += count;
         pieces.push(match (c, count) {
-            ('y' | 'Y', 2) => Piece::Year(2),
+            ('y' | 'Y', 2) => Piece::NearYear,
             ('y' | 'Y', count) => Piece::Year(count.max(4)),
             ('M', 1 | 2) => Piece::Month(count),
             ('M', 3) => Piece::MonthShort,
@@ -140,6 +150,11 @@ pub(super) fn joda(pattern: &str) -> Result<Vec<Piece>> {
             ('E', _) => Piece::WeekdayName,
             ('H', _) => Piece::Hour(count),
             ('h', _) => Piece::Hour12(count),
+            ('K', _) => Piece::Hour11(count),
+            ('k', _) => Piece::Hour24(count),
+            ('C', _) => Piece::Century(count),
+            ('G', _) => Piece::Era,
+            ('e', _) => Piece::Weekday(count),
             ('m', _) => Piece::Minute(count),
             ('s', _) => Piece::Second(count),
             ('S', _) => Piece::Fraction(count),
@@ -216,13 +231,22 @@ pub(super) fn write(pieces: &[Piece], zoned: &Zoned, out: &mut String) {
             Piece::MonthShort => out.push_str(&month(at)[..3]),
             Piece::WeekdayName => out.push_str(DAYS[weekday(at)]),
             Piece::WeekdayShort => out.push_str(&DAYS[weekday(at)][..3]),
-            Piece::Year(2) => padded(out, i64::from(at.year()).rem_euclid(100), 2),
+            Piece::NearYear | Piece::Year(2) => {
+                padded(out, i64::from(at.year()).rem_euclid(100), 2)
+            }
             Piece::Year(width) => padded(out, at.year().into(), *width),
             Piece::Month(width) => padded(out, at.month().into(), *width),
             Piece::Day(width) => padded(out, at.day().into(), *width),
             Piece::DayOfYear(width) => padded(out, at.day_of_year().into(), *width),
             Piece::Hour(width) => padded(out, at.hour().into(), *width),
             Piece::Hour12(width) => padded(out, i64::from((at.hour() + 11) % 12 + 1), *width),
+            Piece::Hour11(width) => padded(out, i64::from(at.hour() % 12), *width),
+            Piece::Hour24(width) => padded(out, i64::from((at.hour() + 23) % 24 + 1), *width),
+            Piece::Century(width) => padded(out, i64::from(at.year() / 100), *width),
+            Piece::Era => out.push_str(if at.year() > 0 { "AD" } else { "BC" }),
+            Piece::Weekday(width) => {
+                padded(out, i64::from(at.weekday().to_monday_one_offset()), *width);
+            }
             Piece::Minute(width) => padded(out, at.minute().into(), *width),
             Piece::Second(width) => padded(out, at.second().into(), *width),
             Piece::Week(width) => padded(out, at.date().iso_week_date().week().into(), *width),
@@ -270,6 +294,9 @@ struct Fields {
     month: i64,
     day: i64,
     day_of_year: Option<i64>,
+    week_year: Option<i64>,
+    week: Option<i64>,
+    weekday: Option<i64>,
     hour: i64,
     afternoon: Option<bool>,
     minute: i64,
@@ -285,6 +312,9 @@ impl Default for Fields {
             month: 1,
             day: 1,
             day_of_year: None,
+            week_year: None,
+            week: None,
+            weekday: None,
             hour: 0,
             afternoon: None,
             minute: 0,
@@ -348,7 +378,18 @@ impl Fields {
                 return Some(rest);
             }
             Piece::WeekdayName | Piece::WeekdayShort => {
-                return named(text, &DAYS, *piece == Piece::WeekdayShort).map(|(_, rest)| rest);
+                let (index, rest) = named(text, &DAYS, *piece == Piece::WeekdayShort)?;
+                self.weekday = Some(index + 1);
+                return Some(rest);
+            }
+            // A century and an era say nothing that the year does not say.
+            Piece::Century(_) => return None,
+            Piece::Era => return text.strip_prefix("AD"),
+            Piece::NearYear => {
+                let (value, rest) = number(2)?;
+                let first = i64::from(jiff::Zoned::now().year()) - 80;
+                self.year = first + (value - first).rem_euclid(100);
+                return Some(rest);
             }
             Piece::Fraction(_) => {
                 let length = text.bytes().take(9).take_while(u8::is_ascii_digit).count();
@@ -375,8 +416,13 @@ impl Fields {
             Piece::Month(_) => self.month = value,
             Piece::Day(_) => self.day = value,
             Piece::DayOfYear(_) => self.day_of_year = Some(value),
+            Piece::WeekYear(_) => self.week_year = Some(value),
+            Piece::Week(_) => self.week = Some(value),
+            Piece::Weekday(_) => self.weekday = Some(value),
             Piece::Hour(_) => self.hour = value,
-            Piece::Hour12(_) => self.hour = value % 12,
+            Piece::Hour24(_) => self.hour = value % 24,
+            Piece::Hour11(_) if value > 11 => return None,
+            Piece::Hour12(_) | Piece::Hour11(_) => self.hour = value % 12,
             Piece::Minute(_) => self.minute = value,
             Piece::Second(_) => self.second = value,
             _ => {}
@@ -384,10 +430,26 @@ impl Fields {
         Some(rest)
     }
 
+    /// A day of an ISO week: Monday, unless another one is named.
+    fn week_date(&self) -> Option<Date> {
+        let weekday = jiff::civil::Weekday::from_monday_one_offset(
+            i8::try_from(self.weekday.unwrap_or(1)).ok()?,
+        )
+        .ok()?;
+        let year = i16::try_from(self.week_year?).ok()?;
+        let week = i8::try_from(self.week.unwrap_or(1)).ok()?;
+        Some(
+            jiff::civil::ISOWeekDate::new(year, week, weekday)
+                .ok()?
+                .date(),
+        )
+    }
+
     fn instant(&self) -> Option<DateTime> {
         let small = |value: i64| i8::try_from(value).ok();
         let year = i16::try_from(self.year).ok()?;
         let date = match self.day_of_year {
+            _ if self.week_year.is_some() || self.week.is_some() => self.week_date()?,
             Some(day) => Date::new(year, 1, 1)
                 .ok()?
                 .with()

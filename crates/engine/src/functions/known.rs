@@ -9,7 +9,6 @@ use datafusion::{
 /// Names of DataFusion's functions that mean what Trino means, or that the rewrite and the planner call.
 const KEPT: &[&str] = &[
     // Scalar functions of Trino.
-    "abs",
     "acos",
     "asin",
     "atan",
@@ -31,13 +30,10 @@ const KEPT: &[&str] = &[
     "exp",
     "floor",
     "if",
-    "initcap",
     "ln",
     "log",
     "log10",
     "log2",
-    "lower",
-    "ltrim",
     "now",
     "nullif",
     "pi",
@@ -48,16 +44,12 @@ const KEPT: &[&str] = &[
     "rand",
     "random",
     "round",
-    "rtrim",
     "sign",
     "sin",
     "sinh",
-    "sqrt",
     "tan",
     "tanh",
-    "trim",
     "truncate",
-    "upper",
     "uuid",
     // What the rewrite and the planner call.
     "array_concat",
@@ -65,8 +57,6 @@ const KEPT: &[&str] = &[
     "array_has",
     "array_slice",
     "arrow_cast",
-    "ascii",
-    "btrim",
     "character_length",
     "date_part",
     "get_field",
@@ -124,7 +114,7 @@ const KEPT: &[&str] = &[
     "stddev_samp",
     "sum",
     "var_pop",
-    "var_samp",
+    "var",
     "unnest",
 ];
 
@@ -139,6 +129,10 @@ pub(super) fn only_trinos(state: &mut SessionState) -> Result<()> {
     }
     for name in state.udwfs().into_iter().filter(unknown) {
         state.deregister_udwf(&name)?;
+    }
+    let tables: Vec<String> = state.table_functions().keys().cloned().collect();
+    for name in tables {
+        state.deregister_udtf(&name)?;
     }
     let names: Vec<String> = state.higher_order_function_names().into_iter().collect();
     for name in names {

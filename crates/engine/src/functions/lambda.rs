@@ -716,14 +716,13 @@ fn replaced(lambda: &LambdaArgument, values: &[ArrayRef]) -> Result<ArrayRef> {
         }
         let regex = known.get(patterns.value(row), super::regexp::pattern)?;
         for found in super::regexp::matches(regex, texts.value(row)) {
-            for group in found.iter().skip(1) {
-                groups
-                    .values()
-                    .append_option(group.map(|group| group.as_str()));
+            let found = found?;
+            for group in 1..found.groups() {
+                groups.values().append_option(found.group(group));
             }
             groups.append(true);
             rows.push(row);
-            ranges.push(found.get(0).map_or(0..0, |whole| whole.range()));
+            ranges.push(found.span(0).unwrap_or_default());
         }
     }
     let told = called(

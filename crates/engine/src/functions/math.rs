@@ -21,6 +21,11 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
     let boolean: super::Returns = |_, _| Ok(DataType::Boolean);
     let double: super::Returns = |_, _| Ok(DataType::Float64);
     vec![
+        function("abs", &[&[Any]], returns_signed, absolute),
+        function("sqrt", &[&[Double]], double, |c, _| {
+            let numbers = c[0].as_primitive::<Float64Type>();
+            Ok(Arc::new(numbers.unary::<_, Float64Type>(f64::sqrt)))
+        }),
         function("nan", &[&[]], double, |_, _| constant(f64::NAN)),
         function("infinity", &[&[]], double, |_, _| constant(f64::INFINITY)),
         function("e", &[&[]], double, |_, _| constant(std::f64::consts::E)),
@@ -99,6 +104,18 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             width_bucket,
         ),
         function(
+            "wilson_interval_lower",
+            &[&[Int, Int, Double]],
+            double,
+            |c, _| wilson(c, -1.0),
+        ),
+        function(
+            "wilson_interval_upper",
+            &[&[Int, Int, Double]],
+            double,
+            |c, _| wilson(c, 1.0),
+        ),
+        function(
             "cosine_similarity",
             &[&[Any, Any]],
             double,
@@ -127,6 +144,47 @@ fn asked(columns: &[ArrayRef], question: fn(f64) -> bool) -> Result<ArrayRef> {
     let numbers = columns[0].as_primitive::<Float64Type>().iter();
     let answers = numbers.map(|number| number.map(question));
     Ok(Arc::new(answers.collect::<BooleanArray>()))
+}
+
+fn returns_signed(types: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
+    match &types[0] {
+        of @ DataType::Decimal128(..) => Ok(of.clone()),
+        of => number_type(of),
+    }
+}
+
+fn absolute(columns: &[ArrayRef], returns: &DataType) -> Result<ArrayRef> {
+    let column = &columns[0];
+    if let DataType::Decimal128(..) = returns {
+        return decimals(column, returns, i128::abs);
+    }
+    if returns.is_floating() {
+        let numbers = doubles(column)?.unary::<_, Float64Type>(f64::abs);
+        return Ok(arrow::compute::cast(&numbers, returns)?);
+    }
+    let wide = arrow::compute::cast(column, &DataType::Int64)?;
+    let numbers = wide.as_primitive::<Int64Type>().iter();
+    let absolutes: Int64Array = numbers
+        .map(|number| {
+            number
+                .map(|number| number.checked_abs().ok_or(number))
+                .transpose()
+        })
+        .collect::<std::result::Result<_, _>>()
+        .or_else(|number: i64| out_of_range(number))?;
+    let options = arrow::compute::CastOptions {
+        safe: false,
+        ..Default::default()
+    };
+    Ok(arrow::compute::cast_with_options(
+        &absolutes, returns, &options,
+    )?)
+}
+
+fn out_of_range<T>(number: i64) -> Result<T> {
+    datafusion::common::exec_err!(
+        "NUMERIC_VALUE_OUT_OF_RANGE: Value {number} is out of range for abs"
+    )
 }
 
 fn returns_sign(types: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
@@ -544,6 +602,28 @@ fn between(value: f64, low: f64, high: f64, count: i64) -> Result<i64> {
         place
     };
     Ok(if low > high { count - place + 1 } else { place })
+}
+
+/// A bound of Wilson's interval of a share: successes, trials, z.
+fn wilson(columns: &[ArrayRef], side: f64) -> Result<ArrayRef> {
+    let trials = [0, 1].map(|at: usize| columns[at].as_primitive::<Int64Type>());
+    let scores = columns[2].as_primitive::<Float64Type>();
+    let bounds = (0..scores.len()).map(|row| {
+        if any_null(columns, row) {
+            return Ok(None);
+        }
+        let (hits, all, z) = (trials[0].value(row), trials[1].value(row), scores.value(row));
+        if hits < 0 || all <= 0 || hits > all || z < 0.0 {
+            return invalid("successes must be from 0 to the number of trials, which is positive, and z not negative");
+        }
+        #[expect(clippy::cast_precision_loss)]
+        let (hits, all) = (hits as f64, all as f64);
+        let share = hits / all;
+        let middle = share + z * z / (2.0 * all);
+        let width = z * ((share * (1.0 - share) + z * z / (4.0 * all)) / all).sqrt();
+        Ok(Some((middle + side * width) / (1.0 + z * z / all)))
+    });
+    Ok(Arc::new(bounds.collect::<Result<Float64Array>>()?))
 }
 
 fn normal_cdf(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {

@@ -28,10 +28,12 @@ pub(crate) mod casts;
 mod clock;
 mod collected;
 pub(crate) mod decimals;
+mod drawn;
 mod format;
 pub(crate) mod json;
 mod known;
 pub(crate) mod lambda;
+mod letters;
 pub(crate) mod maps;
 mod math;
 pub(crate) mod moments;
@@ -340,7 +342,9 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
         casts::functions(),
         decimals::functions(),
         collected::functions(),
+        drawn::functions(),
         json::functions(),
+        letters::functions(),
         maps::functions(),
         math::functions(),
         printf::functions(),

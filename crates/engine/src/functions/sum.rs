@@ -61,7 +61,10 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.plain.return_type(types)
+        match types {
+            [DataType::Decimal128(_, scale)] => Ok(DataType::Decimal128(38, *scale)),
+            other => self.plain.return_type(other),
+        }
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {

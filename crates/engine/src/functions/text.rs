@@ -14,12 +14,17 @@ use datafusion::{
 use super::{Take, any_null, function, invalid, returns_bigint, returns_text};
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
-    use Take::{Any, Int, Text};
+    use Take::{Any, Bytes, Int, Text};
     vec![
         function(
             "trino_substr",
-            &[&[Text, Int], &[Text, Int, Int]],
-            returns_text,
+            &[
+                &[Text, Int],
+                &[Text, Int, Int],
+                &[Bytes, Int],
+                &[Bytes, Int, Int],
+            ],
+            |types, _| Ok(types[0].clone()),
             substr,
         ),
         function(
@@ -132,7 +137,10 @@ fn nested_extreme(
 }
 
 /// Characters from `start` (1 is the first, -1 the last); nothing when it is 0 or outside.
-fn substr(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+fn substr(columns: &[ArrayRef], returns: &DataType) -> Result<ArrayRef> {
+    if *returns == DataType::Binary {
+        return Ok(bytes_of(columns));
+    }
     let (texts, starts) = (
         columns[0].as_string::<i32>(),
         columns[1].as_primitive::<Int64Type>(),
@@ -150,6 +158,29 @@ fn substr(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
         out.append_value(characters(texts.value(row), starts.value(row), length));
     }
     Ok(Arc::new(out.finish()))
+}
+
+fn bytes_of(columns: &[ArrayRef]) -> ArrayRef {
+    let number = |at: usize, row: usize| columns[at].as_primitive::<Int64Type>().value(row);
+    let bytes = columns[0].as_binary::<i32>();
+    let cut = (0..bytes.len()).map(|row| {
+        if any_null(columns, row) {
+            return None;
+        }
+        let all = bytes.value(row);
+        let (start, length) = (
+            number(1, row),
+            columns.get(2).map_or(i64::MAX, |_| number(2, row)),
+        );
+        let skip = match usize::try_from(start.unsigned_abs()).unwrap_or(usize::MAX) {
+            0 => all.len(),
+            skip if start > 0 => (skip - 1).min(all.len()),
+            back => all.len().checked_sub(back).unwrap_or(all.len()),
+        };
+        let length = usize::try_from(length.max(0)).unwrap_or(usize::MAX);
+        Some(&all[skip..][..length.min(all.len() - skip)])
+    });
+    Arc::new(cut.collect::<arrow::array::BinaryArray>())
 }
 
 fn characters(text: &str, start: i64, length: i64) -> &str {
@@ -211,6 +242,7 @@ fn cardinality(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let mut out = Int64Builder::with_capacity(column.len());
     for row in 0..column.len() {
         let length = match column.data_type() {
+            DataType::Null => None,
             _ if column.is_null(row) => None,
             DataType::List(_) => Some(i64::from(column.as_list::<i32>().value_length(row))),
             DataType::LargeList(_) => Some(column.as_list::<i64>().value_length(row)),

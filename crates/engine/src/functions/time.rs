@@ -97,6 +97,23 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
         ),
         function("to_iso8601", &[&[Any]], returns_text, to_iso8601),
         function(
+            "to_milliseconds",
+            &[&[Take::Any]],
+            returns_milliseconds,
+            to_milliseconds,
+        ),
+        function(
+            "from_unixtime_nanos",
+            &[&[Take::Int]],
+            |_, _| {
+                Ok(DataType::Timestamp(
+                    TimeUnit::Nanosecond,
+                    Some("UTC".into()),
+                ))
+            },
+            |columns, returns| Ok(arrow::compute::cast(&columns[0], returns)?),
+        ),
+        function(
             "from_unixtime",
             &[&[Double], &[Double, Text], &[Double, Int, Int]],
             returns_unixtime,
@@ -166,7 +183,16 @@ fn temporal(types: &[DataType], index: usize) -> Result<DataType> {
         Some(DataType::Date32 | DataType::Date64) => Ok(DataType::Date32),
         Some(of @ DataType::Timestamp(..)) => Ok(of.clone()),
         Some(DataType::Null) => returns_instant(&[], &[]),
-        other => plan_err!("cannot coerce {other:?} to a date or timestamp"),
+        Some(DataType::Time32(_) | DataType::Time64(_)) => {
+            datafusion::common::not_impl_err!(
+                "times without a date are not supported by this function"
+            )
+        }
+        Some(other) => plan_err!(
+            "cannot coerce {} to a date or timestamp",
+            crate::names::type_name(other)
+        ),
+        None => plan_err!("cannot coerce nothing to a date or timestamp"),
     }
 }
 
@@ -597,6 +623,33 @@ fn parse_duration(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     Ok(Arc::new(
         spans.collect::<Result<IntervalMonthDayNanoArray>>()?,
     ))
+}
+
+fn returns_milliseconds(types: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
+    match &types[0] {
+        DataType::Interval(_) | DataType::Null => Ok(DataType::Int64),
+        other => plan_err!(
+            "cannot coerce {} to an interval for to_milliseconds",
+            crate::names::type_name(other)
+        ),
+    }
+}
+
+/// An interval of days and less; one of months has no milliseconds.
+fn to_milliseconds(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let mut out = Int64Builder::with_capacity(columns[0].len());
+    for row in 0..columns[0].len() {
+        match ScalarValue::try_from_array(&columns[0], row)? {
+            ScalarValue::IntervalMonthDayNano(Some(span)) if span.months != 0 => {
+                return invalid("an interval of months has no milliseconds");
+            }
+            ScalarValue::IntervalMonthDayNano(Some(span)) => {
+                out.append_value(i64::from(span.days) * 86_400_000 + span.nanoseconds / 1_000_000)
+            }
+            _ => out.append_null(),
+        }
+    }
+    Ok(Arc::new(out.finish()))
 }
 
 fn to_unixtime(columns: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {

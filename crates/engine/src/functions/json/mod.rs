@@ -9,7 +9,7 @@ use arrow::{
     datatypes::{DataType, Int64Type},
 };
 use datafusion::{
-    common::{Result, ScalarValue, not_impl_err, plan_err},
+    common::{Result, ScalarValue, plan_err},
     logical_expr::ScalarUDF,
 };
 
@@ -143,28 +143,16 @@ enum Step {
 
 /// `$`, `$.a.b[0]`, `$["a b"]`, `$['a']`, and without the `$` as Trino takes it.
 fn path(text: &str) -> Result<Vec<Step>> {
-    let wrong = || invalid(format!("Invalid JSON path: '{text}'"));
-    let mut quote = None;
-    let bare: String = text
-        .chars()
-        .filter(|c| match quote {
-            Some(open) => {
-                if *c == open {
-                    quote = None;
-                }
-                false
-            }
-            None => {
-                quote = Some(*c).filter(|c| matches!(c, '"' | '\''));
-                true
-            }
-        })
-        .collect();
-    if bare.contains("..") || bare.contains('*') || bare.contains("?(") {
-        return not_impl_err!(
-            "JSON path '{text}' is not supported: '..', '*' and '?(…)' need json_query or json_value"
-        );
-    }
+    let wrong = || {
+        let asks = text.contains(['*', '?']) || text.contains("..");
+        let advice = if asks {
+            " ('..', '*' and '?(…)' are for json_query, json_value and json_exists)"
+        } else {
+            ""
+        };
+        invalid(format!("Invalid JSON path: '{text}'{advice}"))
+    };
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ':' | '$');
     let Some(mut rest) = text.strip_prefix('$') else {
         return wrong();
     };
@@ -172,10 +160,10 @@ fn path(text: &str) -> Result<Vec<Step>> {
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix('.') {
             let end = after.find(['.', '[']).unwrap_or(after.len());
-            if end == 0 {
+            if end == 0 || !after[..end].chars().all(is_plain) {
                 return wrong();
             }
-            steps.push(Step::Either(after[..end].trim_matches('"').to_owned()));
+            steps.push(Step::Either(after[..end].to_owned()));
             rest = &after[end..];
             continue;
         }
@@ -204,8 +192,7 @@ fn path(text: &str) -> Result<Vec<Step>> {
                 return wrong();
             };
             let inside = inside.trim();
-            if inside.is_empty() || inside.contains(char::is_whitespace) || inside.starts_with('-')
-            {
+            if inside.is_empty() || !inside.chars().all(is_plain) || inside.starts_with('-') {
                 return wrong();
             }
             steps.push(Step::Either(inside.to_owned()));
