@@ -32,7 +32,7 @@ const SCALAR: &str = "
     slice soundex split split_part split_to_map split_to_multimap sqrt starts_with strpos substr substring tan tanh
     timezone_hour timezone_minute to_base to_base32 to_base64 to_base64url to_big_endian_32 to_big_endian_64 to_hex
     to_ieee754_32 to_ieee754_64 to_iso8601 to_milliseconds to_unixtime to_utf8 transform transform_keys transform_values
-    translate trim trim_array truncate try typeof unnest upper url_decode url_encode url_extract_fragment
+    translate trim trim_array truncate try typeof upper url_decode url_encode url_extract_fragment
     url_extract_host url_extract_parameter url_extract_path url_extract_port url_extract_protocol url_extract_query uuid
     week week_of_year width_bucket wilson_interval_lower wilson_interval_upper with_timezone xxhash64 year year_of_week
     yow zip zip_with
@@ -71,7 +71,7 @@ const MISSING: &str = "
     st_pointn st_points st_polygon st_relate st_startpoint st_symdifference st_touches st_union st_within st_x st_xmax
     st_xmin st_y st_ymax st_ymin t_cdf t_pdf tdigest_agg timestamp_objectid to_encoded_polyline to_geojson_geometry
     to_geometry to_spherical_geography value_at_quantile values_at_quantiles version word_stem json_array json_exists
-    json_object json_value
+    json_object json_value objectid objectid_timestamp parse_presto_data_size
 ";
 
 /// Words that name something of the session.
@@ -88,6 +88,13 @@ pub(crate) const OWN: &str = "trino_";
 
 fn is_in(list: &str, name: &str) -> bool {
     list.split_whitespace().any(|known| known == name)
+}
+
+/// Whether Trino has a function of that name, answered here or not.
+pub(crate) fn is_trinos(name: &str) -> bool {
+    [SCALAR, AGGREGATE, WINDOW, MISSING]
+        .into_iter()
+        .any(|list| is_in(list, name))
 }
 
 /// Puts a refusal in the place of every call that Athena would not answer.

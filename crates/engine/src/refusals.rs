@@ -367,6 +367,10 @@ impl Visitor for Look<'_> {
                 "write ARRAY[…]",
                 self.sign(&Token::LBracket),
             )),
+            Expr::Struct { fields, .. } if fields.is_empty() => ControlFlow::Break(refused(
+                "FUNCTION_NOT_FOUND: Function 'struct' not registered; write ROW(…)",
+                self.word("STRUCT"),
+            )),
             Expr::Struct { .. } => self.clause(true, "STRUCT", "write ROW(…)"),
             Expr::CompoundFieldAccess { access_chain, .. }
                 if access_chain.iter().any(|access| {

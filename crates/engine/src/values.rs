@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::{
 use crate::rewrite::cast;
 
 /// What a `ROW(CAST(…), …)` of VALUES is called until it is its columns.
-pub(crate) const ROW: &str = "__values_row";
+pub(crate) const ROW: &str = "trino_values_row";
 
 /// `VALUES CAST(ROW(1, 2) AS row(a integer, b double))` has two columns.
 pub(crate) fn typed(query: &mut Query) {

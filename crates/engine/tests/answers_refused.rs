@@ -168,7 +168,7 @@ async fn clauses_of_other_engines() {
 #[tokio::test]
 async fn functions_and_types_of_other_engines() {
     refused(&[
-        ("SELECT struct(1, 2)", "SYNTAX_ERROR: line 1:8: mismatched input 'STRUCT': write ROW"),
+        ("SELECT struct(1, 2)", "FUNCTION_NOT_FOUND: line 1:8: Function 'struct' not registered; write ROW"),
         ("SELECT named_struct('a', 1)", "FUNCTION_NOT_FOUND: line 1:8: Function 'named_struct' not registered; write CAST(ROW"),
         ("SELECT nvl(1, 2)", "FUNCTION_NOT_FOUND: line 1:8: Function 'nvl' not registered; write coalesce"),
         ("SELECT 1,\n  to_timestamp('2020-01-01')", "FUNCTION_NOT_FOUND: line 2:3: Function 'to_timestamp' not registered; write date_parse"),
