@@ -33,10 +33,9 @@ fn texts() -> Vec<(String, String)> {
         }
     }
     let mut found = Vec::new();
-    below(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
-        &mut found,
-    );
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    below(&root.join("src"), &mut found);
+    below(&root.join("crates"), &mut found);
     let remedies = triage::remedies().iter();
     found.extend(remedies.map(|row| (format!("remedy {}", row.id), row.remedy.clone())));
     found
@@ -131,7 +130,7 @@ fn what_the_code_of_a_source_advises_to_set_is_a_setting_of_its_section() {
     let pace = ["requests_per_second", "calls_per_20_seconds"];
     let mut seen = 0;
     for (place, text) in texts() {
-        let Some((_, file)) = place.split_once("pipeline/sources/") else {
+        let Some((_, file)) = place.split_once("pipeline/src/sources/") else {
             continue;
         };
         let of_these = |section: &str| match file {

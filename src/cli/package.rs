@@ -8,7 +8,7 @@ use super::{CliError, Ended, OutputFormat, VerbResult, print_as};
 use crate::platform::deployment::{Architecture, Package, PackageError, Wanted};
 
 /// How the functions' binary is built: for musl, so that it is static and wants nothing of Lambda's system.
-const BUILD: &str = "cargo zigbuild --profile lambda --target aarch64-unknown-linux-musl --no-default-features --features lambda --bin lakehand-lambda (README, AWS)";
+const BUILD: &str = "cargo zigbuild --profile lambda --target aarch64-unknown-linux-musl -p lakehand --no-default-features --features lambda --bin lakehand-lambda (README, AWS)";
 /// Where the build leaves the functions' binary, newest target first.
 const BUILT: [&str; 5] = [
     "target/aarch64-unknown-linux-musl/lambda/lakehand-lambda",
