@@ -5,10 +5,14 @@ use datafusion::sql::sqlparser::{
     ast::{Assignment, AssignmentTarget, DataType, Expr, Ident, Merge, ObjectName, Query},
     keywords::Keyword,
     parser::{Parser, ParserError},
-    tokenizer::{Token, TokenWithSpan, Tokenizer},
+    tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
 };
 
-use super::{dialect::TrinoDialect, strictness::Strictness};
+use super::{
+    dialect::TrinoDialect,
+    statements::{self, Property},
+    strictness::Strictness,
+};
 
 /// A column of a `CREATE TABLE`.
 #[derive(Debug, Clone, PartialEq)]
@@ -174,6 +178,7 @@ pub fn parse(sql: &str) -> Result<Command, ParserError> {
 pub fn parse_as(sql: &str, strictness: Strictness) -> Result<Command, ParserError> {
     let tokens = Tokenizer::new(&TrinoDialect, sql).tokenize_with_location()?;
     crate::foreign::check(&tokens, sql, strictness)?;
+    statements::clauses_of_from(&tokens)?;
     let written = tokens.clone();
     let mut parser = Parser::new(&TrinoDialect).with_tokens_with_locations(known(tokens));
     let mut command = statement(&mut parser)?;
@@ -268,7 +273,7 @@ fn ends_values(token: &Token) -> bool {
     }
 }
 
-fn expected<T>(parser: &Parser, what: &str) -> Result<T, ParserError> {
+pub(crate) fn expected<T>(parser: &Parser, what: &str) -> Result<T, ParserError> {
     let found = parser.peek_token();
     Err(ParserError::ParserError(format!(
         "Expected: {what}, found: {found}{}",
@@ -277,6 +282,7 @@ fn expected<T>(parser: &Parser, what: &str) -> Result<T, ParserError> {
 }
 
 fn statement(parser: &mut Parser) -> Result<Command, ParserError> {
+    statements::known(parser)?;
     if parser.parse_keyword(Keyword::EXPLAIN) {
         return Ok(Command::Explain(parser.parse_query()?));
     }
@@ -297,21 +303,15 @@ fn statement(parser: &mut Parser) -> Result<Command, ParserError> {
     }
     if parser.parse_keyword(Keyword::MERGE) {
         let token = parser.get_current_token().clone();
-        return Ok(Command::Merge(Box::new(parser.parse_merge(token)?)));
+        let merge = parser.parse_merge(token)?;
+        if merge.output.is_some() {
+            let message = "SYNTAX_ERROR: MERGE gives no rows; leave OUTPUT or RETURNING out";
+            return Err(ParserError::ParserError(message.to_owned()));
+        }
+        return Ok(Command::Merge(Box::new(merge)));
     }
     if parser.parse_keyword(Keyword::SHOW) {
-        parser.expect_keyword_is(Keyword::TABLES)?;
-        if parser.parse_keyword(Keyword::IN) || parser.parse_keyword(Keyword::FROM) {
-            parser.parse_object_name(false)?;
-        }
-        let pattern = if parser.parse_keyword(Keyword::LIKE)
-            || matches!(parser.peek_token_ref().token, Token::SingleQuotedString(_))
-        {
-            Some(parser.parse_literal_string()?)
-        } else {
-            None
-        };
-        return Ok(Command::ShowTables { pattern });
+        return show(parser);
     }
     if parser.parse_keyword(Keyword::DESCRIBE) || parser.parse_keyword(Keyword::DESC) {
         return Ok(Command::Describe {
@@ -320,11 +320,11 @@ fn statement(parser: &mut Parser) -> Result<Command, ParserError> {
     }
     if parser.parse_keyword(Keyword::OPTIMIZE) {
         let table = name(parser)?;
-        while parser.peek_token_ref().token != Token::EOF
-            && parser.peek_token_ref().token != Token::SemiColon
-        {
-            parser.next_token();
+        for word in ["REWRITE", "DATA", "USING", "BIN_PACK"] {
+            statements::word(parser, word)?;
         }
+        // Which files are packed changes no answer.
+        let _ = selection(parser)?;
         return Ok(Command::Optimize { table });
     }
     if parser.parse_keyword(Keyword::VACUUM) {
@@ -333,6 +333,29 @@ fn statement(parser: &mut Parser) -> Result<Command, ParserError> {
         });
     }
     Ok(Command::Select(parser.parse_query()?))
+}
+
+/// `SHOW TABLES [IN database] ['pattern']`: there is one database, which any name means; only that of the tables that
+/// describe tables is another.
+fn show(parser: &mut Parser) -> Result<Command, ParserError> {
+    parser.expect_keyword_is(Keyword::TABLES)?;
+    if parser.parse_keyword(Keyword::IN) || parser.parse_keyword(Keyword::FROM) {
+        let at = parser.peek_token_ref().span.start;
+        if name(parser)? == "information_schema" {
+            return Err(crate::foreign::refused(
+                "NOT_SUPPORTED: SHOW TABLES IN information_schema is not supported on one machine; ask its tables \
+                 themselves: schemata, tables, columns",
+                at,
+            ));
+        }
+    }
+    let quoted = matches!(parser.peek_token_ref().token, Token::SingleQuotedString(_));
+    let pattern = if parser.parse_keyword(Keyword::LIKE) || quoted {
+        Some(parser.parse_literal_string()?)
+    } else {
+        None
+    };
+    Ok(Command::ShowTables { pattern })
 }
 
 fn name(parser: &mut Parser) -> Result<String, ParserError> {
@@ -353,7 +376,10 @@ fn create(parser: &mut Parser) -> Result<Command, ParserError> {
     if or_replace {
         return expected(parser, "VIEW after CREATE OR REPLACE");
     }
-    let _ = parser.parse_keyword(Keyword::EXTERNAL);
+    let at = parser.peek_token_ref().span.start;
+    if parser.parse_keyword(Keyword::EXTERNAL) {
+        return Err(statements::external(at));
+    }
     parser.expect_keyword_is(Keyword::TABLE)?;
     let if_not_exists = parser.parse_keywords(&[Keyword::IF, Keyword::NOT, Keyword::EXISTS]);
     let table = name(parser)?;
@@ -368,6 +394,9 @@ fn create(parser: &mut Parser) -> Result<Command, ParserError> {
     parser.expect_keyword_is(Keyword::AS)?;
     let query = parser.parse_query()?;
     let with_data = !parser.parse_keywords(&[Keyword::WITH, Keyword::NO, Keyword::DATA]);
+    if with_data {
+        let _ = parser.parse_keywords(&[Keyword::WITH, Keyword::DATA]);
+    }
     Ok(Command::CreateTableAs {
         table,
         if_not_exists,
@@ -396,24 +425,26 @@ fn create_table(
     loop {
         if parser.parse_keywords(&[Keyword::PARTITIONED, Keyword::BY]) {
             parser.expect_token(&Token::LParen)?;
+            let at = parser.peek_token_ref().span.start;
             let items = parser.parse_comma_separated(Parser::parse_expr)?;
             parser.expect_token(&Token::RParen)?;
-            partition_by = items
-                .iter()
-                .filter_map(|item| identity_partition(&item.to_string()))
-                .collect();
+            partition_by = partitions(items.iter().map(ToString::to_string), at)?;
         } else if parser.parse_keyword(Keyword::LOCATION) || parser.parse_keyword(Keyword::COMMENT)
         {
             parser.parse_literal_string()?;
         } else if parser.parse_keyword(Keyword::TBLPROPERTIES) {
             parser.expect_token(&Token::LParen)?;
-            parser.parse_comma_separated(|parser| {
-                parser.parse_literal_string()?;
+            let given = parser.parse_comma_separated(|parser| {
+                let at = parser.peek_token_ref().span.start;
+                let key = parser.parse_literal_string()?.to_lowercase();
                 parser.expect_token(&Token::Eq)?;
-                parser.parse_literal_string()
+                let value = parser.parse_expr()?;
+                Ok(Property { key, value, at })
             })?;
             parser.expect_token(&Token::RParen)?;
+            statements::properties(&given, false)?;
         } else {
+            statements::no_clause_of_hive(parser)?;
             break;
         }
     }
@@ -425,26 +456,46 @@ fn create_table(
     })
 }
 
-/// `WITH (table_type = 'ICEBERG', …, partitioning = ARRAY['day'])`: only the partition columns matter here.
+/// `WITH (table_type = 'ICEBERG', …, partitioning = ARRAY['day'])`: the partition columns; a property that would make
+/// another table is refused.
 fn with_properties(parser: &mut Parser) -> Result<Vec<String>, ParserError> {
     parser.expect_token(&Token::LParen)?;
-    let mut partition_by = Vec::new();
-    let properties = parser.parse_comma_separated(|parser| {
+    let given = parser.parse_comma_separated(|parser| {
+        let at = parser.peek_token_ref().span.start;
         let key = parser.parse_identifier()?.value.to_lowercase();
         parser.expect_token(&Token::Eq)?;
-        Ok((key, parser.parse_expr()?))
+        let value = parser.parse_expr()?;
+        Ok(Property { key, value, at })
     })?;
     parser.expect_token(&Token::RParen)?;
-    for (key, value) in properties {
-        if let ("partitioning" | "partitioned_by", Expr::Array(array)) = (key.as_str(), value) {
-            let items = array
-                .elem
-                .iter()
-                .map(|item| item.to_string().trim_matches('\'').to_owned());
-            partition_by = items.filter_map(|item| identity_partition(&item)).collect();
+    statements::properties(&given, true)?;
+    let mut partition_by = Vec::new();
+    for Property { key, value, at } in given {
+        if !matches!(key.as_str(), "partitioning" | "partitioned_by") {
+            continue;
         }
+        let Expr::Array(array) = value else {
+            return Err(crate::foreign::refused(
+                &format!("SYNTAX_ERROR: {key} is a list of texts; write ARRAY['column']"),
+                at,
+            ));
+        };
+        partition_by.extend(partitions(array.elem.iter().map(statements::text_of), at)?);
     }
     Ok(partition_by)
+}
+
+/// The partition columns among the items of a partitioning.
+fn partitions(
+    items: impl Iterator<Item = String>,
+    at: Location,
+) -> Result<Vec<String>, ParserError> {
+    let mut columns = Vec::new();
+    for item in items {
+        statements::transform(&item, at)?;
+        columns.extend(identity_partition(&item));
+    }
+    Ok(columns)
 }
 
 /// A plain column partitions the Delta table too. Iceberg's hidden transforms (`month(dt)`, `bucket(16, id)`)

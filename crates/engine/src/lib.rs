@@ -36,6 +36,7 @@ mod session;
 mod shapes;
 mod sql_types;
 mod stars;
+mod statements;
 mod strictness;
 mod tokens;
 mod trinos;

@@ -25,6 +25,9 @@ use crate::{
 /// The first thing that Athena refuses, with its place and what to write.
 pub(crate) fn check(command: &Command, tokens: &[TokenWithSpan]) -> Result<(), ParserError> {
     let mut look = Look { tokens };
+    if let Command::CreateTableAs { query, .. } = command {
+        crate::statements::columns_are_named(query)?;
+    }
     let told = match command {
         Command::Select(query)
         | Command::Explain(query)

@@ -89,6 +89,32 @@ fn stored_type(selected: &DataType) -> DataType {
     }
 }
 
+/// What no table of Athena's can store is refused, not made text of.
+fn check_columns(selected: &Schema) -> Result<(), EngineError> {
+    for (place, field) in selected.fields().iter().enumerate() {
+        let (code, message) = match field.data_type() {
+            DataType::Null => (
+                "COLUMN_TYPE_UNKNOWN",
+                format!(
+                    "Column type is unknown at position {}; write CAST(NULL AS varchar), or another type",
+                    place + 1
+                ),
+            ),
+            // JSON is kept apart from text by this type.
+            DataType::LargeUtf8 => (
+                "NOT_SUPPORTED",
+                format!(
+                    "Unsupported type: json (column '{}'); write json_format(…) for its text",
+                    field.name()
+                ),
+            ),
+            _ => continue,
+        };
+        return Err(refused(code, message));
+    }
+    Ok(())
+}
+
 fn check_partitions(schema: &Schema, partition_by: &[String]) -> Result<(), EngineError> {
     for column in partition_by {
         if schema.field_with_name(column).is_err() {
@@ -189,6 +215,7 @@ pub(super) async fn create_table_as(
         return Ok(Effect::default());
     }
     let plan = session.plan_query(query, session.catalog()).await?;
+    check_columns(plan.schema().as_arrow())?;
     let fields = plan
         .schema()
         .fields()
@@ -342,23 +369,27 @@ pub(super) fn show_tables(
     texts(vec![("tab_name", names.collect())])
 }
 
-/// `%` and `*` stand for any text; `_` is itself, since names are full of it.
+/// Hive's pattern: `*` stands for any text, `|` parts one pattern from the next; so does `%` for any text. `_` is
+/// itself, since names are full of it. Names are in lower case.
 fn like(name: &str, pattern: &str) -> bool {
-    let mut rest = name;
-    let parts: Vec<&str> = pattern.split(['%', '*']).collect();
-    for (index, part) in parts.iter().enumerate() {
-        let found = if index == 0 {
-            rest.starts_with(part).then_some(0)
-        } else {
-            rest.find(part)
+    let pattern = pattern.to_lowercase();
+    pattern.split('|').any(|one| {
+        let mut parts = one.split(['%', '*']);
+        let first = parts.next().unwrap_or_default();
+        let Some(mut rest) = name.strip_prefix(first) else {
+            return false;
         };
-        let Some(at) = found else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.is_empty()
-        || parts
-            .last()
-            .is_some_and(|last| last.is_empty() || name.ends_with(last))
+        let Some(last) = parts.next_back() else {
+            return rest.is_empty();
+        };
+        for part in parts {
+            let Some(at) = rest.find(part) else {
+                return false;
+            };
+            rest = &rest[at + part.len()..];
+        }
+        rest.ends_with(last)
+    })
 }
 
 pub(super) async fn describe(session: &Session, table: &str) -> Result<QueryRows, EngineError> {

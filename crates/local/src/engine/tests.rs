@@ -4,6 +4,7 @@ mod folders;
 mod merge;
 mod nulls;
 mod partitions;
+mod refused;
 mod statements;
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};
