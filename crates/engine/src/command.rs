@@ -344,7 +344,7 @@ fn show(parser: &mut Parser) -> Result<Command, ParserError> {
         if name(parser)? == "information_schema" {
             return Err(crate::foreign::refused(
                 "NOT_SUPPORTED: SHOW TABLES IN information_schema is not supported on one machine; ask its tables \
-                 themselves: schemata, tables, columns",
+                 themselves: tables and columns",
                 at,
             ));
         }

@@ -57,7 +57,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("SHOW DATABASES", "there is one database; write SHOW TABLES"),
     (
         "SHOW PARTITIONS",
-        "ask the table of partitions: SELECT * FROM \"name$partitions\"",
+        "those that a crawler saw are in SELECT * FROM \"name$partitions\"",
     ),
     ("SHOW SCHEMAS", "there is one database; write SHOW TABLES"),
     ("SHOW TBLPROPERTIES", "write DESCRIBE and the table"),
