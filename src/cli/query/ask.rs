@@ -18,7 +18,7 @@ use crate::{
     cli::{App, CliError, OutputFormat, data_output, print_as, standard_error},
     ops::datamart::CostEstimate,
     pipeline::{
-        ports::{QueryEngine, QueryError, QueryRows},
+        ports::{QueryEngine, QueryRows},
         text::{ForTerminal, Instead},
     },
     platform::local::engine::{kind, query_error},
@@ -221,7 +221,7 @@ impl Asker<'_> {
         let sql = &statement.sql;
         let estimated = async {
             kind(sql).map_err(query_error)?;
-            Ok::<_, QueryError>(self.engine.estimate(sql).await?)
+            self.engine.estimate(sql).await
         };
         let bytes = estimated
             .await
@@ -326,7 +326,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

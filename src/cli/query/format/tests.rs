@@ -44,8 +44,7 @@ async fn bytes(batches: Vec<RecordBatch>, format: RowFormat, most: Option<usize>
     let count: usize = batches.iter().map(RecordBatch::num_rows).sum();
     let written = write_rows(rows_of(batches), format, sink).await.unwrap();
     assert_eq!(written, count as u64);
-    let bytes = kept.0.lock().unwrap().clone();
-    bytes
+    kept.0.lock().unwrap().to_vec()
 }
 
 async fn text(batch: RecordBatch, format: RowFormat) -> String {
