@@ -21,7 +21,8 @@ pub struct Difference {
     pub here: &'static str,
     /// What Athena answers.
     pub on_athena: &'static str,
-    /// Whether a statement that meets it is answered: then it is told beside the answer. The others are refused.
+    /// Whether a statement that meets it is answered: then it is told beside the answer, where a plan shows it. The
+    /// others are refused.
     pub is_answered: bool,
 }
 
@@ -39,6 +40,13 @@ pub const DIFFERENCES: &[Difference] = &[
         what: "`approx_distinct`",
         here: "another sketch: about the same number, not the same",
         on_athena: "an approximation",
+        is_answered: true,
+    },
+    Difference {
+        id: "whole-numbers",
+        what: "the type of a whole number of up to ten digits that is written in a statement, behind a column or a function",
+        here: "bigint: no overflow at 2,147,483,647",
+        on_athena: "integer",
         is_answered: true,
     },
     Difference {
