@@ -286,13 +286,13 @@ impl SqlFiles {
     /// The statement of a file with its parameters filled in.
     ///
     /// ```
-    /// use lakehand::pipeline::gold::SqlFiles;
+    /// use lakehand_pipeline::gold::SqlFiles;
     /// let sql = SqlFiles::embedded().render(
     ///     "daily_report_sub5/replace_window_delete.sql",
     ///     &[("from", "2026-01-01"), ("to", "2026-01-07")],
     /// )?;
     /// assert_eq!(sql, "DELETE FROM daily_report_sub5 WHERE datestamp BETWEEN date '2026-01-01' AND date '2026-01-07'");
-    /// # Ok::<(), lakehand::pipeline::gold::GoldError>(())
+    /// # Ok::<(), lakehand_pipeline::gold::GoldError>(())
     /// ```
     ///
     /// # Errors
