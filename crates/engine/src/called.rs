@@ -97,6 +97,11 @@ pub(crate) fn is_trinos(name: &str) -> bool {
         .any(|list| is_in(list, name))
 }
 
+/// Whether a function of Trino's stands over a window only.
+pub(crate) fn is_over_a_window(name: &str) -> bool {
+    is_in(WINDOW, name)
+}
+
 /// Puts a refusal in the place of every call that Athena would not answer.
 pub(crate) fn only_trinos<N: VisitMut>(node: &mut N) {
     let _ = VisitMut::visit(node, &mut Gate);

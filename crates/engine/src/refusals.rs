@@ -181,7 +181,7 @@ impl Look<'_> {
                 name.span.start,
             ));
         }
-        if function.over.is_none() && trinos::OVER_A_WINDOW.contains(&called.as_str()) {
+        if function.over.is_none() && crate::called::is_over_a_window(&called) {
             return ControlFlow::Break(refused(
                 &format!("MISSING_OVER: Window function {called} requires OVER clause"),
                 name.span.start,

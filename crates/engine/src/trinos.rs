@@ -1,4 +1,4 @@
-//! What Trino calls without brackets and over windows only, and what to write where a statement names another engine's.
+//! What Trino calls without brackets, and what to write where a statement names another engine's.
 
 use datafusion::sql::sqlparser::ast::DataType;
 
@@ -12,21 +12,6 @@ pub(crate) const WITHOUT_BRACKETS: &[&str] = &[
     "current_user",
     "localtime",
     "localtimestamp",
-];
-
-/// Functions that stand over a window only.
-pub(crate) const OVER_A_WINDOW: &[&str] = &[
-    "cume_dist",
-    "dense_rank",
-    "first_value",
-    "lag",
-    "last_value",
-    "lead",
-    "nth_value",
-    "ntile",
-    "percent_rank",
-    "rank",
-    "row_number",
 ];
 
 /// Whether Trino has a function of that name, answered here or not.
